@@ -1,0 +1,67 @@
+"""What a channel is: one small class that delivers one kind of message, and says how that ended.
+
+A channel holds no state that matters after a crash: the dispatcher records what it returns.
+"""
+
+from abc import ABC, abstractmethod
+
+import msgspec
+
+from consumers.channels.transport import Transport
+from tidings.model import Delivery
+from tidings.settings import Settings
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The far side took the message."""
+
+    provider_message_id: str | None = None
+    """The far side's own id of the message, where it gives one."""
+    status_code: int | None = None
+    answer: bytes = b""
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """It did not work now, and may work later."""
+
+    error: str
+    delay: float | None = None
+    """Seconds that the far side asks us to wait (`Retry-After`); None leaves it to the retry policy."""
+    status_code: int | None = None
+    answer: bytes = b""
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """The far side refuses this message for good."""
+
+    error: str
+    status_code: int | None = None
+    answer: bytes = b""
+
+
+Result = Accepted | Retry | Rejected
+
+
+class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel may use of its process."""
+
+    settings: Settings
+    transport: Transport
+
+
+class Channel(ABC):
+    """Delivers the messages of one channel. One instance serves a whole process, many deliveries at a time."""
+
+    def __init__(self, context: ChannelContext) -> None:
+        self.context = context
+
+    @abstractmethod
+    def destination(self, delivery: Delivery) -> str:
+        """The far side that this delivery goes to, as the key of its share of the places in flight: a host, usually."""
+
+    @abstractmethod
+    async def deliver(self, delivery: Delivery) -> Result:
+        """Makes one try. An exception counts as Retry; the time limit of a try is the channel's to keep."""
+
+    async def close(self) -> None:  # noqa: B027  (most channels hold nothing)
+        """Lets go of connections; called once, after the last delivery."""

@@ -1,0 +1,28 @@
+"""The errors that tidings raises, each with what its catcher may do about it.
+
+TidingsError
+├── SettingsError       a wrong setting; the process ends with this one line and exit code 2
+├── DataDirectoryError  the embedded stores cannot use their data directory; one line, exit code 2
+├── SchemaError         the database is at another version than this program; one line, exit code 2
+└── StoreUnavailableError  Postgres or Redis does not answer; the same call may succeed later
+"""
+
+
+class TidingsError(Exception):
+    """Base of all errors of this package; its text is one line that a person can act on."""
+
+
+class SettingsError(TidingsError):
+    """A setting is missing, malformed, or contradicts another one."""
+
+
+class DataDirectoryError(TidingsError):
+    """The embedded stores' data directory is in use, unreachable or not ours."""
+
+
+class SchemaError(TidingsError):
+    """The database schema is older or newer than this program."""
+
+
+class StoreUnavailableError(TidingsError):
+    """Postgres or Redis does not answer at present; retrying is right."""

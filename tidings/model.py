@@ -1,0 +1,170 @@
+"""The message model: the words that SQL, Python, JSON and metrics share."""
+
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from uuid import UUID
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+DEFAULT_QUEUE = "default"
+"""The queue that is always there and takes the messages that name none."""
+
+
+class Status(StrEnum):
+    """Where a message is on its way; docs/states.md draws the transitions."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class CancelReason(StrEnum):
+    """Why a cancelled message will not be sent."""
+
+    EXHAUSTED = "exhausted"
+    """Every try allowed by `max_tries` failed."""
+    REJECTED = "rejected"
+    """The far side refused it for good."""
+    EXPIRED = "expired"
+    """Its `expires_at` passed before it could be delivered."""
+    POISON = "poison"
+    """Delivering it alone killed the consumer again and again."""
+    REQUESTED = "requested"
+    """Somebody asked for it."""
+
+
+class Priority(IntEnum):
+    """Due messages of a higher priority are claimed first, across all queues."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
+class AttemptOutcome(StrEnum):
+    """How one try ended."""
+
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    REJECTED = "rejected"
+
+
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it is handed to the store: validated, complete, not yet kept."""
+
+    id: UUID
+    user_id: UUID | None
+    queue: str
+    channel: str
+    recipient: str
+    subject: str | None
+    content: str
+    headers: dict[str, str] | None
+    priority: Priority
+    max_tries: int
+    due_at: datetime
+    expires_at: datetime | None
+    created_at: datetime
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as Postgres keeps it. All times are UTC."""
+
+    id: UUID
+    user_id: UUID | None
+    queue: str
+    channel: str
+    recipient: str
+    subject: str | None
+    content: str
+    headers: dict[str, str] | None
+    priority: Priority
+    status: Status
+    tries: int
+    max_tries: int
+    recoveries: int
+    due_at: datetime
+    expires_at: datetime | None
+    batch_id: UUID | None
+    provider_message_id: str | None
+    sent_at: datetime | None
+    cancel_reason: CancelReason | None
+    last_error: str | None
+    created_at: datetime
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What a consumer needs of a message to deliver it once: the part of a row that a channel sees."""
+
+    id: UUID
+    batch_id: UUID
+    user_id: UUID | None
+    channel: str
+    recipient: str
+    subject: str | None
+    content: str
+    headers: dict[str, str] | None
+    tries: int
+    max_tries: int
+    recoveries: int
+    expires_at: datetime | None
+    created_at: datetime
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one try, ready to be recorded: the message's new state, and the attempt where one was made."""
+
+    message_id: UUID
+    batch_id: UUID
+    status: Status
+    tries: int
+    due_at: datetime | None = None
+    """When it is tried again; None leaves the due time as it is."""
+    provider_message_id: str | None = None
+    sent_at: datetime | None = None
+    cancel_reason: CancelReason | None = None
+    last_error: str | None = None
+    attempt: "Attempt | None" = None
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at delivering a message, as it is kept for the reader of its history."""
+
+    message_id: UUID
+    batch_id: UUID
+    try_number: int = msgspec.field(name="try")
+    consumer: str
+    started_at: datetime
+    duration: float
+    """Seconds from the start to the outcome."""
+    outcome: AttemptOutcome
+    status_code: int | None
+    """The far side's own code: an HTTP status or an SMTP reply."""
+    error: str | None
+    answer: str | None
+    """The first 1,024 bytes of what the far side said."""
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream of messages with its own pace and on/off switch."""
+
+    name: str
+    active: bool
+    interval_seconds: float
+    """0: every message as soon as it is due; otherwise at most `batch_size` messages in each interval."""
+    batch_size: int | None
+    last_claimed_at: datetime | None
+    """When the present interval began."""
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): ordered by time, which is what the partitions of `messages` rely on."""
+    return uuid7()
+
+
+def utc_now() -> datetime:
+    """The present moment, with its time zone."""
+    return datetime.now(UTC)
