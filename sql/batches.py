@@ -1,0 +1,195 @@
+"""Batches: claimed by the producer, taken by a consumer, closed by their outcomes or reclaimed after its death."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from sql.database import Database
+from tidings.model import Delivery, Outcome
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """Where a batch may go: the id that it will have, and the consumer that has room for it."""
+
+    batch_id: UUID
+    consumer: str
+
+
+class ClaimedBatch(msgspec.Struct, frozen=True):
+    """A batch that was made, and must reach its consumer."""
+
+    id: UUID
+    size: int
+    alone: bool
+    """Holds one message that was lost with its consumer more than once; nothing of its kind may run beside it."""
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """What a paced queue may take now."""
+
+    name: str
+    allowance: int | None
+    began_at: datetime
+    cutoff: datetime | None
+
+
+class Expired(msgspec.Struct, frozen=True):
+    """The batches whose lease had run out when the server was asked."""
+
+    seen_at: datetime
+    server_started_at: datetime
+    ids: list[UUID]
+
+
+class Reclaimed(msgspec.Struct, frozen=True):
+    """How many batches came back, and what became of their messages."""
+
+    batches: int = 0
+    released: int = 0
+    recovered: int = 0
+    poisoned: int = 0
+
+
+class BatchStore:
+    """The batch side. `lease` is the time that a batch stays with a consumer that gives no sign of life."""
+
+    def __init__(self, database: Database, *, lease: timedelta) -> None:
+        self.database = database
+        self.lease = lease
+
+    # The producer's side
+
+    async def claim(
+        self, lanes: Sequence[tuple[int, str]], offers: Sequence[Offer], *, batch_size: int
+    ) -> list[ClaimedBatch]:
+        """Takes due messages of the lanes (priority, queue; served in this order) into at most one batch per offer."""
+        rows = await self.database.rows("claim", **self._claim_parameters(lanes, offers, batch_size))
+        return [ClaimedBatch(**row) for row in rows]
+
+    async def claim_paced(self, offers: Sequence[Offer], *, batch_size: int) -> list[ClaimedBatch]:
+        """Takes what the paced queues may release now, each queue's messages in batches of their own.
+
+        One transaction: the rows of the queues are locked, so two producers never spend the same allowance.
+        """
+        claimed: list[ClaimedBatch] = []
+        free = list(offers)
+        queries = self.database.queries
+        async with self.database.transaction() as connection:
+            for row in [row async for row in queries.paced_ticks(connection)]:
+                if not free:
+                    break
+                tick = Tick(**row)
+                lanes = [(priority, tick.name) for priority in range(3)]
+                parameters = self._claim_parameters(lanes, free, batch_size)
+                parameters["cutoff"] = tick.cutoff
+                if tick.allowance is not None:
+                    parameters["room"] = min(parameters["room"], tick.allowance)
+                batches = [ClaimedBatch(**made) async for made in queries.claim(connection, **parameters)]
+                if taken := sum(batch.size for batch in batches):
+                    credit = None if tick.allowance is None else tick.allowance - taken
+                    await queries.spend_tick(connection, name=tick.name, began_at=tick.began_at, credit=credit)
+                used = {batch.id for batch in batches}
+                free = [offer for offer in free if offer.batch_id not in used]
+                claimed += batches
+        return claimed
+
+    async def next_due(self) -> float | None:
+        """Seconds until a message can next be claimed (0 or less: now); None where none is waiting."""
+        seconds: float | None = await self.database.one("next_due")
+        return seconds
+
+    async def release(self, ids: Sequence[UUID]) -> int:
+        """Gives back batches that nobody started, as if they had not been claimed; answers how many messages."""
+        count: int = await self.database.one("release", ids=ids)
+        return count
+
+    # The consumer's side
+
+    async def unstarted(self, consumer: str) -> list[UUID]:
+        """The batches that are on their way to a consumer."""
+        return [row["id"] for row in await self.database.rows("unstarted_batches", consumer=consumer)]
+
+    async def take(self, batch_id: UUID, *, consumer: str) -> list[Delivery]:
+        """Starts a batch, once. Empty where it is another consumer's, was started before, or is gone."""
+        rows = await self.database.rows("take", id=batch_id, consumer=consumer, lease=self.lease)
+        return [_delivery(row) for row in rows]
+
+    async def renew(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Extends leases; a batch that is not in the answer is lost."""
+        return {row["id"] for row in await self.database.rows("renew", ids=ids, lease=self.lease)}
+
+    async def record(self, outcomes: Sequence[Outcome], *, closed: Sequence[UUID], consumer: str) -> set[UUID]:
+        """Writes outcomes and their attempts, and closes batches, in one commit; answers the ids that were still ours.
+
+        May be repeated after an answer was lost: what was written then is not written twice.
+        """
+        attempts = [o.attempt for o in outcomes if o.attempt is not None]
+        rows = await self.database.rows(
+            "record_outcomes",
+            message_ids=[o.message_id for o in outcomes],
+            batch_ids=[o.batch_id for o in outcomes],
+            statuses=[o.status.value for o in outcomes],
+            tries=[o.tries for o in outcomes],
+            due_ats=[o.due_at for o in outcomes],
+            provider_message_ids=[o.provider_message_id for o in outcomes],
+            sent_ats=[o.sent_at for o in outcomes],
+            cancel_reasons=[None if o.cancel_reason is None else o.cancel_reason.value for o in outcomes],
+            last_errors=[o.last_error for o in outcomes],
+            consumer=consumer,
+            attempt_message_ids=[a.message_id for a in attempts],
+            attempt_tries=[a.try_number for a in attempts],
+            attempt_batch_ids=[a.batch_id for a in attempts],
+            attempt_started_ats=[a.started_at for a in attempts],
+            attempt_durations=[a.duration for a in attempts],
+            attempt_outcomes=[a.outcome.value for a in attempts],
+            attempt_status_codes=[a.status_code for a in attempts],
+            attempt_errors=[a.error for a in attempts],
+            attempt_answers=[a.answer for a in attempts],
+            closed_batch_ids=list(closed),
+        )
+        return {row["id"] for row in rows}
+
+    # The reconciler's side
+
+    async def expired(self, *, limit: int) -> Expired:
+        """The batches whose lease ran out, with the server's own clock."""
+        return Expired(**await self.database.one("expired_batches", limit=limit))
+
+    async def reclaim(self, expired: Expired, *, max_age: timedelta, recoveries_allowed: int) -> Reclaimed:
+        """Takes expired batches back, unless the server stood still for `max_age` since they were seen."""
+        row = await self.database.one(
+            "reclaim",
+            ids=expired.ids,
+            seen_at=expired.seen_at,
+            max_age=max_age,
+            recoveries_allowed=recoveries_allowed,
+        )
+        return Reclaimed(**row)
+
+    async def heal_orphans(self, *, recoveries_allowed: int) -> int:
+        """Brings back messages in processing whose batch is gone; answers how many."""
+        count: int = await self.database.one("heal_orphans", recoveries_allowed=recoveries_allowed)
+        return count
+
+    def _claim_parameters(
+        self, lanes: Sequence[tuple[int, str]], offers: Sequence[Offer], batch_size: int
+    ) -> dict[str, Any]:
+        return {
+            "priorities": [priority for priority, _ in lanes],
+            "queues": [queue for _, queue in lanes],
+            "cutoff": None,
+            "room": batch_size * len(offers),
+            "batch_size": batch_size,
+            "batch_ids": [offer.batch_id for offer in offers],
+            "consumers": [offer.consumer for offer in offers],
+            "lease": self.lease,
+        }
+
+
+def _delivery(row: Any) -> Delivery:
+    values = dict(row)
+    values["headers"] = None if row["headers"] is None else msgspec.json.decode(row["headers"], type=dict[str, str])
+    return Delivery(**values)

@@ -1,0 +1,138 @@
+"""Messages as the API handles them: keep, look up, list, cancel, retry."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from sql.database import Database
+from tidings.model import Attempt, AttemptOutcome, CancelReason, Message, NewMessage, Priority, Status
+
+
+class IdempotencyKey(msgspec.Struct, frozen=True):
+    """A client's name for its request: the same key again means the same request again."""
+
+    key: str
+    fingerprint: bytes
+    """Hash of the request, so that a key used for another request is noticed."""
+
+
+class KnownKey(msgspec.Struct, frozen=True):
+    """A key that an earlier request used."""
+
+    user_id: UUID | None
+    key: str
+    fingerprint: bytes
+    message_id: UUID
+
+
+class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages a list shows; None leaves a field open."""
+
+    user_id: UUID | None = None
+    status: Status | None = None
+    channel: str | None = None
+    queue: str | None = None
+    recipient: str | None = None
+    created_from: datetime | None = None
+    created_until: datetime | None = None
+
+
+class MessageStore:
+    """The message side of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def insert(
+        self, messages: Sequence[NewMessage], keys: Sequence[IdempotencyKey | None] | None = None
+    ) -> set[UUID]:
+        """Keeps all messages in one commit, and answers the ids of those that were kept.
+
+        A message is left out only where its idempotency key is known already. A missing partition is made.
+        """
+        keys = keys if keys is not None else [None] * len(messages)
+        parameters = {
+            "ids": [m.id for m in messages],
+            "user_ids": [m.user_id for m in messages],
+            "queues": [m.queue for m in messages],
+            "channels": [m.channel for m in messages],
+            "recipients": [m.recipient for m in messages],
+            "subjects": [m.subject for m in messages],
+            "contents": [m.content for m in messages],
+            "headers": [None if m.headers is None else msgspec.json.encode(m.headers).decode() for m in messages],
+            "priorities": [m.priority.value for m in messages],
+            "max_tries": [m.max_tries for m in messages],
+            "due_ats": [m.due_at for m in messages],
+            "expires_ats": [m.expires_at for m in messages],
+            "created_ats": [m.created_at for m in messages],
+            "keys": [None if k is None else k.key for k in keys],
+            "fingerprints": [None if k is None else k.fingerprint for k in keys],
+        }
+        try:
+            rows = await self.database.rows("insert_messages", **parameters)
+        except asyncpg.CheckViolationError as error:
+            if error.constraint_name:
+                raise
+            # No partition for this moment: the keeper is behind, or the clock was moved. Nothing was stored yet.
+            await self.database.rows(
+                "make_partitions",
+                from_time=min(m.created_at for m in messages),
+                until_time=max(m.created_at for m in messages),
+            )
+            rows = await self.database.rows("insert_messages", **parameters)
+        return {row["id"] for row in rows}
+
+    async def known_keys(self, keys: Sequence[str]) -> list[KnownKey]:
+        """What earlier requests stored under these keys."""
+        return [KnownKey(**row) for row in await self.database.rows("find_idempotency_keys", keys=keys)]
+
+    async def get(self, message_id: UUID) -> Message | None:
+        """The message, or None where there is none."""
+        return _message_or_none(await self.database.one("get_message", id=message_id))
+
+    async def list(self, wanted: MessageFilter, *, before: UUID | None, limit: int) -> list[Message]:
+        """Up to `limit` messages older than `before`, newest first."""
+        rows = await self.database.rows("list_messages", **msgspec.structs.asdict(wanted), before=before, limit=limit)
+        return [_message(row) for row in rows]
+
+    async def attempts(self, message: Message) -> Sequence[Attempt]:
+        """The tries made so far, oldest first."""
+        rows = await self.database.rows("list_attempts", message_id=message.id, created_at=message.created_at)
+        return [_attempt(row) for row in rows]
+
+    async def cancel(self, message_id: UUID) -> Message | None:
+        """Cancels a waiting message; None where it does not wait (any more)."""
+        return _message_or_none(await self.database.one("cancel_message", id=message_id))
+
+    async def retry(self, message_id: UUID) -> Message | None:
+        """Starts a cancelled message anew, or makes a failed one due now; None where it is neither."""
+        return _message_or_none(await self.database.one("retry_message", id=message_id))
+
+    async def expire(self, *, limit: int) -> int:
+        """Cancels up to `limit` waiting messages whose time is over; answers how many."""
+        count: int = await self.database.one("expire", limit=limit)
+        return count
+
+
+def _message_or_none(row: asyncpg.Record | None) -> Message | None:
+    return None if row is None else _message(row)
+
+
+def _message(row: asyncpg.Record) -> Message:
+    values: dict[str, Any] = dict(row)
+    values["headers"] = None if row["headers"] is None else msgspec.json.decode(row["headers"], type=dict[str, str])
+    values["priority"] = Priority(row["priority"])
+    values["status"] = Status(row["status"])
+    values["cancel_reason"] = None if row["cancel_reason"] is None else CancelReason(row["cancel_reason"])
+    return Message(**values)
+
+
+def _attempt(row: asyncpg.Record) -> Attempt:
+    values: dict[str, Any] = dict(row)
+    values["try_number"] = values.pop("try")
+    values["outcome"] = AttemptOutcome(row["outcome"])
+    return Attempt(**values)

@@ -1,0 +1,82 @@
+"""Forward-only, numbered migrations, applied under an advisory lock.
+
+Each migration commits together with its row in `schema_migrations`: a crash in between leaves the one before it.
+"""
+
+import re
+from importlib.resources import files
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from sql.loader import load_queries
+from tidings.errors import SchemaError
+
+_FILE_NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One numbered step of the schema."""
+
+    version: int
+    name: str
+    sql: str
+
+
+def migrations() -> list[Migration]:
+    """All migrations that this program brings, in order; their numbers have no gap."""
+    found = sorted(
+        (
+            Migration(int(match[1]), file.name.removesuffix(".sql"), file.read_text("utf-8"))
+            for file in files("sql").joinpath("migrations").iterdir()
+            if (match := _FILE_NAME.fullmatch(file.name))
+        ),
+        key=lambda migration: migration.version,
+    )
+    if [migration.version for migration in found] != list(range(1, len(found) + 1)):
+        raise SchemaError("sql/migrations: the numbers must run from 0001 without a gap")
+    return found
+
+
+def expected_version() -> int:
+    """The schema version that this program is written for."""
+    return migrations()[-1].version
+
+
+def check_version(actual: int) -> None:
+    """Raises SchemaError, naming the way out, where the database is older or newer than this program."""
+    expected = expected_version()
+    if actual < expected:
+        raise SchemaError(
+            f"the database schema is at version {actual}, this program needs {expected}: run `tidings migrate`"
+        )
+    if actual > expected:
+        raise SchemaError(
+            f"the database schema is at version {actual}, newer than this program, which knows {expected}"
+        )
+
+
+async def migrate(postgres_uri: str) -> list[str]:
+    """Brings the database up to date; answers the names of the migrations that were applied now.
+
+    Safe to run from several processes at once: the second waits, and finds nothing to do.
+    Raises SchemaError where the database is newer than this program.
+    """
+    connection = await asyncpg.connect(postgres_uri, server_settings={"client_min_messages": "warning"})
+    queries = load_queries()
+    try:
+        await queries.lock_schema(connection)
+        await queries.make_schema_migrations(connection)
+        applied: int = await queries.schema_version(connection)
+        if applied > expected_version():
+            check_version(applied)
+        names = []
+        for migration in migrations()[applied:]:
+            async with connection.transaction():
+                await connection.execute(migration.sql)
+                await queries.remember_migration(connection, version=migration.version, name=migration.name)
+            names.append(migration.name)
+        return names
+    finally:
+        await connection.close()

@@ -1,0 +1,219 @@
+-- name: claim(priorities, queues, cutoff, room, batch_size, batch_ids, consumers, lease)
+-- Takes due messages into new batches: one batch for each id in batch_ids, for the consumer beside it.
+-- A lane is a queue at a priority, in the order in which they are served. The lateral keeps that order, reads no more
+-- than it needs, and locks only what it reads; an ORDER BY outside it would make it read and lock every lane first.
+-- Recovered messages travel apart: in tens after one loss of their consumer, alone (and first) after more.
+WITH due AS MATERIALIZED (
+    SELECT ready.id, least(ready.recoveries, 2) AS care
+    FROM unnest(:priorities::smallint[], :queues::text[]) AS lane (priority, queue)
+    CROSS JOIN LATERAL (
+        SELECT id, recoveries
+        FROM messages
+        WHERE
+            status IN ('pending', 'failed')
+            AND queue = lane.queue
+            AND priority = lane.priority
+            AND due_at <= coalesce(:cutoff::timestamptz, now())
+            AND (SELECT active FROM queues WHERE name = lane.queue)
+        ORDER BY due_at, id
+        LIMIT :room
+        FOR UPDATE SKIP LOCKED
+    ) AS ready
+    LIMIT :room
+),
+numbered AS (
+    SELECT id, care, row_number() OVER () AS position FROM due
+),
+parted AS (
+    SELECT
+        id, care,
+        (row_number() OVER (PARTITION BY care ORDER BY position) - 1)
+        / CASE care WHEN 0 THEN :batch_size::integer WHEN 1 THEN greatest(:batch_size / 10, 1) ELSE 1 END AS part
+    FROM numbered
+),
+packed AS MATERIALIZED (
+    SELECT id, care, dense_rank() OVER (ORDER BY care DESC, part) AS number FROM parted
+),
+claimed AS (
+    UPDATE messages SET status = 'processing', batch_id = (:batch_ids::uuid[])[packed.number]
+    FROM packed
+    WHERE messages.id = packed.id AND packed.number <= cardinality(:batch_ids::uuid[])
+    RETURNING messages.batch_id, packed.number, packed.care
+),
+opened AS (
+    INSERT INTO batches (id, size, consumer, claimed_at, lease_until)
+    SELECT batch_id, count(*), (:consumers::text[])[min(number)], now(), now() + :lease::interval
+    FROM claimed
+    GROUP BY batch_id
+)
+SELECT batch_id AS id, count(*) AS size, bool_or(care = 2) AS alone FROM claimed GROUP BY batch_id;
+
+-- name: next_due()$
+-- Seconds until a message of an active queue can next be claimed: 0 or less means now, null means none is waiting.
+SELECT
+    extract(epoch FROM min(
+        CASE
+            WHEN queues.interval_seconds > 0 AND (queues.batch_size IS NULL OR queues.credit <= 0)
+                THEN greatest(
+                    ready.due_at, queues.last_claimed_at + make_interval(secs => queues.interval_seconds)
+                )
+            ELSE ready.due_at
+        END
+    ) - now())::double precision
+FROM queues
+CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS lane (priority)
+CROSS JOIN LATERAL (
+    SELECT due_at
+    FROM messages
+    WHERE status IN ('pending', 'failed') AND queue = queues.name AND priority = lane.priority
+    ORDER BY due_at, id
+    LIMIT 1
+) AS ready
+WHERE queues.active;
+
+-- name: release(ids)$
+-- Gives back batches that nobody has started, as if they had never been claimed; answers how many messages.
+WITH undone AS (
+    DELETE FROM batches WHERE id = ANY(:ids::uuid[]) AND started_at IS NULL RETURNING id
+),
+returned AS (
+    UPDATE messages SET
+        status = CASE WHEN tries + recoveries > 0 THEN 'failed' ELSE 'pending' END::message_status,
+        batch_id = NULL
+    FROM undone
+    WHERE messages.batch_id = undone.id AND messages.status = 'processing'
+    RETURNING 1
+)
+SELECT count(*) FROM returned;
+
+-- name: unstarted_batches(consumer)
+-- The batches on their way to a consumer, for it to release when it stops.
+SELECT id FROM batches WHERE consumer = :consumer AND started_at IS NULL;
+
+-- name: take(lease, id, consumer)
+-- A consumer starts a batch, once; no rows where it is another's, started before, or gone.
+WITH taken AS (
+    UPDATE batches SET started_at = now(), lease_until = now() + :lease::interval
+    WHERE id = :id AND consumer = :consumer AND started_at IS NULL
+    RETURNING id
+)
+SELECT
+    messages.id, batch_id, user_id, channel, recipient, subject, content, headers, tries, max_tries, recoveries,
+    expires_at, created_at
+FROM taken
+JOIN messages ON messages.batch_id = taken.id AND messages.status = 'processing'
+ORDER BY priority, due_at, messages.id;
+
+-- name: renew(lease, ids)
+-- Extends the leases of a consumer's open batches; a batch that does not come back is lost.
+UPDATE batches SET lease_until = now() + :lease::interval
+WHERE id = ANY(:ids::uuid[])
+RETURNING id;
+
+-- name: record_outcomes(message_ids, batch_ids, statuses, tries, due_ats, provider_message_ids, sent_ats, cancel_reasons, last_errors, consumer, attempt_message_ids, attempt_tries, attempt_batch_ids, attempt_started_ats, attempt_durations, attempt_outcomes, attempt_status_codes, attempt_errors, attempt_answers, closed_batch_ids)
+-- Writes a group of outcomes with their attempts, and closes the batches that are through: one statement, one commit.
+-- Fenced: an outcome whose message has meanwhile left its batch changes nothing, but the attempt is kept.
+WITH outcome AS MATERIALIZED (
+    SELECT *
+    FROM unnest(
+        :message_ids::uuid[], :batch_ids::uuid[], :statuses::text[], :tries::smallint[], :due_ats::timestamptz[],
+        :provider_message_ids::text[], :sent_ats::timestamptz[], :cancel_reasons::text[], :last_errors::text[]
+    ) AS outcome (
+        message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error
+    )
+),
+recorded AS (
+    UPDATE messages SET
+        status = outcome.status::message_status,
+        tries = outcome.tries,
+        due_at = coalesce(outcome.due_at, messages.due_at),
+        provider_message_id = outcome.provider_message_id,
+        sent_at = outcome.sent_at,
+        cancel_reason = outcome.cancel_reason::cancel_reason,
+        last_error = coalesce(outcome.last_error, messages.last_error),
+        batch_id = NULL
+    FROM outcome
+    WHERE
+        messages.id = outcome.message_id
+        AND messages.batch_id = outcome.batch_id
+        AND messages.status = 'processing'
+    RETURNING messages.id, messages.status, messages.due_at
+),
+tried AS (
+    INSERT INTO attempts (
+        message_id, try, batch_id, consumer, started_at, duration, outcome, status_code, error, answer
+    )
+    SELECT message_id, try, batch_id, :consumer, started_at, duration, result::attempt_outcome, status_code, error, answer
+    FROM unnest(
+        :attempt_message_ids::uuid[], :attempt_tries::smallint[], :attempt_batch_ids::uuid[],
+        :attempt_started_ats::timestamptz[], :attempt_durations::double precision[], :attempt_outcomes::text[],
+        :attempt_status_codes::integer[], :attempt_errors::text[], :attempt_answers::text[]
+    ) AS attempt (message_id, try, batch_id, started_at, duration, result, status_code, error, answer)
+    ON CONFLICT DO NOTHING
+),
+closed AS (
+    DELETE FROM batches WHERE id = ANY(:closed_batch_ids::uuid[])
+),
+woken AS MATERIALIZED (
+    SELECT pg_notify('tidings_due', extract(epoch FROM min(due_at))::text)
+    FROM recorded
+    WHERE status IN ('failed', 'pending')
+    HAVING count(*) > 0
+)
+SELECT recorded.id FROM recorded LEFT JOIN woken ON true;
+
+-- name: expired_batches(limit)^
+-- The server's clock, when it started, and the batches whose lease ran out.
+SELECT
+    now() AS seen_at,
+    pg_postmaster_start_time() AS server_started_at,
+    ARRAY(SELECT id FROM batches WHERE lease_until < now() ORDER BY lease_until LIMIT :limit) AS ids;
+
+-- name: reclaim(ids, seen_at, max_age, recoveries_allowed)^
+-- Takes expired batches from their consumers. Never started: the messages go back as they were. Started: what became
+-- of them is unknown, so each counts a recovery, and is cancelled as poison once it has been lost too often.
+-- Nothing happens where more than max_age passed since the batches were seen: the server stood still in between, and
+-- the consumers could not renew.
+WITH gone AS (
+    DELETE FROM batches
+    WHERE
+        id = ANY(:ids::uuid[])
+        AND lease_until < now()
+        AND now() - :seen_at::timestamptz < :max_age::interval
+    RETURNING id, started_at IS NOT NULL AS started
+),
+returned AS (
+    UPDATE messages SET
+        status = CASE
+            WHEN gone.started AND recoveries + 1 >= :recoveries_allowed THEN 'cancelled'
+            WHEN gone.started OR tries + recoveries > 0 THEN 'failed'
+            ELSE 'pending'
+        END::message_status,
+        cancel_reason = CASE WHEN gone.started AND recoveries + 1 >= :recoveries_allowed THEN 'poison'::cancel_reason END,
+        last_error = CASE WHEN gone.started THEN 'its consumer was lost; the outcome is unknown' ELSE last_error END,
+        recoveries = recoveries + gone.started::integer,
+        batch_id = NULL
+    FROM gone
+    WHERE messages.batch_id = gone.id AND messages.status = 'processing'
+    RETURNING gone.started, messages.status
+)
+SELECT
+    (SELECT count(*) FROM gone) AS batches,
+    count(*) FILTER (WHERE NOT started) AS released,
+    count(*) FILTER (WHERE started AND status <> 'cancelled') AS recovered,
+    count(*) FILTER (WHERE status = 'cancelled') AS poisoned
+FROM returned;
+
+-- name: heal_orphans(recoveries_allowed)$
+-- Messages in processing whose batch is gone come back as recovered; answers how many. None is the rule.
+WITH healed AS (
+    UPDATE messages SET
+        status = CASE WHEN recoveries + 1 >= :recoveries_allowed THEN 'cancelled' ELSE 'failed' END::message_status,
+        cancel_reason = CASE WHEN recoveries + 1 >= :recoveries_allowed THEN 'poison'::cancel_reason END,
+        last_error = 'its batch was lost; the outcome is unknown',
+        recoveries = recoveries + 1,
+        batch_id = NULL
+    WHERE status = 'processing' AND NOT EXISTS (SELECT FROM batches WHERE batches.id = messages.batch_id)
+    RETURNING 1
+)
+SELECT count(*) FROM healed;

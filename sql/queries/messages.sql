@@ -1,0 +1,119 @@
+-- name: insert_messages(ids, user_ids, queues, channels, recipients, subjects, contents, headers, priorities, max_tries, due_ats, expires_ats, created_ats, keys, fingerprints)
+-- Keeps new messages and wakes the producers, in one statement; a message whose idempotency key is taken is left out.
+WITH new AS MATERIALIZED (
+    SELECT *
+    FROM unnest(
+        :ids::uuid[], :user_ids::uuid[], :queues::text[], :channels::text[], :recipients::text[], :subjects::text[],
+        :contents::text[], :headers::text[], :priorities::smallint[], :max_tries::smallint[],
+        :due_ats::timestamptz[], :expires_ats::timestamptz[], :created_ats::timestamptz[],
+        :keys::text[], :fingerprints::bytea[]
+    ) AS new (
+        id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries,
+        due_at, expires_at, created_at, key, fingerprint
+    )
+),
+keyed AS (
+    INSERT INTO idempotency_keys (user_id, key, fingerprint, message_id, created_at)
+    SELECT user_id, key, fingerprint, id, created_at FROM new WHERE key IS NOT NULL
+    ON CONFLICT DO NOTHING
+    RETURNING message_id
+),
+kept AS (
+    INSERT INTO messages (
+        id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries,
+        due_at, expires_at, created_at
+    )
+    SELECT
+        id, user_id, queue, channel, recipient, subject, content, headers::jsonb, priority, max_tries,
+        due_at, expires_at, created_at
+    FROM new
+    WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
+    RETURNING id, due_at
+),
+woken AS MATERIALIZED (
+    SELECT pg_notify('tidings_due', extract(epoch FROM min(due_at))::text) FROM kept HAVING count(*) > 0
+)
+SELECT kept.id FROM kept LEFT JOIN woken ON true;
+
+-- name: find_idempotency_keys(keys)
+-- What earlier requests with these keys stored.
+SELECT user_id, key, fingerprint, message_id
+FROM idempotency_keys
+WHERE key = ANY(:keys::text[]);
+
+-- name: get_message(id)^
+-- One message whole.
+SELECT
+    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
+    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+FROM messages
+WHERE id = :id;
+
+-- name: list_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, limit)
+-- A page of messages, newest first, all of it older than the cursor.
+SELECT
+    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
+    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+FROM messages
+WHERE
+    id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
+    AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    AND (:user_id::uuid IS NULL OR user_id = :user_id)
+    AND (:status::text IS NULL OR status = :status::message_status)
+    AND (:channel::text IS NULL OR channel = :channel)
+    AND (:queue::text IS NULL OR queue = :queue)
+    AND (:recipient::text IS NULL OR recipient = :recipient)
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: list_attempts(message_id, created_at)
+-- The history of a message, oldest try first; its own age bounds the days that are looked into.
+SELECT message_id, try, batch_id, consumer, started_at, duration, outcome::text, status_code, error, answer
+FROM attempts
+WHERE message_id = :message_id AND started_at >= :created_at
+ORDER BY started_at;
+
+-- name: cancel_message(id)^
+-- A waiting message becomes cancelled; no row where it is not waiting (any more).
+UPDATE messages SET status = 'cancelled', cancel_reason = 'requested'
+WHERE id = :id AND status IN ('pending', 'failed')
+RETURNING
+    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
+    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at;
+
+-- name: retry_message(id)^
+-- A cancelled message starts anew, a failed one is due now; no row where it is neither.
+WITH retried AS (
+    UPDATE messages SET
+        status = CASE status WHEN 'cancelled' THEN 'pending' ELSE status END,
+        tries = CASE status WHEN 'cancelled' THEN 0 ELSE tries END,
+        recoveries = CASE status WHEN 'cancelled' THEN 0 ELSE recoveries END,
+        expires_at = CASE WHEN expires_at > now() THEN expires_at END,
+        cancel_reason = NULL,
+        due_at = now()
+    WHERE id = :id AND status IN ('cancelled', 'failed')
+    RETURNING *
+),
+woken AS MATERIALIZED (
+    SELECT pg_notify('tidings_due', extract(epoch FROM due_at)::text) FROM retried
+)
+SELECT
+    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
+    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+FROM retried LEFT JOIN woken ON true;
+
+-- name: expire(limit)$
+-- Waiting messages whose time is over become cancelled; answers how many.
+WITH expired AS (
+    SELECT id FROM messages
+    WHERE expires_at <= now() AND expires_at IS NOT NULL AND status IN ('pending', 'failed')
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+),
+cancelled AS (
+    UPDATE messages SET status = 'cancelled', cancel_reason = 'expired'
+    FROM expired WHERE messages.id = expired.id
+    RETURNING 1
+)
+SELECT count(*) FROM cancelled;

@@ -1,0 +1,75 @@
+-- name: list_queues()
+-- All queues, by name.
+SELECT name, active, interval_seconds, batch_size, last_claimed_at FROM queues ORDER BY name;
+
+-- name: get_queue(name)^
+-- One queue.
+SELECT name, active, interval_seconds, batch_size, last_claimed_at FROM queues WHERE name = :name;
+
+-- name: put_queue(name, active, interval_seconds, batch_size)^
+-- Makes a queue or changes its pace, and tells the producers.
+WITH put AS (
+    INSERT INTO queues (name, active, interval_seconds, batch_size)
+    VALUES (:name, :active, :interval_seconds, :batch_size)
+    ON CONFLICT (name) DO UPDATE SET
+        active = excluded.active,
+        interval_seconds = excluded.interval_seconds,
+        batch_size = excluded.batch_size,
+        credit = least(queues.credit, excluded.batch_size)
+    RETURNING name, active, interval_seconds, batch_size, last_claimed_at, xmax = 0 AS created
+),
+told AS MATERIALIZED (SELECT pg_notify('tidings_queues', name) FROM put)
+SELECT put.* FROM put LEFT JOIN told ON true;
+
+-- name: set_queue_active(name, active)^
+-- Starts or stops a queue and tells the producers.
+WITH previous AS (
+    SELECT name, active FROM queues WHERE name = :name FOR UPDATE
+),
+changed AS (
+    UPDATE queues SET active = :active
+    FROM previous
+    WHERE queues.name = previous.name
+    RETURNING
+        queues.name, queues.active, interval_seconds, batch_size, last_claimed_at,
+        previous.active <> queues.active AS changed
+),
+told AS MATERIALIZED (SELECT pg_notify('tidings_queues', name) FROM changed)
+SELECT changed.* FROM changed LEFT JOIN told ON true;
+
+-- name: paced_ticks()
+-- The paced queues that may be claimed from now, locked until the claim commits, each with what it may still take in
+-- its interval (null: all that was due when the interval began). A new interval keeps the rhythm of the last where
+-- it is less than a tenth of itself, and less than a second, late.
+WITH ready AS (
+    SELECT
+        name, batch_size, credit, last_claimed_at,
+        make_interval(secs => interval_seconds) AS span,
+        last_claimed_at IS NULL OR last_claimed_at + make_interval(secs => interval_seconds) <= now() AS fresh
+    FROM queues
+    WHERE
+        active
+        AND interval_seconds > 0
+        AND (
+            last_claimed_at IS NULL
+            OR last_claimed_at + make_interval(secs => interval_seconds) <= now()
+            OR batch_size IS NULL
+            OR credit > 0
+        )
+    ORDER BY name
+    FOR UPDATE SKIP LOCKED
+)
+SELECT
+    name,
+    CASE WHEN fresh THEN batch_size ELSE credit END AS allowance,
+    CASE
+        WHEN NOT fresh THEN last_claimed_at
+        WHEN now() - (last_claimed_at + span) < least(interval '1 second', span / 10) THEN last_claimed_at + span
+        ELSE now()
+    END AS began_at,
+    CASE WHEN batch_size IS NULL AND NOT fresh THEN last_claimed_at END AS cutoff
+FROM ready;
+
+-- name: spend_tick(began_at, credit, name)!
+-- Remembers what a paced queue took in its interval.
+UPDATE queues SET last_claimed_at = :began_at, credit = :credit WHERE name = :name;

@@ -1,0 +1,41 @@
+"""Queues: streams of messages with their own pace and on/off switch, the same for every process."""
+
+from sql.database import Database
+from tidings.model import Queue
+
+
+class QueueStore:
+    """The queue side of the store. Every change is told to the producers."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def list(self) -> list[Queue]:
+        """All queues, by name."""
+        return [Queue(**row) for row in await self.database.rows("list_queues")]
+
+    async def get(self, name: str) -> Queue | None:
+        """One queue, or None where there is none of that name."""
+        row = await self.database.one("get_queue", name=name)
+        return None if row is None else Queue(**row)
+
+    async def put(
+        self, name: str, *, active: bool, interval_seconds: float, batch_size: int | None
+    ) -> tuple[Queue, bool]:
+        """Makes a queue or changes it; answers it, and whether it is new."""
+        row = dict(
+            await self.database.one(
+                "put_queue", name=name, active=active, interval_seconds=interval_seconds, batch_size=batch_size
+            )
+        )
+        created: bool = row.pop("created")
+        return Queue(**row), created
+
+    async def set_active(self, name: str, *, active: bool) -> tuple[Queue, bool] | None:
+        """Starts or stops a queue; answers it, and whether that changed anything. None where there is none."""
+        record = await self.database.one("set_queue_active", name=name, active=active)
+        if record is None:
+            return None
+        row = dict(record)
+        changed: bool = row.pop("changed")
+        return Queue(**row), changed

@@ -1,0 +1,37 @@
+"""The one store: everything that is said to Postgres goes through here."""
+
+from datetime import timedelta
+from typing import Self
+
+from sql.batches import BatchStore
+from sql.database import Database
+from sql.messages import MessageStore
+from sql.partitions import PartitionStore
+from sql.queues import QueueStore
+
+
+class Store:
+    """One connection pool and the nouns that live in it."""
+
+    def __init__(self, database: Database, *, lease_seconds: float) -> None:
+        self.database = database
+        self.messages = MessageStore(database)
+        self.batches = BatchStore(database, lease=timedelta(seconds=lease_seconds))
+        self.queues = QueueStore(database)
+        self.partitions = PartitionStore(database)
+
+    @classmethod
+    async def connect(cls, uri: str, *, process: str, lease_seconds: float, size: int = 4) -> Self:
+        """Opens the store for a process, waiting while Postgres is away; up to `size` connections.
+
+        Raises SchemaError where the schema is not the one that this program knows.
+        """
+        return cls(await Database.connect(uri, process=process, size=size), lease_seconds=lease_seconds)
+
+    async def ping(self) -> None:
+        """Raises where Postgres does not answer."""
+        await self.database.one("ping")
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self.database.close()
