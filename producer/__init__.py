@@ -1,0 +1,1 @@
+"""The cron-like side: claims due messages, pushes them to consumers, takes them back from the dead."""

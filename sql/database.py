@@ -7,7 +7,7 @@ not at three in the morning. A query's parameters are named; aiosql numbers them
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 import structlog
@@ -15,13 +15,12 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from sql.loader import load_queries
 from sql.migrate import check_version
-from tidings.errors import SchemaError, StoreUnavailableError
+from tidings.errors import SchemaError, StoreUnavailableError, describe
 
 log = structlog.get_logger(__name__)
 
-if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record]
-    PoolConnection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+PoolConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 AWAY: Final = (
     OSError,
@@ -36,8 +35,9 @@ AWAY: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.QueryCanceledError,
+    asyncpg.TransactionRollbackError,
 )
-"""What says that Postgres does not serve at present, and may soon. Anything else is a mistake of ours."""
+"""What says that Postgres does not serve at present, or wants it done again. Anything else is our mistake."""
 
 SESSION: Final = {
     # Every statement here is a handful of index probes. Left to its statistics, which lag behind a table that fills
@@ -120,9 +120,14 @@ class Database:
         async with self.pool.acquire() as connection, connection.transaction():
             yield connection
 
+    async def connection(self) -> "Connection":
+        """A connection outside the pool, for what lasts as long as the connection; the caller closes it."""
+        connection: Connection = await asyncpg.connect(self.uri, timeout=5, command_timeout=30)
+        return connection
+
     async def listen(self, callbacks: dict[str, Callable[[str], None]]) -> "Connection":
         """A connection of its own that hears NOTIFY on each named channel, and calls with the payload."""
-        connection: Connection = await asyncpg.connect(self.uri, timeout=5)
+        connection = await self.connection()
         for channel, callback in callbacks.items():
             await connection.add_listener(channel, _payload_only(callback))
         return connection
@@ -144,4 +149,4 @@ def _payload_only(callback: Callable[[str], None]) -> Callable[[Any, int, str, o
 
 async def _say_waiting(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning("waiting for Postgres", error=f"{type(error).__name__}: {error}", tries=state.attempt_number)
+    log.warning("waiting for Postgres", error=describe(error), tries=state.attempt_number)

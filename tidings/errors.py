@@ -3,6 +3,7 @@
 TidingsError
 ├── SettingsError       a wrong setting; the process ends with this one line and exit code 2
 ├── DataDirectoryError  the embedded stores cannot use their data directory; one line, exit code 2
+├── EmbeddedStoreError  an embedded store is not installed or does not start; one line, exit code 2
 ├── SchemaError         the database is at another version than this program; one line, exit code 2
 └── StoreUnavailableError  Postgres or Redis does not answer; the same call may succeed later
 """
@@ -20,9 +21,18 @@ class DataDirectoryError(TidingsError):
     """The embedded stores' data directory is in use, unreachable or not ours."""
 
 
+class EmbeddedStoreError(TidingsError):
+    """An embedded store is not installed on this machine, or it does not start."""
+
+
 class SchemaError(TidingsError):
     """The database schema is older or newer than this program."""
 
 
 class StoreUnavailableError(TidingsError):
     """Postgres or Redis does not answer at present; retrying is right."""
+
+
+def describe(error: BaseException | None) -> str:
+    """An exception in one line of a log: its kind and its text."""
+    return f"{type(error).__name__}: {error}"

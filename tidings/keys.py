@@ -22,3 +22,10 @@ def consumer_queue(consumer: str) -> str:
 def delivery_record(message_id: UUID) -> str:
     """What the far side accepted, written before Postgres knows it; lives `REDIS_TTL` seconds."""
     return f"sent:{message_id}"
+
+
+PRODUCER_HEARTBEAT: Final = "tidings:producer"
+"""Set every second by each producer, with a life of 5 s: somebody claims."""
+
+OFFER_LIFE_SECONDS: Final = 5.0
+"""An older offer is a dead consumer's."""

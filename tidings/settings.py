@@ -15,10 +15,11 @@ from msgspec import Meta
 from platformdirs import user_data_path
 
 from tidings.errors import SettingsError
+from tidings.signing import signing_key
 
 
 def default_data_dir() -> Path:
-    """`/var/lib/tidings` for root (the embedded Postgres, run as another user, may not enter its home), else the user's."""
+    """The user's; for root `/var/lib/tidings`, as the embedded Postgres is another user and may not enter its home."""
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return Path("/var/lib/tidings")
     return user_data_path("tidings", appauthor=False)
@@ -27,7 +28,7 @@ def default_data_dir() -> Path:
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 
-SECRETS: Final = frozenset({"postgres_uri", "redis_uri", "api_key", "webhook_auth_key"})
+SECRETS: Final = frozenset({"postgres_uri", "redis_uri", "api_key", "webhook_auth_key", "webhook_signing_secret"})
 """Settings whose value appears in no log, message or representation."""
 
 
@@ -56,9 +57,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # The SMS gateway
     webhook_url: str = ""
-    """The SMS gateway: where channel `sms` posts. Empty: the channel refuses messages."""
+    """The SMS gateway: where channel `sms` posts. Empty: messages wait, and are tried again."""
     webhook_auth_key: str = ""
     """Sent to the gateway as `x-ins-auth-key`."""
+    webhook_signing_secret: str = ""
+    """Signs what channel `webhook` sends, by Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes.
+    Empty: unsigned."""
     redis_ttl: Count = 300
     """Seconds that the record of a delivery stays in Redis. It guards against sending twice after a crash, so keep
     it well over `LEASE_SECONDS`."""
@@ -121,6 +125,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError("RETRY_DELAYS: needs at least one delay, and none below 0")
         if self.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise SettingsError(f"LOG_LEVEL: {self.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
+        if self.webhook_signing_secret:
+            try:
+                signing_key(self.webhook_signing_secret)
+            except ValueError as error:
+                raise SettingsError(f"WEBHOOK_SIGNING_SECRET: {error}") from None
         _require(
             self.lease_renewal_seconds * 3 <= self.lease_seconds,
             "LEASE_RENEWAL_SECONDS: must be at most a third of LEASE_SECONDS, so that two lost renewals cost no lease",

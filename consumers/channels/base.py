@@ -4,11 +4,13 @@ A channel holds no state that matters after a crash: the dispatcher records what
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 
 from consumers.channels.transport import Transport
-from tidings.model import Delivery
+from tidings.model import Delivery, utc_now
 from tidings.settings import Settings
 
 
@@ -47,6 +49,7 @@ class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Settings
     transport: Transport
+    now: Callable[[], datetime] = utc_now
 
 
 class Channel(ABC):

@@ -11,7 +11,9 @@ class Answer(msgspec.Struct, frozen=True):
 
     status: int
     headers: Mapping[str, str]
+    """Looked up without regard to case."""
     body: bytes
+    """As much as came: once the status is here, it decides, and a body that breaks off changes nothing."""
 
 
 class TransportError(Exception):
@@ -22,6 +24,6 @@ class Transport(Protocol):
     """POSTs with time limits, without following redirects."""
 
     async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Raises TransportError where no complete answer came within the time limits."""
+        """Raises TransportError where no answer came within the time limits."""
 
     async def close(self) -> None: ...

@@ -155,7 +155,7 @@ closed AS (
     DELETE FROM batches WHERE id = ANY(:closed_batch_ids::uuid[])
 ),
 woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', extract(epoch FROM min(due_at))::text)
+    SELECT pg_notify('tidings_due', extract(epoch FROM min(due_at) - now())::text)
     FROM recorded
     WHERE status IN ('failed', 'pending')
     HAVING count(*) > 0

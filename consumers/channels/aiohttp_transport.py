@@ -1,0 +1,95 @@
+"""HTTP over one aiohttp session: the hot path of the `sms` and `webhook` channels.
+
+Connections are kept and reused; cookies are not. What the far side may cost is bounded: a time limit to connect and
+one for the whole try, 64 KiB of body (never unpacked, so a zip bomb stays as small as it came), and no second request
+to wherever a redirect points. A request is never sent twice by itself: whether to try again is the retry policy's.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Final
+
+import aiohttp
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, StreamReader, TCPConnector
+from yarl import URL
+
+from consumers.channels.transport import Answer, TransportError
+from tidings import __version__
+from tidings.settings import Settings
+
+BODY_LIMIT: Final = 64 * 1024
+"""Bytes of an answer that are read; the connection is closed on the rest."""
+
+IDLE_SECONDS: Final = 4.0
+"""How long an idle connection is kept: less than the 5 s after which common servers (Node, uvicorn) close theirs, since
+a POST that meets a closing connection is lost and cannot safely be sent again."""
+
+
+class AiohttpTransport:
+    """A Transport; create it inside the running event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._connect_timeout = settings.connect_timeout
+        self._total_timeout = settings.delivery_timeout
+        self._session = ClientSession(
+            connector=TCPConnector(limit=settings.in_flight, keepalive_timeout=IDLE_SECONDS),
+            timeout=ClientTimeout(total=settings.delivery_timeout, connect=settings.connect_timeout),
+            cookie_jar=DummyCookieJar(),
+            headers={"User-Agent": f"tidings/{__version__}", "Accept-Encoding": "identity"},
+            auto_decompress=False,
+        )
+
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Raises TransportError where no answer came within the time limits."""
+        try:
+            # `encoded`: the URL goes out letter for letter, since its query may be signed.
+            target = URL(url, encoded=True)
+            async with self._session.post(target, data=body, headers=headers, allow_redirects=False) as response:
+                return Answer(response.status, response.headers, await _read(response.content))
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # a TimeoutError is an OSError
+            raise TransportError(self._describe(error)) from None  # the cause's text would name the whole URL
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    def _describe(self, error: Exception) -> str:
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return f"no connection: timed out after {self._connect_timeout:g} s"
+        if isinstance(error, TimeoutError) and error.errno is None:  # with an errno it is the operating system's
+            return f"timed out after {self._total_timeout:g} s"
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return f"no connection: {_reason(error.os_error)}"
+        if isinstance(error, ValueError | aiohttp.NonHttpUrlClientError):
+            return "no connection: the URL or a header is not valid"
+        return f"connection lost: {_reason(error)}"
+
+
+async def _read(content: StreamReader) -> bytes:
+    """The body, or as much of it as comes within the limits of size and time."""
+    body = bytearray()
+    try:
+        while len(body) < BODY_LIMIT and not content.at_eof():
+            body += await content.read(BODY_LIMIT - len(body))
+    except (aiohttp.ClientError, OSError):
+        # The status has come. To take this for a failure would send an accepted message a second time.
+        pass
+    return bytes(body)
+
+
+def _reason(error: Exception) -> str:
+    # In words of our own: the texts of aiohttp repeat the whole URL, or what the far side sent.
+    match error:
+        case aiohttp.ServerDisconnectedError():
+            return "closed without an answer"
+        case aiohttp.ClientResponseError():
+            return "the answer is not valid HTTP"
+        case ssl.SSLError():
+            return f"TLS failed: {getattr(error, 'verify_message', None) or error.reason}"
+        case OSError(errno=int(number)) if number > 0:
+            return os.strerror(number)
+        case socket.gaierror():
+            return "the host name was not found"
+        case _:
+            return type(error).__name__

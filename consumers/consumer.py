@@ -1,0 +1,208 @@
+"""One consumer: takes batches, has their messages delivered, and gives back what it cannot deliver.
+
+The way of a batch here: its job arrives (nothing has happened yet: a crash costs one lease) → `take` commits (from now
+on outcomes are unknown after a crash) → each message is started as room allows, and the slot is free again → outcomes
+are recorded → with the last one the batch is deleted. The lease is renewed from `take` to the end.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Self
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from consumers import outcomes
+from consumers.channels.aiohttp_transport import AiohttpTransport
+from consumers.channels.base import ChannelContext
+from consumers.channels.registry import ChannelRegistry
+from consumers.delivery_record import DeliveryRecords
+from consumers.dispatcher import Dispatcher
+from consumers.leases import Leases, OpenBatch
+from consumers.recorder import Recorder
+from consumers.slots import SlotOffers
+from sql.database import AWAY
+from sql.store import Store
+from tidings import keys
+from tidings.errors import describe
+from tidings.model import Delivery, utc_now
+from tidings.retry import RetryPolicy
+from tidings.settings import Settings
+from tidings.stores import connect_redis
+
+log = structlog.get_logger(__name__)
+
+LAST_WRITES_SECONDS = 10.0
+"""How long a stopping consumer waits for Postgres and Redis to take its last outcomes."""
+
+
+class Consumer:
+    """All of one consumer but the arq worker, which may come and go with Redis."""
+
+    def __init__(self, settings: Settings, store: Store, redis: Redis, transport: AiohttpTransport) -> None:
+        self.settings = settings
+        self.name = settings.consumer_name
+        self._store = store
+        self._redis = redis
+        self._transport = transport
+        self._channels = ChannelRegistry.load(ChannelContext(settings=settings, transport=transport))
+        self._leases = Leases(
+            store,
+            lease_seconds=settings.lease_seconds,
+            renewal_seconds=settings.lease_renewal_seconds,
+            clock=time.monotonic,
+        )
+        self._records = DeliveryRecords(redis, life_seconds=settings.redis_ttl)
+        self._recorder = Recorder(
+            store, consumer=self.name, backlog=settings.outcome_backlog, on_closed=self._leases.close
+        )
+        self._dispatcher = Dispatcher(
+            self._channels,
+            self._recorder,
+            self._records,
+            self._leases,
+            policy=RetryPolicy(delays=settings.retry_delays, jitter=settings.retry_jitter),
+            consumer=self.name,
+            in_flight=settings.in_flight,
+            in_flight_per_destination=settings.in_flight_per_destination,
+            now=utc_now,
+            clock=time.monotonic,
+        )
+        self._slots = SlotOffers(
+            redis, consumer=self.name, count=settings.consumer_slots, accepting=lambda: self.accepting
+        )
+        self._alone = asyncio.Lock()
+        self._stopping = False
+        self._loops: list[asyncio.Task[None]] = []
+        self._batches: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def start(cls, settings: Settings) -> Self:
+        """A consumer at work, waiting for Postgres first. Raises SchemaError where that is at another version."""
+        store = await Store.connect(
+            settings.postgres_uri, process=f"consumer {settings.consumer_name}", lease_seconds=settings.lease_seconds
+        )
+        consumer = cls(settings, store, connect_redis(settings), AiohttpTransport(settings))
+        consumer._loops = [
+            asyncio.create_task(loop(), name=name)
+            for name, loop in {
+                "leases": consumer._leases.run,
+                "recorder": consumer._recorder.run,
+                "delivery records": consumer._records.run,
+                "slots": consumer._slots.run,
+            }.items()
+        ]
+        log.info("consumer is ready", consumer=consumer.name, channels=sorted(consumer._channels.names()))
+        return consumer
+
+    @property
+    def accepting(self) -> bool:
+        """Whether batches are welcome."""
+        return not self._stopping and self._recorder.accepting and not self._leases.away
+
+    async def deliver(self, batch_id: UUID, slot: str, *, alone: bool) -> None:
+        """Takes a batch that arrived through a slot, and returns when all its messages have been started.
+
+        The work goes on by itself where the caller is cancelled.
+        """
+        task = asyncio.create_task(self._through_slot(batch_id, slot, alone=alone))
+        self._batches.add(task)
+        task.add_done_callback(self._batches.discard)
+        await asyncio.shield(task)
+
+    async def stop(self) -> None:
+        """Stops in order: takes nothing more in, finishes what is in flight, records it, gives back the rest."""
+        self._stopping = True
+        await self._slots.withdraw()
+        self._dispatcher.stop_starting()
+        await self._release_unstarted()
+        await self._dispatcher.drain(self.settings.grace_seconds)
+        if self._batches:
+            await asyncio.wait(set(self._batches), timeout=LAST_WRITES_SECONDS)
+        try:
+            async with asyncio.timeout(LAST_WRITES_SECONDS):
+                await self._records.written()
+                await self._recorder.written()
+                # What a producer pushed while we were stopping.
+                await self._release_unstarted()
+        except TimeoutError:
+            log.exception("stops with outcomes that were not written; their messages will be recovered")
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._channels.close()
+        await self._transport.close()
+        await self._redis.aclose()
+        await self._store.close()
+        log.info("consumer has stopped", consumer=self.name)
+
+    async def failed_loop(self) -> None:
+        """Raises what ended one of the consumer's loops, which only a defect does."""
+        done, _ = await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
+        for loop in done:
+            loop.result()
+
+    async def _through_slot(self, batch_id: UUID, slot: str, *, alone: bool) -> None:
+        self._slots.occupy(slot)
+        try:
+            if alone:
+                # One at a time, and taken only when its turn has come: whoever kills this process is then found.
+                async with self._alone:
+                    batch = await self._begin(batch_id)
+                    if batch is not None:
+                        await batch.through.wait()
+            else:
+                await self._begin(batch_id)
+        except AWAY as error:
+            log.warning("a batch was not taken", batch=str(batch_id), error=describe(error))
+        finally:
+            self._slots.free(slot)
+
+    async def _begin(self, batch_id: UUID) -> OpenBatch | None:
+        """Takes a batch and starts all its messages."""
+        if self._stopping:
+            return None
+        since = time.monotonic()
+        deliveries = await self._store.batches.take(batch_id, consumer=self.name)
+        if not deliveries:
+            log.info("a batch that is no longer ours", batch=str(batch_id))
+            return None
+        batch = self._leases.open(batch_id, size=len(deliveries), since=since)
+        rest = await self._without_delivered(deliveries, batch)
+        by_destination: dict[str, list[Delivery]] = defaultdict(list)
+        for delivery in rest:
+            by_destination[self._dispatcher.destination(delivery)].append(delivery)
+        # Side by side: a destination that has no room must not hold up the others of its batch.
+        await asyncio.gather(*(self._start(group, batch) for group in by_destination.values()))
+        return batch
+
+    async def _start(self, deliveries: Sequence[Delivery], batch: OpenBatch) -> None:
+        for delivery in deliveries:
+            await self._dispatcher.start(delivery, batch)
+
+    async def _without_delivered(self, deliveries: Sequence[Delivery], batch: OpenBatch) -> list[Delivery]:
+        """Leaves out what an earlier consumer delivered before it died."""
+        recovered = [delivery.id for delivery in deliveries if delivery.recoveries]
+        records = await self._records.find(recovered) if recovered else {}
+        rest = []
+        for delivery in deliveries:
+            record = records.get(delivery.id)
+            if record is None:
+                rest.append(delivery)
+            else:
+                self._dispatcher.conclude(outcomes.already_sent(delivery, record), batch)
+        return rest
+
+    async def _release_unstarted(self) -> None:
+        try:
+            batches = await self._store.batches.unstarted(self.name)
+            if batches:
+                released = await self._store.batches.release(batches)
+                log.info("batches given back", batches=len(batches), messages=released)
+            await self._redis.delete(keys.consumer_queue(self.name))
+        except (RedisError, *AWAY) as error:
+            log.warning("batches were not given back; their leases run out", error=describe(error))

@@ -1,0 +1,98 @@
+"""The batches that this consumer holds, and their leases: renewed all together, in one statement every few seconds.
+
+In play: `batches.lease_until` in Postgres. A batch is held from `take` until its last outcome is on disk, so that a
+slow receiver costs no lease. A batch that does not come back from a renewal was taken from us; and while Postgres does
+not answer, a lease counts as lost for us before it can be lost for the reconciler: nothing more is started from it.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from sql.database import AWAY
+from sql.store import Store
+from tidings.errors import describe
+
+log = structlog.get_logger(__name__)
+
+
+class OpenBatch:
+    """A batch in the hands of this consumer."""
+
+    __slots__ = ("held_until", "id", "left", "through")
+
+    def __init__(self, batch_id: UUID, *, size: int, held_until: float) -> None:
+        self.id = batch_id
+        self.left = size
+        """Messages without an outcome."""
+        self.held_until = held_until
+        """Until when, by this process's monotonic clock, nobody can have taken it from us."""
+        self.through = asyncio.Event()
+        """Set when every message has its outcome, or the batch is lost."""
+
+
+class Leases:
+    """Holds the open batches."""
+
+    def __init__(
+        self, store: Store, *, lease_seconds: float, renewal_seconds: float, clock: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._lease = lease_seconds
+        self._every = renewal_seconds
+        self._clock = clock
+        self._open: dict[UUID, OpenBatch] = {}
+        self.away = False
+        """Whether Postgres did not answer the last renewal."""
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open(self, batch_id: UUID, *, size: int, since: float) -> OpenBatch:
+        """Holds a batch that was taken by a statement sent at `since` (monotonic)."""
+        batch = self._open[batch_id] = OpenBatch(batch_id, size=size, held_until=since + self._lease)
+        return batch
+
+    def close(self, batch_ids: Iterable[UUID]) -> None:
+        """Lets go of batches that are through."""
+        for batch_id in batch_ids:
+            self._open.pop(batch_id, None)
+
+    def holds(self, batch: OpenBatch) -> bool:
+        """Whether a message of this batch may be started now."""
+        return batch.id in self._open and self._clock() < batch.held_until
+
+    async def run(self) -> None:
+        """Renews until cancelled."""
+        while True:
+            await asyncio.sleep(self._every)
+            try:
+                await self.renew()
+            except (*AWAY, asyncpg.PostgresError) as error:
+                self.away = True
+                log.warning("leases were not renewed", batches=len(self._open), error=describe(error))
+            else:
+                self.away = False
+
+    async def renew(self) -> None:
+        """Renews every lease once."""
+        if not self._open:
+            if self.away:
+                await self._store.ping()
+            return
+        sent = self._clock()
+        asked = list(self._open)
+        renewed = await self._store.batches.renew(asked)
+        for batch_id in asked:
+            batch = self._open.get(batch_id)
+            if batch is None:
+                continue
+            if batch_id in renewed:
+                batch.held_until = sent + self._lease
+            else:
+                log.warning("lost a batch: its lease had run out", batch=str(batch_id), left=batch.left)
+                del self._open[batch_id]
+                batch.through.set()

@@ -1,0 +1,118 @@
+"""Writes outcomes to Postgres in groups: every 20 ms, or 500 at once, whichever comes first.
+
+In play: outcomes in memory, from the far side's answer to the commit. A crash loses them: their messages are recovered
+and, where the delivery record tells of them, not sent again. Postgres away: they wait here, up to `OUTCOME_BACKLOG`,
+and the consumer takes nothing new in. A commit whose answer was lost is repeated, which changes nothing.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import structlog
+
+from sql.database import AWAY
+from sql.store import Store
+from tidings.errors import describe
+from tidings.model import Outcome
+
+log = structlog.get_logger(__name__)
+
+GROUP: Final = 500
+LINGER_SECONDS: Final = 0.02
+AWAY_SECONDS: Final = 0.5
+
+
+class Recorder:
+    """Takes outcomes in, and tells which batches are closed once that is on disk."""
+
+    def __init__(
+        self, store: Store, *, consumer: str, backlog: int, on_closed: Callable[[Iterable[UUID]], None]
+    ) -> None:
+        self._store = store
+        self._consumer = consumer
+        self._backlog = backlog
+        self._on_closed = on_closed
+        self._waiting: deque[tuple[Outcome, bool]] = deque()
+        self._some = asyncio.Event()
+        self._full = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.away = False
+        """Whether Postgres did not take the last group."""
+
+    @property
+    def accepting(self) -> bool:
+        """Whether the consumer may take more in."""
+        return not self.away and len(self._waiting) < self._backlog
+
+    def put(self, outcome: Outcome, *, closes_batch: bool) -> None:
+        """Takes an outcome; `closes_batch` says that it is the last of its batch."""
+        self._waiting.append((outcome, closes_batch))
+        self._empty.clear()
+        self._some.set()
+        if len(self._waiting) >= GROUP:
+            self._full.set()
+
+    async def run(self) -> None:
+        """Writes until cancelled."""
+        while True:
+            await self._some.wait()
+            if not self._full.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._full.wait(), timeout=LINGER_SECONDS)
+            group = [self._waiting[index] for index in range(min(GROUP, len(self._waiting)))]
+            await self._write(group)
+            for _ in group:
+                self._waiting.popleft()
+            if len(self._waiting) < GROUP:
+                self._full.clear()
+            if not self._waiting:
+                self._some.clear()
+                self._empty.set()
+
+    async def written(self) -> None:
+        """Waits until every outcome is on disk."""
+        await self._empty.wait()
+
+    async def _write(self, group: Sequence[tuple[Outcome, bool]]) -> None:
+        while True:
+            outcomes = [outcome for outcome, _ in group]
+            closed = [outcome.batch_id for outcome, closes in group if closes]
+            try:
+                recorded = await self._store.batches.record(outcomes, closed=closed, consumer=self._consumer)
+            except AWAY as error:
+                log.warning("outcomes wait for Postgres", outcomes=len(self._waiting), error=describe(error))
+                self.away = True
+                await asyncio.sleep(AWAY_SECONDS)
+                continue
+            except asyncpg.PostgresError as error:
+                await self._write_apart(group, error)
+                return
+            self.away = False
+            self._on_closed(closed)
+            if len(recorded) < len(outcomes):
+                # Written by an earlier commit whose answer was lost, or no longer ours: the lease ran out.
+                log.info("outcomes of messages that had left their batch", outcomes=len(outcomes) - len(recorded))
+            return
+
+    async def _write_apart(self, group: Sequence[tuple[Outcome, bool]], error: asyncpg.PostgresError) -> None:
+        """Postgres refuses something in this group: the others must not suffer for it."""
+        if len(group) > 1:
+            middle = len(group) // 2
+            await self._write(group[:middle])
+            await self._write(group[middle:])
+            return
+        [(outcome, closes)] = group
+        log.error("an outcome that Postgres refuses", message=str(outcome.message_id), error=str(error))
+        if outcome.attempt is not None or outcome.provider_message_id is not None:
+            bare = msgspec.structs.replace(outcome, attempt=None, provider_message_id=None, last_error=str(error))
+            await self._write([(bare, closes)])
+        else:
+            # Nothing more can be left out. The batch is closed, and the message comes back as an orphan.
+            self._on_closed([outcome.batch_id] if closes else [])

@@ -1,0 +1,118 @@
+"""The arq worker: polls this consumer's own queue and hands each batch to the consumer.
+
+arq is pinned for what is leaned on here: `poll` raises when Redis drops (arq's worker ends there, with whatever it was
+doing), a job stays in the queue's sorted set while it runs (every poll would probe it again), `tasks` and `main_task`
+hold what runs. Retries, leases and recovery belong to Postgres, never to arq: `max_tries=1`, no results kept.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, cast
+from uuid import UUID
+
+import structlog
+from arq.connections import ArqRedis
+from arq.worker import Function, Worker, func
+from redis.exceptions import RedisError
+
+from consumers.consumer import Consumer
+from tidings import jobs, keys
+from tidings.errors import describe
+from tidings.settings import Settings
+from tidings.stores import arq_redis_settings
+
+if TYPE_CHECKING:
+    from arq.typing import WorkerCoroutine
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS: Final = 0.01
+HEALTH_SECONDS: Final = 5
+SHORTEST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 2.0
+"""Seconds before a worker is built anew."""
+WELL_AFTER_SECONDS: Final = 10.0
+"""A worker that ran this long was well: the next pause after a failure is short again."""
+
+
+async def deliver(context: dict[str, Any], batch_id: str, slot: str, alone: bool) -> None:
+    """The arq job. It ends when the batch's messages have been started; the consumer sees to the rest."""
+    consumer: Consumer = context["consumer"]
+    redis: ArqRedis = context["redis"]
+    await redis.zrem(keys.consumer_queue(consumer.name), batch_id)
+    try:
+        await consumer.deliver(UUID(batch_id), slot, alone=alone)
+    except asyncio.CancelledError:
+        # The worker ends (a stop, or Redis is gone); the batch is the consumer's, which goes on.
+        log.info("the worker ended while a batch was starting", batch=batch_id)
+
+
+def worker_settings(settings: Settings) -> dict[str, Any]:
+    """The arguments of arq's Worker, but for what ties it to one consumer."""
+    return {
+        "functions": [_deliver_function()],
+        "queue_name": keys.consumer_queue(settings.consumer_name),
+        "redis_settings": arq_redis_settings(settings),
+        # Twice the slots: a slot that is offered again before its batch arrived can bring a second one.
+        "max_jobs": 2 * settings.consumer_slots,
+        "max_tries": 1,
+        "retry_jobs": False,
+        "keep_result": 0,
+        "log_results": False,
+        "poll_delay": POLL_SECONDS,
+        "health_check_interval": HEALTH_SECONDS,
+        "job_serializer": jobs.serialize,
+        "job_deserializer": jobs.deserialize,
+        # A job waits for room; how long a delivery may take is its channel's to say.
+        "job_timeout": None,
+    }
+
+
+def _deliver_function() -> Function:
+    return func(cast("WorkerCoroutine", deliver), name=jobs.DELIVER, keep_result=0, max_tries=1)
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Runs a consumer until told to stop, with a new worker each time that Redis drops the old one."""
+    consumer = await Consumer.start(settings)
+    stopped = asyncio.ensure_future(stop.wait())
+    broken = asyncio.ensure_future(consumer.failed_loop())
+    loop = asyncio.get_running_loop()
+    failures = 0
+    try:
+        while not stop.is_set():
+            worker = Worker(**worker_settings(settings), handle_signals=False, ctx={"consumer": consumer})
+            began = loop.time()
+            running = asyncio.ensure_future(worker.async_run())
+            try:
+                await asyncio.wait((running, stopped, broken), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                worker.allow_pick_jobs = False
+                error = await _end(worker, running)
+            if broken.done():
+                broken.result()
+            if stop.is_set():
+                break
+            failures = 1 if loop.time() - began > WELL_AFTER_SECONDS else failures + 1
+            log.warning("the worker is built anew", error=describe(error))
+            await asyncio.wait((stopped,), timeout=min(SHORTEST_PAUSE * 2**failures, LONGEST_PAUSE))
+    finally:
+        stopped.cancel()
+        broken.cancel()
+        await consumer.stop()
+
+
+async def _end(worker: Worker, running: "asyncio.Future[None]") -> BaseException | None:
+    """Ends a worker without arq's `close`, which raises what its jobs raised; answers what ended it, if it was one."""
+    tasks = [running, *worker.tasks.values()]
+    if worker.main_task is not None:
+        tasks.append(worker.main_task)
+    for task in tasks:
+        task.cancel()
+    ended, *_ = await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        if worker._pool is not None:  # noqa: SLF001  (`pool` asserts nothing and is None before the first connection)
+            await worker.pool.delete(worker.health_check_key)
+            await worker.pool.aclose(close_connection_pool=True)
+    except (RedisError, OSError) as error:
+        log.info("the worker's connection was gone already", error=str(error))
+    return ended if isinstance(ended, BaseException) else None

@@ -1,0 +1,142 @@
+"""Claims due messages into batches, and pushes each batch to a consumer that has room.
+
+In play: slots in Redis, messages and batches in Postgres, the consumers' queues in Redis, in this order. Where it
+stops in the middle:
+
+- after taking slots: the consumers offer them again within a second;
+- after the claim has committed: the batches were never started, so the reconciler gives them back after one lease;
+- when the push fails (or its answer is lost): the claim is undone at once, except for a batch that was started.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from producer.belt import Belt
+from producer.slots import Slot, SlotMarket
+from producer.wakeup import Wakeup
+from sql.batches import ClaimedBatch, Offer
+from sql.database import AWAY
+from sql.store import Store
+from tidings.errors import describe
+from tidings.model import Priority, new_id
+from tidings.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+SLOTS_AT_ONCE: Final = 16
+"""Batches in one claim at the most: what a claim costs beyond its rows is spread thin, and it stays short."""
+
+SLOT_WAIT_SECONDS: Final = 1.0
+"""How long one wait for a free slot takes; longer would only delay a stop."""
+
+AWAY_SECONDS: Final = 0.5
+"""Pause after a store did not answer."""
+
+
+class Claimer:
+    """The claiming loop of one producer. Any number of them may run."""
+
+    def __init__(self, store: Store, market: SlotMarket, belt: Belt, wakeup: Wakeup, settings: Settings) -> None:
+        self._store = store
+        self._market = market
+        self._belt = belt
+        self._wakeup = wakeup
+        self._settings = settings
+        self._unpaced: deque[str] = deque()
+        self._any_paced = False
+        self._queues_known = False
+
+    def forget_queues(self) -> None:
+        """The queues have changed: read them again before the next claim."""
+        self._queues_known = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Claims until told to stop; a claim that has begun is pushed first."""
+        while not stop.is_set():
+            try:
+                if await self._work_is_due(stop):
+                    await self._claim_and_push()
+            except (RedisError, *AWAY) as error:
+                log.warning("cannot claim at present", error=describe(error))
+                self._wakeup.within(AWAY_SECONDS)
+                await asyncio.sleep(AWAY_SECONDS)
+
+    async def _work_is_due(self, stop: asyncio.Event) -> bool:
+        sleep = asyncio.ensure_future(self._wakeup.sleep())
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait((sleep, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            stopped.cancel()
+        if stop.is_set():
+            return False
+        # The queues may have been changed behind a lost connection, so a poll reads them too.
+        seconds = await self._store.batches.next_due()
+        if seconds is None or seconds > 0:
+            if seconds is not None:
+                self._wakeup.within(seconds)
+            return False
+        return True
+
+    async def _claim_and_push(self) -> None:
+        """Claims into free slots as long as each claim fills them."""
+        while slots := await self._market.take(SLOTS_AT_ONCE, wait=SLOT_WAIT_SECONDS):
+            offers = [Offer(new_id(), slot.consumer) for slot in slots]
+            batches = await self._claim(offers)
+            by_offer = {offer.batch_id: slot for offer, slot in zip(offers, slots, strict=True)}
+            used = [(batch, by_offer.pop(batch.id)) for batch in batches]
+            if used:
+                await self._push(used)
+            await self._market.give_back(list(by_offer.values()))
+            if by_offer:
+                break
+        # Whatever is left (in other lanes, due soon, or waiting for a slot) sets the alarm.
+        seconds = await self._store.batches.next_due()
+        if seconds is not None:
+            self._wakeup.within(seconds)
+
+    async def _claim(self, offers: Sequence[Offer]) -> list[ClaimedBatch]:
+        await self._read_queues()
+        batch_size = self._settings.batch_size
+        claimed: list[ClaimedBatch] = []
+        if self._any_paced:
+            claimed = await self._store.batches.claim_paced(offers, batch_size=batch_size)
+        used = {batch.id for batch in claimed}
+        free = [offer for offer in offers if offer.batch_id not in used]
+        if free and self._unpaced:
+            # Each claim begins with another queue, so that a long one does not keep the others waiting.
+            self._unpaced.rotate(-1)
+            lanes = [(priority.value, queue) for priority in Priority for queue in self._unpaced]
+            try:
+                claimed += await self._store.batches.claim(lanes, free, batch_size=batch_size)
+            except AWAY:
+                # What the paced queues gave is committed, and must go.
+                if not claimed:
+                    raise
+        return claimed
+
+    async def _push(self, batches: Sequence[tuple[ClaimedBatch, Slot]]) -> None:
+        try:
+            await self._belt.push(batches)
+        except (RedisError, OSError):
+            released = await self._store.batches.release([batch.id for batch, _ in batches])
+            log.warning("claim undone: the batches could not be pushed", batches=len(batches), messages=released)
+            raise
+
+    async def _read_queues(self) -> None:
+        if self._queues_known:
+            return
+        self._queues_known = True
+        try:
+            queues = [queue for queue in await self._store.queues.list() if queue.active]
+        except BaseException:
+            self._queues_known = False
+            raise
+        self._unpaced = deque(queue.name for queue in queues if not queue.interval_seconds)
+        self._any_paced = any(queue.interval_seconds for queue in queues)

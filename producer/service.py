@@ -1,0 +1,63 @@
+"""One producer process: the claimer, its ear, the reconciler, the keeper and a heartbeat, side by side."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from producer.belt import Belt
+from producer.claimer import Claimer
+from producer.keeper import Keeper
+from producer.reconciler import Reconciler
+from producer.slots import SlotMarket
+from producer.wakeup import Ear, Wakeup
+from sql.store import Store
+from tidings import keys
+from tidings.settings import Settings
+from tidings.stores import connect_redis
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS: Final = 1.0
+HEARTBEAT_LIFE_SECONDS: Final = 5
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Runs a producer until told to stop. Raises SchemaError where the database is at another version."""
+    store = await Store.connect(settings.postgres_uri, process="producer", lease_seconds=settings.lease_seconds)
+    redis = connect_redis(settings)
+    try:
+        wakeup = Wakeup(poll_interval=settings.poll_interval, clock=asyncio.get_running_loop().time)
+        claimer = Claimer(
+            store,
+            SlotMarket(redis),
+            Belt(redis, lease_seconds=settings.lease_seconds),
+            wakeup,
+            settings,
+        )
+        ear = Ear(store.database, on_due=wakeup.within, on_queues=claimer.forget_queues)
+        log.info("producer is ready")
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(ear.listen())
+            beating = tasks.create_task(_beat(redis))
+            tasks.create_task(Reconciler(store, settings).run(stop))
+            tasks.create_task(Keeper(store, retention=timedelta(days=settings.retention_days)).run(stop))
+            await claimer.run(stop)
+            listening.cancel()
+            beating.cancel()
+        log.info("producer has stopped")
+    finally:
+        await redis.aclose()
+        await store.close()
+
+
+async def _beat(redis: Redis) -> None:
+    while True:
+        # Away or not is the claimer's to say; a heartbeat is only missed.
+        with contextlib.suppress(RedisError, OSError):
+            await redis.set(keys.PRODUCER_HEARTBEAT, 1, ex=HEARTBEAT_LIFE_SECONDS)
+        await asyncio.sleep(HEARTBEAT_SECONDS)

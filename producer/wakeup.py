@@ -1,0 +1,84 @@
+"""When the producer looks for due messages: at the next due time, on a NOTIFY, and after `POLL_INTERVAL` at the latest.
+
+A lost NOTIFY or a lost connection costs no message, only up to one poll interval of lateness.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from sql.database import AWAY, Connection, Database
+
+log = structlog.get_logger(__name__)
+
+RECONNECT_SECONDS = 1.0
+
+
+class Wakeup:
+    """An alarm clock: set by what is known to be due, put forward by what is told."""
+
+    def __init__(self, *, poll_interval: float, clock: Callable[[], float]) -> None:
+        self._poll_interval = poll_interval
+        self._clock = clock
+        self._at = clock()
+        self._moved = asyncio.Event()
+
+    def within(self, seconds: float) -> None:
+        """Wakes no later than `seconds` from now."""
+        at = self._clock() + max(seconds, 0)
+        if at < self._at:
+            self._at = at
+            self._moved.set()
+
+    async def sleep(self) -> None:
+        """Sleeps until the alarm; afterwards it stands at one poll interval from now."""
+        while (left := self._at - self._clock()) > 0:
+            self._moved.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), timeout=left)
+        self._at = self._clock() + self._poll_interval
+
+
+class Ear:
+    """Listens for NOTIFY, and connects anew when the connection breaks."""
+
+    def __init__(self, database: Database, *, on_due: Callable[[float], None], on_queues: Callable[[], None]) -> None:
+        self._database = database
+        self._on_due = on_due
+        self._on_queues = on_queues
+
+    async def listen(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            try:
+                connection = await self._database.listen({"tidings_due": self._due, "tidings_queues": self._queues})
+            except AWAY as error:
+                log.warning("cannot listen for new messages", error=str(error))
+                await asyncio.sleep(RECONNECT_SECONDS)
+                continue
+            try:
+                # What was told while nobody listened is found by looking once.
+                self._on_queues()
+                self._on_due(0)
+                await _closed(connection)
+            finally:
+                connection.terminate()
+
+    def _due(self, payload: str) -> None:
+        try:
+            self._on_due(float(payload))
+        except ValueError:
+            log.warning("a NOTIFY that is not ours", payload=payload)
+
+    def _queues(self, _name: str) -> None:
+        self._on_queues()
+        self._on_due(0)
+
+
+async def _closed(connection: Connection) -> None:
+    closed = asyncio.Event()
+    connection.add_termination_listener(lambda _: closed.set())
+    if not connection.is_closed():
+        await closed.wait()

@@ -1,0 +1,53 @@
+"""consumers/channels/sms.py, against a gateway over real HTTP"""
+
+from typing import Any
+
+from aiohttp import web
+
+from consumers.channels.aiohttp_transport import AiohttpTransport
+from consumers.channels.base import Accepted, ChannelContext, Result, Retry
+from consumers.channels.sms import SmsChannel
+from tests.integration.consumers.channels.receivers import web_receiver
+from tests.unit.consumers.channels.doubles import delivery
+from tidings.settings import Settings
+
+
+class Gateway:
+    """Takes each order whose key is right, and gives it a number."""
+
+    def __init__(self) -> None:
+        self.orders: list[dict[str, Any]] = []
+
+    async def take(self, request: web.Request) -> web.Response:
+        if request.headers.get("x-ins-auth-key") != "key":
+            return web.json_response({"message": "Unauthorized"}, status=503, headers={"Retry-After": "9"})
+        self.orders.append(await request.json())
+        return web.json_response({"message": "Accepted", "messageId": f"sms-{len(self.orders)}"}, status=202)
+
+
+async def deliver(transport: AiohttpTransport, url: str, key: str) -> Result:
+    settings = Settings(webhook_url=url, webhook_auth_key=key)
+    return await SmsChannel(ChannelContext(settings=settings, transport=transport)).deliver(delivery(content="Grüße"))
+
+
+async def test_a_message_reaches_the_gateway(transport: AiohttpTransport) -> None:
+    gateway = Gateway()
+    async with web_receiver(gateway.take) as url:
+        result = await deliver(transport, url, "key")
+    assert isinstance(result, Accepted)
+    assert result.provider_message_id == "sms-1"
+    assert gateway.orders == [{"to": "+905551111111", "content": "Grüße"}]
+
+
+async def test_a_gateway_that_asks_for_patience(transport: AiohttpTransport) -> None:
+    async with web_receiver(Gateway().take) as url:
+        result = await deliver(transport, url, "wrong")
+    assert isinstance(result, Retry)
+    assert (result.status_code, result.delay) == (503, 9)
+
+
+async def test_a_gateway_that_is_away(transport: AiohttpTransport) -> None:
+    async with web_receiver(Gateway().take) as url:
+        pass
+    result = await deliver(transport, url, "key")
+    assert result == Retry(error="no connection: Connection refused")

@@ -1,0 +1,201 @@
+"""`tidings up`: everything on one machine, under one supervisor.
+
+Processes in play: this one; the embedded stores where no address is configured; API, producer and consumers; with
+`--demo` a fake gateway. It starts the stores, brings the schema up to date, hands the addresses to the processes in
+their environment, and waits. The first SIGINT, SIGTERM or SIGHUP stops API, producer, consumers, gateway and stores, in
+this order; the second kills what still runs, but still stops the stores cleanly.
+
+After a `kill -9` of this process the kernel ends the others, and the next `tidings up` recovers what they left.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+import typer
+
+from tidings.cli.client import ApiClient, ApiError
+from tidings.cli.samples import TEXTS, delivered, post_samples
+from tidings.cli.schema import bring_up_to_date
+from tidings.embedded import EmbeddedStores
+from tidings.errors import SettingsError, TidingsError
+from tidings.settings import Settings, load
+from tidings.stores import resolve
+from tidings.supervisor import Program, Supervisor
+from tidings.telemetry import configure_logging
+
+log = structlog.get_logger(__name__)
+
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+READY_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 0.1
+PYTHON: Final = (sys.executable, "-P", "-m")
+"""-P: a folder named `api` where the user happens to stand is not ours."""
+
+
+def up(*, consumers: int, port: int | None, data_dir: Path | None, demo: bool) -> int:
+    """Runs until it is told to stop; returns the exit code. Raises TidingsError where it cannot start."""
+    settings = load()
+    if port is not None:
+        settings = msgspec.structs.replace(settings, port=port)
+    if data_dir is not None:
+        settings = msgspec.structs.replace(settings, data_dir=data_dir)
+    configure_logging("up", settings.log_level)
+    settings = msgspec.structs.replace(settings, port=_free_port(settings.host, settings.port))
+    return asyncio.run(_Machine(settings, consumers=consumers, demo=demo).run())
+
+
+class _Machine:
+    """Everything that runs on this machine, from the first store to the last process."""
+
+    def __init__(self, settings: Settings, *, consumers: int, demo: bool) -> None:
+        self._settings = resolve(settings)
+        self._stores = EmbeddedStores(
+            settings.data_dir, postgres=not settings.postgres_uri, redis=not settings.redis_uri
+        )
+        self._embedded = not (settings.postgres_uri and settings.redis_uri)
+        gateway_port = _free_port("127.0.0.1", 0) if demo else None
+        self._supervisor = Supervisor(programs(self._settings, consumers=consumers, gateway_port=gateway_port))
+        self._consumers = consumers
+        self._demo = demo
+        self._told_to_stop = asyncio.Event()
+
+    async def run(self) -> int:
+        with self._signals():
+            try:
+                return await self._run()
+            finally:
+                await self._supervisor.stop()
+                if self._embedded:
+                    await self._stores.stop()
+
+    async def _run(self) -> int:
+        if self._embedded:
+            await self._stores.start()
+        for name in await bring_up_to_date(self._settings.postgres_uri):
+            log.info("migration applied", name=name)
+        if self._told_to_stop.is_set():
+            return 0
+        self._supervisor.start()
+        welcome = asyncio.create_task(self._welcome())
+        stop = asyncio.create_task(self._told_to_stop.wait())
+        failure = asyncio.create_task(self._supervisor.gave_up())
+        try:
+            await asyncio.wait({stop, failure}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (welcome, stop, failure):
+                task.cancel()
+            await asyncio.gather(welcome, stop, return_exceptions=True)
+        if failure.done() and not failure.cancelled():
+            raise SettingsError(f"{failure.result().name} cannot run with these settings; it says why above")
+        _say("stopping (Ctrl-C again to hurry)")
+        return 0
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number in STOP_SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self) -> None:
+        if self._told_to_stop.is_set():
+            self._supervisor.hurry()
+        self._told_to_stop.set()
+
+    async def _welcome(self) -> None:
+        """Says where things are once a message could be delivered, and with `--demo` sends the samples."""
+        url = f"http://{_authority(self._settings)}"
+        try:
+            async with ApiClient(url, self._settings.api_key) as api:
+                if not await _ready(api):
+                    log.warning("not ready yet", url=f"{url}/health/ready", seconds=READY_SECONDS)
+                    return
+                _say(f"tidings is up: {url}  ({self._consumers} consumers, Ctrl-C stops it)")
+                if self._demo:
+                    await _show_samples(api)
+        except TidingsError as error:
+            log.warning("the welcome was cut short", reason=str(error))
+        except Exception:
+            # A fault here is no reason to stop what delivers messages.
+            log.exception("the welcome failed")
+
+
+def programs(settings: Settings, *, consumers: int, gateway_port: int | None) -> list[list[Program]]:
+    """The processes in the order in which they stop; `gateway_port` asks for the fake gateway."""
+    shared = {
+        "POSTGRES_URI": settings.postgres_uri,
+        "REDIS_URI": settings.redis_uri,
+        "DATA_DIR": str(settings.data_dir.absolute()),
+        "PORT": str(settings.port),
+    }
+    gateway = []
+    if gateway_port is not None:
+        url = f"http://127.0.0.1:{gateway_port}/"
+        shared["WEBHOOK_URL"] = settings.webhook_url or url
+        gateway.append(Program(name="gateway", command=(*PYTHON, "tidings.cli.demo", "--port", str(gateway_port))))
+
+    def process(name: str, module: str, environ: Mapping[str, str] | None = None, grace: float = 10.0) -> Program:
+        return Program(name=name, command=(*PYTHON, module), environ={**shared, **(environ or {})}, grace_seconds=grace)
+
+    crew = []
+    for number in range(1, consumers + 1):
+        name = f"{settings.consumer_name}-{number}"
+        # A little over its own grace period, so that it can still record what it finished.
+        crew.append(process(name, "consumers", {"CONSUMER_NAME": name}, settings.grace_seconds + 5))
+    return [[process("api", "api")], [process("producer", "producer")], crew, gateway]
+
+
+async def _ready(api: ApiClient) -> bool:
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            while True:
+                try:
+                    await api.get("/health/ready")
+                except ApiError:
+                    await asyncio.sleep(LOOK_SECONDS)
+                else:
+                    return True
+    except TimeoutError:
+        return False
+
+
+async def _show_samples(api: ApiClient) -> None:
+    posted = await post_samples(api)
+    if not posted:
+        _say("the fifteen sample messages were sent before; `tidings list` shows them")
+        return
+    _say(f"{len(posted)} sample messages are on their way")
+    await delivered(api, posted)
+    _say(f"all {len(TEXTS)} sample messages are delivered; `tidings list` shows them")
+
+
+def _free_port(host: str, port: int) -> int:
+    """`port` itself, or a free one for 0. Raises SettingsError where it is taken."""
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
+            return int(server.getsockname()[1])
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise SettingsError(f"PORT: cannot listen on {host}:{port}: {reason.lower()}; --port chooses another") from None
+
+
+def _authority(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  asked, not bound
+    return f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"
+
+
+def _say(line: str) -> None:
+    typer.secho(line, bold=True)

