@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
 from sql.loader import load_queries
 from sql.migrate import check_version
@@ -68,7 +68,7 @@ class Database:
         """
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(AWAY),
-            wait=wait_exponential_jitter(initial=0.1, max=2, jitter=0.1),
+            wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1),
             before_sleep=_say_waiting,
         ):
             with attempt:

@@ -112,6 +112,11 @@ class MessageStore:
         """Starts a cancelled message anew, or makes a failed one due now; None where it is neither."""
         return _message_or_none(await self.database.one("retry_message", id=message_id))
 
+    async def under_way(self) -> bool:
+        """Whether a living consumer is at work on messages now."""
+        busy: bool = await self.database.one("under_way")
+        return busy
+
     async def expire(self, *, limit: int) -> int:
         """Cancels up to `limit` waiting messages whose time is over; answers how many."""
         count: int = await self.database.one("expire", limit=limit)

@@ -20,9 +20,12 @@ class QueueStore:
         return None if row is None else Queue(**row)
 
     async def put(
-        self, name: str, *, active: bool, interval_seconds: float, batch_size: int | None
+        self, name: str, *, active: bool | None, interval_seconds: float, batch_size: int | None
     ) -> tuple[Queue, bool]:
-        """Makes a queue or changes it; answers it, and whether it is new."""
+        """Makes a queue or changes it; answers it, and whether it is new.
+
+        Where `active` is None the queue stays on or off; a new one is on.
+        """
         row = dict(
             await self.database.one(
                 "put_queue", name=name, active=active, interval_seconds=interval_seconds, batch_size=batch_size

@@ -6,6 +6,7 @@ from typing import Self
 from sql.batches import BatchStore
 from sql.database import Database
 from sql.messages import MessageStore
+from sql.migrate import check_version
 from sql.partitions import PartitionStore
 from sql.queues import QueueStore
 
@@ -31,6 +32,10 @@ class Store:
     async def ping(self) -> None:
         """Raises where Postgres does not answer."""
         await self.database.one("ping")
+
+    async def check_schema(self) -> None:
+        """Raises SchemaError where the database has meanwhile come to another version than this program's."""
+        check_version(await self.database.one("schema_version"))
 
     async def close(self) -> None:
         """Closes every connection."""

@@ -15,6 +15,7 @@ WITH new AS MATERIALIZED (
 keyed AS (
     INSERT INTO idempotency_keys (user_id, key, fingerprint, message_id, created_at)
     SELECT user_id, key, fingerprint, id, created_at FROM new WHERE key IS NOT NULL
+    ORDER BY key  -- two inserts with the same keys wait for each other in one direction only
     ON CONFLICT DO NOTHING
     RETURNING message_id
 ),
@@ -102,6 +103,10 @@ SELECT
     id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
     recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
 FROM retried LEFT JOIN woken ON true;
+
+-- name: under_way()$
+-- Whether a living consumer is at work on messages: it renews the leases of the batches that it has started.
+SELECT EXISTS (SELECT FROM batches WHERE lease_until > now() AND started_at IS NOT NULL);
 
 -- name: expire(limit)$
 -- Waiting messages whose time is over become cancelled; answers how many.

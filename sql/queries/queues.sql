@@ -7,12 +7,12 @@ SELECT name, active, interval_seconds, batch_size, last_claimed_at FROM queues O
 SELECT name, active, interval_seconds, batch_size, last_claimed_at FROM queues WHERE name = :name;
 
 -- name: put_queue(name, active, interval_seconds, batch_size)^
--- Makes a queue or changes its pace, and tells the producers.
+-- Makes a queue or changes its pace, and tells the producers; without a word on active it stays on or off.
 WITH put AS (
     INSERT INTO queues (name, active, interval_seconds, batch_size)
-    VALUES (:name, :active, :interval_seconds, :batch_size)
+    VALUES (:name, coalesce(:active::boolean, true), :interval_seconds, :batch_size)
     ON CONFLICT (name) DO UPDATE SET
-        active = excluded.active,
+        active = coalesce(:active, queues.active),
         interval_seconds = excluded.interval_seconds,
         batch_size = excluded.batch_size,
         credit = least(queues.credit, excluded.batch_size)

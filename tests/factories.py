@@ -1,0 +1,64 @@
+"""Messages to test with."""
+
+from typing import Any
+from uuid import UUID
+
+from sql.batches import Offer
+from sql.store import Store
+from tidings.model import Delivery, NewMessage, Priority, new_id, utc_now
+
+
+def new_message(**changes: Any) -> NewMessage:
+    """A valid message of channel `echo`, due now."""
+    now = utc_now()
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "user_id": None,
+        "queue": "default",
+        "channel": "echo",
+        "recipient": "somebody",
+        "subject": None,
+        "content": "hello",
+        "headers": None,
+        "priority": Priority.NORMAL,
+        "max_tries": 5,
+        "due_at": now,
+        "expires_at": None,
+        "created_at": now,
+    }
+    return NewMessage(**{**values, **changes})
+
+
+def new_delivery(**changes: Any) -> Delivery:
+    """What a consumer sees of such a message."""
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "batch_id": new_id(),
+        "user_id": None,
+        "channel": "echo",
+        "recipient": "somebody",
+        "subject": None,
+        "content": "hello",
+        "headers": None,
+        "tries": 0,
+        "max_tries": 5,
+        "recoveries": 0,
+        "expires_at": None,
+        "created_at": utc_now(),
+    }
+    return Delivery(**{**values, **changes})
+
+
+async def keep(store: Store, count: int = 1, **changes: Any) -> list[UUID]:
+    """Keeps that many messages; answers their ids, oldest first."""
+    messages = [new_message(**changes) for _ in range(count)]
+    await store.messages.insert(messages)
+    return [message.id for message in messages]
+
+
+def offers(count: int = 1, consumer: str = "consumer") -> list[Offer]:
+    """Room for that many batches."""
+    return [Offer(new_id(), consumer) for _ in range(count)]
+
+
+DEFAULT_LANES = [(priority.value, "default") for priority in Priority]

@@ -1,0 +1,78 @@
+"""The claim's plan on a table full of finished rows: index scans only, and no sort of more than its limit."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sql.store import Store
+from tests.factories import DEFAULT_LANES, keep, offers
+
+FINISHED = 200_000
+ROOM = 200
+
+PARAMETERS = {
+    "priorities": "smallint[]",
+    "queues": "text[]",
+    "cutoff": "timestamptz",
+    "room": "bigint",
+    "batch_size": "integer",
+    "batch_ids": "uuid[]",
+    "consumers": "text[]",
+    "lease": "interval",
+}
+
+FILL = """
+INSERT INTO messages (
+    id, queue, channel, recipient, content, priority, max_tries, due_at, created_at, status, sent_at, tries
+)
+SELECT
+    (left(uuid_from_time(now() - n * interval '100 ms')::text, 14) || right(md5(n::text)::uuid::text, 22))::uuid,
+    'default', 'echo', 'x', 'x', 1, 5, now(), now(), 'sent', now(), 1
+FROM generate_series(1, $1) AS n
+"""
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+async def explain(store: Store, *, room: int) -> list[dict[str, Any]]:
+    """The nodes of the plan that the claim ran with, for the generic plan that a producer uses."""
+    claim = store.database.queries.claim
+    parameters = store.batches._claim_parameters(DEFAULT_LANES, offers(room // 100), 100)
+    values = [parameters[name] for name in PARAMETERS]
+    async with store.database.pool.acquire() as connection:
+        # EXECUTE takes no parameters of its own, only literals; the pool's sessions plan generically, as in production.
+        await connection.execute(f"PREPARE claim ({', '.join(PARAMETERS.values())}) AS {claim.sql}")
+        quoting = ", ".join(f"quote_nullable(${n}::{kind})" for n, kind in enumerate(PARAMETERS.values(), 1))
+        literals = await connection.fetchrow(f"SELECT {quoting}", *values)
+        assert literals is not None
+        answer = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE claim ({', '.join(literals.values())})"
+        )
+    [explained] = json.loads(answer)
+    return list(nodes(explained["Plan"]))
+
+
+async def test_the_claim_reads_indexes_only(store: Store) -> None:
+    async with store.database.pool.acquire() as connection:
+        await connection.execute(FILL, FINISHED)
+        assert await connection.fetchval("SELECT count(*) FROM messages") == FINISHED
+    await keep(store, 1000)
+    plan = await explain(store, room=ROOM)
+    scans = {node["Node Type"] for node in plan if node.get("Relation Name", "").startswith("messages")}
+    # (A scan node is named here under the partition that it reads.)
+    assert scans <= {"Index Scan", "Index Only Scan", "ModifyTable"}
+    assert "Index Scan" in scans
+    claimed = [node for node in plan if node["Node Type"] == "ModifyTable" and node["Operation"] == "Update"]
+    assert claimed
+    assert claimed[0]["Actual Rows"] == ROOM
+    for node in plan:
+        if "Sort" in node["Node Type"]:
+            assert node["Actual Rows"] <= ROOM
+        if node["Node Type"] == "Index Scan":
+            # Nothing is read only to be thrown away.
+            assert node.get("Rows Removed by Filter", 0) == 0
+            assert node["Actual Rows"] <= ROOM + 1

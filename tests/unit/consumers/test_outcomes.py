@@ -1,0 +1,90 @@
+"""From a channel's result to what becomes of the message, with the clock and the random source in our hands."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consumers import outcomes
+from consumers.channels.base import Accepted, Rejected, Result, Retry
+from consumers.delivery_record import Record
+from tests.factories import new_delivery
+from tidings.model import CancelReason, Delivery, Outcome, Status
+from tidings.retry import RetryPolicy
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+POLICY = RetryPolicy(delays=(5, 30, 120), jitter=0.2, random=lambda: 0.5)
+
+
+def conclude(delivery: Delivery, result: Result, duration: float = 0.0) -> Outcome:
+    return outcomes.conclude(delivery, result, policy=POLICY, consumer="c", started_at=NOON, duration=duration)
+
+
+def test_accepted_is_sent_when_the_answer_came() -> None:
+    delivery = new_delivery(tries=1)
+    outcome = conclude(delivery, Accepted(provider_message_id="abc", status_code=202, answer=b"{}"), duration=2)
+    assert (outcome.status, outcome.tries, outcome.provider_message_id) == (Status.SENT, 2, "abc")
+    assert outcome.sent_at == NOON + timedelta(seconds=2)
+    assert outcome.attempt is not None
+    assert (outcome.attempt.try_number, outcome.attempt.status_code, outcome.attempt.answer) == (2, 202, "{}")
+
+
+@pytest.mark.parametrize(("tries", "delay"), [(0, 5), (1, 30), (2, 120), (3, 120)])
+def test_a_failed_try_waits_as_the_policy_says(tries: int, delay: int) -> None:
+    outcome = conclude(new_delivery(tries=tries), Retry(error="503", status_code=503), duration=1)
+    assert (outcome.status, outcome.tries, outcome.last_error) == (Status.FAILED, tries + 1, "503")
+    assert outcome.due_at == NOON + timedelta(seconds=1 + delay)
+
+
+def test_the_far_side_may_ask_for_more_time() -> None:
+    outcome = conclude(new_delivery(), Retry(error="429", delay=60))
+    assert outcome.due_at is not None
+    assert outcome.due_at >= NOON + timedelta(seconds=60)
+
+
+def test_the_last_try_exhausts() -> None:
+    outcome = conclude(new_delivery(tries=4), Retry(error="503"))
+    assert (outcome.status, outcome.cancel_reason, outcome.tries) == (Status.CANCELLED, CancelReason.EXHAUSTED, 5)
+
+
+def test_rejected_is_cancelled_at_once() -> None:
+    outcome = conclude(new_delivery(), Rejected(error="400 bad number", status_code=400))
+    assert (outcome.status, outcome.cancel_reason) == (Status.CANCELLED, CancelReason.REJECTED)
+    assert outcome.last_error == "400 bad number"
+
+
+def test_a_retry_that_would_come_too_late_expires_now() -> None:
+    delivery = new_delivery(expires_at=NOON + timedelta(seconds=4))
+    outcome = conclude(delivery, Retry(error="503"))
+    assert (outcome.status, outcome.cancel_reason) == (Status.CANCELLED, CancelReason.EXPIRED)
+
+
+def test_what_postgres_cannot_keep_is_replaced() -> None:
+    outcome = conclude(new_delivery(), Retry(error="bad \x00 and \ud800", answer=b"\xff\x00ok"))
+    assert outcome.attempt is not None
+    for text in (outcome.last_error, outcome.attempt.answer):
+        assert text is not None
+        assert "\x00" not in text
+        text.encode()
+
+
+def test_an_answer_is_cut() -> None:
+    outcome = conclude(new_delivery(), Accepted(answer=b"x" * 5000))
+    assert outcome.attempt is not None
+    assert outcome.attempt.answer == "x" * 1024
+
+
+def test_a_message_that_was_never_tried_goes_back_to_pending() -> None:
+    assert outcomes.returned(new_delivery()).status is Status.PENDING
+    assert outcomes.returned(new_delivery(tries=1)).status is Status.FAILED
+    assert outcomes.returned(new_delivery(recoveries=1)).status is Status.FAILED
+
+
+def test_what_the_record_tells_is_sent() -> None:
+    outcome = outcomes.already_sent(new_delivery(tries=5), Record(NOON, "abc"))
+    assert (outcome.status, outcome.tries, outcome.sent_at, outcome.provider_message_id) == (
+        Status.SENT,
+        5,
+        NOON,
+        "abc",
+    )
+    assert outcome.attempt is None
