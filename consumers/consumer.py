@@ -65,10 +65,8 @@ class Consumer:
             self._recorder,
             self._records,
             self._leases,
+            settings=settings,
             policy=RetryPolicy(delays=settings.retry_delays, jitter=settings.retry_jitter),
-            consumer=self.name,
-            in_flight=settings.in_flight,
-            in_flight_per_destination=settings.in_flight_per_destination,
             now=utc_now,
             clock=time.monotonic,
         )
@@ -102,7 +100,7 @@ class Consumer:
     @property
     def accepting(self) -> bool:
         """Whether batches are welcome."""
-        return not self._stopping and self._recorder.accepting and not self._leases.away
+        return not self._stopping and self._recorder.accepting and not self._leases.away and self._dispatcher.has_room
 
     async def deliver(self, batch_id: UUID, slot: str, *, alone: bool) -> None:
         """Takes a batch that arrived through a slot, and returns when all its messages have been started.
@@ -177,12 +175,12 @@ class Consumer:
         for delivery in rest:
             by_destination[self._dispatcher.destination(delivery)].append(delivery)
         # Side by side: a destination that has no room must not hold up the others of its batch.
-        await asyncio.gather(*(self._start(group, batch) for group in by_destination.values()))
+        await asyncio.gather(*(self._start(group, batch, destination) for destination, group in by_destination.items()))
         return batch
 
-    async def _start(self, deliveries: Sequence[Delivery], batch: OpenBatch) -> None:
+    async def _start(self, deliveries: Sequence[Delivery], batch: OpenBatch, destination: str) -> None:
         for delivery in deliveries:
-            await self._dispatcher.start(delivery, batch)
+            await self._dispatcher.start(delivery, batch, destination)
 
     async def _without_delivered(self, deliveries: Sequence[Delivery], batch: OpenBatch) -> list[Delivery]:
         """Leaves out what an earlier consumer delivered before it died."""

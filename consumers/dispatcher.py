@@ -1,39 +1,42 @@
-"""Starts deliveries as room allows, and hands their outcomes on.
+"""Delivers messages through their channels, many at a time, and hands the outcomes on.
 
-In play: deliveries in flight, in memory only. A crash loses them: their batches' leases run out, and each message comes
-back with a recovery counted. Bounded twice: places in flight for the whole process, and for each destination.
+In play: deliveries in line and in flight, in memory only. A crash loses them: their batches' leases run out, and each
+message comes back with a recovery counted. What cannot be started after all (a stop, a destination that is slow or has
+failed too often) goes back to Postgres without using up a try.
 """
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import msgspec
 import structlog
 
 from consumers import outcomes
-from consumers.channels.base import Accepted, Channel, Result, Retry
+from consumers.breaker import Breaker, BreakerState
+from consumers.channels.base import Accepted, Channel, Rejected, Result, Retry
 from consumers.channels.registry import ChannelRegistry
 from consumers.delivery_record import DeliveryRecords, Record
+from consumers.lanes import Lane, Lanes
 from consumers.leases import Leases, OpenBatch
 from consumers.recorder import Recorder
 from tidings.model import Delivery, Outcome
 from tidings.retry import RetryPolicy
+from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 
-class Lane:
-    """The places in flight of one destination; it exists as long as somebody waits or is in flight."""
+class Waiting(msgspec.Struct, frozen=True):
+    """A delivery that stands in line."""
 
-    __slots__ = ("places", "users")
-
-    def __init__(self, places: int) -> None:
-        self.places = asyncio.Semaphore(places)
-        self.users = 0
+    channel: Channel | None
+    delivery: Delivery
+    batch: OpenBatch
 
 
 class Dispatcher:
-    """Delivers messages through their channels, many at a time."""
+    """Starts deliveries as there is room, and concludes them."""
 
     def __init__(
         self,
@@ -42,10 +45,8 @@ class Dispatcher:
         records: DeliveryRecords,
         leases: Leases,
         *,
+        settings: Settings,
         policy: RetryPolicy,
-        consumer: str,
-        in_flight: int,
-        in_flight_per_destination: int,
         now: Callable[[], datetime],
         clock: Callable[[], float],
     ) -> None:
@@ -54,46 +55,32 @@ class Dispatcher:
         self._records = records
         self._leases = leases
         self._policy = policy
-        self._consumer = consumer
-        self._places = asyncio.Semaphore(in_flight)
-        self._per_destination = in_flight_per_destination
-        self._lanes: dict[str, Lane] = {}
+        self._consumer = settings.consumer_name
         self._now = now
         self._clock = clock
+        self._lanes: Lanes[Waiting] = Lanes(
+            self._begin,
+            places=settings.in_flight,
+            places_per_lane=settings.in_flight_per_destination,
+            breaker=lambda: Breaker(failures=settings.breaker_failures, open_seconds=settings.breaker_seconds),
+            clock=clock,
+        )
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     @property
+    def has_room(self) -> bool:
+        """Whether more messages are welcome."""
+        return self._lanes.has_room
+
+    @property
     def in_flight(self) -> int:
         """Deliveries that have begun and not ended."""
-        return len(self._running)
+        return self._lanes.in_flight
 
-    async def start(self, delivery: Delivery, batch: OpenBatch) -> None:
-        """Waits for a place and starts the delivery; its outcome is recorded when it comes.
-
-        Does nothing where the lease of its batch is lost, and gives the message back where the consumer stops.
-        """
-        channel = self._channels.get(delivery.channel)
-        destination = self.destination(delivery)
-        lane = self._lanes.setdefault(destination, Lane(self._per_destination))
-        lane.users += 1
-        await lane.places.acquire()
-        await self._places.acquire()
-        started = False
-        try:
-            if self._stopping:
-                self.conclude(outcomes.returned(delivery), batch)
-            elif self._leases.holds(batch):
-                if delivery.expires_at is not None and delivery.expires_at <= self._now():
-                    self.conclude(outcomes.expired(delivery), batch)
-                else:
-                    task = asyncio.get_running_loop().create_task(self._deliver(channel, delivery, batch, destination))
-                    self._running.add(task)
-                    task.add_done_callback(self._running.discard)
-                    started = True
-        finally:
-            if not started:
-                self._leave(destination)
+    def breakers(self) -> dict[str, BreakerState]:
+        """The destinations whose breaker is not closed."""
+        return self._lanes.breakers()
 
     def destination(self, delivery: Delivery) -> str:
         """The key of the far side that a delivery goes to."""
@@ -106,6 +93,18 @@ class Dispatcher:
             log.info("a message without a destination", message=str(delivery.id), error=str(error))
             return delivery.channel
 
+    async def start(self, delivery: Delivery, batch: OpenBatch, destination: str) -> None:
+        """Returns when the delivery has begun or stands in line; its outcome is recorded when it comes.
+
+        Does nothing where the batch's lease is lost, and gives the message back where it cannot go now.
+        """
+        if self._stopping:
+            self.conclude(outcomes.returned(delivery), batch)
+            return
+        stay = await self._lanes.enter(destination, Waiting(self._channels.get(delivery.channel), delivery, batch))
+        if stay is not None:
+            self._send_back(delivery, batch, stay)
+
     def conclude(self, outcome: Outcome, batch: OpenBatch) -> None:
         """Has an outcome recorded."""
         batch.left -= 1
@@ -114,8 +113,10 @@ class Dispatcher:
             batch.through.set()
 
     def stop_starting(self) -> None:
-        """From now on, what has not begun is given back."""
+        """Gives back what stands in line, and from now on what comes."""
         self._stopping = True
+        for waiting in self._lanes.clear():
+            self.conclude(outcomes.returned(waiting.delivery), waiting.batch)
 
     async def drain(self, grace: float) -> None:
         """Waits up to `grace` seconds for what is in flight, then cuts it off; those outcomes stay unknown."""
@@ -128,24 +129,47 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _deliver(self, channel: Channel | None, delivery: Delivery, batch: OpenBatch, destination: str) -> None:
+    def _begin(self, lane: Lane[Waiting], waiting: Waiting) -> None:
+        task = asyncio.get_running_loop().create_task(self._deliver(lane, waiting))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _deliver(self, lane: Lane[Waiting], waiting: Waiting) -> None:
         try:
-            started_at = self._now()
-            began = self._clock()
-            result = await self._try(channel, delivery)
-            outcome = outcomes.conclude(
-                delivery,
-                result,
-                policy=self._policy,
-                consumer=self._consumer,
-                started_at=started_at,
-                duration=self._clock() - began,
-            )
-            if isinstance(result, Accepted) and outcome.sent_at is not None:
-                self._records.put(delivery.id, Record(outcome.sent_at, outcome.provider_message_id))
-            self.conclude(outcome, batch)
+            result = await self._through(waiting)
+            if result is None:
+                lane.breaker.abandon()
+            else:
+                self._judge(lane, result)
         finally:
-            self._leave(destination)
+            self._lanes.leave(lane)
+
+    async def _through(self, waiting: Waiting) -> Result | None:
+        """Makes one try and concludes it; None where there was no try."""
+        delivery, batch = waiting.delivery, waiting.batch
+        if not self._leases.holds(batch):
+            return None
+        if self._stopping:
+            self.conclude(outcomes.returned(delivery), batch)
+            return None
+        started_at = self._now()
+        if delivery.expires_at is not None and delivery.expires_at <= started_at:
+            self.conclude(outcomes.expired(delivery), batch)
+            return None
+        began = self._clock()
+        result = await self._try(waiting.channel, delivery)
+        outcome = outcomes.conclude(
+            delivery,
+            result,
+            policy=self._policy,
+            consumer=self._consumer,
+            started_at=started_at,
+            duration=self._clock() - began,
+        )
+        if isinstance(result, Accepted) and outcome.sent_at is not None:
+            self._records.put(delivery.id, Record(outcome.sent_at, outcome.provider_message_id))
+        self.conclude(outcome, batch)
+        return result
 
     async def _try(self, channel: Channel | None, delivery: Delivery) -> Result:
         if channel is None:
@@ -156,10 +180,21 @@ class Dispatcher:
             log.exception("channel failed", channel=delivery.channel, message=str(delivery.id))
             return Retry(error=f"{type(error).__name__} in the channel")
 
-    def _leave(self, destination: str) -> None:
-        lane = self._lanes[destination]
-        lane.places.release()
-        lane.users -= 1
-        if not lane.users:
-            del self._lanes[destination]
-        self._places.release()
+    def _judge(self, lane: Lane[Waiting], result: Result) -> None:
+        """Tells the lane's breaker; what stands in the line of a destination that fails goes back at once."""
+        now = self._clock()
+        match result:
+            case Accepted() | Rejected():
+                if lane.breaker.succeed():
+                    log.info("breaker closed", destination=lane.destination)
+            case Retry():
+                if lane.breaker.fail(now):
+                    stay = lane.breaker.wait(now)
+                    log.warning("breaker opened", destination=lane.destination, seconds=stay, error=result.error)
+                    for waiting in self._lanes.clear_line(lane):
+                        self._send_back(waiting.delivery, waiting.batch, stay)
+
+    def _send_back(self, delivery: Delivery, batch: OpenBatch, stay: float) -> None:
+        # Spread a little, so that what is sent back together does not come again together.
+        seconds = stay * (1 + 0.2 * self._policy.random())
+        self.conclude(outcomes.returned(delivery, due_at=self._now() + timedelta(seconds=seconds)), batch)

@@ -176,7 +176,7 @@ async def test_what_an_earlier_consumer_delivered_is_not_sent_again(
 
 
 async def test_flight_is_bounded_and_a_slow_gateway_holds_no_lease_hostage(store: Store, settings: Settings) -> None:
-    ids = await keep_sms(store, 30)
+    ids = await keep_sms(store, 20)
     gateway = Gateway()
     gateway.hold.clear()
     async with consuming(
@@ -196,7 +196,7 @@ async def test_flight_is_bounded_and_a_slow_gateway_holds_no_lease_hostage(store
         await over
         for message_id in ids:
             await until(store, message_id, Status.SENT)
-    assert len(gateway.received) == 30
+    assert len(gateway.received) == 20
 
 
 async def test_a_batch_that_was_taken_away_is_not_started_further(store: Store, settings: Settings) -> None:
