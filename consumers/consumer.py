@@ -47,7 +47,7 @@ class Consumer:
         self.settings = settings
         self.name = settings.consumer_name
         self._store = store
-        self._redis = redis
+        self.redis = redis
         self._transport = transport
         self._channels = ChannelRegistry.load(ChannelContext(settings=settings, transport=transport))
         self._leases = Leases(
@@ -134,7 +134,7 @@ class Consumer:
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self._channels.close()
         await self._transport.close()
-        await self._redis.aclose()
+        await self.redis.aclose()
         await self._store.close()
         log.info("consumer has stopped", consumer=self.name)
 
@@ -201,6 +201,6 @@ class Consumer:
             if batches:
                 released = await self._store.batches.release(batches)
                 log.info("batches given back", batches=len(batches), messages=released)
-            await self._redis.delete(keys.consumer_queue(self.name))
+            await self.redis.delete(keys.consumer_queue(self.name))
         except (RedisError, *AWAY) as error:
             log.warning("batches were not given back; their leases run out", error=describe(error))

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix
 from arq.worker import Function, Worker, func
 from redis.exceptions import RedisError
 
@@ -95,10 +96,43 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             failures = 1 if loop.time() - began > WELL_AFTER_SECONDS else failures + 1
             log.warning("the worker is built anew", error=describe(error))
             await asyncio.wait((stopped,), timeout=min(SHORTEST_PAUSE * 2**failures, LONGEST_PAUSE))
+            await clear_up(consumer)
     finally:
         stopped.cancel()
         broken.cancel()
         await consumer.stop()
+
+
+async def clear_up(consumer: Consumer) -> None:
+    """Makes the consumer's queue fit for a new worker.
+
+    Jobs that the last one had marked as in progress may be started anew (that a batch is taken once is Postgres's to
+    see to). Ids that arq cannot read, or a value of another type, would end every worker again: no batch of ours, so
+    they are put aside.
+    """
+    redis, queue = consumer.redis, keys.consumer_queue(consumer.name)
+    try:
+        if await redis.type(queue) not in {b"zset", b"none"}:
+            log.error("put aside: the queue was no sorted set", queue=queue)
+            await redis.delete(queue)
+            return
+        members: list[bytes] = await redis.zrange(queue, 0, -1)
+        foreign = [member for member in members if not _is_uuid(member)]
+        if foreign:
+            log.error("put aside: jobs that are not ours", queue=queue, jobs=[repr(member) for member in foreign])
+            await redis.zrem(queue, *foreign)
+        if members:
+            await redis.delete(*(in_progress_key_prefix.encode() + member for member in members))
+    except (RedisError, OSError) as error:
+        log.info("the queue could not be looked at", error=describe(error))
+
+
+def _is_uuid(member: bytes) -> bool:
+    try:
+        UUID(member.decode())
+    except ValueError:
+        return False
+    return True
 
 
 async def _end(worker: Worker, running: "asyncio.Future[None]") -> BaseException | None:

@@ -7,9 +7,13 @@ Lost at any moment, it fills again within a second: consumers repeat their offer
 from collections.abc import Sequence
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from tidings import keys
+
+log = structlog.get_logger(__name__)
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -32,7 +36,15 @@ class SlotMarket:
 
         Raises redis.RedisError where Redis is away.
         """
-        first = await self._redis.bzpopmin(keys.SLOTS, timeout=wait)
+        try:
+            first = await self._redis.bzpopmin(keys.SLOTS, timeout=wait)
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            # Somebody else's value under our name: offers come back by themselves once it is gone.
+            log.error("removed what is no sorted set", key=keys.SLOTS)  # noqa: TRY400
+            await self._redis.delete(keys.SLOTS)
+            return []
         if first is None:
             return []
         _, member, score = first
@@ -41,7 +53,8 @@ class SlotMarket:
             pipe.time()
             more, (seconds, microseconds) = await pipe.execute()
         oldest = seconds + microseconds / 1e6 - keys.OFFER_LIFE_SECONDS
-        return [_slot(member, score) for member, score in [(member, score), *more] if score >= oldest]
+        offers = [_slot(member, score) for member, score in [(member, score), *more]]
+        return [slot for slot in offers if slot is not None and slot.offered_at >= oldest]
 
     async def give_back(self, slots: Sequence[Slot]) -> None:
         """Puts unused slots back as they were offered."""
@@ -49,6 +62,14 @@ class SlotMarket:
             await self._redis.zadd(keys.SLOTS, {slot.name: slot.offered_at for slot in slots}, nx=True)
 
 
-def _slot(member: bytes, score: float) -> Slot:
-    name = member.decode()
-    return Slot(consumer=name.rpartition("/")[0], name=name, offered_at=score)
+def _slot(member: bytes, score: float) -> Slot | None:
+    """The slot that a member names; None for what no consumer of ours has put there."""
+    try:
+        name = member.decode()
+    except UnicodeDecodeError:
+        name = ""
+    consumer, _, number = name.rpartition("/")
+    if not consumer or not number.isdecimal():
+        log.warning("an offer that is not ours", member=repr(member))
+        return None
+    return Slot(consumer=consumer, name=name, offered_at=score)

@@ -1,0 +1,134 @@
+"""The arq worker and what it finds in Redis: foreign and damaged jobs are put aside, and deliveries go on."""
+
+import asyncio
+import pickle
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+from arq.constants import job_key_prefix
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from consumers.worker import serve
+from producer.belt import Belt
+from producer.slots import Slot
+from sql.batches import Offer
+from sql.store import Store
+from tests.eventually import eventually
+from tests.factories import DEFAULT_LANES, keep
+from tidings import jobs, keys
+from tidings.model import Message, Status, new_id
+from tidings.settings import Settings
+from tidings.stores import connect_redis
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[Redis]:
+    client = connect_redis(settings)
+    yield client
+    await client.aclose()
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(settings, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(serving, timeout=20)
+
+
+async def deliver_one(store: Store, redis: Redis, settings: Settings) -> None:
+    """Pushes a real batch, and waits until it is delivered."""
+    [message_id] = await keep(store)
+    name = settings.consumer_name
+    [batch] = await store.batches.claim(DEFAULT_LANES, [Offer(new_id(), name)], batch_size=100)
+    await Belt(redis, lease_seconds=10).push([(batch, Slot(name, f"{name}/0", 0))])
+
+    async def sent() -> Message | None:
+        message = await store.messages.get(message_id)
+        return message if message is not None and message.status is Status.SENT else None
+
+    await eventually(sent)
+
+
+def job(function: str = jobs.DELIVER, *arguments: object) -> bytes:
+    return jobs.serialize({"t": None, "f": function, "a": arguments, "k": {}, "et": 0})
+
+
+class Trap:
+    """Runs code where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return (exec, ("raise SystemExit('unpickled')",))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xff",
+        pickle.dumps(Trap()),
+        msgspec.msgpack.encode(["a", "list"]),
+        msgspec.msgpack.encode({"f": 1}),
+        job("somebody else's"),
+        job(),
+        job(jobs.DELIVER, "no uuid", "slot", False),
+        job(jobs.DELIVER, ["a", "list"], "slot", False),
+        job(jobs.DELIVER, 7, 8, 9),
+        job(jobs.DELIVER, str(new_id()), "slot", False),
+        None,
+    ],
+)
+async def test_a_foreign_job_is_put_aside(store: Store, redis: Redis, settings: Settings, body: bytes | None) -> None:
+    queue = keys.consumer_queue(settings.consumer_name)
+    if body is not None:
+        await redis.set(job_key_prefix + "foreign", body)
+    await redis.zadd(queue, {"foreign": 1})
+    async with working(settings):
+        await deliver_one(store, redis, settings)
+
+        async def gone() -> bool:
+            return not await redis.zcard(queue)
+
+        await eventually(gone)
+
+
+async def test_ids_that_are_no_text_do_not_stop_the_worker(store: Store, redis: Redis, settings: Settings) -> None:
+    await redis.zadd(keys.consumer_queue(settings.consumer_name), {b"\xff\xfe": 1})
+    async with working(settings):
+        await deliver_one(store, redis, settings)
+
+
+async def test_a_queue_of_another_type_is_removed(store: Store, redis: Redis, settings: Settings) -> None:
+    queue = keys.consumer_queue(settings.consumer_name)
+    await redis.set(queue, "not a queue")
+    async with working(settings):
+
+        async def removed() -> bool:
+            return not await redis.exists(queue)
+
+        await eventually(removed)
+        await deliver_one(store, redis, settings)
+
+
+async def test_a_worker_whose_connections_are_cut_is_built_anew(store: Store, redis: Redis, settings: Settings) -> None:
+    async with working(settings):
+        await deliver_one(store, redis, settings)
+        await redis.client_kill_filter(_type="normal", skipme=True)
+        await deliver_one(store, redis, settings)
+
+
+@given(st.binary())
+def test_reading_a_job_raises_nothing_but_what_arq_expects(body: bytes) -> None:
+    try:
+        read = jobs.deserialize(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return
+    assert isinstance(read, dict)
