@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix
+from arq.constants import in_progress_key_prefix, retry_key_prefix
 from arq.worker import Function, Worker, func
 from redis.exceptions import RedisError
 
@@ -106,7 +106,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 async def clear_up(consumer: Consumer) -> None:
     """Makes the consumer's queue fit for a new worker.
 
-    Jobs that the last one had marked as in progress may be started anew (that a batch is taken once is Postgres's to
+    Jobs that the last one had begun may be started anew (that a batch is taken once is Postgres's to
     see to). Ids that arq cannot read, or a value of another type, would end every worker again: no batch of ours, so
     they are put aside.
     """
@@ -122,7 +122,8 @@ async def clear_up(consumer: Consumer) -> None:
             log.error("put aside: jobs that are not ours", queue=queue, jobs=[repr(member) for member in foreign])
             await redis.zrem(queue, *foreign)
         if members:
-            await redis.delete(*(in_progress_key_prefix.encode() + member for member in members))
+            marks = (in_progress_key_prefix.encode(), retry_key_prefix.encode())
+            await redis.delete(*(mark + member for mark in marks for member in members))
     except (RedisError, OSError) as error:
         log.info("the queue could not be looked at", error=describe(error))
 

@@ -11,7 +11,8 @@ import msgspec
 DELIVER: Final = "deliver"
 """The one function that consumers offer: `deliver(batch_id: str, slot: str, alone: bool)`."""
 
-_encoder = msgspec.msgpack.Encoder()
+# The hook is for what arq would keep of a failed job (an exception); it is not kept, but arq encodes it first.
+_encoder = msgspec.msgpack.Encoder(enc_hook=repr)
 _decoder = msgspec.msgpack.Decoder(dict[str, Any])
 
 
