@@ -1,0 +1,50 @@
+"""What handlers share: opened when the application starts, closed in the reverse order when it ends."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiohttp import web
+from redis.asyncio import Redis
+
+from api.intake import Intake
+from api.queue_names import QueueNames
+from api.readiness import Readiness
+from sql.store import Store
+from tidings.settings import Settings
+from tidings.stores import connect_redis
+
+SETTINGS: Final = web.AppKey("settings", Settings)
+STORE: Final = web.AppKey("store", Store)
+REDIS: Final = web.AppKey("redis", Redis)
+INTAKE: Final = web.AppKey("intake", Intake)
+QUEUE_NAMES: Final = web.AppKey("queue_names", QueueNames)
+READINESS: Final = web.AppKey("readiness", Readiness)
+
+CONNECTIONS: Final = 8
+"""To Postgres: a few for the group commits, the others for everything else."""
+
+
+async def store(app: web.Application) -> AsyncIterator[None]:
+    """Waits while Postgres is away. Raises SchemaError where the database is at another version."""
+    settings = app[SETTINGS]
+    app[STORE] = await Store.connect(
+        settings.postgres_uri, process="api", lease_seconds=settings.lease_seconds, size=CONNECTIONS
+    )
+    yield
+    await app[STORE].close()
+
+
+async def redis(app: web.Application) -> AsyncIterator[None]:
+    """For health alone: messages are taken whether Redis is there or not."""
+    app[REDIS] = connect_redis(app[SETTINGS], socket_timeout=2.0)
+    app[READINESS] = Readiness(app[STORE], app[REDIS])
+    yield
+    await app[REDIS].aclose()
+
+
+async def intake(app: web.Application) -> AsyncIterator[None]:
+    """Flushed before the store closes."""
+    app[INTAKE] = Intake(app[STORE].messages.insert)
+    app[QUEUE_NAMES] = QueueNames(app[STORE].queues)
+    yield
+    await app[INTAKE].close()

@@ -1,0 +1,175 @@
+"""Messages: hand in one or many, look up, list, cancel, retry."""
+
+import re
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from aiohttp import hdrs, web
+
+from api import cursor, idempotency
+from api.auth import principal
+from api.body import answer, fault_of, read
+from api.listing import parse_page
+from api.problems import Fault, InvalidError, RequestError
+from api.resources import INTAKE, QUEUE_NAMES, SETTINGS, STORE
+from api.schemas import (
+    AttemptAnswer,
+    AttemptList,
+    BatchAnswer,
+    BatchRequest,
+    MessageAnswer,
+    MessageList,
+    MessageRequest,
+)
+from api.validation import to_message
+from sql.messages import IdempotencyKey, MessageStore
+from tidings.errors import StoreUnavailableError
+from tidings.model import Message, NewMessage, Status
+
+_message_decoder: Final = msgspec.json.Decoder(MessageRequest)
+_batch_decoder: Final = msgspec.json.Decoder(BatchRequest)
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+_NOT_CANCELLED: Final = {
+    Status.SENT: "it was sent already",
+    Status.PROCESSING: "it is on its way already",
+}
+_NOT_RETRIED: Final = {
+    Status.SENT: "it was sent already",
+    Status.PROCESSING: "it is on its way already",
+    Status.PENDING: "it waits for its first try",
+}
+_CHANGING: Final = "it changed meanwhile; look again"
+
+
+async def create(request: web.Request) -> web.Response:
+    """Keeps one message; answered when it is committed."""
+    wanted = await read(request, _message_decoder)
+    key = idempotency.key_of(request, wanted)
+    try:
+        message = await _message(request, wanted)
+    except InvalidError:
+        # What was right when it came first may be late by now; the first answer stands.
+        if key is None or (replay := await _replay(request, key)) is None:
+            raise
+        return replay
+    if await request.app[INTAKE].keep(message, key):
+        return _created(MessageAnswer.accepted(message))
+    replay = await _replay(request, key) if key is not None else None
+    if replay is None:
+        raise StoreUnavailableError("the idempotency key has just been forgotten")
+    return replay
+
+
+async def create_batch(request: web.Request) -> web.Response:
+    """Keeps all messages of a batch in one commit, or none."""
+    idempotency.refuse_key(request)
+    batch = await read(request, _batch_decoder)
+    messages = await _messages(request, batch)
+    await _store(request).insert(messages)
+    return answer(
+        BatchAnswer(accepted=len(messages), ids=[message.id for message in messages]), status=HTTPStatus.CREATED
+    )
+
+
+async def list_page(request: web.Request) -> web.Response:
+    """A page of messages, newest first."""
+    page = parse_page(request.query, principal(request).user_id)
+    found = await _store(request).list(page.filter, before=page.before, limit=page.limit + 1)
+    shown = found[: page.limit]
+    return answer(
+        MessageList(
+            messages=[MessageAnswer.of(message) for message in shown],
+            next_cursor=cursor.encode(shown[-1].id) if len(found) > len(shown) else None,
+        )
+    )
+
+
+async def get(request: web.Request) -> web.Response:
+    """One message."""
+    return answer(MessageAnswer.of(await _find(request)))
+
+
+async def attempts(request: web.Request) -> web.Response:
+    """The tries of one message, oldest first."""
+    made = await _store(request).attempts(await _find(request))
+    return answer(AttemptList(attempts=[AttemptAnswer.of(attempt) for attempt in made]))
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Cancels a waiting message; one that is cancelled already stays as it is."""
+    message = await _find(request)
+    if message.status is not Status.CANCELLED:
+        message = await _store(request).cancel(message.id) or await _find(request)
+    if message.status is not Status.CANCELLED:
+        raise RequestError(HTTPStatus.CONFLICT, _NOT_CANCELLED.get(message.status, _CHANGING))
+    return answer(MessageAnswer.of(message))
+
+
+async def retry(request: web.Request) -> web.Response:
+    """Starts a cancelled message anew, or makes a failed one due now."""
+    message = await _find(request)
+    retried = await _store(request).retry(message.id)
+    if retried is None:
+        raise RequestError(HTTPStatus.CONFLICT, _NOT_RETRIED.get((await _find(request)).status, _CHANGING))
+    return answer(MessageAnswer.of(retried))
+
+
+async def _message(request: web.Request, wanted: MessageRequest) -> NewMessage:
+    return to_message(
+        wanted,
+        queues=await request.app[QUEUE_NAMES].among((wanted.queue,)),
+        max_tries=request.app[SETTINGS].max_tries,
+        user_id=principal(request).user_id,
+    )
+
+
+async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessage]:
+    """The messages of a batch. Raises InvalidError with the faults of each bad one."""
+    wanted: dict[int, MessageRequest] = {}
+    faults: list[Fault] = []
+    for index, raw in enumerate(batch.messages):
+        try:
+            wanted[index] = _message_decoder.decode(raw)
+        except msgspec.ValidationError as error:
+            faults.append(fault_of(error, index=index))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            faults.append(Fault(index=index, detail="is not JSON"))
+    # Unknown queues of the whole batch cost one look.
+    await request.app[QUEUE_NAMES].among({each.queue for each in wanted.values()})
+    messages = []
+    for index, each in wanted.items():
+        try:
+            messages.append(await _message(request, each))
+        except InvalidError as error:
+            faults += [msgspec.structs.replace(fault, index=index) for fault in error.errors]
+    if faults:
+        raise InvalidError(sorted(faults, key=lambda fault: fault.index or 0))
+    return messages
+
+
+async def _replay(request: web.Request, key: IdempotencyKey) -> web.Response | None:
+    message = await idempotency.earlier_message(_store(request), key, principal(request).user_id)
+    return None if message is None else _created(MessageAnswer.of(message), replayed=True)
+
+
+def _created(message: MessageAnswer, *, replayed: bool = False) -> web.Response:
+    headers: dict[str, str] = {hdrs.LOCATION: f"/api/v1/messages/{message.id}"}
+    if replayed:
+        headers[idempotency.REPLAYED_HEADER] = "true"
+    return answer(message, status=HTTPStatus.CREATED, headers=headers)
+
+
+async def _find(request: web.Request) -> Message:
+    """The message that the path names. Raises RequestError where there is none to show."""
+    text = request.match_info["id"]
+    message = await _store(request).get(UUID(text)) if _ID.fullmatch(text) else None
+    if message is None or not principal(request).may_see(message.user_id):
+        raise RequestError(HTTPStatus.NOT_FOUND, "there is no such message")
+    return message
+
+
+def _store(request: web.Request) -> MessageStore:
+    return request.app[STORE].messages

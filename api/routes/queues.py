@@ -1,0 +1,77 @@
+"""Queues: their pace, and their on/off switch."""
+
+import re
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from aiohttp import hdrs, web
+
+from api.body import answer, read
+from api.problems import Fault, InvalidError, RequestError
+from api.resources import STORE
+from api.schemas import QueueList, QueueRequest
+from sql.queues import QueueStore
+from tidings.model import Queue
+
+_decoder: Final = msgspec.json.Decoder(QueueRequest)
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+"""As the table `queues` has it."""
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """All queues, by name."""
+    return answer(QueueList(queues=await _store(request).list()))
+
+
+async def get(request: web.Request) -> web.Response:
+    """One queue."""
+    return answer(_existing(await _store(request).get(_known_form(request))))
+
+
+async def put(request: web.Request) -> web.Response:
+    """Makes a queue, or sets the pace of one."""
+    name = request.match_info["name"]
+    wanted = await read(request, _decoder)
+    if not _NAME.fullmatch(name):
+        detail = "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+        raise InvalidError([Fault(field="name", detail=detail)])
+    queue, created = await _store(request).put(
+        name, active=wanted.active, interval_seconds=wanted.interval_seconds, batch_size=wanted.batch_size
+    )
+    if not created:
+        return answer(queue)
+    return answer(queue, status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/queues/{name}"})
+
+
+async def start(request: web.Request) -> web.Response:
+    """Lets a queue's messages go."""
+    return await _set_active(request, active=True)
+
+
+async def stop(request: web.Request) -> web.Response:
+    """Holds a queue's messages back; what is on its way goes on."""
+    return await _set_active(request, active=False)
+
+
+async def _set_active(request: web.Request, *, active: bool) -> web.Response:
+    changed = await _store(request).set_active(_known_form(request), active=active)
+    return answer(_existing(changed and changed[0]))
+
+
+def _known_form(request: web.Request) -> str:
+    """The name in the path. Raises RequestError for one that no queue can have."""
+    name = request.match_info["name"]
+    if not _NAME.fullmatch(name):
+        _existing(None)
+    return name
+
+
+def _existing(queue: Queue | None) -> Queue:
+    if queue is None:
+        raise RequestError(HTTPStatus.NOT_FOUND, "there is no such queue")
+    return queue
+
+
+def _store(request: web.Request) -> QueueStore:
+    return request.app[STORE].queues
