@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import msgspec
 import structlog
@@ -26,12 +26,13 @@ QUIETER: Final = {
 }
 
 
-def configure_logging(process: str, level: str) -> None:
-    """Routes all logging of this process to standard error; `process` (api, producer, …) is on every line.
+def configure_logging(process: str, level: str, *, stream: TextIO | None = None) -> None:
+    """Routes all logging of this process to `stream`, which is standard error unless said otherwise.
 
-    May be called again, which replaces what was there.
+    `process` (api, producer, …) is on every line. May be called again, which replaces what was there.
     """
-    terminal = sys.stderr.isatty()
+    stream = stream or sys.stderr
+    terminal = stream.isatty()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -52,7 +53,7 @@ def configure_logging(process: str, level: str) -> None:
         # Not cached: tests and `tidings up` configure more than once.
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -75,7 +76,9 @@ def configure_logging(process: str, level: str) -> None:
 
 def blot_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Blots out what stands under a telling name, and every password in a URI, however deep."""
-    return {name: BLOT if value and SECRET_NAMES.search(name) else _blotted(value) for name, value in event.items()}
+    return {
+        name: BLOT if value and SECRET_NAMES.search(str(name)) else _blotted(value) for name, value in event.items()
+    }
 
 
 def _blotted(value: Any) -> Any:

@@ -9,15 +9,18 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.processes import alive, on_directory, until
 from tidings.cli.client import ApiClient
+from tidings.model import utc_now
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
 
+TIDINGS = (sys.executable, "-c", "import sys; from tidings.cli import main; sys.exit(main())")
 QUIET = {
     name: value
     for name, value in os.environ.items()
@@ -36,8 +39,9 @@ def data_dir() -> Iterator[Path]:
 class Up:
     """A running `tidings up` and what it has printed so far."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self.process = process
+        self.log = log
         self.printed: list[str] = []
 
     async def says(self, words: str) -> str:
@@ -47,7 +51,7 @@ class Up:
             self.printed.append(line)
             if words in line:
                 return line
-        raise AssertionError(f"it ended without {words!r}: {self.printed}")
+        raise AssertionError(f"it ended without {words!r}: {self.printed}\n{self.log.read_text()}")
 
     async def url(self) -> str:
         line = await self.says("tidings is up")
@@ -61,15 +65,16 @@ class Up:
 
 @asynccontextmanager
 async def up(data_dir: Path, *options: str) -> AsyncIterator[Up]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", "import sys; from tidings.cli import main; sys.exit(main())"),
-        *("up", "--port", "0", "--data-dir", str(data_dir), *options),
-        env=QUIET,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    log = data_dir.with_name("up.log")
+    with log.open("ab") as file:
+        process = await asyncio.create_subprocess_exec(
+            *(*TIDINGS, "up", "--port", "0", "--data-dir", str(data_dir), *options),
+            env=QUIET,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=file,
+        )
     try:
-        yield Up(process)
+        yield Up(process, log)
     finally:
         if process.returncode is None:
             process.kill()
@@ -102,11 +107,12 @@ async def test_the_demo_delivers_fifteen_messages_and_ctrl_c_leaves_nothing(data
 
 
 async def test_a_kill_leaves_nothing_running_and_the_next_start_goes_on(data_dir: Path) -> None:
+    tomorrow = (utc_now() + timedelta(days=1)).isoformat()
     async with up(data_dir) as running:
         async with ApiClient(await running.url()) as api:
             kept = await api.post(
                 "/api/v1/messages",
-                {"channel": "echo", "recipient": "me", "content": "hi", "due_at": "2100-01-01T00:00:00Z"},
+                {"channel": "echo", "recipient": "me", "content": "hi", "due_at": tomorrow},
             )
         started = children(running.process.pid)
         running.process.kill()
@@ -137,8 +143,7 @@ async def test_whatever_dies_is_started_again(data_dir: Path) -> None:
 async def test_a_port_in_use_is_one_line_and_exit_code_2(data_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", "import sys; from tidings.cli import main; sys.exit(main())"),
-            *("up", "--port", str(taken.getsockname()[1]), "--data-dir", str(data_dir)),
+            *(*TIDINGS, "up", "--port", str(taken.getsockname()[1]), "--data-dir", str(data_dir)),
             env=QUIET,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -146,7 +151,7 @@ async def test_a_port_in_use_is_one_line_and_exit_code_2(data_dir: Path) -> None
     assert process.returncode == 2
     assert complaint.startswith(b"tidings: PORT: ")
     assert complaint.count(b"\n") == 1
-    assert not data_dir.exists()
+    assert not data_dir.exists()  # noqa: ASYNC240
 
 
 async def test_a_setting_that_a_process_refuses_ends_everything(
@@ -154,8 +159,7 @@ async def test_a_setting_that_a_process_refuses_ends_everything(
 ) -> None:
     monkeypatch.setitem(QUIET, "HOST", "0.0.0.0")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", "import sys; from tidings.cli import main; sys.exit(main())"),
-        *("up", "--port", "0", "--data-dir", str(data_dir)),
+        *(*TIDINGS, "up", "--port", "0", "--data-dir", str(data_dir)),
         env=QUIET,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

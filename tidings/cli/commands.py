@@ -42,7 +42,6 @@ def up(
 @app.command()
 def api() -> None:
     """Run the control API."""
-    _log_as("api")
     from api.__main__ import main
 
     main()
@@ -51,7 +50,6 @@ def api() -> None:
 @app.command()
 def producer() -> None:
     """Run a producer."""
-    _log_as("producer")
     from producer.__main__ import main
 
     main()
@@ -60,7 +58,6 @@ def producer() -> None:
 @app.command()
 def consumer() -> None:
     """Run a consumer."""
-    _log_as("consumer")
     from consumers.__main__ import main
 
     main()
@@ -87,7 +84,7 @@ def send(
     channel: Annotated[str, typer.Option(help="sms, webhook, email, echo, …")] = "sms",
     subject: Annotated[str | None, typer.Option(help="For channels that have one.")] = None,
     queue: Annotated[str | None, typer.Option(help="The queue it goes to.")] = None,
-    priority: Annotated[int | None, typer.Option(min=0, max=2, help="0 high, 1 normal, 2 low.")] = None,
+    priority: Annotated[str | None, typer.Option(help="high, normal or low.")] = None,
     due_at: Annotated[str | None, typer.Option(help="When: RFC 3339 with a time zone, or epoch.")] = None,
     expires_at: Annotated[str | None, typer.Option(help="When it is no longer worth sending.")] = None,
     max_tries: Annotated[int | None, typer.Option(min=1, help="Tries before it is given up.")] = None,
@@ -142,9 +139,3 @@ def import_file(
     from tidings.cli.importing import import_messages
 
     return asyncio.run(import_messages(file, url=url, api_key=api_key))
-
-
-def _log_as(process: str) -> None:
-    from tidings.telemetry import configure_logging
-
-    configure_logging(process, configuration.load().log_level)

@@ -5,7 +5,6 @@ again without it. If the API goes away, the line after which nothing is known to
 can be imported later.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,8 +22,6 @@ BATCH_BYTES: Final = 900_000
 """The API takes bodies of up to 1 MiB."""
 SHOWN: Final = 50
 """Bad lines that are printed one by one."""
-INDEX: Final = re.compile(r"messages(?:\[|/|\.)(\d+)")
-"""How a problem document points at one message of a batch, as a path or a JSON pointer."""
 
 
 async def import_messages(path: Path, *, url: str, api_key: str) -> int:
@@ -35,7 +32,9 @@ async def import_messages(path: Path, *, url: str, api_key: str) -> int:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     try:
         async with ApiClient(url, api_key) as api:
-            with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+            with Progress(
+                *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+            ) as progress:
                 task = progress.add_task(path.name, total=file.size)
                 for batch in _batches(run.readable(file)):
                     await run.send(batch, api)
@@ -83,7 +82,7 @@ class _Import:
         if self.bad > SHOWN:
             self._print(f"… and {self.bad - SHOWN:,} more")
         left_out = f"; {self.bad:,} left out" if self.bad else ""
-        self._print(f"{self.accepted:,} messages accepted{left_out}")
+        self._print(f"{self.accepted:,} accepted{left_out}")
 
     def _report(self, number: int, reason: str) -> None:
         self.bad += 1
@@ -92,7 +91,7 @@ class _Import:
 
     def _stopped(self, error: ApiError) -> ApiError:
         after = f"after line {self._done_to}" if self._done_to else "before the first batch"
-        return ApiError(f"stopped {after}, {self.accepted:,} messages accepted: {error}", status=error.status)
+        return ApiError(f"stopped {after}, {self.accepted:,} accepted: {error}", status=error.status)
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -113,16 +112,10 @@ def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 
 def _refused(problem: Mapping[str, Any], count: int) -> dict[int, str]:
-    """Which messages of a batch the API refused, by index, and why."""
+    """Which messages of a batch the API refused, by index, and the first reason for each."""
     refused: dict[int, str] = {}
-    for error in problem.get("errors") or []:
-        if not isinstance(error, dict):
-            continue
-        place = str(error.get("field") or error.get("pointer") or error.get("path") or "")
-        pointed = INDEX.search(place)
-        index = error.get("index", int(pointed[1]) if pointed else None)
-        if isinstance(index, int) and 0 <= index < count:
-            field = re.split(r"[\]/.]", place[pointed.end() :].lstrip("]/."))[0] if pointed else place
-            reason = str(error.get("detail") or error.get("message") or error.get("reason") or "refused")
-            refused.setdefault(index, f"{field}: {reason}" if field else reason)
+    for fault in problem.get("errors", []):
+        index = fault.get("index")
+        if index is not None and 0 <= index < count:
+            refused.setdefault(index, " ".join(filter(None, [fault.get("field"), fault["detail"]])))
     return refused

@@ -27,7 +27,7 @@ FIELDS: Final = (
     "max_tries",
 )
 """The fields of a message, as the API takes them."""
-NUMBERS: Final = frozenset({"priority", "max_tries"})
+NUMBERS: Final = frozenset({"max_tries"})
 
 
 class MessageFileError(TidingsError):

@@ -1,7 +1,7 @@
 """`tidings send` and `tidings list`: one message in, a page of messages out."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import typer
@@ -11,9 +11,14 @@ from rich.text import Text
 
 from tidings.cli.client import ApiClient
 
+SECONDS: Final = len("2030-01-31T09:00:00")
+"""A time of the API, cut down to whole seconds."""
+
 Value = TypeVar("Value")
 
-STATUS_STYLES = {"sent": "green", "failed": "yellow", "cancelled": "red", "processing": "cyan"}
+WIDTH: Final = 140
+"""Characters for a table at the least."""
+STATUS_STYLES: Final = {"sent": "green", "failed": "yellow", "cancelled": "red", "processing": "cyan"}
 
 
 async def send(message: Mapping[str, object | None], *, url: str, api_key: str, as_json: bool) -> None:
@@ -34,14 +39,17 @@ async def show(filters: Mapping[str, str | None], *, url: str, api_key: str, as_
         _print_json(page)
         return
     table = Table(box=None, header_style="dim")
-    for column in ("id", "due", "channel", "recipient"):
+    for column in ("id", "due (UTC)", "channel", "recipient"):
         table.add_column(column, no_wrap=True)
     table.add_column("status", no_wrap=True)
     table.add_column("tries", justify="right")
     table.add_column("content", no_wrap=True, overflow="ellipsis")
     for message in page["messages"]:
         table.add_row(*_cells(message))
-    Console().print(table)
+    console = Console()
+    # On a narrower terminal the lines wrap: better than a message id that is cut off.
+    console.width = max(console.width, WIDTH)
+    console.print(table)
 
 
 def _cells(message: Mapping[str, Any]) -> list[Text]:
@@ -50,7 +58,7 @@ def _cells(message: Mapping[str, Any]) -> list[Text]:
     reason = message.get("cancel_reason")
     return [
         Text(str(message["id"])),
-        Text(str(message["due_at"])),
+        Text(str(message["due_at"])[:SECONDS].replace("T", " ")),
         Text(str(message["channel"])),
         Text(_printable(message["recipient"])),
         Text(f"{status} ({reason})" if reason else status, style=STATUS_STYLES.get(status, "")),

@@ -22,6 +22,7 @@ import msgspec
 import structlog
 import typer
 
+from tidings.cancellation import cancel_and_wait
 from tidings.cli.client import ApiClient, ApiError
 from tidings.cli.samples import TEXTS, delivered, post_samples
 from tidings.cli.schema import bring_up_to_date
@@ -91,9 +92,7 @@ class _Machine:
         try:
             await asyncio.wait({stop, failure}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (welcome, stop, failure):
-                task.cancel()
-            await asyncio.gather(welcome, stop, return_exceptions=True)
+            await cancel_and_wait(welcome, stop, failure)
         if failure.done() and not failure.cancelled():
             raise SettingsError(f"{failure.result().name} cannot run with these settings; it says why above")
         _say("stopping (Ctrl-C again to hurry)")

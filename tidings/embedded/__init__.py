@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from tidings.cancellation import cancel_and_wait
 from tidings.embedded.data_directory import DataDirectory
 from tidings.embedded.postgres import EmbeddedPostgres, postgres_uri
 from tidings.embedded.redis import EmbeddedRedis, redis_uri
@@ -78,9 +79,7 @@ class EmbeddedStores:
 
     async def stop(self) -> None:
         """Stops both cleanly and waits for their end. May be called at any time."""
-        for watch in self._watches:
-            watch.cancel()
-        await asyncio.gather(*self._watches, return_exceptions=True)
+        await cancel_and_wait(*self._watches)
         self._watches = []
         for store in reversed(self._stores):
             await store.stop()

@@ -18,7 +18,7 @@ class BoundedLog:
     """Writes at most twice `limit` bytes, in `path` and `path.1`."""
 
     def __init__(self, path: Path, *, limit: int = LIMIT) -> None:
-        self._path = path
+        self.path = path
         self._limit = limit
         self._thread: threading.Thread | None = None
         self._tail = b""
@@ -27,7 +27,7 @@ class BoundedLog:
         """Returns the descriptor to write to, which the caller closes once its child has it."""
         self._tail = b""
         read, write = os.pipe()
-        self._thread = threading.Thread(target=self._copy, args=(read,), name=f"log {self._path.name}", daemon=True)
+        self._thread = threading.Thread(target=self._copy, args=(read,), name=f"log {self.path.name}", daemon=True)
         self._thread.start()
         return write
 
@@ -52,8 +52,8 @@ class BoundedLog:
                     continue
 
     def _append(self, chunk: bytes) -> None:
-        with self._path.open("ab") as file:
+        with self.path.open("ab") as file:
             file.write(chunk)
             size = file.tell()
         if size >= self._limit:
-            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+            self.path.replace(self.path.with_name(f"{self.path.name}.1"))

@@ -52,7 +52,9 @@ class Server:
             async with asyncio.timeout(READY_SECONDS):
                 while not await question():
                     if self._process is None or self._process.returncode is not None:
-                        raise EmbeddedStoreError(f"{self.name} does not start: {self.last_line()}")
+                        raise EmbeddedStoreError(
+                            f"{self.name} does not start: {self.last_line()} (see {self._log.path})"
+                        )
                     await asyncio.sleep(PATIENCE)
         except TimeoutError:
             raise EmbeddedStoreError(f"{self.name} did not answer within {READY_SECONDS:.0f} s") from None

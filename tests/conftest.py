@@ -1,0 +1,85 @@
+"""Stores for the tests: one PostgreSQL and one Redis for the whole session, a database of its own for each test."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+import redis.asyncio
+
+from sql.migrate import migrate
+from tidings.embedded import EmbeddedStores
+from tidings.settings import Settings
+
+TEMPLATE = "template_for_tests"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stores() -> AsyncIterator[EmbeddedStores]:
+    """Embedded stores in a fresh directory, gone after the session."""
+    # Not under pytest's own temporary folder, which only its user may enter: Postgres may run as another account.
+    folder = Path(tempfile.mkdtemp(prefix="tidings-tests-"))
+    folder.chmod(0o711)  # noqa: ASYNC240
+    running = EmbeddedStores(folder / "data")
+    try:
+        await running.start()
+        yield running
+    finally:
+        await running.stop()
+        shutil.rmtree(folder)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def template_database(stores: EmbeddedStores) -> str:
+    """Name of a database with the newest schema, from which each test gets its own."""
+    await _administer(stores, f"CREATE DATABASE {TEMPLATE}")
+    await migrate(_database_uri(stores, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest_asyncio.fixture
+async def postgres_uri(stores: EmbeddedStores, template_database: str) -> AsyncIterator[str]:
+    """A database of the test's own, migrated and empty."""
+    name = f"test_{uuid4().hex}"
+    await _administer(stores, f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
+    yield _database_uri(stores, name)
+    await _administer(stores, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest_asyncio.fixture
+async def redis_uri(stores: EmbeddedStores) -> str:
+    """The session's Redis, emptied."""
+    client = redis.asyncio.Redis.from_url(stores.redis_uri)
+    await client.flushall()
+    await client.aclose()
+    return stores.redis_uri
+
+
+@pytest.fixture
+def settings(postgres_uri: str, redis_uri: str, stores: EmbeddedStores) -> Settings:
+    """Settings wired to both stores, with a consumer name of the test's own."""
+    return Settings(
+        postgres_uri=postgres_uri,
+        redis_uri=redis_uri,
+        data_dir=stores.data_dir,
+        port=0,
+        environment="development",
+        consumer_name=f"consumer-{uuid4().hex[:8]}",
+    )
+
+
+def _database_uri(stores: EmbeddedStores, name: str) -> str:
+    return urlsplit(stores.postgres_uri)._replace(path=f"/{name}").geturl()
+
+
+async def _administer(stores: EmbeddedStores, statement: str) -> None:
+    connection = await asyncpg.connect(_database_uri(stores, "postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
