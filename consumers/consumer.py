@@ -28,6 +28,7 @@ from consumers.slots import SlotOffers
 from sql.database import AWAY
 from sql.store import Store
 from tidings import keys
+from tidings.cancellation import cancel_and_wait
 from tidings.errors import describe
 from tidings.model import Delivery, utc_now
 from tidings.retry import RetryPolicy
@@ -56,7 +57,7 @@ class Consumer:
             renewal_seconds=settings.lease_renewal_seconds,
             clock=time.monotonic,
         )
-        self._records = DeliveryRecords(redis, life_seconds=settings.redis_ttl)
+        self._records = DeliveryRecords(redis, life_seconds=settings.redis_ttl, by_provider=settings.provider_records)
         self._recorder = Recorder(
             store, consumer=self.name, backlog=settings.outcome_backlog, on_closed=self._leases.close
         )
@@ -129,9 +130,7 @@ class Consumer:
                 await self._release_unstarted()
         except TimeoutError:
             log.exception("stops with outcomes that were not written; their messages will be recovered")
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await cancel_and_wait(*self._loops)
         await self._channels.close()
         await self._transport.close()
         await self.redis.aclose()

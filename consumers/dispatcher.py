@@ -20,6 +20,7 @@ from consumers.delivery_record import DeliveryRecords, Record
 from consumers.lanes import Lane, Lanes
 from consumers.leases import Leases, OpenBatch
 from consumers.recorder import Recorder
+from tidings.cancellation import cancel_and_wait
 from tidings.model import Delivery, Outcome
 from tidings.retry import RetryPolicy
 from tidings.settings import Settings
@@ -125,9 +126,7 @@ class Dispatcher:
         _, late = await asyncio.wait(set(self._running), timeout=grace)
         if late:
             log.error("deliveries cut off in flight; their outcomes are unknown", deliveries=len(late))
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await cancel_and_wait(*late)
 
     def _begin(self, lane: Lane[Waiting], waiting: Waiting) -> None:
         task = asyncio.get_running_loop().create_task(self._deliver(lane, waiting))

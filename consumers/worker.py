@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from consumers.consumer import Consumer
 from tidings import jobs, keys
+from tidings.cancellation import cancel_and_wait
 from tidings.errors import describe
 from tidings.settings import Settings
 from tidings.stores import arq_redis_settings
@@ -83,7 +84,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         while not stop.is_set():
             worker = Worker(**worker_settings(settings), handle_signals=False, ctx={"consumer": consumer})
             began = loop.time()
-            running = asyncio.ensure_future(worker.async_run())
+            running = asyncio.create_task(worker.async_run())
             try:
                 await asyncio.wait((running, stopped, broken), return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -136,18 +137,18 @@ def _is_uuid(member: bytes) -> bool:
     return True
 
 
-async def _end(worker: Worker, running: "asyncio.Future[None]") -> BaseException | None:
+async def _end(worker: Worker, running: asyncio.Task[None]) -> BaseException | None:
     """Ends a worker without arq's `close`, which raises what its jobs raised; answers what ended it, if it was one."""
     tasks = [running, *worker.tasks.values()]
     if worker.main_task is not None:
         tasks.append(worker.main_task)
-    for task in tasks:
-        task.cancel()
-    ended, *_ = await asyncio.gather(*tasks, return_exceptions=True)
+    await cancel_and_wait(*tasks)
+    # Each is asked for its exception, so that none is reported as never retrieved.
+    ended, *_ = [None if task.cancelled() else task.exception() for task in tasks]
     try:
         if worker._pool is not None:  # noqa: SLF001  (`pool` asserts nothing and is None before the first connection)
             await worker.pool.delete(worker.health_check_key)
             await worker.pool.aclose(close_connection_pool=True)
     except (RedisError, OSError) as error:
         log.info("the worker's connection was gone already", error=str(error))
-    return ended if isinstance(ended, BaseException) else None
+    return ended

@@ -22,6 +22,7 @@ from producer.wakeup import Wakeup
 from sql.batches import ClaimedBatch, Offer
 from sql.database import AWAY
 from sql.store import Store
+from tidings.cancellation import cancel_and_wait
 from tidings.errors import describe
 from tidings.model import Priority, new_id
 from tidings.settings import Settings
@@ -67,13 +68,12 @@ class Claimer:
                 await asyncio.sleep(AWAY_SECONDS)
 
     async def _work_is_due(self, stop: asyncio.Event) -> bool:
-        sleep = asyncio.ensure_future(self._wakeup.sleep())
-        stopped = asyncio.ensure_future(stop.wait())
+        sleep = asyncio.create_task(self._wakeup.sleep())
+        stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait((sleep, stopped), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sleep.cancel()
-            stopped.cancel()
+            await cancel_and_wait(sleep, stopped)
         if stop.is_set():
             return False
         # The queues may have been changed behind a lost connection, so a poll reads them too.

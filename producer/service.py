@@ -17,6 +17,8 @@ from producer.slots import SlotMarket
 from producer.wakeup import Ear, Wakeup
 from sql.store import Store
 from tidings import keys
+from tidings.cancellation import cancel_and_wait
+from tidings.model import DEFAULT_QUEUE
 from tidings.settings import Settings
 from tidings.stores import connect_redis
 
@@ -31,6 +33,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     store = await Store.connect(settings.postgres_uri, process="producer", lease_seconds=settings.lease_seconds)
     redis = connect_redis(settings)
     try:
+        await _pace_at_first(store, settings)
         wakeup = Wakeup(poll_interval=settings.poll_interval, clock=asyncio.get_running_loop().time)
         claimer = Claimer(
             store,
@@ -47,12 +50,24 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             tasks.create_task(Reconciler(store, settings).run(stop))
             tasks.create_task(Keeper(store, retention=timedelta(days=settings.retention_days)).run(stop))
             await claimer.run(stop)
-            listening.cancel()
-            beating.cancel()
+            await cancel_and_wait(listening, beating)
         log.info("producer has stopped")
     finally:
         await redis.aclose()
         await store.close()
+
+
+async def _pace_at_first(store: Store, settings: Settings) -> None:
+    """`SCHEDULER_INTERVAL` is for a queue that nobody has paced; later changes are made in Postgres, for all processes."""
+    if settings.scheduler_interval and await store.queues.pace_at_first(
+        DEFAULT_QUEUE, interval_seconds=settings.scheduler_interval, batch_size=settings.scheduler_batch_size
+    ):
+        log.info(
+            "queue paced by SCHEDULER_INTERVAL",
+            queue=DEFAULT_QUEUE,
+            seconds=settings.scheduler_interval,
+            messages=settings.scheduler_batch_size,
+        )
 
 
 async def _beat(redis: Redis) -> None:
