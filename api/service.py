@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiohttp import web
 
 from api.app import create_app
 from tidings.errors import SettingsError
+from tidings.process import unless
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -32,12 +32,17 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         shutdown_timeout=SHUTDOWN_SECONDS,
     )
     try:
-        if await _unless(stop, runner.setup()):
+        if await unless(stop, _set_up(runner)):
             await _listen(runner, settings)
             await stop.wait()
     finally:
         await runner.cleanup()
     log.info("api has stopped")
+
+
+async def _set_up(runner: web.AppRunner) -> bool:
+    await runner.setup()
+    return True
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> None:
@@ -48,18 +53,3 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
         raise SettingsError(f"HOST, PORT: cannot listen: {error.strerror or error}") from error
     host, port, *_ = runner.addresses[0]
     log.info("api is ready", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
-
-
-async def _unless(stop: asyncio.Event, starting: Coroutine[Any, Any, None]) -> bool:
-    """Whether the start came to its end; it may wait for Postgres, and is given up when the process is to stop."""
-    start, stopping = asyncio.ensure_future(starting), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({start, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if start.done():
-            await start
-            return True
-        return False
-    finally:
-        stopping.cancel()
-        start.cancel()
-        await asyncio.gather(start, return_exceptions=True)

@@ -19,6 +19,7 @@ from consumers.consumer import Consumer
 from tidings import jobs, keys
 from tidings.cancellation import cancel_and_wait
 from tidings.errors import describe
+from tidings.process import unless
 from tidings.settings import Settings
 from tidings.stores import arq_redis_settings
 
@@ -75,7 +76,9 @@ def _deliver_function() -> Function:
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Runs a consumer until told to stop, with a new worker each time that Redis drops the old one."""
-    consumer = await Consumer.start(settings)
+    consumer = await unless(stop, Consumer.start(settings))
+    if consumer is None:
+        return
     stopped = asyncio.ensure_future(stop.wait())
     broken = asyncio.ensure_future(consumer.failed_loop())
     loop = asyncio.get_running_loop()

@@ -103,7 +103,7 @@ class Reconciler:
         if stood_still or restarted or self._after_error:
             self._after_error = False
             self._hold_until = expired.seen_at + self._lease
-            log.info("Postgres was away: consumers have one lease to renew")
+            log.info("consumers have one lease to renew: Postgres was away, or has just started")
         # The first look of a leader only begins the watch over the server's clock.
         return first or (self._hold_until is not None and expired.seen_at < self._hold_until)
 

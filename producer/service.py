@@ -19,6 +19,7 @@ from sql.store import Store
 from tidings import keys
 from tidings.cancellation import cancel_and_wait
 from tidings.model import DEFAULT_QUEUE
+from tidings.process import unless
 from tidings.settings import Settings
 from tidings.stores import connect_redis
 
@@ -30,7 +31,11 @@ HEARTBEAT_LIFE_SECONDS: Final = 5
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Runs a producer until told to stop. Raises SchemaError where the database is at another version."""
-    store = await Store.connect(settings.postgres_uri, process="producer", lease_seconds=settings.lease_seconds)
+    store = await unless(
+        stop, Store.connect(settings.postgres_uri, process="producer", lease_seconds=settings.lease_seconds)
+    )
+    if store is None:
+        return
     redis = connect_redis(settings)
     try:
         await _pace_at_first(store, settings)
@@ -58,7 +63,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def _pace_at_first(store: Store, settings: Settings) -> None:
-    """`SCHEDULER_INTERVAL` is for a queue that nobody has paced; later changes are made in Postgres, for all processes."""
+    """`SCHEDULER_INTERVAL` is for a queue that nobody has paced yet; later changes are made in Postgres."""
     if settings.scheduler_interval and await store.queues.pace_at_first(
         DEFAULT_QUEUE, interval_seconds=settings.scheduler_interval, batch_size=settings.scheduler_batch_size
     ):

@@ -3,11 +3,15 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from tidings import stores, telemetry
+from tidings.cancellation import cancel_and_wait
 from tidings.errors import TidingsError
 from tidings.settings import Settings, load
+
+T = TypeVar("T")
 
 Main = Callable[[Settings, asyncio.Event], Awaitable[None]]
 """Runs until the event is set, which SIGTERM and SIGINT do; then it stops in order and returns."""
@@ -22,6 +26,19 @@ def run(process: str, main: Main) -> None:
             runner.run(_until_stopped(main, settings))
     except TidingsError as error:
         sys.exit(_one_line(process, error))
+
+
+async def unless(stop: asyncio.Event, starting: Coroutine[Any, Any, T]) -> T | None:
+    """What a start answers when it comes to its end; None where the process is told to stop first.
+
+    A start may wait for a store that is away, for as long as it takes.
+    """
+    start, stopping = asyncio.create_task(starting), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({start, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return await start if start.done() else None
+    finally:
+        await cancel_and_wait(start, stopping)
 
 
 async def _until_stopped(main: Main, settings: Settings) -> None:

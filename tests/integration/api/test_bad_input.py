@@ -1,6 +1,7 @@
 """Whatever is wrong with a request is answered by a problem that names it, and nothing is stored."""
 
 import socket
+from http import HTTPStatus
 from typing import Any, Final
 
 import pytest
@@ -148,7 +149,7 @@ async def test_the_answer_tells_nothing_of_the_inside(api: Api) -> None:
     body: dict[str, Any] = (await api.post(POST, {**MESSAGE, "max_tries": "many"})).body
     assert body == {
         "type": "about:blank",
-        "title": "Unprocessable Entity",
+        "title": HTTPStatus.UNPROCESSABLE_ENTITY.phrase,
         "status": 422,
         "detail": "max_tries expected int | null, got str",
         "instance": POST,
