@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -51,6 +51,11 @@ class Reclaimed(msgspec.Struct, frozen=True):
     released: int = 0
     recovered: int = 0
     poisoned: int = 0
+
+
+PICKUP_SHARE: Final = 0.3
+"""Share of a lease within which a claimed batch must be taken. Its consumer had room for it, so milliseconds are the
+rule; a batch that a dying producer did not push comes back the sooner."""
 
 
 class BatchStore:
@@ -185,7 +190,7 @@ class BatchStore:
             "batch_size": batch_size,
             "batch_ids": [offer.batch_id for offer in offers],
             "consumers": [offer.consumer for offer in offers],
-            "lease": self.lease,
+            "lease": PICKUP_SHARE * self.lease,
         }
 
 
