@@ -20,6 +20,8 @@ Main = Callable[[Settings, asyncio.Event], Awaitable[None]]
 def run(process: str, main: Main) -> None:
     """Runs a process to its end. A TidingsError ends it with one line and exit code 2."""
     try:
+        # Loading may have to wait for Vault, and says so.
+        telemetry.configure_logging(process, "INFO")
         settings = stores.resolve(load())
         telemetry.configure_logging(process, settings.log_level)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
