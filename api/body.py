@@ -21,15 +21,16 @@ _MEMBER: Final = re.compile(r"Object (?P<what>missing required|contains unknown)
 T = TypeVar("T")
 
 
-async def read(request: web.Request, decoder: "msgspec.json.Decoder[T]") -> T:
-    """The decoded body.
+async def read(request: web.Request, decoder: "msgspec.json.Decoder[T]", *, any_type: bool = False) -> T:
+    """The decoded body; with `any_type` it need not be labelled as JSON.
 
     Raises RequestError: 415 for another media type, 413 for a body that is too large, 400 for one that is not JSON, 422
     naming the field for one that does not fit.
     """
     # A body without a type is refused too: a page in somebody's browser can send one anywhere, and JSON only where it
     # is allowed to (CORS).
-    if request.content_type != MEDIA_TYPE or (request.charset or "utf-8").lower() != "utf-8":
+    said_json = request.content_type == MEDIA_TYPE and (request.charset or "utf-8").lower() == "utf-8"
+    if not (said_json or any_type):
         raise RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {MEDIA_TYPE}, in UTF-8")
     try:
         body = await request.read()

@@ -1,6 +1,6 @@
 """Which page of the messages a query string asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -18,6 +18,8 @@ DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
 EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
+Parsers = Mapping[str, Callable[[str], object]]
+
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What to show: messages that pass the filter and are older than `before`, up to `limit`."""
@@ -29,24 +31,35 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_page(query: MultiMapping[str], user_id: UUID | None) -> Page:
     """Reads the parameters, and names every wrong one. Raises InvalidError."""
-    values: dict[str, Any] = {}
-    faults: list[Fault] = []
-    for name in dict.fromkeys(query):
-        try:
-            values[name] = _parse(name, query.getall(name))
-        except ValueError as error:
-            faults.append(Fault(field=name, detail=str(error)))
-    if faults:
-        raise InvalidError(faults)
+    values = _values(query, _PARSERS)
     before: UUID | None = values.pop("cursor", None)
     limit: int = values.pop("limit", DEFAULT_LIMIT)
     return Page(filter=MessageFilter(user_id=user_id, **values), before=before, limit=limit)
 
 
-def _parse(name: str, texts: list[str]) -> object:
-    parser = _PARSERS.get(name)
+def parse_place(query: MultiMapping[str]) -> tuple[UUID | None, int]:
+    """The cursor and the limit, for lists that have no filters. Raises InvalidError."""
+    values = _values(query, _PLACE_PARSERS)
+    return values.get("cursor"), values.get("limit", DEFAULT_LIMIT)
+
+
+def _values(query: MultiMapping[str], parsers: Parsers) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for name in dict.fromkeys(query):
+        try:
+            values[name] = _parse(name, query.getall(name), parsers)
+        except ValueError as error:
+            faults.append(Fault(field=name, detail=str(error)))
+    if faults:
+        raise InvalidError(faults)
+    return values
+
+
+def _parse(name: str, texts: list[str], parsers: Parsers) -> object:
+    parser = parsers.get(name)
     if parser is None:
-        raise ValueError(f"is unknown; known are {', '.join(_PARSERS)}")
+        raise ValueError(f"is unknown; known are {', '.join(parsers)}")
     if len(texts) > 1:
         raise ValueError("is given more than once")
     return parser(texts[0])
@@ -76,13 +89,13 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-_PARSERS: Final[dict[str, Callable[[str], object]]] = {
+_PLACE_PARSERS: Final[Parsers] = {"limit": _limit, "cursor": cursor.decode}
+_PARSERS: Final[Parsers] = {
     "status": _status,
     "channel": _text,
     "queue": _text,
     "recipient": _text,
     "created_from": _moment,
     "created_until": _moment,
-    "limit": _limit,
-    "cursor": cursor.decode,
+    **_PLACE_PARSERS,
 }

@@ -6,6 +6,8 @@ from typing import Final
 from aiohttp import web
 from redis.asyncio import Redis
 
+from api.accounts.services import Accounts, open_accounts
+from api.accounts.tokens import Tokens
 from api.intake import Intake
 from api.queue_names import QueueNames
 from api.readiness import Readiness
@@ -18,6 +20,8 @@ STORE: Final = web.AppKey("store", Store)
 REDIS: Final = web.AppKey("redis", Redis)
 INTAKE: Final = web.AppKey("intake", Intake)
 QUEUE_NAMES: Final = web.AppKey("queue_names", QueueNames)
+TOKENS: Final = web.AppKey("tokens", Tokens)
+ACCOUNTS: Final = web.AppKey("accounts", Accounts)
 READINESS: Final = web.AppKey("readiness", Readiness)
 
 CONNECTIONS: Final = 8
@@ -35,11 +39,18 @@ async def store(app: web.Application) -> AsyncIterator[None]:
 
 
 async def redis(app: web.Application) -> AsyncIterator[None]:
-    """For health alone: messages are taken whether Redis is there or not."""
+    """For health, and to limit logins; messages are taken whether Redis is there or not."""
     app[REDIS] = connect_redis(app[SETTINGS], socket_timeout=2.0)
     app[READINESS] = Readiness(app[STORE], app[REDIS])
     yield
     await app[REDIS].aclose()
+
+
+async def accounts(app: web.Application) -> AsyncIterator[None]:
+    """Closed before the store and Redis are."""
+    app[ACCOUNTS] = open_accounts(app[SETTINGS], app[STORE], app[REDIS], app[TOKENS])
+    yield
+    await app[ACCOUNTS].close()
 
 
 async def intake(app: web.Application) -> AsyncIterator[None]:

@@ -5,9 +5,9 @@ from collections.abc import Container
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
-from uuid import UUID
 
 from api.moments import MomentError, parse_moment
+from api.principal import Principal
 from api.problems import Fault, InvalidError
 from api.schemas import MessageRequest
 from tidings.headers import HeaderError, check_headers
@@ -30,13 +30,13 @@ Faults = dict[str, str]
 """What is wrong, by field."""
 
 
-def to_message(request: MessageRequest, *, queues: Container[str], max_tries: int, user_id: UUID | None) -> NewMessage:
-    """The message, with an id, ready for the store. Raises InvalidError."""
+def to_message(request: MessageRequest, *, queues: Container[str], max_tries: int, principal: Principal) -> NewMessage:
+    """The message, with an id, ready for the store. Raises InvalidError, also for what the principal may not do."""
     message_id = new_id()
     # The id's own time, so that a filter on created_at, which the store answers by id, agrees with what is shown.
     created_at = datetime.fromtimestamp((message_id.int >> 80) / 1000, UTC)
     faults: Faults = {}
-    recipient = _recipient(request, faults)
+    recipient = _recipient(request, principal, faults)
     due_at = _due_at(request, created_at, faults)
     expires_at = _expires_at(request, max(due_at, created_at), faults)
     priority = _PRIORITIES.get(request.priority)
@@ -57,7 +57,7 @@ def to_message(request: MessageRequest, *, queues: Container[str], max_tries: in
         raise InvalidError([Fault(field=field, detail=detail) for field, detail in faults.items()])
     return NewMessage(
         id=message_id,
-        user_id=user_id,
+        user_id=principal.user_id,
         queue=request.queue,
         channel=request.channel,
         recipient=recipient,
@@ -72,10 +72,12 @@ def to_message(request: MessageRequest, *, queues: Container[str], max_tries: in
     )
 
 
-def _recipient(request: MessageRequest, faults: Faults) -> str:
+def _recipient(request: MessageRequest, principal: Principal, faults: Faults) -> str:
     if request.channel not in channel_names():
         faults["channel"] = f"must be one of {', '.join(sorted(channel_names()))}"
         return request.recipient
+    if not principal.may_use(request.channel):
+        faults["channel"] = f"is not among yours, which are: {', '.join(sorted(principal.channels or ())) or 'none'}"
     try:
         return _check_recipient(request.channel, request.recipient)
     except RecipientError as error:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from sql import partitions
 from sql.database import Database
 from tidings.model import Delivery, Outcome
 
@@ -132,8 +133,10 @@ class BatchStore:
         May be repeated after an answer was lost: what was written then is not written twice.
         """
         attempts = [o.attempt for o in outcomes if o.attempt is not None]
-        rows = await self.database.rows(
+        rows = await partitions.insert(
+            self.database,
             "record_outcomes",
+            [a.started_at for a in attempts],
             message_ids=[o.message_id for o in outcomes],
             batch_ids=[o.batch_id for o in outcomes],
             statuses=[o.status.value for o in outcomes],
@@ -143,6 +146,7 @@ class BatchStore:
             sent_ats=[o.sent_at for o in outcomes],
             cancel_reasons=[None if o.cancel_reason is None else o.cancel_reason.value for o in outcomes],
             last_errors=[o.last_error for o in outcomes],
+            unanswered=[o.unanswered for o in outcomes],
             consumer=consumer,
             attempt_message_ids=[a.message_id for a in attempts],
             attempt_tries=[a.try_number for a in attempts],

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from sql import partitions
 from sql.database import Database
 from tidings.model import Attempt, AttemptOutcome, CancelReason, Message, NewMessage, Priority, Status
 
@@ -41,6 +42,15 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     created_until: datetime | None = None
 
 
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """How much there is to do."""
+
+    waiting: int
+    """Messages that wait, for their due time or for room; counted up to 100,000."""
+    processing: int
+    """Messages in batches."""
+
+
 class MessageStore:
     """The message side of the store."""
 
@@ -72,18 +82,7 @@ class MessageStore:
             "keys": [None if k is None else k.key for k in keys],
             "fingerprints": [None if k is None else k.fingerprint for k in keys],
         }
-        try:
-            rows = await self.database.rows("insert_messages", **parameters)
-        except asyncpg.CheckViolationError as error:
-            if error.constraint_name:
-                raise
-            # No partition for this moment: the keeper is behind, or the clock was moved. Nothing was stored yet.
-            await self.database.rows(
-                "make_partitions",
-                from_time=min(m.created_at for m in messages),
-                until_time=max(m.created_at for m in messages),
-            )
-            rows = await self.database.rows("insert_messages", **parameters)
+        rows = await partitions.insert(self.database, "insert_messages", [m.created_at for m in messages], **parameters)
         return {row["id"] for row in rows}
 
     async def known_keys(self, keys: Sequence[str]) -> list[KnownKey]:
@@ -96,8 +95,30 @@ class MessageStore:
 
     async def list(self, wanted: MessageFilter, *, before: UUID | None, limit: int) -> list[Message]:
         """Up to `limit` messages older than `before`, newest first."""
-        rows = await self.database.rows("list_messages", **msgspec.structs.asdict(wanted), before=before, limit=limit)
+        parameters = {**msgspec.structs.asdict(wanted), "before": before, "limit": limit}
+        if wanted.user_id is None:
+            del parameters["user_id"]
+            rows = await self.database.rows("list_messages", **parameters)
+        else:
+            rows = await self.database.rows("list_user_messages", **parameters)
         return [_message(row) for row in rows]
+
+    async def sent_sms(self, user_id: UUID | None, *, before: Message | None, limit: int) -> Sequence[Message]:
+        """Up to `limit` sent text messages, the last one first, all sent before `before`; of one user, or of all."""
+        parameters: dict[str, Any] = {
+            "before_sent_at": before and before.sent_at,
+            "before": before and before.id,
+            "limit": limit,
+        }
+        if user_id is None:
+            rows = await self.database.rows("list_sent_sms", **parameters)
+        else:
+            rows = await self.database.rows("list_user_sent_sms", user_id=user_id, **parameters)
+        return [_message(row) for row in rows]
+
+    async def figures(self) -> Figures:
+        """What waits and what is on its way."""
+        return Figures(**await self.database.one("figures"))
 
     async def attempts(self, message: Message) -> Sequence[Attempt]:
         """The tries made so far, oldest first."""

@@ -1,8 +1,29 @@
 """Partitions and what else the keeper cares for: made ahead of need, dropped when outlived."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
+
+import asyncpg
 
 from sql.database import Database
+
+
+async def insert(
+    database: Database, name: str, moments: Sequence[datetime], /, **parameters: Any
+) -> list[asyncpg.Record]:
+    """Runs a query that inserts rows of these moments, and makes a partition that is missing for one of them.
+
+    None is, unless the keeper has been away for a week, or the clock of a process is wrong.
+    """
+    try:
+        return await database.rows(name, **parameters)
+    except asyncpg.CheckViolationError as error:
+        # A constraint of ours has a name; a missing partition, at which nothing was written yet, has none.
+        if error.constraint_name or not moments:
+            raise
+        await database.rows("make_partitions", from_time=min(moments), until_time=max(moments))
+        return await database.rows(name, **parameters)
 
 
 class PartitionStore:

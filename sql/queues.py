@@ -34,6 +34,13 @@ class QueueStore:
         created: bool = row.pop("created")
         return Queue(**row), created
 
+    async def pace_at_first(self, name: str, *, interval_seconds: float, batch_size: int) -> bool:
+        """Paces a queue, unless it was given a pace before; answers whether it did."""
+        paced = await self.database.one(
+            "pace_queue_at_first", name=name, interval_seconds=interval_seconds, batch_size=batch_size
+        )
+        return paced is not None
+
     async def set_active(self, name: str, *, active: bool) -> tuple[Queue, bool] | None:
         """Starts or stops a queue; answers it, and whether that changed anything. None where there is none."""
         record = await self.database.one("set_queue_active", name=name, active=active)

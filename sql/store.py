@@ -3,12 +3,14 @@
 from datetime import timedelta
 from typing import Self
 
+from sql.api_keys import ApiKeyStore
 from sql.batches import BatchStore
 from sql.database import Database
 from sql.messages import MessageStore
 from sql.migrate import check_version
 from sql.partitions import PartitionStore
 from sql.queues import QueueStore
+from sql.users import UserStore
 
 
 class Store:
@@ -20,6 +22,8 @@ class Store:
         self.batches = BatchStore(database, lease=timedelta(seconds=lease_seconds))
         self.queues = QueueStore(database)
         self.partitions = PartitionStore(database)
+        self.users = UserStore(database)
+        self.api_keys = ApiKeyStore(database)
 
     @classmethod
     async def connect(cls, uri: str, *, process: str, lease_seconds: float, size: int = 4) -> Self:

@@ -5,7 +5,9 @@ TidingsError
 ├── DataDirectoryError  the embedded stores cannot use their data directory; one line, exit code 2
 ├── EmbeddedStoreError  an embedded store is not installed or does not start; one line, exit code 2
 ├── SchemaError         the database is at another version than this program; one line, exit code 2
-└── StoreUnavailableError  Postgres or Redis does not answer; the same call may succeed later
+├── StoreUnavailableError  Postgres or Redis does not answer; the same call may succeed later
+├── EmailTakenError     another user has this e-mail address; the client chooses another
+└── UnsealError         a secret cannot be read with the present `SECRET_KEYS`; the operator adds the missing key
 """
 
 
@@ -31,6 +33,14 @@ class SchemaError(TidingsError):
 
 class StoreUnavailableError(TidingsError):
     """Postgres or Redis does not answer at present; retrying is right."""
+
+
+class EmailTakenError(TidingsError):
+    """Another user has this e-mail address."""
+
+
+class UnsealError(TidingsError):
+    """A sealed secret that none of the present keys opens, or that was sealed for another place."""
 
 
 def describe(error: BaseException | None) -> str:

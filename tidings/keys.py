@@ -24,6 +24,22 @@ def delivery_record(message_id: UUID) -> str:
     return f"sent:{message_id}"
 
 
+def provider_record(provider_message_id: str) -> str:
+    """The same by the far side's own id of the message. Lives as long.
+
+    Not under `sent:` alone, where a far side whose ids are UUIDs could hit the record of another message.
+    """
+    return f"sent:provider:{provider_message_id}"
+
+
+def logins(counter: str, whose: str) -> str:
+    """How many logins were tried, for one e-mail address (by its hash) or from one client address; lives a minute.
+
+    Accounts made from one client address are counted too.
+    """
+    return f"tidings:logins:{counter}:{whose}"
+
+
 PRODUCER_HEARTBEAT: Final = "tidings:producer"
 """Set every second by each producer, with a life of 5 s: somebody claims."""
 

@@ -112,6 +112,13 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     recoveries: int
     expires_at: datetime | None
     created_at: datetime
+    unanswered: bool = False
+    """An earlier try went out and got no answer."""
+
+    @property
+    def possible_duplicate(self) -> bool:
+        """Whether the far side may have it already: it was lost with its consumer, or a try got no answer."""
+        return self.unanswered or self.recoveries > 0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +134,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None = None
     cancel_reason: CancelReason | None = None
     last_error: str | None = None
+    unanswered: bool = False
+    """The try went out and got no answer: the far side may have the message."""
     attempt: "Attempt | None" = None
 
 

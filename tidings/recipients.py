@@ -6,16 +6,22 @@ Channels of other packages are not imported here: the process that accepts a mes
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
-from ipaddress import ip_address
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Final
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 from yarl import URL
 
+from tidings import apprise_urls
+from tidings.egress import is_loopback
+
 CHANNEL_GROUP: Final = "tidings.channels"
 """The entry point group in which a package names its channels."""
+
+OPTIONAL: Final[Mapping[str, str]] = {"consumers.channels.apprise": "apprise"}
+"""Modules of channels that come with tidings but need a package that does not, with its name."""
 
 MAX_BYTES: Final = 2048
 """Length of a recipient in UTF-8: enough for any URL in use, and short enough for an index row of Postgres."""
@@ -33,13 +39,23 @@ class RecipientError(ValueError):
 @cache
 def channel_names() -> frozenset[str]:
     """Names of the channels that are installed, found without importing any of them."""
-    return frozenset(point.name for point in entry_points(group=CHANNEL_GROUP))
+    return frozenset(point.name for point in channel_points())
+
+
+def channel_points() -> list[EntryPoint]:
+    """The entry points of the channels that are installed, each with what it needs."""
+    return [
+        point
+        for point in entry_points(group=CHANNEL_GROUP)
+        if point.module not in OPTIONAL or find_spec(OPTIONAL[point.module])
+    ]
 
 
 def check_recipient(channel: str, recipient: str) -> str:
     """Returns the recipient in its normal form, which is what is kept.
 
-    sms: E.164. webhook: an absolute https URL. Other channels: any text of one line. Raises RecipientError.
+    sms: E.164. webhook: an absolute https URL. email: an address without a name. apprise: an Apprise URL. Other
+    channels: any text of one line. Raises RecipientError.
     """
     recipient = recipient.strip()
     if not recipient:
@@ -86,7 +102,7 @@ def _webhook_url(recipient: str) -> str:
         raise RecipientError("must not contain a fragment")
     if ":" not in host and not _HOST_NAME.fullmatch(host):  # with a colon it is an IPv6 address, which yarl has parsed
         raise RecipientError("is not a URL: its host name is malformed")
-    if url.scheme == "http" and not _is_loopback(host):
+    if url.scheme == "http" and not is_loopback(host):
         raise RecipientError("must be an https URL; http is for loopback hosts only")
     # A path and query that are encoded already stay letter for letter, or a signature within them may break: yarl takes
     # back encodings that it finds needless.
@@ -97,11 +113,27 @@ def _webhook_url(recipient: str) -> str:
     return f"{url.origin()}{tail}" if tail.startswith("/") else f"{url.origin()}/{tail}"
 
 
-def _is_loopback(host: str) -> bool:
+def _apprise_url(recipient: str) -> str:
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")  # RFC 6761
+        return apprise_urls.check(recipient)
+    except apprise_urls.AppriseUrlError as error:
+        raise RecipientError(str(error)) from None
 
 
-_CHECKS: Final[Mapping[str, Callable[[str], str]]] = {"sms": _phone_number, "webhook": _webhook_url}
+def _email_address(recipient: str) -> str:
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  (takes 40 ms)
+
+    try:
+        # Any domain that is well-formed: `root@localhost` has a mail server in some deployments.
+        return validate_email(recipient, check_deliverability=False, globally_deliverable=False).normalized
+    except EmailNotValidError as error:
+        reason = " ".join(str(error).split())
+        raise RecipientError(f"is not an e-mail address: {reason[:1].lower()}{reason[1:]}") from None
+
+
+_CHECKS: Final[Mapping[str, Callable[[str], str]]] = {
+    "sms": _phone_number,
+    "webhook": _webhook_url,
+    "email": _email_address,
+    "apprise": _apprise_url,
+}

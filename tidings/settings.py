@@ -6,14 +6,16 @@ process with one line that names the setting. Names are the environment's, in lo
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Meta
 from platformdirs import user_data_path
 
+from tidings import apprise_urls, egress
 from tidings.errors import SettingsError
 from tidings.signing import signing_key
 
@@ -28,7 +30,23 @@ def default_data_dir() -> Path:
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 
-SECRETS: Final = frozenset({"postgres_uri", "redis_uri", "api_key", "webhook_auth_key", "webhook_signing_secret"})
+MIN_SECRET_KEY_BYTES: Final = 32
+"""As much as HMAC-SHA256 can use of a key (RFC 7518, section 3.2)."""
+
+VAULT_PREFIX: Final = "vault_"
+
+FORGOTTEN: Final = frozenset({"vault_token", "vault_role_id", "vault_secret_id"})
+"""Settings that open Vault: empty in what `load` returns."""
+
+SECRETS: Final = FORGOTTEN | {
+    "postgres_uri",
+    "redis_uri",
+    "api_key",
+    "secret_key",
+    "secret_keys",
+    "webhook_auth_key",
+    "webhook_signing_secret",
+}
 """Settings whose value appears in no log, message or representation."""
 
 
@@ -45,15 +63,54 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
     """Where the embedded stores keep their data."""
     host: str = "127.0.0.1"
-    """Address that the API listens on. Anything but loopback needs `API_KEY`."""
+    """Address that the API listens on. Anything but loopback needs `SECRET_KEY`."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     """Port of the API; 0 takes a free one."""
     api_key: str = ""
-    """Bearer token for every route but health. Empty: no token, loopback only."""
+    """The operator's own bearer token, which may do everything. Empty: on loopback, and as long as there are no
+    accounts, requests need none; anywhere else only accounts are let in."""
+    secret_keys: tuple[str, ...] = ()
+    """Keys that encrypt users' SMTP passwords and signing secrets in Postgres, comma-separated, newest first; each is
+    made by `tidings secrets new-key`. The same for all processes. Empty: with the embedded Postgres, one is made and
+    kept in `DATA_DIR`; otherwise no such secret can be kept."""
     environment: str = "production"
     """`development` or `production`; named in the log."""
     log_level: str = "INFO"
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
+
+    # Accounts
+    secret_key: str = ""
+    """Signs the bearer tokens of accounts: at least 32 random bytes, the same for all API processes. May be left empty
+    on loopback."""
+    registration: Literal["open", "closed"] = "open"
+    """Whether strangers may make themselves an account; otherwise an admin does, or `tidings user add`."""
+    user_channels: tuple[str, ...] = ("email", "webhook")
+    """Channels of a user for whom an admin has set no others, comma-separated. An admin has all."""
+    logins_per_email: Annotated[int, Meta(ge=0)] = 10
+    """Logins a minute for one e-mail address; 0 for no limit."""
+    logins_per_address: Annotated[int, Meta(ge=0)] = 30
+    """Logins a minute from one client address (of IPv6, from one /64), and new accounts; 0 for no limit, as behind a
+    proxy, whose address is that of all clients."""
+
+    # Vault
+    vault_addr: str = ""
+    """A HashiCorp Vault that holds settings too, as `https://…`; what the environment says wins. Empty: none."""
+    vault_token: str = ""
+    """Token for Vault. Used at the start and then forgotten, as are the two that follow."""
+    vault_role_id: str = ""
+    """With `VAULT_SECRET_ID`, where `VAULT_TOKEN` is empty: login by AppRole."""
+    vault_secret_id: str = ""
+    """See `VAULT_ROLE_ID`."""
+    vault_mount: str = "secret"
+    """Where the KV store (version 2) is mounted."""
+    vault_path: str = "tidings"
+    """Path of the secret whose keys are names of settings, in upper or lower case."""
+    vault_namespace: str = ""
+    """Namespace, in editions that have them."""
+    vault_cacert: str = ""
+    """File of the authorities that sign Vault's certificate. Empty: the usual ones."""
+    vault_timeout_seconds: Positive = 30.0
+    """How long a start waits for a Vault that is down."""
 
     # The SMS gateway
     webhook_url: str = ""
@@ -63,13 +120,44 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_signing_secret: str = ""
     """Signs what channel `webhook` sends, by Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes.
     Empty: unsigned."""
+    webhook_allow_cidrs: tuple[str, ...] = ()
+    """Networks that are not public and that channel `webhook` may reach all the same, comma-separated. Loopback is open
+    in any case where nothing but this machine is involved: `HOST` and both stores are on it."""
+    webhook_allow_ports: tuple[str, ...] = ("80", "443", "1024-65535")
+    """Ports that channel `webhook` may reach, and ranges of them, comma-separated. Left out are those of the classic
+    services (SSH, SMTP, DNS), where no webhook is at home."""
     redis_ttl: Count = 300
     """Seconds that the record of a delivery stays in Redis. It guards against sending twice after a crash, so keep
     it well over `LEASE_SECONDS`."""
+    provider_records: bool = False
+    """Whether the record is found by the provider's `messageId` too on a Redis without MSETEX (older than Redis 8.4 or
+    Valkey 9.1). Each record is a command of its own there: 1.2 commands per delivered message without this, 2.2 with
+    it. Where MSETEX is known one command writes all the records of a moment, and both kinds are always kept."""
+
+    # E-mail
+    smtp_ca_file: str = ""
+    """PEM file of authorities that sign the certificates of mail servers, beside the usual ones."""
+    smtp_allow_plaintext: bool = False
+    """Whether mail may go without TLS where a user's account says that its server has none. To loopback it may."""
+    smtp_allow_cidrs: tuple[str, ...] = ()
+    """Networks that are not public and in which users' mail servers may be; see `WEBHOOK_ALLOW_CIDRS`."""
+    smtp_allow_ports: tuple[str, ...] = ("25", "465", "587", "1024-65535")
+    """Ports at which users' mail servers may be; see `WEBHOOK_ALLOW_PORTS`."""
+    smtp_connections_per_account: Annotated[int, Meta(ge=1, le=1000)] = 10
+    """Connections per consumer and account at the most; servers commonly allow 10 to 20 at once."""
+    smtp_idle_seconds: Positive = 30.0
+    """How long a connection without mail is kept."""
+
+    # Apprise
+    apprise_schemas: tuple[str, ...] = ()
+    """Services of Apprise that are opened besides those on the internet whose address it knows, by their schemas,
+    comma-separated, such as `ntfys,jsons`. Their host is in the recipient, so whoever may use channel `apprise` then
+    reaches every address that the consumers reach."""
 
     # Pace, leases, recovery
     scheduler_interval: Annotated[float, Meta(ge=0)] = 0
-    """Paces queue `default` when the database is first set up: seconds between ticks, 0 for none."""
+    """Paces queue `default` at the first start, until somebody gives it another pace: seconds between ticks, 0 for
+    none."""
     scheduler_batch_size: Count = 2
     """Messages per tick of queue `default`, where `SCHEDULER_INTERVAL` paces it."""
     poll_interval: Positive = 1.0
@@ -105,6 +193,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Deliveries in flight per consumer at the most."""
     in_flight_per_destination: Count = 128
     """Deliveries in flight per consumer and destination at the most."""
+    breaker_failures: Count = 20
+    """Failures in a row after which nothing is sent to a destination for a while."""
+    breaker_seconds: Positive = 10.0
+    """How long that is at first; while it goes on failing it doubles, up to six times as long."""
     connect_timeout: Positive = 5.0
     """Seconds for a connection to the far side."""
     delivery_timeout: Positive = 15.0
@@ -125,11 +217,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError("RETRY_DELAYS: needs at least one delay, and none below 0")
         if self.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise SettingsError(f"LOG_LEVEL: {self.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
+        if self.secret_key and len(self.secret_key.encode()) < MIN_SECRET_KEY_BYTES:
+            raise SettingsError(f"SECRET_KEY: must have at least {MIN_SECRET_KEY_BYTES} bytes")
         if self.webhook_signing_secret:
             try:
                 signing_key(self.webhook_signing_secret)
             except ValueError as error:
                 raise SettingsError(f"WEBHOOK_SIGNING_SECRET: {error}") from None
+        for name, reading in _READINGS.items():
+            try:
+                reading(getattr(self, name))
+            except ValueError as error:
+                raise SettingsError(f"{name.upper()}: {error}") from None
         _require(
             self.lease_renewal_seconds * 3 <= self.lease_seconds,
             "LEASE_RENEWAL_SECONDS: must be at most a third of LEASE_SECONDS, so that two lost renewals cost no lease",
@@ -144,6 +243,42 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             self.in_flight_per_destination <= self.in_flight, "IN_FLIGHT_PER_DESTINATION: must not be over IN_FLIGHT"
         )
 
+    @property
+    def loopback_only(self) -> bool:
+        """Whether nothing but this machine is involved: the API listens on loopback, and both stores are here."""
+        return egress.is_loopback(self.host) and _is_here(self.postgres_uri) and _is_here(self.redis_uri)
+
+
+def _open_box(keys: tuple[str, ...]) -> None:
+    if keys:
+        from tidings.secretbox import SecretBox  # noqa: PLC0415  (what it is made of takes 30 ms to import)
+
+        SecretBox(keys)
+
+
+_READINGS: Final[Mapping[str, Callable[[tuple[str, ...]], object]]] = {
+    "secret_keys": _open_box,
+    "apprise_schemas": apprise_urls.schemas,
+    "webhook_allow_cidrs": egress.networks,
+    "webhook_allow_ports": egress.port_ranges,
+    "smtp_allow_cidrs": egress.networks,
+    "smtp_allow_ports": egress.port_ranges,
+}
+"""How settings are read later; a ValueError then is one now."""
+
+_LISTS: Final = frozenset({"retry_delays", "user_channels", *_READINGS})
+"""Settings whose value is several, comma-separated."""
+
+
+def _is_here(uri: str) -> bool:
+    """Whether a store is on this machine: embedded, on a socket, or on loopback."""
+    try:
+        address = urlsplit(uri)
+        hosts = [*(address.hostname or "").split(","), *parse_qs(address.query).get("host", [])]
+    except ValueError:
+        return False
+    return all(not host or host.startswith("/") or egress.is_loopback(host) for host in hosts)
+
 
 def _require(holds: bool, otherwise: str) -> None:
     if not holds:
@@ -151,18 +286,39 @@ def _require(holds: bool, otherwise: str) -> None:
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Reads the settings from the environment; an empty variable counts as not set.
+    """Reads the settings from the environment, and from Vault those that are not set there; empty counts as not set.
 
-    Raises SettingsError, in one line that names the setting, where a value is wrong.
+    Raises SettingsError, in one line that names the setting, where a value is wrong or Vault does not give its own.
     """
-    environ = os.environ if environ is None else environ
+    values = _values(os.environ if environ is None else environ)
+    if "vault_addr" in values:
+        values = {**_values(_kept_in_vault(values)), **values}
+    for name in FORGOTTEN:
+        values.pop(name, None)
+    return _convert(values)
+
+
+def _values(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What is set in an environment, by the names of the fields."""
     values: dict[str, Any] = {}
     for name in Settings.__struct_fields__:
         text = environ.get(name.upper(), "").strip()
         if text:
-            values[name] = [part.strip() for part in text.split(",")] if name == "retry_delays" else text
+            values[name] = [part.strip() for part in text.split(",")] if name in _LISTS else text
     if not values.get("redis_uri") and values.get("redis_host"):
         values["redis_uri"] = f"redis://{values['redis_host']}"
+    return values
+
+
+def _kept_in_vault(values: Mapping[str, Any]) -> dict[str, str]:
+    from tidings import vault  # noqa: PLC0415  (its libraries take a tenth of a second)
+
+    access = _convert({name: value for name, value in values.items() if name.startswith(VAULT_PREFIX)})
+    known = frozenset(name.upper() for name in Settings.__struct_fields__ if not name.startswith(VAULT_PREFIX))
+    return vault.as_text(vault.read(access), known)
+
+
+def _convert(values: Mapping[str, Any]) -> Settings:
     for name, value in values.items():
         # One at a time, so that the message names the variable as its owner wrote it.
         try:

@@ -13,12 +13,15 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import parse_url
 
 from tidings import embedded
+from tidings.embedded.secret_keys import kept_secret_keys
 from tidings.errors import SettingsError
 from tidings.settings import Settings
 
 
 def resolve(settings: Settings) -> Settings:
     """The same settings with the addresses of both stores filled in, checked for their form.
+
+    With the embedded Postgres, `secret_keys` too: those of its data directory.
 
     Raises SettingsError, without showing the address, where one cannot be read.
     """
@@ -28,6 +31,9 @@ def resolve(settings: Settings) -> Settings:
         postgres_uri=settings.postgres_uri or found.postgres_uri,
         redis_uri=settings.redis_uri or found.redis_uri,
     )
+    if not resolved.secret_keys and resolved.postgres_uri == found.postgres_uri:
+        kept = kept_secret_keys(settings.data_dir)
+        resolved = msgspec.structs.replace(resolved, secret_keys=tuple(key.strip() for key in kept.split(",") if kept))
     if urlsplit(resolved.postgres_uri).scheme not in {"postgres", "postgresql"}:
         raise SettingsError("POSTGRES_URI: must begin with postgres:// or postgresql://")
     _parse_redis_uri(resolved.redis_uri)

@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from api.routes import health, messages, queues
+from api.routes import accounts, api_keys, health, me, messages, queues, users
 
 ROUTES: Final = (
     web.get("/health", health.stores),
@@ -22,4 +22,19 @@ ROUTES: Final = (
     web.put("/api/v1/queues/{name}", queues.put),
     web.post("/api/v1/queues/{name}/start", queues.start),
     web.post("/api/v1/queues/{name}/stop", queues.stop),
+    web.post("/api/v1/accounts", accounts.register),
+    web.post("/api/v1/tokens", accounts.log_in),
+    web.get("/api/v1/me", me.get),
+    web.patch("/api/v1/me", me.change),
+    web.post("/api/v1/me/webhook-secret/rotate", me.rotate_webhook_secret),
+    web.get("/api/v1/api-keys", api_keys.list_own),
+    web.post("/api/v1/api-keys", api_keys.create_own),
+    web.delete("/api/v1/api-keys/{key_id}", api_keys.revoke_own),
+    web.get("/api/v1/users", users.list_page),
+    web.post("/api/v1/users", users.create),
+    web.get("/api/v1/users/{id}", users.get),
+    web.patch("/api/v1/users/{id}", users.change),
+    web.get("/api/v1/users/{id}/api-keys", api_keys.list_of_user),
+    web.post("/api/v1/users/{id}/api-keys", api_keys.create_for_user),
+    web.delete("/api/v1/users/{id}/api-keys/{key_id}", api_keys.revoke_of_user),
 )

@@ -1,9 +1,7 @@
 """Messages: hand in one or many, look up, list, cancel, retry."""
 
-import re
 from http import HTTPStatus
 from typing import Final
-from uuid import UUID
 
 import msgspec
 from aiohttp import hdrs, web
@@ -11,6 +9,7 @@ from aiohttp import hdrs, web
 from api import cursor, idempotency
 from api.auth import principal
 from api.body import answer, fault_of, read
+from api.identifiers import parse_id
 from api.listing import parse_page
 from api.problems import Fault, InvalidError, RequestError
 from api.resources import INTAKE, QUEUE_NAMES, SETTINGS, STORE
@@ -30,7 +29,6 @@ from tidings.model import Message, NewMessage, Status
 
 _message_decoder: Final = msgspec.json.Decoder(MessageRequest)
 _batch_decoder: Final = msgspec.json.Decoder(BatchRequest)
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 _NOT_CANCELLED: Final = {
     Status.SENT: "it was sent already",
@@ -76,7 +74,7 @@ async def create_batch(request: web.Request) -> web.Response:
 
 async def list_page(request: web.Request) -> web.Response:
     """A page of messages, newest first."""
-    page = parse_page(request.query, principal(request).user_id)
+    page = parse_page(request.query, principal(request).scope)
     found = await _store(request).list(page.filter, before=page.before, limit=page.limit + 1)
     shown = found[: page.limit]
     return answer(
@@ -122,7 +120,7 @@ async def _message(request: web.Request, wanted: MessageRequest) -> NewMessage:
         wanted,
         queues=await request.app[QUEUE_NAMES].among((wanted.queue,)),
         max_tries=request.app[SETTINGS].max_tries,
-        user_id=principal(request).user_id,
+        principal=principal(request),
     )
 
 
@@ -164,8 +162,8 @@ def _created(message: MessageAnswer, *, replayed: bool = False) -> web.Response:
 
 async def _find(request: web.Request) -> Message:
     """The message that the path names. Raises RequestError where there is none to show."""
-    text = request.match_info["id"]
-    message = await _store(request).get(UUID(text)) if _ID.fullmatch(text) else None
+    message_id = parse_id(request.match_info["id"])
+    message = None if message_id is None else await _store(request).get(message_id)
     if message is None or not principal(request).may_see(message.user_id):
         raise RequestError(HTTPStatus.NOT_FOUND, "there is no such message")
     return message

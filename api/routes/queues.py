@@ -1,4 +1,4 @@
-"""Queues: their pace, and their on/off switch."""
+"""Queues: their pace, and their on/off switch. Everybody may look, only an admin may change one."""
 
 import re
 from http import HTTPStatus
@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import hdrs, web
 
+from api.auth import require_admin
 from api.body import answer, read
 from api.problems import Fault, InvalidError, RequestError
 from api.resources import STORE
@@ -31,6 +32,7 @@ async def get(request: web.Request) -> web.Response:
 
 async def put(request: web.Request) -> web.Response:
     """Makes a queue, or sets the pace of one."""
+    require_admin(request)
     name = request.match_info["name"]
     wanted = await read(request, _decoder)
     if not _NAME.fullmatch(name):
@@ -55,6 +57,7 @@ async def stop(request: web.Request) -> web.Response:
 
 
 async def _set_active(request: web.Request, *, active: bool) -> web.Response:
+    require_admin(request)
     changed = await _store(request).set_active(_known_form(request), active=active)
     return answer(_existing(changed and changed[0]))
 

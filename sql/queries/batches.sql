@@ -99,7 +99,7 @@ WITH taken AS (
 )
 SELECT
     messages.id, batch_id, user_id, channel, recipient, subject, content, headers, tries, max_tries, recoveries,
-    expires_at, created_at
+    unanswered, expires_at, created_at
 FROM taken
 JOIN messages ON messages.batch_id = taken.id AND messages.status = 'processing'
 ORDER BY priority, due_at, messages.id;
@@ -110,16 +110,17 @@ UPDATE batches SET lease_until = now() + :lease::interval
 WHERE id = ANY(:ids::uuid[])
 RETURNING id;
 
--- name: record_outcomes(message_ids, batch_ids, statuses, tries, due_ats, provider_message_ids, sent_ats, cancel_reasons, last_errors, consumer, attempt_message_ids, attempt_tries, attempt_batch_ids, attempt_started_ats, attempt_durations, attempt_outcomes, attempt_status_codes, attempt_errors, attempt_answers, closed_batch_ids)
+-- name: record_outcomes(message_ids, batch_ids, statuses, tries, due_ats, provider_message_ids, sent_ats, cancel_reasons, last_errors, unanswered, consumer, attempt_message_ids, attempt_tries, attempt_batch_ids, attempt_started_ats, attempt_durations, attempt_outcomes, attempt_status_codes, attempt_errors, attempt_answers, closed_batch_ids)
 -- Writes a group of outcomes with their attempts, and closes the batches that are through: one statement, one commit.
 -- Fenced: an outcome whose message has meanwhile left its batch changes nothing, but the attempt is kept.
 WITH outcome AS MATERIALIZED (
     SELECT *
     FROM unnest(
         :message_ids::uuid[], :batch_ids::uuid[], :statuses::text[], :tries::smallint[], :due_ats::timestamptz[],
-        :provider_message_ids::text[], :sent_ats::timestamptz[], :cancel_reasons::text[], :last_errors::text[]
+        :provider_message_ids::text[], :sent_ats::timestamptz[], :cancel_reasons::text[], :last_errors::text[],
+        :unanswered::boolean[]
     ) AS outcome (
-        message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error
+        message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered
     )
 ),
 recorded AS (
@@ -131,6 +132,7 @@ recorded AS (
         sent_at = outcome.sent_at,
         cancel_reason = outcome.cancel_reason::cancel_reason,
         last_error = coalesce(outcome.last_error, messages.last_error),
+        unanswered = messages.unanswered OR outcome.unanswered,
         batch_id = NULL
     FROM outcome
     WHERE

@@ -50,7 +50,7 @@ SELECT
 FROM messages
 WHERE id = :id;
 
--- name: list_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, limit)
+-- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, limit)
 -- A page of messages, newest first, all of it older than the cursor.
 SELECT
     id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
@@ -60,7 +60,6 @@ WHERE
     id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
     AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
     AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND (:user_id::uuid IS NULL OR user_id = :user_id)
     AND (:status::text IS NULL OR status = :status::message_status)
     AND (:channel::text IS NULL OR channel = :channel)
     AND (:queue::text IS NULL OR queue = :queue)
@@ -68,11 +67,63 @@ WHERE
 ORDER BY id DESC
 LIMIT :limit;
 
+-- name: list_user_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, limit)
+-- A page of one user's messages, newest first: list_messages for a single user, so that it reads nobody else's.
+SELECT
+    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
+    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+FROM messages
+WHERE
+    user_id = :user_id
+    AND id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
+    AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    AND (:status::text IS NULL OR status = :status::message_status)
+    AND (:channel::text IS NULL OR channel = :channel)
+    AND (:queue::text IS NULL OR queue = :queue)
+    AND (:recipient::text IS NULL OR recipient = :recipient)
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: list_sent_sms(before_sent_at, before, limit)
+-- A page of the text messages that were sent, the last one first.
+SELECT
+    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
+    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+FROM messages
+WHERE
+    status = 'sent'
+    AND channel = 'sms'
+    AND (sent_at, id) < (
+        coalesce(:before_sent_at::timestamptz, 'infinity'),
+        coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    )
+ORDER BY sent_at DESC, id DESC
+LIMIT :limit;
+
+-- name: list_user_sent_sms(before_sent_at, before, user_id, limit)
+-- A page of the text messages that one user has sent, the last one first; other users' are passed over in the index.
+SELECT
+    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
+    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+FROM messages
+WHERE
+    status = 'sent'
+    AND channel = 'sms'
+    AND user_id = :user_id
+    AND (sent_at, id) < (
+        coalesce(:before_sent_at::timestamptz, 'infinity'),
+        coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    )
+ORDER BY sent_at DESC, id DESC
+LIMIT :limit;
+
 -- name: list_attempts(message_id, created_at)
--- The history of a message, oldest try first; its own age bounds the days that are looked into.
+-- The history of a message, oldest try first. Its own age bounds the days that are looked into, with an hour to spare:
+-- the clock of the consumer may be behind that of the API.
 SELECT message_id, try, batch_id, consumer, started_at, duration, outcome::text, status_code, error, answer
 FROM attempts
-WHERE message_id = :message_id AND started_at >= :created_at
+WHERE message_id = :message_id AND started_at >= :created_at::timestamptz - interval '1 hour'
 ORDER BY started_at;
 
 -- name: cancel_message(id)^
@@ -103,6 +154,12 @@ SELECT
     id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
     recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
 FROM retried LEFT JOIN woken ON true;
+
+-- name: figures()^
+-- How many messages wait, counted up to 100,000, and how many are on their way.
+SELECT
+    (SELECT count(*) FROM (SELECT FROM messages WHERE status IN ('pending', 'failed') LIMIT 100000) AS counted) AS waiting,
+    (SELECT count(*) FROM messages WHERE status = 'processing') AS processing;
 
 -- name: under_way()$
 -- Whether a living consumer is at work on messages: it renews the leases of the batches that it has started.

@@ -9,10 +9,11 @@ SELECT name, active, interval_seconds, batch_size, last_claimed_at FROM queues W
 -- name: put_queue(name, active, interval_seconds, batch_size)^
 -- Makes a queue or changes its pace, and tells the producers; without a word on active it stays on or off.
 WITH put AS (
-    INSERT INTO queues (name, active, interval_seconds, batch_size)
-    VALUES (:name, coalesce(:active::boolean, true), :interval_seconds, :batch_size)
+    INSERT INTO queues (name, active, interval_seconds, batch_size, paced)
+    VALUES (:name, coalesce(:active::boolean, true), :interval_seconds, :batch_size, true)
     ON CONFLICT (name) DO UPDATE SET
         active = coalesce(:active, queues.active),
+        paced = true,
         interval_seconds = excluded.interval_seconds,
         batch_size = excluded.batch_size,
         credit = least(queues.credit, excluded.batch_size)
@@ -20,6 +21,16 @@ WITH put AS (
 ),
 told AS MATERIALIZED (SELECT pg_notify('tidings_queues', name) FROM put)
 SELECT put.* FROM put LEFT JOIN told ON true;
+
+-- name: pace_queue_at_first(interval_seconds, batch_size, name)$
+-- Paces a queue that nobody has given a pace yet; answers its name where it was so.
+WITH changed AS (
+    UPDATE queues SET interval_seconds = :interval_seconds, batch_size = :batch_size, paced = true
+    WHERE name = :name AND NOT paced
+    RETURNING name
+),
+told AS MATERIALIZED (SELECT pg_notify('tidings_queues', name) FROM changed)
+SELECT changed.name FROM changed LEFT JOIN told ON true;
 
 -- name: set_queue_active(name, active)^
 -- Starts or stops a queue and tells the producers.

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tidings.errors import SettingsError
+from tidings.secretbox import new_key
 from tidings.settings import FORGOTTEN, SECRETS, Settings, load
 
 
@@ -33,6 +34,17 @@ def test_values_are_read_from_the_environment() -> None:
     assert settings.retry_delays == (1.0, 2.5, 10.0)
     assert settings.lease_seconds == 20
     assert settings.webhook_url == "https://gateway.example/send"
+
+
+def test_accounts() -> None:
+    settings = load({"REGISTRATION": "closed", "USER_CHANNELS": "email, sms", "SECRET_KEY": "s" * 32})
+    assert (settings.registration, settings.user_channels) == ("closed", ("email", "sms"))
+    assert settings.secret_key == "s" * 32
+
+
+def test_a_short_secret_key_is_refused_without_repeating_it() -> None:
+    with pytest.raises(SettingsError, match=r"^SECRET_KEY: must have at least 32 bytes$"):
+        load({"SECRET_KEY": "s" * 31})
 
 
 def test_a_tilde_is_the_home_folder() -> None:
@@ -81,6 +93,9 @@ def test_redis_host_serves_where_redis_uri_is_empty() -> None:
         ("GRACE_SECONDS", "0"),
         ("OUTCOME_BACKLOG", "0"),
         ("LOG_LEVEL", "LOUD"),
+        ("REGISTRATION", "perhaps"),
+        ("LOGINS_PER_EMAIL", "-1"),
+        ("LOGINS_PER_ADDRESS", "many"),
     ],
 )
 def test_a_wrong_value_is_named_in_one_line(name: str, value: str) -> None:
@@ -115,13 +130,61 @@ def test_values_that_fit_only_together_are_accepted() -> None:
     assert settings.lease_seconds == 3
 
 
-@pytest.mark.parametrize("name", sorted(SECRETS - FORGOTTEN))
+@pytest.mark.parametrize("name", sorted(SECRETS - FORGOTTEN - {"secret_keys"}))
 def test_a_secret_is_in_no_representation(name: str) -> None:
     secret = f"whsec_{b64encode(b'hunter2' * 4).decode()}"
     settings = load({name.upper(): secret})
     assert getattr(settings, name) == secret
     assert secret not in repr(settings)
     assert secret not in f"{settings}"
+
+
+def test_secret_keys_are_several_and_in_no_representation() -> None:
+    keys = (new_key(), new_key())
+    settings = load({"SECRET_KEYS": f"{keys[0]}, {keys[1]}"})
+    assert settings.secret_keys == keys
+    assert keys[0] not in repr(settings)
+    with pytest.raises(SettingsError, match=r"^SECRET_KEYS: must be 32 bytes") as refused:
+        load({"SECRET_KEYS": f"{keys[0]},hunter2"})
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WEBHOOK_ALLOW_CIDRS", "10.0.0.0/8,internal"),
+        ("WEBHOOK_ALLOW_CIDRS", "10.0.0.1/8"),
+        ("SMTP_ALLOW_CIDRS", "10.0.0.0/40"),
+        ("WEBHOOK_ALLOW_PORTS", "http"),
+        ("WEBHOOK_ALLOW_PORTS", "443,90-80"),
+        ("SMTP_ALLOW_PORTS", "0"),
+        ("SMTP_ALLOW_PORTS", "25-65536"),
+        ("SMTP_CONNECTIONS_PER_ACCOUNT", "0"),
+        ("SMTP_IDLE_SECONDS", "0"),
+        ("SMTP_ALLOW_PLAINTEXT", "perhaps"),
+    ],
+)
+def test_a_wrong_rule_for_the_way_out_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        load({name: value})
+
+
+@pytest.mark.parametrize(
+    ("environ", "alone"),
+    [
+        ({}, True),
+        ({"HOST": "::1", "POSTGRES_URI": "postgres://me@localhost/x", "REDIS_URI": "unix:///run/redis.sock"}, True),
+        ({"POSTGRES_URI": "postgresql:///x?host=/run/postgres"}, True),
+        ({"HOST": "0.0.0.0"}, False),
+        ({"POSTGRES_URI": "postgres://me@db.internal/x"}, False),
+        ({"POSTGRES_URI": "postgres://me@localhost,db.internal/x"}, False),
+        ({"POSTGRES_URI": "postgresql:///x?host=db.internal"}, False),
+        ({"POSTGRES_URI": "postgres://[::1"}, False),
+        ({"REDIS_HOST": "redis:6379"}, False),
+    ],
+)
+def test_a_deployment_is_loopback_only_where_all_of_it_is_here(environ: dict[str, str], alone: bool) -> None:
+    assert load(environ).loopback_only is alone
 
 
 def test_every_setting_that_sounds_secret_is_one() -> None:

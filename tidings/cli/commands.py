@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from tidings import settings as configuration
+from tidings.cli import user_commands
 
 app = typer.Typer(
     help="Delivers messages on time, once, with bounded retries.",
@@ -18,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(user_commands.app, name="user")
 
 Url = Annotated[str, typer.Option(envvar="TIDINGS_URL", help="Where the API is.")]
 ApiKey = Annotated[str, typer.Option(envvar="API_KEY", help="Its bearer token.", show_default=False)]
@@ -139,3 +142,25 @@ def import_file(
     from tidings.cli.importing import import_messages
 
     return asyncio.run(import_messages(file, url=url, api_key=api_key))
+
+
+secrets = typer.Typer(help="Exchange the keys that encrypt users' secrets (SECRET_KEYS).", no_args_is_help=True)
+app.add_typer(secrets, name="secrets")
+
+
+@secrets.command("new-key")
+def new_key() -> None:
+    """Print a new key for SECRET_KEYS."""
+    from tidings.secretbox import new_key as make
+
+    typer.echo(make())
+
+
+@secrets.command()
+def rotate() -> None:
+    """Bring every secret in Postgres under the first of SECRET_KEYS."""
+    from tidings.cli.secrets import rotate_secrets
+    from tidings.stores import resolve
+
+    rotation = rotate_secrets(resolve(configuration.load()))
+    typer.echo(f"{rotation.resealed} of {rotation.users} users with secrets came under the newest key")

@@ -15,6 +15,7 @@ from tidings.cancellation import cancel_and_wait
 from tidings.embedded.data_directory import DataDirectory
 from tidings.embedded.postgres import EmbeddedPostgres, postgres_uri
 from tidings.embedded.redis import EmbeddedRedis, redis_uri
+from tidings.embedded.secret_keys import ensure_secret_keys
 from tidings.errors import TidingsError
 
 __all__ = ["Addresses", "EmbeddedStores", "addresses"]
@@ -43,6 +44,7 @@ class EmbeddedStores:
 
     def __init__(self, data_dir: Path, *, postgres: bool = True, redis: bool = True) -> None:
         self._directory = DataDirectory(data_dir)
+        self._keeps_users = postgres
         self._stores: list[EmbeddedPostgres | EmbeddedRedis] = []
         if postgres:
             self._stores.append(EmbeddedPostgres(self._directory))
@@ -70,6 +72,8 @@ class EmbeddedStores:
         """
         self._directory.claim()
         try:
+            if self._keeps_users:
+                ensure_secret_keys(self._directory.path)
             for store in self._stores:
                 await store.start()
         except BaseException:

@@ -5,6 +5,7 @@ Files in play::
     <data_dir>/
         TIDINGS              marker: this directory was set up by tidings
         lock                 held with flock by the process that runs the stores
+        secret_keys          encrypt the secrets of users; readable for this account only
         postgres/            the PostgreSQL cluster
         postgres.init-*/     a cluster in the making; renamed to postgres/ when it is whole
         postgresql.conf, pg_hba.conf    written anew at each start

@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from api.app import create_app
-from api.routes import ROUTES, health
+from api.routes import ROUTES, accounts, health
 from tests.integration.api.client import MESSAGE, Api
 from tidings.errors import SettingsError
 from tidings.settings import Settings
@@ -19,7 +19,7 @@ def app(settings: Settings) -> web.Application:
 
 
 def is_public(route: web.RouteDef) -> bool:
-    return route.handler in health.PUBLIC
+    return route.handler in health.PUBLIC | accounts.PUBLIC
 
 
 async def test_every_route_needs_the_token(api: Api) -> None:
@@ -30,8 +30,9 @@ async def test_every_route_needs_the_token(api: Api) -> None:
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_only_health_is_public(api: Api) -> None:
-    assert [route.path for route in ROUTES if is_public(route)] == ["/health", "/health/live", "/health/ready"]
+async def test_what_is_public(api: Api) -> None:
+    public = [route.path for route in ROUTES if is_public(route)]
+    assert public == ["/health", "/health/live", "/health/ready", "/api/v1/accounts", "/api/v1/tokens"]
     assert (await api.get("/health")).status == 200
 
 
@@ -45,6 +46,14 @@ async def test_unknown_paths_tell_nothing_to_strangers(api: Api) -> None:
     assert (await api.get("/api/v2")).status == 401
 
 
-def test_no_token_no_open_port(settings: Settings) -> None:
-    with pytest.raises(SettingsError, match="API_KEY"):
-        create_app(msgspec.structs.replace(settings, host="0.0.0.0"))
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com"])
+def test_no_secret_key_no_open_port(settings: Settings, host: str) -> None:
+    elsewhere = msgspec.structs.replace(settings, host=host, api_key=TOKEN)
+    with pytest.raises(SettingsError, match="SECRET_KEY"):
+        create_app(elsewhere)
+    create_app(msgspec.structs.replace(elsewhere, secret_key="k" * 32))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])
+def test_loopback_needs_none(settings: Settings, host: str) -> None:
+    create_app(msgspec.structs.replace(settings, host=host))

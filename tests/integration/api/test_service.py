@@ -90,11 +90,11 @@ async def test_it_stops_while_it_waits_for_postgres(settings: Settings) -> None:
     assert b"Traceback" not in rest
 
 
-async def test_an_open_address_without_a_key_ends_it_in_one_line(settings: Settings) -> None:
+async def test_an_open_address_without_a_secret_key_ends_it_in_one_line(settings: Settings) -> None:
     process = await start(settings, HOST="0.0.0.0")
     _, said = await process.communicate()
     assert process.returncode == 2
-    assert said.decode() == "tidings api: HOST: 0.0.0.0 is open to other machines, which needs API_KEY\n"
+    assert said.decode() == "tidings api: SECRET_KEY: must be set, as HOST 0.0.0.0 is open to other machines\n"
 
 
 async def test_a_port_in_use_ends_it_in_one_line(settings: Settings) -> None:

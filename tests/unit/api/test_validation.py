@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.body import fault_of
+from api.principal import OPERATOR
 from api.problems import InvalidError
 from api.schemas import MessageAnswer, MessageRequest
 from api.validation import to_message
@@ -19,7 +20,7 @@ VALID: dict[str, Any] = {"channel": "sms", "recipient": "+905551111111", "conten
 
 def check(**changes: Any) -> NewMessage:
     request = msgspec.json.decode(msgspec.json.encode({**VALID, **changes}), type=MessageRequest)
-    return to_message(request, queues={"default", "night"}, max_tries=5, user_id=None)
+    return to_message(request, queues={"default", "night"}, max_tries=5, principal=OPERATOR)
 
 
 def test_defaults() -> None:

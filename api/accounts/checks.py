@@ -1,0 +1,83 @@
+"""What an account may be: the checks that a type cannot say. Every fault is named; none repeats a secret."""
+
+import re
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
+from typing import Final
+
+from email_validator import EmailNotValidError, validate_email
+
+from api.accounts.schemas import NewSmtpAccount
+from api.problems import Fault
+from tidings.recipients import channel_names
+
+MIN_PASSWORD: Final = 8
+MAX_PASSWORD: Final = 1024
+MAX_SMTP_LENGTH: Final = 512
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_HOST_NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\Z")
+
+
+class AccountError(ValueError):
+    """Why something cannot be part of an account."""
+
+
+def check_email(email: str) -> str:
+    """The address in its normal form, which is what is kept: the domain in lower case. Raises AccountError."""
+    try:
+        # `test_environment` lets .test in (RFC 6761), which is nobody's.
+        checked = validate_email(
+            email.strip(), check_deliverability=False, globally_deliverable=False, test_environment=True
+        )
+    except EmailNotValidError as error:
+        reason = str(error)
+        raise AccountError(f"is not an e-mail address: {reason[:1].lower()}{reason[1:]}") from None
+    return checked.normalized
+
+
+def password_faults(password: str) -> list[Fault]:
+    """What is wrong with a new password: of its letters nothing is asked but their number (NIST SP 800-63B)."""
+    if len(password) < MIN_PASSWORD:
+        return [Fault(field="password", detail=f"must have at least {MIN_PASSWORD} characters")]
+    if len(password) > MAX_PASSWORD:
+        return [Fault(field="password", detail=f"must have at most {MAX_PASSWORD} characters")]
+    return []
+
+
+def channel_faults(channels: Sequence[str] | None) -> list[Fault]:
+    """Names channels that are not installed."""
+    unknown = sorted(set(channels or ()) - channel_names())
+    if not unknown:
+        return []
+    return [Fault(field="channels", detail=f"may have {_listed(channel_names())}, not {_listed(unknown)}")]
+
+
+def smtp_faults(smtp: NewSmtpAccount | None) -> list[Fault]:
+    """What is wrong with an SMTP account."""
+    if smtp is None:
+        return []
+    faults = []
+    if not _is_host(smtp.host.lower()):
+        faults.append(Fault(field="smtp.host", detail="must be a host name or an IP address"))
+    for name, text in (("username", smtp.username), ("password", smtp.password)):
+        if text and (_CONTROL.search(text) or len(text) > MAX_SMTP_LENGTH):
+            detail = f"must be one line of at most {MAX_SMTP_LENGTH} characters"
+            faults.append(Fault(field=f"smtp.{name}", detail=detail))
+    if smtp.username and not smtp.password:
+        faults.append(Fault(field="smtp.password", detail="must be given with the user name, each time"))
+    if smtp.password and not smtp.username:
+        faults.append(Fault(field="smtp.username", detail="must be given with the password"))
+    return faults
+
+
+def _is_host(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return _HOST_NAME.match(host) is not None
+    return "%" not in host
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

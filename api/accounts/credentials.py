@@ -1,0 +1,109 @@
+"""Whom a bearer token or an API key speaks for.
+
+In play: three small caches, so that a request costs no round trip for knowing who asks: keys by their prefix, users by
+their id, and whether there are accounts at all. A change takes effect here at once where this process made it, and
+within `LIFE_SECONDS` where another one did.
+"""
+
+import time
+from collections.abc import Callable, Collection
+from typing import Final
+from uuid import UUID
+
+from api.accounts import key_text
+from api.accounts.channels import usable_channels
+from api.accounts.last_use import LastUse
+from api.accounts.recent import Recent
+from api.accounts.tokens import Tokens
+from api.principal import Principal
+from sql.store import Store
+from tidings.accounts import ApiKey, User
+
+LIFE_SECONDS: Final = 5.0
+NOBODY_LIFE_SECONDS: Final = 1.0
+MOST: Final = 10_000
+
+
+class Credentials:
+    """Who asks."""
+
+    def __init__(
+        self,
+        store: Store,
+        tokens: Tokens,
+        last_use: LastUse,
+        *,
+        default_channels: Collection[str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._last_use = last_use
+        self._default_channels = default_channels
+        self._users: Recent[UUID, User] = Recent(life=LIFE_SECONDS, most=MOST, clock=clock)
+        self._keys: Recent[str, ApiKey] = Recent(life=LIFE_SECONDS, most=MOST, clock=clock)
+        self._nobody: Recent[None, bool] = Recent(life=NOBODY_LIFE_SECONDS, most=1, clock=clock)
+        self._somebody = False
+
+    async def principal(self, credential: str) -> Principal | None:
+        """Whom the token or key speaks for; None where it is not good (any more)."""
+        if not credential.isascii():
+            return None
+        prefix = key_text.prefix_of(credential)
+        return await (self._by_token(credential) if prefix is None else self._by_key(credential, prefix))
+
+    async def anybody(self) -> bool:
+        """Whether there are accounts, so that whoever shows no credential is not simply the operator."""
+        if not self._somebody and not self._nobody.get(None):
+            self._somebody = await self._store.users.any()
+            self._nobody.put(None, not self._somebody)
+        return self._somebody
+
+    def joined(self) -> None:
+        """There is an account now."""
+        self._somebody = True
+
+    def forget_user(self, user_id: UUID) -> None:
+        """The user was changed."""
+        self._users.forget(user_id)
+
+    def forget_key(self, key: ApiKey) -> None:
+        """The key was revoked."""
+        self._keys.forget(key.prefix)
+
+    async def _by_token(self, token: str) -> Principal | None:
+        claims = self._tokens.read(token)
+        user = await self._user(claims.user_id) if claims else None
+        if claims is None or user is None or claims.version != user.token_version:
+            return None
+        return self._acting_for(user)
+
+    async def _by_key(self, text: str, prefix: str) -> Principal | None:
+        key = await self._key(prefix)
+        if key is None or not key_text.is_key(text, key.hash):
+            return None
+        user = await self._user(key.user_id)
+        if user is None:
+            return None
+        self._last_use.note(key.id)
+        return self._acting_for(user, key)
+
+    def _acting_for(self, user: User, key: ApiKey | None = None) -> Principal:
+        channels = usable_channels(user, self._default_channels, key)
+        return Principal(user_id=user.id, role=user.role, channels=channels)
+
+    async def _user(self, user_id: UUID) -> User | None:
+        user = self._users.get(user_id)
+        if user is None:
+            user = await self._store.users.get(user_id)
+            if user is not None:
+                self._users.put(user_id, user)
+        return user
+
+    async def _key(self, prefix: str) -> ApiKey | None:
+        key = self._keys.get(prefix)
+        if key is None:
+            key = await self._store.api_keys.find(prefix)
+            if key is not None:
+                self._keys.put(prefix, key)
+        return key

@@ -1,0 +1,57 @@
+"""Logging in: an e-mail address and a password for a bearer token."""
+
+from datetime import datetime
+
+from api.accounts.checks import AccountError, check_email
+from api.accounts.errors import WrongCredentialsError
+from api.accounts.login_limit import LoginLimit
+from api.accounts.passwords import Passwords
+from api.accounts.tokens import Tokens
+from sql.users import UserStore
+from tidings.accounts import Discreet, User
+
+
+class Login(Discreet, frozen=True, kw_only=True):
+    """A login that succeeded."""
+
+    user: User
+    token: str
+    expires_at: datetime
+
+
+class Logins:
+    """Checks passwords."""
+
+    def __init__(self, users: UserStore, passwords: Passwords, tokens: Tokens, limit: LoginLimit) -> None:
+        self._users = users
+        self._passwords = passwords
+        self._tokens = tokens
+        self._limit = limit
+
+    async def log_in(self, *, email: str, password: str, address: str | None) -> Login:
+        """A token for whoever knows the password; `address` is the client's.
+
+        Raises WrongCredentialsError, which costs the same for an unknown user, TooManyLoginsError, BusyError.
+        """
+        known_form = _normal(email)
+        await self._limit.count(email=known_form or email, address=address)
+        user = await self._users.find_by_email(known_form) if known_form else None
+        if not await self._passwords.verify(password, user.password_hash if user else None) or not user:
+            raise WrongCredentialsError
+        if self._passwords.is_outdated(user.password_hash):
+            await self._users.rehash(user.id, old=user.password_hash, new=await self._passwords.hash(password))
+        token, expires_at = self._tokens.issue(user)
+        return Login(user=user, token=token, expires_at=expires_at)
+
+    async def confirm(self, user: User, password: str, *, address: str | None) -> bool:
+        """Whether this is the user's password. Raises TooManyLoginsError, BusyError."""
+        await self._limit.count(email=user.email, address=address)
+        return await self._passwords.verify(password, user.password_hash)
+
+
+def _normal(email: str) -> str | None:
+    """The address as it would be kept; None for one that nobody can have."""
+    try:
+        return check_email(email)
+    except AccountError:
+        return None

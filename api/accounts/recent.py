@@ -1,0 +1,34 @@
+"""What was looked up a moment ago."""
+
+import time
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Key, Value]):
+    """A map that forgets each entry `life` seconds after it was put, and the oldest where it grows over `most`."""
+
+    def __init__(self, *, life: float, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._life = life
+        self._most = most
+        self._clock = clock
+        self._entries: dict[Key, tuple[float, Value]] = {}
+
+    def get(self, key: Key) -> Value | None:
+        """What was put, unless that is too long ago."""
+        until, value = self._entries.get(key, (0.0, None))
+        return value if self._clock() < until else None
+
+    def put(self, key: Key, value: Value) -> None:
+        """Remembers it from now on."""
+        self._entries.pop(key, None)
+        while len(self._entries) >= self._most:
+            del self._entries[next(iter(self._entries))]
+        self._entries[key] = (self._clock() + self._life, value)
+
+    def forget(self, key: Key) -> None:
+        """Has it looked up anew."""
+        self._entries.pop(key, None)

@@ -1,0 +1,203 @@
+"""The JSON of accounts, as typed structs. None of them shows a password, token or key in its representation."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Annotated, Self, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from api.accounts.channels import usable_channels
+from tidings.accounts import ApiKey, Discreet, Role, SmtpAccount, User
+from tidings.recipients import channel_names
+
+T = TypeVar("T")
+
+KeyName = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class NewSmtpAccount(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a user's mail is to be sent, with the password in clear."""
+
+    host: str
+    port: Annotated[int, Meta(ge=1, le=65535)] = 587
+    """465 means TLS from the first byte, any other STARTTLS."""
+    username: str | None = None
+    password: str | None = None
+    tls: bool = True
+    """False where the server has none; mail goes there only where the operator allows that."""
+
+
+class Registration(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who wants an account."""
+
+    email: str
+    password: str
+    smtp: NewSmtpAccount | None = None
+
+
+class NewUser(Registration, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account that an admin makes."""
+
+    role: Role = Role.USER
+    channels: list[str] | None = None
+    """Null: those of `USER_CHANNELS`, and for an admin all."""
+
+
+class LoginRequest(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An e-mail address and a password, for a bearer token."""
+
+    email: str
+    password: str
+
+
+class ProfileChange(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a user changes of their own account; what is not given stays."""
+
+    email: str | UnsetType = UNSET
+    password: str | UnsetType = UNSET
+    current_password: str | None = None
+    """Needed for a new e-mail address or password."""
+    smtp: NewSmtpAccount | UnsetType | None = UNSET
+    """Replaced as a whole, its password too; null removes it."""
+
+
+class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an admin changes of a user; what is not given stays."""
+
+    role: Role | UnsetType = UNSET
+    channels: list[str] | UnsetType | None = UNSET
+    """Null: those of `USER_CHANNELS`, and for an admin all."""
+
+
+class KeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key for a program."""
+
+    name: KeyName
+    channels: list[str] | None = None
+    """Null: those of its user. Anything else is for an admin to give, and may be more than the user has."""
+
+
+def given(value: T | UnsetType) -> T | None:
+    """The value; None also where it was left out."""
+    return None if value is UNSET else value
+
+
+class LoginAnswer(Discreet, frozen=True, kw_only=True):
+    """A bearer token."""
+
+    token: str
+    token_type: str = "Bearer"  # noqa: S105
+    expires_at: datetime
+    user_id: UUID
+
+
+class SmtpAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An SMTP account, without its password."""
+
+    host: str
+    port: int
+    username: str | None
+    has_password: bool
+    tls: bool
+
+    @classmethod
+    def of(cls, smtp: SmtpAccount) -> Self:
+        """An account out of the store."""
+        return cls(
+            host=smtp.host,
+            port=smtp.port,
+            username=smtp.username,
+            has_password=smtp.password is not None,
+            tls=not smtp.plaintext,
+        )
+
+
+class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A user; nothing of what only they know."""
+
+    id: UUID
+    email: str
+    role: Role
+    channels: Sequence[str]
+    """Those that the user may send with."""
+    smtp: SmtpAnswer | None
+    signs_webhooks: bool
+    """With a secret of their own."""
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, user: User, default_channels: Iterable[str]) -> Self:
+        """A user out of the store."""
+        usable = usable_channels(user, default_channels)
+        return cls(
+            id=user.id,
+            email=user.email,
+            role=user.role,
+            channels=sorted(channel_names() if usable is None else usable),
+            smtp=None if user.smtp is None else SmtpAnswer.of(user.smtp),
+            signs_webhooks=user.signs_webhooks,
+            created_at=user.created_at,
+            updated_at=user.updated_at,
+        )
+
+
+class UserList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of users, oldest first."""
+
+    users: Sequence[UserAnswer]
+    next_cursor: str | None
+    """Names the next page; null on the last one."""
+
+
+class SecretAnswer(Discreet, frozen=True, kw_only=True):
+    """A new signing secret. It is not shown again."""
+
+    secret: str
+    previous_until: datetime
+    """Until then the secret before it signs too."""
+
+
+class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A key, without what makes it one."""
+
+    id: UUID
+    name: str
+    prefix: str
+    """With which the key begins."""
+    channels: Sequence[str] | None
+    created_at: datetime
+    last_used_at: datetime | None
+    """To the minute."""
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        """A key out of the store."""
+        return cls(
+            id=key.id,
+            name=key.name,
+            prefix=key.prefix,
+            channels=key.channels,
+            created_at=key.created_at,
+            last_used_at=key.last_used_at,
+            revoked_at=key.revoked_at,
+        )
+
+
+class NewKeyAnswer(Discreet, frozen=True, kw_only=True):
+    """A new key. It is not shown again."""
+
+    id: UUID
+    name: str
+    key: str
+    channels: Sequence[str] | None
+    created_at: datetime
+
+
+class KeyList(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's keys, oldest first, revoked ones too."""
+
+    api_keys: Sequence[KeyAnswer]

@@ -1,0 +1,52 @@
+"""The services for accounts, wired together for one process."""
+
+from typing import NamedTuple
+
+from redis.asyncio import Redis
+
+from api.accounts.api_keys import ApiKeys
+from api.accounts.credentials import Credentials
+from api.accounts.last_use import LastUse
+from api.accounts.login_limit import LoginLimit
+from api.accounts.logins import Logins
+from api.accounts.passwords import Passwords
+from api.accounts.tokens import Tokens
+from api.accounts.users import Users
+from sql.store import Store
+from tidings.secretbox import SecretBox
+from tidings.settings import Settings
+
+
+class Accounts(NamedTuple):
+    """What routes work with."""
+
+    users: Users
+    logins: Logins
+    api_keys: ApiKeys
+    credentials: Credentials
+    passwords: Passwords
+    last_use: LastUse
+
+    async def close(self) -> None:
+        """Notes what is left to note; before the store closes."""
+        await self.last_use.close()
+        self.passwords.close()
+
+
+def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens) -> Accounts:
+    """The services, on open stores."""
+    passwords = Passwords()
+    last_use = LastUse(store.api_keys)
+    credentials = Credentials(store, tokens, last_use, default_channels=settings.user_channels)
+    limit = LoginLimit(redis, per_email=settings.logins_per_email, per_address=settings.logins_per_address)
+    logins = Logins(store.users, passwords, tokens, limit)
+    users = Users(
+        store.users,
+        box=SecretBox(settings.secret_keys),
+        passwords=passwords,
+        logins=logins,
+        limit=limit,
+        credentials=credentials,
+        registration_open=settings.registration == "open",
+    )
+    return Accounts(users, logins, ApiKeys(store.api_keys, credentials), credentials, passwords, last_use)

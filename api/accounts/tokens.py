@@ -1,0 +1,74 @@
+"""Bearer tokens: JWTs (RFC 7519), HS256 and nothing else, good for 12 hours.
+
+Claims: `sub` the user, `iat`, `exp`, and `ver`, the version of the user's tokens, which a new password counts up.
+Whoever reads a token compares that with the user's own; nothing is kept of a token.
+"""
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import jwt
+import msgspec
+
+from tidings.accounts import User
+from tidings.egress import is_loopback
+from tidings.errors import SettingsError
+from tidings.model import utc_now
+from tidings.settings import Settings
+
+ALGORITHM: Final = "HS256"
+LIFE: Final = timedelta(hours=12)
+CLOCK_SKEW: Final = timedelta(seconds=10)
+"""By how much the clocks of two API processes may differ."""
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What a token of ours says."""
+
+    user_id: UUID
+    version: int
+
+
+class Tokens:
+    """Makes tokens and reads them."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def issue(self, user: User) -> tuple[str, datetime]:
+        """A token for the user, and when it ends."""
+        now = utc_now().replace(microsecond=0)
+        claims = {"sub": str(user.id), "iat": now, "exp": now + LIFE, "ver": user.token_version}
+        return jwt.encode(claims, self._key, ALGORITHM), now + LIFE
+
+    def read(self, token: str) -> Claims | None:
+        """What a token says; None for one that is not ours, was changed, or is over."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=[ALGORITHM],
+                options={"require": ["sub", "iat", "exp", "ver"]},
+                leeway=CLOCK_SKEW,
+            )
+            return msgspec.convert({"user_id": claims["sub"], "version": claims["ver"]}, Claims)
+        except (jwt.InvalidTokenError, msgspec.ValidationError):
+            return None
+
+
+def signing_key(settings: Settings) -> bytes:
+    """`SECRET_KEY`. Raises SettingsError where it is needed and not set.
+
+    On loopback it may be left out: then the key comes of `SECRET_KEYS`, so that tokens outlive a restart, and where
+    there are none either it is new at each start.
+    """
+    if settings.secret_key:
+        return settings.secret_key.encode()
+    if not is_loopback(settings.host):
+        raise SettingsError(f"SECRET_KEY: must be set, as HOST {settings.host} is open to other machines")
+    if settings.secret_keys:
+        return hmac.digest(settings.secret_keys[0].encode(), b"tidings: bearer tokens", "sha256")
+    return secrets.token_bytes(32)

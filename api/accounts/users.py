@@ -1,0 +1,182 @@
+"""Users: registered or made, their profile, what is sent in their name, and what they may do."""
+
+import secrets
+from base64 import b64encode
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import UNSET
+
+from api.accounts.checks import AccountError, channel_faults, check_email, password_faults, smtp_faults
+from api.accounts.credentials import Credentials
+from api.accounts.errors import EmailInUseError, NoSecretKeysError, NoSuchUserError, RegistrationClosedError
+from api.accounts.login_limit import LoginLimit
+from api.accounts.logins import Logins
+from api.accounts.passwords import Passwords
+from api.accounts.schemas import NewSmtpAccount, NewUser, ProfileChange, Registration, UserChange, given
+from api.problems import Fault, InvalidError
+from sql.users import UserStore
+from tidings.accounts import Discreet, Sealed, SmtpAccount, User
+from tidings.errors import EmailTakenError, SettingsError
+from tidings.model import new_id
+from tidings.secretbox import Purpose, SecretBox
+from tidings.signing import PREFIX
+
+SIGNING_KEY_BYTES: Final = 32
+
+
+class NewSecret(Discreet, frozen=True, kw_only=True):
+    """A signing secret that was just made."""
+
+    secret: str
+    previous_until: datetime
+
+
+class Users:
+    """All accounts."""
+
+    def __init__(
+        self,
+        store: UserStore,
+        *,
+        box: SecretBox,
+        passwords: Passwords,
+        logins: Logins,
+        limit: LoginLimit,
+        credentials: Credentials,
+        registration_open: bool,
+    ) -> None:
+        self._store = store
+        self._box = box
+        self._passwords = passwords
+        self._logins = logins
+        self._limit = limit
+        self._credentials = credentials
+        self._registration_open = registration_open
+
+    async def register(self, wanted: Registration, *, address: str | None) -> User:
+        """An account for whoever wants one; `address` is the client's.
+
+        Raises RegistrationClosedError, InvalidError, EmailInUseError, NoSecretKeysError, TooManyLoginsError, BusyError.
+        """
+        if not self._registration_open:
+            raise RegistrationClosedError
+        await self._limit.count_registration(address)
+        return await self.create(NewUser(email=wanted.email, password=wanted.password, smtp=wanted.smtp))
+
+    async def create(self, wanted: NewUser) -> User:
+        """An account as an admin wants it. Raises as `register` does, but whether registration is open or not."""
+        email, faults = _email(wanted.email)
+        faults += [*password_faults(wanted.password), *smtp_faults(wanted.smtp), *channel_faults(wanted.channels)]
+        if faults:
+            raise InvalidError(faults)
+        user_id = new_id()
+        smtp = self._sealed(wanted.smtp, user_id)
+        try:
+            user = await self._store.create(
+                user_id=user_id,
+                email=email,
+                password_hash=await self._passwords.hash(wanted.password),
+                role=wanted.role,
+                channels=wanted.channels,
+                smtp=smtp,
+            )
+        except EmailTakenError:
+            raise EmailInUseError from None
+        self._credentials.joined()
+        return user
+
+    async def get(self, user_id: UUID) -> User:
+        """Raises NoSuchUserError."""
+        return _existing(await self._store.get(user_id))
+
+    async def page(self, *, after: UUID | None, limit: int) -> list[User]:
+        """Up to `limit` users that came after the given one, oldest first."""
+        return await self._store.page(after=after, limit=limit)
+
+    async def change(self, user_id: UUID, wanted: ProfileChange, *, address: str | None) -> User:
+        """What users change of their own account; `address` is the client's.
+
+        A new e-mail address or password is for whoever knows the present password. A new password makes every bearer
+        token void. Raises InvalidError, EmailInUseError, NoSecretKeysError, TooManyLoginsError, BusyError.
+        """
+        email, password, smtp = given(wanted.email), given(wanted.password), given(wanted.smtp)
+        faults = [*smtp_faults(smtp), *([] if password is None else password_faults(password))]
+        if email is not None:
+            email, more = _email(email)
+            faults += more
+        changes_login = email is not None or password is not None
+        if changes_login and wanted.current_password is None:
+            faults.append(Fault(field="current_password", detail="is needed for a new e-mail address or password"))
+        if faults:
+            raise InvalidError(faults)
+        user = await self.get(user_id)
+        if changes_login and not await self._logins.confirm(user, wanted.current_password or "", address=address):
+            raise InvalidError([Fault(field="current_password", detail="is wrong")])
+        if changes_login:
+            password_hash = None if password is None else await self._passwords.hash(password)
+            user = await self._update(user_id, email=email, password_hash=password_hash)
+        if wanted.smtp is not UNSET:
+            user = self._changed(await self._store.set_smtp(user_id, self._sealed(smtp, user_id)))
+        return user
+
+    async def rotate_webhook_secret(self, user_id: UUID) -> NewSecret:
+        """A new signing secret; the one before signs too for a while. Raises NoSecretKeysError."""
+        secret = f"{PREFIX}{b64encode(secrets.token_bytes(SIGNING_KEY_BYTES)).decode()}"
+        until = await self._store.rotate_webhook_secret(user_id, self._seal(secret, Purpose.WEBHOOK_SECRET, user_id))
+        if until is None:
+            raise NoSuchUserError
+        self._credentials.forget_user(user_id)
+        return NewSecret(secret=secret, previous_until=until)
+
+    async def allow(self, user_id: UUID, wanted: UserChange) -> User:
+        """What an admin changes of a user. Raises InvalidError, NoSuchUserError."""
+        if faults := channel_faults(given(wanted.channels)):
+            raise InvalidError(faults)
+        user = await self.get(user_id)
+        if wanted.role is not UNSET:
+            user = await self._update(user_id, role=wanted.role)
+        if wanted.channels is not UNSET:
+            user = self._changed(await self._store.set_channels(user_id, wanted.channels))
+        return user
+
+    async def _update(self, user_id: UUID, **values: Any) -> User:
+        try:
+            return self._changed(await self._store.update(user_id, **values))
+        except EmailTakenError:
+            raise EmailInUseError from None
+
+    def _changed(self, user: User | None) -> User:
+        self._credentials.forget_user(_existing(user).id)
+        return _existing(user)
+
+    def _sealed(self, smtp: NewSmtpAccount | None, owner: UUID) -> SmtpAccount | None:
+        if smtp is None:
+            return None
+        return SmtpAccount(
+            host=smtp.host.lower(),
+            port=smtp.port,
+            username=smtp.username or None,
+            password=self._seal(smtp.password, Purpose.SMTP_PASSWORD, owner) if smtp.password else None,
+            plaintext=not smtp.tls,
+        )
+
+    def _seal(self, secret: str, purpose: Purpose, owner: UUID) -> Sealed:
+        try:
+            return self._box.seal(secret, purpose, owner)
+        except SettingsError:
+            raise NoSecretKeysError from None
+
+
+def _email(email: str) -> tuple[str, list[Fault]]:
+    try:
+        return check_email(email), []
+    except AccountError as error:
+        return email, [Fault(field="email", detail=str(error))]
+
+
+def _existing(user: User | None) -> User:
+    if user is None:
+        raise NoSuchUserError
+    return user

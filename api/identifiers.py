@@ -1,0 +1,12 @@
+"""Ids as they stand in paths."""
+
+import re
+from typing import Final
+from uuid import UUID
+
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def parse_id(text: str) -> UUID | None:
+    """The id; None for any other text. `UUID` itself reads braces, URNs and more."""
+    return UUID(text) if _ID.fullmatch(text) else None

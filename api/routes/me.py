@@ -1,0 +1,47 @@
+"""The own account: what it is, changing it, and the secret that signs its webhooks."""
+
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from api.accounts.schemas import ProfileChange, SecretAnswer, UserAnswer
+from api.auth import principal
+from api.body import answer, read
+from api.problems import RequestError
+from api.resources import ACCOUNTS, SETTINGS
+from api.routes.accounts import NOT_KEPT
+from tidings.accounts import User
+
+_decoder: Final = msgspec.json.Decoder(ProfileChange)
+
+
+async def get(request: web.Request) -> web.Response:
+    """The own account."""
+    return _shown(request, await request.app[ACCOUNTS].users.get(own_id(request)))
+
+
+async def change(request: web.Request) -> web.Response:
+    """A new e-mail address, password or SMTP account. A new password makes every bearer token void."""
+    user_id, wanted = own_id(request), await read(request, _decoder)
+    return _shown(request, await request.app[ACCOUNTS].users.change(user_id, wanted, address=request.remote))
+
+
+async def rotate_webhook_secret(request: web.Request) -> web.Response:
+    """A new signing secret, shown this once; the one before signs too for a day."""
+    made = await request.app[ACCOUNTS].users.rotate_webhook_secret(own_id(request))
+    return answer(SecretAnswer(secret=made.secret, previous_until=made.previous_until), headers=NOT_KEPT)
+
+
+def own_id(request: web.Request) -> UUID:
+    """Whose account it is. Raises RequestError for the operator."""
+    user_id = principal(request).user_id
+    if user_id is None:
+        raise RequestError(HTTPStatus.NOT_FOUND, "the operator has no account; log in to one")
+    return user_id
+
+
+def _shown(request: web.Request, user: User) -> web.Response:
+    return answer(UserAnswer.of(user, request.app[SETTINGS].user_channels))

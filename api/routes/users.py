@@ -1,0 +1,71 @@
+"""Users, as an admin sees them: list, make, look up, and what they may do."""
+
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from aiohttp import hdrs, web
+
+from api import cursor
+from api.accounts.errors import NoSuchUserError
+from api.accounts.schemas import NewUser, UserAnswer, UserChange, UserList
+from api.accounts.users import Users
+from api.auth import require_admin
+from api.body import answer, read
+from api.identifiers import parse_id
+from api.listing import parse_place
+from api.resources import ACCOUNTS, SETTINGS
+from tidings.accounts import User
+
+_new_decoder: Final = msgspec.json.Decoder(NewUser)
+_change_decoder: Final = msgspec.json.Decoder(UserChange)
+
+
+async def list_page(request: web.Request) -> web.Response:
+    """A page of users, oldest first."""
+    require_admin(request)
+    after, limit = parse_place(request.query)
+    found = await _users(request).page(after=after, limit=limit + 1)
+    shown = found[:limit]
+    return answer(
+        UserList(
+            users=[_shown(request, user) for user in shown],
+            next_cursor=cursor.encode(shown[-1].id) if len(found) > len(shown) else None,
+        )
+    )
+
+
+async def create(request: web.Request) -> web.Response:
+    """An account, whether registration is open or not."""
+    require_admin(request)
+    user = await _users(request).create(await read(request, _new_decoder))
+    return answer(_shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/users/{user.id}"})
+
+
+async def get(request: web.Request) -> web.Response:
+    """One user."""
+    return answer(_shown(request, await _users(request).get(named_id(request))))
+
+
+async def change(request: web.Request) -> web.Response:
+    """A user's role or channels."""
+    user_id = named_id(request)
+    return answer(_shown(request, await _users(request).allow(user_id, await read(request, _change_decoder))))
+
+
+def named_id(request: web.Request) -> UUID:
+    """The user that the path names. Raises RequestError for whoever is no admin."""
+    require_admin(request)
+    user_id = parse_id(request.match_info["id"])
+    if user_id is None:
+        raise NoSuchUserError
+    return user_id
+
+
+def _shown(request: web.Request, user: User) -> UserAnswer:
+    return UserAnswer.of(user, request.app[SETTINGS].user_channels)
+
+
+def _users(request: web.Request) -> Users:
+    return request.app[ACCOUNTS].users

@@ -1,0 +1,200 @@
+"""Users: who may use this deployment, and how their mail and webhooks are sent.
+
+Secrets come in and go out sealed; the store never sees one in clear, and neither does Postgres.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from sql.database import Database
+from tidings.accounts import Role, Sealed, Sender, SmtpAccount, User
+from tidings.errors import EmailTakenError
+from tidings.model import new_id
+
+SECRET_OVERLAP: Final = timedelta(hours=24)
+"""How long a signing secret goes on signing after it was replaced."""
+
+FIRST: Final = UUID(int=0)
+
+
+class SealedSecrets(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything of a user that is kept encrypted."""
+
+    id: UUID
+    smtp_password: Sealed | None
+    webhook_secret: Sealed | None
+    previous_webhook_secret: Sealed | None
+
+
+class UserStore:
+    """The user side of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def create(
+        self,
+        *,
+        user_id: UUID | None = None,
+        email: str,
+        password_hash: str,
+        role: Role = Role.USER,
+        channels: Sequence[str] | None = None,
+        smtp: SmtpAccount | None = None,
+    ) -> User:
+        """Keeps a new user. Raises EmailTakenError.
+
+        `user_id` is given where the user brings a secret, which is sealed for its owner (`new_id()` makes one).
+        """
+        row = await self.database.one(
+            "create_user",
+            id=user_id or new_id(),
+            email=email,
+            password_hash=password_hash,
+            role=role.value,
+            channels=channels,
+            **_smtp_columns(smtp),
+        )
+        if row is None:
+            raise EmailTakenError("another user has this e-mail address")
+        return _user(row)
+
+    async def get(self, user_id: UUID) -> User | None:
+        """The user, or None where there is none."""
+        return _user_or_none(await self.database.one("get_user", id=user_id))
+
+    async def find_by_email(self, email: str) -> User | None:
+        """The user with this address, in whichever case it is written."""
+        return _user_or_none(await self.database.one("find_user", email=email))
+
+    async def any(self) -> bool:
+        """Whether there is a user at all."""
+        some: bool = await self.database.one("any_user")
+        return some
+
+    async def page(self, *, after: UUID | None, limit: int) -> list[User]:
+        """Up to `limit` users whose ids come after the given one, in the order in which they were made."""
+        return [_user(row) for row in await self.database.rows("list_users", after=after or FIRST, limit=limit)]
+
+    async def update(
+        self, user_id: UUID, *, email: str | None = None, password_hash: str | None = None, role: Role | None = None
+    ) -> User | None:
+        """Changes what is given; a new password makes older bearer tokens void. None where there is no such user.
+
+        Raises EmailTakenError.
+        """
+        try:
+            row = await self.database.one(
+                "update_user", id=user_id, email=email, password_hash=password_hash, role=role and role.value
+            )
+        except asyncpg.UniqueViolationError:
+            raise EmailTakenError("another user has this e-mail address") from None
+        return _user_or_none(row)
+
+    async def rehash(self, user_id: UUID, *, old: str, new: str) -> None:
+        """Puts another hash of the same password in the place of `old`; bearer tokens stay good."""
+        await self.database.one("rehash_password", id=user_id, old=old, new=new)
+
+    async def set_channels(self, user_id: UUID, channels: Sequence[str] | None) -> User | None:
+        """Gives a user these channels, or with None those of `USER_CHANNELS`. None where there is no such user."""
+        return _user_or_none(await self.database.one("set_user_channels", id=user_id, channels=channels))
+
+    async def set_smtp(self, user_id: UUID, smtp: SmtpAccount | None) -> User | None:
+        """Replaces the SMTP account as a whole, the password too. None where there is no such user."""
+        return _user_or_none(await self.database.one("set_smtp_account", id=user_id, **_smtp_columns(smtp)))
+
+    async def rotate_webhook_secret(
+        self, user_id: UUID, secret: Sealed, *, overlap: timedelta = SECRET_OVERLAP
+    ) -> datetime | None:
+        """Signs with `secret` from now on, and until the answered time with the one before it too.
+
+        The one before that stops at once. None where there is no such user.
+        """
+        until: datetime | None = await self.database.one(
+            "rotate_webhook_secret", id=user_id, secret=secret, overlap=overlap
+        )
+        return until
+
+    async def senders(self, user_ids: Sequence[UUID]) -> dict[UUID, Sender]:
+        """What is needed to send in the name of these users; who does not exist is left out."""
+        rows = await self.database.rows("senders", ids=user_ids)
+        return {row["id"]: _sender(row) for row in rows}
+
+    async def sealed_secrets(self, *, after: UUID = FIRST, limit: int) -> list[SealedSecrets]:
+        """A page of what is kept encrypted, of the users whose ids come after the given one."""
+        rows = await self.database.rows("sealed_secrets", after=after, limit=limit)
+        return [SealedSecrets(**row) for row in rows]
+
+    async def reseal(self, resealed: Sequence[tuple[SealedSecrets, SealedSecrets]]) -> int:
+        """Puts the second of each pair in the place of the first, unless that was changed meanwhile.
+
+        Answers how many users that were.
+        """
+        count: int = await self.database.one(
+            "reseal_secrets",
+            ids=[old.id for old, _ in resealed],
+            smtp_passwords=[old.smtp_password for old, _ in resealed],
+            webhook_secrets=[old.webhook_secret for old, _ in resealed],
+            previous_webhook_secrets=[old.previous_webhook_secret for old, _ in resealed],
+            new_smtp_passwords=[new.smtp_password for _, new in resealed],
+            new_webhook_secrets=[new.webhook_secret for _, new in resealed],
+            new_previous_webhook_secrets=[new.previous_webhook_secret for _, new in resealed],
+        )
+        return count
+
+
+def _smtp_columns(smtp: SmtpAccount | None) -> dict[str, Any]:
+    return {
+        "smtp_host": smtp and smtp.host,
+        "smtp_port": smtp and smtp.port,
+        "smtp_username": smtp and smtp.username,
+        "smtp_password": smtp and smtp.password,
+        "smtp_plaintext": smtp is not None and smtp.plaintext,
+    }
+
+
+def _smtp(row: asyncpg.Record) -> SmtpAccount | None:
+    if row["smtp_host"] is None:
+        return None
+    return SmtpAccount(
+        host=row["smtp_host"],
+        port=row["smtp_port"],
+        username=row["smtp_username"],
+        password=row["smtp_password"],
+        plaintext=row["smtp_plaintext"],
+    )
+
+
+def _user_or_none(row: asyncpg.Record | None) -> User | None:
+    return None if row is None else _user(row)
+
+
+def _user(row: asyncpg.Record) -> User:
+    return User(
+        id=row["id"],
+        email=row["email"],
+        password_hash=row["password_hash"],
+        role=Role(row["role"]),
+        channels=None if row["channels"] is None else tuple(row["channels"]),
+        token_version=row["token_version"],
+        smtp=_smtp(row),
+        signs_webhooks=row["signs_webhooks"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _sender(row: asyncpg.Record) -> Sender:
+    return Sender(
+        id=row["id"],
+        email=row["email"],
+        smtp=_smtp(row),
+        secret=row["webhook_secret"],
+        previous_secret=row["previous_webhook_secret"],
+        previous_until=row["previous_webhook_secret_until"],
+    )

@@ -1,0 +1,283 @@
+"""Two users, and every route that the application has: neither sees or changes what is the other's.
+
+The routes are those of the router itself. One that is not listed here fails the test: whoever adds a route says whose
+business it is.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Any, Final
+from uuid import UUID
+
+import aiohttp
+import msgspec
+import pytest_asyncio
+from aiohttp import web
+from yarl import URL
+
+from api.resources import STORE
+from sql.store import Store
+from tests.factories import keep
+from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, admin, join, operator, stranger
+from tests.integration.api.client import JSON, Api
+from tidings.model import new_id, utc_now
+
+
+class Business(Enum):
+    """Whose business a route is."""
+
+    EVERYBODYS = auto()
+    """Needs no credential, and tells nothing of anybody."""
+    SHARED = auto()
+    """Needs a credential, and is the same for all."""
+    OWN = auto()
+    """About whoever asks."""
+    ONE_THING = auto()
+    """About one thing, whose owner it is for: for others there is no such thing."""
+    ONE_ACCOUNT = auto()
+    """About one account, whose owner it is for: others may know that ids of others exist."""
+    ADMINS = auto()
+
+
+ROUTES: Final[Mapping[str, Business]] = {
+    "GET /health": Business.EVERYBODYS,
+    "GET /health/live": Business.EVERYBODYS,
+    "GET /health/ready": Business.EVERYBODYS,
+    "POST /api/v1/messages": Business.OWN,
+    "GET /api/v1/messages": Business.OWN,
+    "POST /api/v1/messages/batch": Business.OWN,
+    "GET /api/v1/messages/{id}": Business.ONE_THING,
+    "GET /api/v1/messages/{id}/attempts": Business.ONE_THING,
+    "POST /api/v1/messages/{id}/cancel": Business.ONE_THING,
+    "POST /api/v1/messages/{id}/retry": Business.ONE_THING,
+    "GET /api/v1/queues": Business.SHARED,
+    "GET /api/v1/queues/{name}": Business.SHARED,
+    "PUT /api/v1/queues/{name}": Business.ADMINS,
+    "POST /api/v1/queues/{name}/start": Business.ADMINS,
+    "POST /api/v1/queues/{name}/stop": Business.ADMINS,
+    "POST /api/v1/accounts": Business.EVERYBODYS,
+    "POST /api/v1/tokens": Business.EVERYBODYS,
+    "GET /api/v1/me": Business.OWN,
+    "PATCH /api/v1/me": Business.OWN,
+    "POST /api/v1/me/webhook-secret/rotate": Business.OWN,
+    "GET /api/v1/api-keys": Business.OWN,
+    "POST /api/v1/api-keys": Business.OWN,
+    "DELETE /api/v1/api-keys/{key_id}": Business.ONE_THING,
+    "GET /api/v1/users": Business.ADMINS,
+    "POST /api/v1/users": Business.ADMINS,
+    "GET /api/v1/users/{id}": Business.ADMINS,
+    "PATCH /api/v1/users/{id}": Business.ADMINS,
+    "GET /api/v1/users/{id}/api-keys": Business.ADMINS,
+    "POST /api/v1/users/{id}/api-keys": Business.ADMINS,
+    "DELETE /api/v1/users/{id}/api-keys/{key_id}": Business.ADMINS,
+    # Messaging Server
+    "GET /": Business.EVERYBODYS,
+    "POST /api/v1/messaging": Business.ADMINS,
+    "GET /api/v1/list": Business.OWN,
+    # message-sending-system
+    "GET /messages": Business.OWN,
+    "POST /messages": Business.OWN,
+    "POST /messages/worker/{action}": Business.ADMINS,
+    "GET /status": Business.EVERYBODYS,
+    # Job Management System
+    "PUT /jobs/start": Business.ADMINS,
+    "PUT /jobs/stop": Business.ADMINS,
+    "GET /messages/sent": Business.OWN,
+    "GET /health-check": Business.EVERYBODYS,
+    "GET /health-alive": Business.EVERYBODYS,
+    "GET /metrics": Business.ADMINS,
+    # Distributed Mail Queue Service
+    "GET /healthz/live": Business.EVERYBODYS,
+    "GET /healthz/ping": Business.EVERYBODYS,
+    "POST /api/v1/register": Business.EVERYBODYS,
+    "POST /api/v1/login": Business.EVERYBODYS,
+    "GET /api/v1/user/{id}": Business.ONE_ACCOUNT,
+    "POST /api/v1/task/enqueue": Business.OWN,
+    "GET /api/v1/task/queue": Business.OWN,
+    "GET /api/v1/task/queue/fail": Business.OWN,
+    # Message Scheduler System
+    "POST /echoAtTime": Business.OWN,
+}
+
+WEBHOOK: Final = {"channel": "webhook", "recipient": "https://example.com/bobs", "content": "from bob"}
+BODIES: Final[Mapping[str, Any]] = {
+    "POST /api/v1/messages": WEBHOOK,
+    "POST /api/v1/messages/batch": {"messages": [WEBHOOK]},
+    "PUT /api/v1/queues/{name}": {"active": False},
+    "PATCH /api/v1/me": {"smtp": None},
+    "POST /api/v1/api-keys": {"name": "bob's"},
+    "POST /api/v1/users": {"email": "mallory@example.com", "password": PASSWORD, "role": "admin"},
+    "PATCH /api/v1/users/{id}": {"role": "admin"},
+    "POST /api/v1/users/{id}/api-keys": {"name": "bob's"},
+    "POST /api/v1/messaging": {"action": "stop"},
+    "POST /messages": {"content": "from bob", "recipient_phone_number": "+905551111111"},
+    "POST /api/v1/task/enqueue": {"recipient_email": "x@example.com", "subject": "from bob", "body": "from bob"},
+    "POST /echoAtTime": {"time": "2099-01-01", "message": "from bob"},
+}
+ADAS: Final = "of ada alone"
+ADAS_ADDRESS: Final = "ada@example.com"
+
+
+class Belongings(msgspec.Struct, frozen=True):
+    """What Ada has."""
+
+    ada: Person
+    waiting: UUID
+    cancelled: UUID
+    sent: UUID
+    key_id: str
+
+    @property
+    def marks(self) -> list[str]:
+        """What shows in an answer that it tells of them."""
+        things = (self.ada.id, self.waiting, self.cancelled, self.sent, self.key_id)
+        return [ADAS, ADAS_ADDRESS, *map(str, things)]
+
+    def paths(self, pattern: str) -> Iterator[str]:
+        """The paths that a route has for them."""
+        whose = self.ada.id if "/user" in pattern else None
+        for message_id in (self.waiting, self.cancelled, self.sent):
+            yield pattern.format(id=whose or message_id, key_id=self.key_id, name="default", action="stop")
+            if whose or "{id}" not in pattern:
+                return
+
+
+@pytest_asyncio.fixture
+async def belongings(app: web.Application, api: Api) -> Belongings:
+    """A message of each kind, an SMTP account, a signing secret and a key."""
+    store, ada = app[STORE], await join(api, ADAS_ADDRESS)
+    await ada.send("PATCH", "/api/v1/me", {"smtp": SMTP})
+    await ada.post("/api/v1/me/webhook-secret/rotate")
+    key = await ada.post("/api/v1/api-keys", {"name": ADAS})
+    waiting, cancelled, sent = await keep(
+        store,
+        3,
+        user_id=ada.id,
+        channel="sms",
+        recipient="+905551111111",
+        content=ADAS,
+        due_at=utc_now() + timedelta(days=1),
+    )
+    await store.messages.cancel(cancelled)
+    async with store.database.transaction() as connection:
+        for change in (
+            "status = 'processing', batch_id = gen_random_uuid()",
+            f"status = 'sent', batch_id = NULL, sent_at = now(), provider_message_id = '{ADAS}'",
+        ):
+            await connection.execute(f"UPDATE messages SET {change} WHERE id = $1", sent)
+    return Belongings(ada, waiting, cancelled, sent, key.body["id"])
+
+
+@pytest_asyncio.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+def routes(app: web.Application) -> Iterator[tuple[str, str, str]]:
+    """Method and pattern of every route, and under which name it is listed: HEAD is GET without a body."""
+    for route in app.router.routes():
+        assert route.resource is not None
+        pattern = route.resource.canonical
+        yield route.method, pattern, f"{'GET' if route.method == 'HEAD' else route.method} {pattern}"
+
+
+async def ask(session: aiohttp.ClientSession, who: Person, method: str, path: str, body: Any) -> tuple[int, str]:
+    headers = {"Authorization": f"Bearer {who.credential}", **(JSON if body else {})}
+    data = None if body is None else msgspec.json.encode(body)
+    async with session.request(method, who.api.url.join(URL(path)), data=data, headers=headers) as response:
+        return response.status, f"{dict(response.headers)} {await response.text()}"
+
+
+async def everything_but(store: Store, user_id: UUID | None) -> list[list[str]]:
+    """All that is kept of anybody else, as text."""
+    async with store.database.pool.acquire() as connection:
+        return [
+            sorted(str(row) for row in await connection.fetch(statement, user_id))
+            for statement in (
+                "SELECT * FROM messages WHERE user_id IS DISTINCT FROM $1",
+                "SELECT * FROM users WHERE id <> $1",
+                "SELECT id, user_id, name, prefix, hash, channels, revoked_at FROM api_keys WHERE user_id <> $1",
+                "SELECT queues.* FROM queues WHERE $1::uuid IS NOT NULL",
+            )
+        ]
+
+
+def test_it_is_known_whose_business_every_route_is(app: web.Application) -> None:
+    assert {name for _, _, name in routes(app)} == ROUTES.keys()
+
+
+async def test_the_wrong_user(
+    app: web.Application, api: Api, session: aiohttp.ClientSession, belongings: Belongings
+) -> None:
+    bob = await join(api, "bob@example.com")
+    program = await bob.key()
+    before = await everything_but(app[STORE], bob.id)
+    assert ADAS in str(before)
+    expected = {Business.ONE_THING: 404, Business.ONE_ACCOUNT: 403, Business.ADMINS: 403}
+    for who in (bob, program):
+        for method, pattern, name in routes(app):
+            business = ROUTES[name]
+            if business is Business.EVERYBODYS and method == "POST":
+                continue
+            for path in belongings.paths(pattern):
+                status, said = await ask(session, who, method, path, BODIES.get(name))
+                if business in expected:
+                    assert status == expected[business], (method, path, said)
+                elif method in {"GET", "HEAD"} and business is not Business.EVERYBODYS:
+                    assert status == 200, (method, path, said)
+                for mark in belongings.marks:
+                    assert mark not in said.replace(path, ""), (method, path)
+    assert await everything_but(app[STORE], bob.id) == before
+
+
+async def test_nobody(app: web.Application, api: Api, session: aiohttp.ClientSession, belongings: Belongings) -> None:
+    before = await everything_but(app[STORE], new_id())
+    nobody = (stranger(api), Person(api=api, credential=""), Person(api=api, credential="tdg_0123456789abcdef_guess"))
+    for who in nobody:
+        for method, pattern, name in routes(app):
+            for path in belongings.paths(pattern):
+                body = BODIES.get(name)
+                status, said = await ask(session, who, method, path, body)
+                if ROUTES[name] is Business.EVERYBODYS:
+                    assert status not in {401, 403}, (method, path)
+                else:
+                    assert status == 401, (method, path)
+                for mark in belongings.marks:
+                    assert mark not in said.replace(path, ""), (method, path)
+    assert await everything_but(app[STORE], new_id()) == before
+
+
+async def test_the_right_user_and_an_admin(
+    app: web.Application, api: Api, session: aiohttp.ClientSession, belongings: Belongings
+) -> None:
+    """The same requests do go through for whom they are meant, so that a refusal above was for the right reason."""
+    root = await admin(api)
+    for method, pattern, name in routes(app):
+        mine = ROUTES[name] in {Business.ONE_THING, Business.ONE_ACCOUNT}
+        if mine or ROUTES[name] is Business.ADMINS:
+            for path in belongings.paths(pattern):
+                status, said = await ask(session, belongings.ada if mine else root, method, path, BODIES.get(name))
+                assert status < 400 or status == 409, (method, path, said)
+    for message_id in (belongings.waiting, belongings.cancelled, belongings.sent):
+        for who in (root, operator(api)):
+            assert (await who.get(f"/api/v1/messages/{message_id}")).body["content"] == ADAS
+
+
+async def test_an_idempotency_key_is_ones_own(api: Api) -> None:
+    ada, bob = await join(api, ADAS_ADDRESS), await join(api, "bob@example.com")
+    made = []
+    for who in (ada, bob, ada):
+        headers = {"Authorization": f"Bearer {who.credential}", "Idempotency-Key": "the-same"}
+        made.append((await api.post("/api/v1/messages", WEBHOOK, **headers)).body["id"])
+    assert made[0] == made[2] != made[1]
+
+
+async def test_lists_begin_where_one_may_see(api: Api, belongings: Belongings) -> None:
+    bob = await join(api, "bob@example.com")
+    for path in ("/api/v1/list", "/messages", "/messages/sent"):
+        async with aiohttp.ClientSession() as session:
+            status, said = await ask(session, bob, "GET", f"{path}?before={belongings.sent}", None)
+            assert status == 400
+            assert ADAS not in said

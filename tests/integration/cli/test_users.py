@@ -1,0 +1,114 @@
+"""`tidings user`, on a real Postgres"""
+
+import asyncio
+import io
+from urllib.parse import urlsplit
+
+import pytest
+
+from api.accounts.passwords import Passwords
+from sql.store import Store
+from tidings.accounts import Role
+from tidings.cli import main
+from tidings.settings import Settings
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def _environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTGRES_URI", settings.postgres_uri)
+    monkeypatch.setenv("REDIS_URI", settings.redis_uri)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, typed: str = f"{PASSWORD}\n") -> int:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    return main(["user", *arguments])
+
+
+def test_the_first_admin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "add", "--admin", "Root@Example.com", "--password-stdin") == 0
+    assert capsys.readouterr().out == "added Root@example.com (admin)\n"
+    assert run(monkeypatch, "add", "ada@example.com", "--password-stdin") == 0
+    assert capsys.readouterr().out == "added ada@example.com (user)\n"
+    assert run(monkeypatch, "list") == 0
+    listed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [(line[1], line[2]) for line in listed[1:]] == [("Root@example.com", "admin"), ("ada@example.com", "user")]
+
+
+def test_a_prompt_asks_twice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[str] = []
+
+    def prompt(text: str) -> str:
+        asked.append(text)
+        return PASSWORD
+
+    monkeypatch.setattr("click.termui.hidden_prompt_func", prompt, raising=False)
+    monkeypatch.setattr("typer._click.termui.hidden_prompt_func", prompt, raising=False)
+    assert run(monkeypatch, "add", "ada@example.com") == 0
+    assert len(asked) == 2
+    assert PASSWORD not in "".join(capsys.readouterr())
+
+
+async def _kept(settings: Settings, email: str) -> tuple[Role, int, bool]:
+    store = await Store.connect(settings.postgres_uri, process="test", lease_seconds=10)
+    try:
+        user = await store.users.find_by_email(email)
+    finally:
+        await store.close()
+    assert user is not None
+    passwords = Passwords()
+    right = await passwords.verify("another password", user.password_hash)
+    passwords.close()
+    return user.role, user.token_version, right
+
+
+def test_role_and_password(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "add", "ada@example.com", "--password-stdin")
+    assert run(monkeypatch, "set-role", "ADA@example.com", "admin") == 0
+    assert "ada@example.com is now admin" in capsys.readouterr().out
+    changed = run(monkeypatch, "set-password", "ada@example.com", "--password-stdin", typed="another password\r\n")
+    assert changed == 0
+    assert asyncio.run(_kept(settings, "ada@example.com")) == (Role.ADMIN, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "said"),
+    [
+        (["add", "ada", "--password-stdin"], f"{PASSWORD}\n", "'ada' is not an e-mail address"),
+        (["add", "bob@example.com", "--password-stdin"], "short\n", "the password must have at least 8 characters"),
+        (["add", "bob@example.com", "--password-stdin"], "", "the password must have at least 8 characters"),
+        (["add", "ADA@example.com", "--password-stdin"], f"{PASSWORD}\n", "another user has this e-mail address"),
+        (["set-role", "bob@example.com", "admin"], "", "there is no user bob@example.com"),
+        (["set-role", "ada@example.com", "root"], "", "root"),
+        (["set-password", "bob@example.com", "--password-stdin"], f"{PASSWORD}\n", "there is no user bob@example.com"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], typed: str, said: str
+) -> None:
+    run(monkeypatch, "add", "ada@example.com", "--password-stdin")
+    capsys.readouterr()
+    assert run(monkeypatch, *arguments, typed=typed) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+    assert PASSWORD not in err
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"path": "/nowhere"}, "Postgres refuses"), ({"query": "host=/nowhere"}, "Postgres does not answer")],
+)
+def test_a_postgres_that_is_away(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.setenv("POSTGRES_URI", urlsplit(settings.postgres_uri)._replace(**change).geturl())
+    assert run(monkeypatch, "list") == 2
+    assert capsys.readouterr().err.startswith(f"tidings: {said}")

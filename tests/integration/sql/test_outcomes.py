@@ -1,0 +1,65 @@
+"""What is remembered of a try, whatever day it is and whoever's clock it was measured by."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from sql.store import Store
+from tests.factories import keep
+from tests.integration.sql.test_batches import claim, message, sent
+from tidings.model import Outcome, Status, utc_now
+
+
+async def test_a_try_without_an_answer_is_told_to_the_next(store: Store) -> None:
+    answered, silent = await keep(store, 2)
+    [deliveries] = await claim(store)
+    assert not any(delivery.possible_duplicate for delivery in deliveries)
+    failed = [
+        Outcome(
+            message_id=delivery.id,
+            batch_id=delivery.batch_id,
+            status=Status.FAILED,
+            tries=1,
+            due_at=utc_now(),
+            unanswered=delivery.id == silent,
+        )
+        for delivery in deliveries
+    ]
+    await store.batches.record(failed, closed=[deliveries[0].batch_id], consumer="consumer")
+    [again] = await claim(store)
+    assert {delivery.id: delivery.possible_duplicate for delivery in again} == {answered: False, silent: True}
+    # A later try that is answered makes the earlier one no better.
+    answers = [
+        Outcome(message_id=d.id, batch_id=d.batch_id, status=Status.FAILED, tries=2, due_at=utc_now()) for d in again
+    ]
+    await store.batches.record(answers, closed=[again[0].batch_id], consumer="consumer")
+    [third] = await claim(store)
+    assert {delivery.id: delivery.possible_duplicate for delivery in third} == {answered: False, silent: True}
+
+
+async def test_a_day_without_a_partition_gets_one(store: Store) -> None:
+    [message_id] = await keep(store)
+    [[delivery]] = await claim(store)
+    outcome = sent(delivery)
+    assert outcome.attempt is not None
+    async with store.database.pool.acquire() as connection:
+        await connection.execute(f"DROP TABLE attempts_{outcome.attempt.started_at:%Y%m%d}")
+    assert await store.batches.record([outcome], closed=[delivery.batch_id], consumer="consumer") == {message_id}
+    [kept] = await store.messages.attempts(await message(store, message_id))
+    assert kept == outcome.attempt
+
+
+async def test_a_try_by_a_clock_that_is_behind_is_shown(store: Store) -> None:
+    [message_id] = await keep(store)
+    [[delivery]] = await claim(store)
+    outcome = sent(delivery)
+    assert outcome.attempt is not None
+    early = _earlier(outcome, delivery.created_at - timedelta(seconds=5))
+    await store.batches.record([early], closed=[delivery.batch_id], consumer="consumer")
+    [kept] = await store.messages.attempts(await message(store, message_id))
+    assert kept == early.attempt
+
+
+def _earlier(outcome: Outcome, started_at: datetime) -> Outcome:
+    assert outcome.attempt is not None
+    return msgspec.structs.replace(outcome, attempt=msgspec.structs.replace(outcome.attempt, started_at=started_at))

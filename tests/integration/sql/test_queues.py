@@ -1,0 +1,27 @@
+"""sql/queues.py: the pace that a queue has at first."""
+
+from sql.store import Store
+
+
+async def test_the_first_pace_is_for_a_queue_that_nobody_has_paced(store: Store) -> None:
+    assert await store.queues.pace_at_first("default", interval_seconds=120, batch_size=2)
+    assert not await store.queues.pace_at_first("default", interval_seconds=60, batch_size=1)
+    queue = await store.queues.get("default")
+    assert queue is not None
+    assert (queue.interval_seconds, queue.batch_size, queue.active) == (120, 2, True)
+
+
+async def test_who_took_the_pace_away_keeps_it_away(store: Store) -> None:
+    await store.queues.put("default", active=None, interval_seconds=0, batch_size=None)
+    assert not await store.queues.pace_at_first("default", interval_seconds=120, batch_size=2)
+    queue = await store.queues.get("default")
+    assert queue is not None
+    assert (queue.interval_seconds, queue.batch_size) == (0, None)
+
+
+async def test_a_stopped_queue_stays_stopped_and_is_paced(store: Store) -> None:
+    await store.queues.set_active("default", active=False)
+    assert await store.queues.pace_at_first("default", interval_seconds=120, batch_size=2)
+    queue = await store.queues.get("default")
+    assert queue is not None
+    assert not queue.active

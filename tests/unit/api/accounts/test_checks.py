@@ -1,0 +1,94 @@
+"""api/accounts/checks.py"""
+
+import pytest
+
+from api.accounts.checks import AccountError, channel_faults, check_email, password_faults, smtp_faults
+from api.accounts.schemas import NewSmtpAccount
+from api.problems import Fault
+
+
+def fields(faults: list[Fault]) -> list[str | None]:
+    return [fault.field for fault in faults]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("ada@example.com", "ada@example.com"),
+        (" Ada@EXAMPLE.com ", "Ada@example.com"),
+        ("ada+x@mail.test", "ada+x@mail.test"),
+        ("ada@intranet", "ada@intranet"),
+        ("用户@例子.公司", "用户@例子.公司"),
+    ],
+)
+def test_an_address_is_kept_in_its_normal_form(given: str, kept: str) -> None:
+    assert check_email(given) == kept
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "ada",
+        "@example.com",
+        "ada@",
+        "a b@example.com",
+        "ada@exa mple.com",
+        "ada@example.com\r\nBcc: x@y.z",
+        "ada\0@example.com",
+        "Ada <ada@example.com>",
+        f"ada@{'a' * 260}.com",
+        "ada@[127.0.0.1]",
+    ],
+)
+def test_what_is_no_address(given: str) -> None:
+    with pytest.raises(AccountError, match=r"^is not an e-mail address: "):
+        check_email(given)
+
+
+@pytest.mark.parametrize(("length", "right"), [(0, False), (7, False), (8, True), (1024, True), (1025, False)])
+def test_a_password_needs_length_only(length: int, right: bool) -> None:
+    assert fields(password_faults("x" * length)) == ([] if right else ["password"])
+
+
+def test_channels_must_be_installed() -> None:
+    assert channel_faults(None) == channel_faults([]) == channel_faults(["sms", "webhook"]) == []
+    [fault] = channel_faults(["sms", "pigeon"])
+    assert fault.field == "channels"
+    assert "pigeon" in fault.detail
+
+
+SMTP = NewSmtpAccount(host="mail.example.com", username="ada", password="hunter22")
+
+
+@pytest.mark.parametrize(
+    "host", ["mail.example.com", "localhost", "10.0.0.1", "::1", "mail_1.internal", "MAIL.example.com"]
+)
+def test_hosts(host: str) -> None:
+    assert smtp_faults(NewSmtpAccount(host=host)) == []
+
+
+@pytest.mark.parametrize(
+    "host", ["", "mail example", "-mail.example", "mail.example:25", "smtp://mail", "fe80::1%eth0", "a\0b", "a..b"]
+)
+def test_what_is_no_host(host: str) -> None:
+    assert fields(smtp_faults(NewSmtpAccount(host=host))) == ["smtp.host"]
+
+
+def test_user_name_and_password_go_together() -> None:
+    assert (
+        smtp_faults(None) == smtp_faults(SMTP) == smtp_faults(NewSmtpAccount(host="h", username="", password="")) == []
+    )
+    assert fields(smtp_faults(NewSmtpAccount(host="h", username="ada"))) == ["smtp.password"]
+    assert fields(smtp_faults(NewSmtpAccount(host="h", password="hunter22"))) == ["smtp.username"]
+
+
+@pytest.mark.parametrize("text", ["a\r\nb", "a\0b", "a" * 513])
+def test_neither_holds_anything_but_one_line(text: str) -> None:
+    faults = smtp_faults(NewSmtpAccount(host="h", username=text, password=text))
+    assert fields(faults) == ["smtp.username", "smtp.password"]
+    assert text not in str(faults)
+
+
+def test_no_representation_shows_the_password() -> None:
+    assert "hunter22" not in repr(SMTP)

@@ -1,0 +1,75 @@
+"""`tidings secrets`: exchanging the keys that encrypt users' secrets, without a gap.
+
+1. `tidings secrets new-key`, put first in `SECRET_KEYS`; restart every process, which can then read both.
+2. `tidings secrets rotate`: every secret in Postgres comes under the newest key.
+3. Take the old key out of `SECRET_KEYS` and restart.
+
+A rotation that was cut short is run again: what is under the newest key already is left alone. What a process sealed
+with an older key meanwhile (it was not restarted yet) is found by running it once more.
+"""
+
+import asyncio
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from sql.store import Store
+from sql.users import FIRST, SealedSecrets
+from tidings.accounts import Sealed
+from tidings.errors import SettingsError
+from tidings.secretbox import Purpose, SecretBox
+from tidings.settings import Settings
+
+AT_ONCE: Final = 500
+
+
+class Rotation(msgspec.Struct):
+    """How many users' secrets were looked at, and how many have come under the newest key."""
+
+    users: int = 0
+    resealed: int = 0
+
+
+def rotate_secrets(settings: Settings) -> Rotation:
+    """Runs a rotation from the command line. Raises SettingsError without keys, UnsealError where one is missing."""
+    if not settings.secret_keys:
+        raise SettingsError("SECRET_KEYS: must be set, the newest key first")
+    return asyncio.run(_rotate(settings))
+
+
+async def rotate(store: Store, box: SecretBox, *, at_once: int = AT_ONCE) -> Rotation:
+    """Brings all that is kept encrypted under the newest key of the box, in batches; each commits by itself.
+
+    Raises UnsealError at the first batch with a secret that no key of the box opens; the batches before it are done.
+    """
+    rotation = Rotation()
+    after: UUID = FIRST
+    while page := await store.users.sealed_secrets(after=after, limit=at_once):
+        after = page[-1].id
+        pairs = [(old, _under_newest_key(old, box)) for old in page]
+        stale = [(old, new) for old, new in pairs if new != old]
+        rotation.users += len(page)
+        if stale:
+            rotation.resealed += await store.users.reseal(stale)
+    return rotation
+
+
+async def _rotate(settings: Settings) -> Rotation:
+    store = await Store.connect(settings.postgres_uri, process="secrets", lease_seconds=settings.lease_seconds, size=1)
+    try:
+        return await rotate(store, SecretBox(settings.secret_keys))
+    finally:
+        await store.close()
+
+
+def _under_newest_key(secrets: SealedSecrets, box: SecretBox) -> SealedSecrets:
+    def again(sealed: Sealed | None, purpose: Purpose) -> Sealed | None:
+        return None if sealed is None else box.reseal(sealed, purpose, secrets.id)
+
+    return SealedSecrets(
+        id=secrets.id,
+        smtp_password=again(secrets.smtp_password, Purpose.SMTP_PASSWORD),
+        webhook_secret=again(secrets.webhook_secret, Purpose.WEBHOOK_SECRET),
+        previous_webhook_secret=again(secrets.previous_webhook_secret, Purpose.WEBHOOK_SECRET),
+    )

@@ -1,0 +1,36 @@
+"""Postgres, for the length of one command: it answers now, or the command says in one line why not."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import asyncpg
+
+from sql.store import Store
+from tidings.errors import StoreUnavailableError
+from tidings.settings import Settings
+from tidings.stores import resolve
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Store]:
+    """The store. Raises StoreUnavailableError, and SchemaError where it is at another version than this program."""
+    uri = resolve(settings).postgres_uri
+    with said_plainly():
+        # A process waits for a Postgres that is away; a person is told.
+        await (await asyncpg.connect(uri, timeout=5)).close()
+        store = await Store.connect(uri, process="command", lease_seconds=settings.lease_seconds, size=1)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """Raises StoreUnavailableError where Postgres does not answer or lets nobody in."""
+    try:
+        yield
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise StoreUnavailableError(f"Postgres does not answer: {error}") from error
+    except (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError, asyncpg.InterfaceError) as error:
+        raise StoreUnavailableError(f"Postgres refuses: {error}") from error

@@ -1,0 +1,64 @@
+"""The commands of `tidings user`, their options and their help."""
+# ruff: noqa: PLC0415
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from tidings import settings as configuration
+from tidings.accounts import Role
+
+app = typer.Typer(help="Accounts: add, list, and change who may do what.", no_args_is_help=True)
+
+Email = Annotated[str, typer.Argument(help="The user's e-mail address.")]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+@app.command()
+def add(
+    *,
+    email: Email,
+    admin: Annotated[bool, typer.Option("--admin", help="Sees all messages and controls the queues.")] = False,
+    password_stdin: FromStdin = False,
+) -> None:
+    """Make an account."""
+    from tidings.cli import users
+
+    role = Role.ADMIN if admin else Role.USER
+    user = asyncio.run(users.add(configuration.load(), email, _password(from_stdin=password_stdin), role))
+    typer.echo(f"added {user.email} ({user.role})")
+
+
+@app.command("list")
+def list_users() -> None:
+    """Show all users."""
+    from tidings.cli import users
+
+    asyncio.run(users.show(configuration.load()))
+
+
+@app.command("set-role")
+def set_role(*, email: Email, role: Annotated[Role, typer.Argument(help="What the user shall be.")]) -> None:
+    """Make a user an admin, or no longer one."""
+    from tidings.cli import users
+
+    user = asyncio.run(users.set_role(configuration.load(), email, role))
+    typer.echo(f"{user.email} is now {user.role}")
+
+
+@app.command("set-password")
+def set_password(*, email: Email, password_stdin: FromStdin = False) -> None:
+    """Give a user another password; they have to log in again."""
+    from tidings.cli import users
+
+    user = asyncio.run(users.set_password(configuration.load(), email, _password(from_stdin=password_stdin)))
+    typer.echo(f"{user.email} has a new password")
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return password

@@ -1,0 +1,101 @@
+"""`tidings user`: accounts, made and changed beside the API, as the first admin has to be.
+
+A running API sees a change within seconds.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from api.accounts.checks import AccountError, check_email, password_faults
+from api.accounts.passwords import Passwords
+from sql.users import UserStore
+from tidings.accounts import Role, User
+from tidings.cli.store import opened
+from tidings.errors import TidingsError
+from tidings.settings import Settings
+
+AT_ONCE: Final = 500
+WIDTH: Final = 140
+"""Characters for the table at the least."""
+
+
+class UserError(TidingsError):
+    """What was asked for cannot be done to the user."""
+
+
+async def add(settings: Settings, email: str, password: str, role: Role) -> User:
+    """Makes an account, whether registration is open or not. Raises UserError, EmailTakenError."""
+    _check_password(password)
+    async with opened(settings) as store:
+        return await store.users.create(email=_checked(email), password_hash=await _hash(password), role=role)
+
+
+async def set_role(settings: Settings, email: str, role: Role) -> User:
+    """Makes a user an admin, or no longer one. Raises UserError."""
+    async with opened(settings) as store:
+        return _existing(await store.users.update((await _find(store.users, email)).id, role=role), email)
+
+
+async def set_password(settings: Settings, email: str, password: str) -> User:
+    """Gives a user another password, which makes every bearer token of theirs void. Raises UserError."""
+    _check_password(password)
+    async with opened(settings) as store:
+        user = await _find(store.users, email)
+        return _existing(await store.users.update(user.id, password_hash=await _hash(password)), email)
+
+
+async def show(settings: Settings) -> None:
+    """Prints all users, oldest first."""
+    users: list[User] = []
+    async with opened(settings) as store:
+        while page := await store.users.page(after=users[-1].id if users else None, limit=AT_ONCE):
+            users += page
+    console = Console()
+    # On a narrower terminal the lines wrap: better than an id that is cut off.
+    console.width = max(console.width, WIDTH)
+    console.print(_table(users))
+
+
+def _table(users: Sequence[User]) -> Table:
+    table = Table(box=None, header_style="dim")
+    for column in ("id", "e-mail", "role", "channels", "since (UTC)"):
+        table.add_column(column, no_wrap=True)
+    for user in users:
+        channels = "as usual" if user.channels is None else ", ".join(user.channels) or "none"
+        cells = (str(user.id), user.email, user.role.value, channels, f"{user.created_at:%Y-%m-%d}")
+        table.add_row(*map(Text, cells))
+    return table
+
+
+async def _find(users: UserStore, email: str) -> User:
+    return _existing(await users.find_by_email(_checked(email)), email)
+
+
+async def _hash(password: str) -> str:
+    passwords = Passwords()
+    try:
+        return await passwords.hash(password)
+    finally:
+        passwords.close()
+
+
+def _checked(email: str) -> str:
+    try:
+        return check_email(email)
+    except AccountError as error:
+        raise UserError(f"{email!r} {error}") from None
+
+
+def _check_password(password: str) -> None:
+    for fault in password_faults(password):
+        raise UserError(f"the password {fault.detail}")
+
+
+def _existing(user: User | None, email: str) -> User:
+    if user is None:
+        raise UserError(f"there is no user {email}")
+    return user
