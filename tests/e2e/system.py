@@ -22,8 +22,9 @@ STOP_SECONDS = 30.0
 class Process:
     """One process of tidings; its log goes to a file."""
 
-    def __init__(self, module: str, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, module: str, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
         self.module = module
+        self.name = name
         self._process = process
         self._log = log
 
@@ -31,7 +32,7 @@ class Process:
     async def start(cls, module: str, environ: Mapping[str, str], log: Path) -> Self:
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, env=environ, stderr=file)
-        return cls(module, process, log)
+        return cls(module, environ.get("CONSUMER_NAME", module), process, log)
 
     def log(self) -> str:
         return self._log.read_text("utf-8")
@@ -108,8 +109,8 @@ class System:
         self.url = found[1]
         return api
 
-    async def start_producer(self) -> Process:
-        return await self._start("producer", "producer is ready")
+    async def start_producer(self, **environ: str) -> Process:
+        return await self._start("producer", "producer is ready", **environ)
 
     async def start_consumer(self, name: str = "c1", **environ: str) -> Process:
         return await self._start("consumers", "consumer is ready", CONSUMER_NAME=name, **environ)
@@ -121,6 +122,10 @@ class System:
             self.start_producer(),
             *(self.start_consumer(f"c{number}") for number in range(1, consumers + 1)),
         )
+
+    def processes(self, module: str) -> list[Process]:
+        """Those of one kind, in the order in which they were started."""
+        return [process for process in self._processes if process.module == module]
 
     async def post(self, **message: object) -> str:
         """Posts one message; answers its id."""

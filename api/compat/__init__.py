@@ -1,0 +1,1 @@
+"""The interfaces of earlier systems, kept so that their clients need not change."""

@@ -1,0 +1,27 @@
+"""Start and stop, which in three of the systems concern everything: here they are the switch of queue `default`.
+
+The switch is a row in Postgres, so it holds for all processes, at once, and outlives them; what is on its way goes on.
+It is for an admin to use.
+"""
+
+from aiohttp import web
+
+from api.auth import require_admin
+from api.resources import STORE
+from tidings.model import DEFAULT_QUEUE
+
+
+async def start(request: web.Request) -> bool:
+    """Lets the messages go; answers whether they were held back before."""
+    return await _switch(request, active=True)
+
+
+async def stop(request: web.Request) -> bool:
+    """Holds the messages back; answers whether they were going before."""
+    return await _switch(request, active=False)
+
+
+async def _switch(request: web.Request, *, active: bool) -> bool:
+    require_admin(request)
+    changed = await request.app[STORE].queues.set_active(DEFAULT_QUEUE, active=active)
+    return changed is not None and changed[1]

@@ -1,0 +1,55 @@
+"""Pages of a list: `limit` entries (500 where it is not said, and at the most), older than the entry `before`.
+
+The originals answered with all they had, which grows without end. Their clients ask without parameters and get the
+newest 500; `Link` names the next page (RFC 8288) to whoever wants more.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from api.problems import Fault, InvalidError
+from tidings.model import Message
+
+MAX_LIMIT: Final = 500
+
+_LIMIT: Final = re.compile(r"[0-9]{1,3}", re.ASCII)
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Which page a request asks for."""
+
+    limit: int
+    before: UUID | None
+
+    @property
+    def and_one_more(self) -> int:
+        """How many to look up, to know whether there is a next page."""
+        return self.limit + 1
+
+
+def page_of(request: web.Request) -> Page:
+    """Reads the parameters; others are not our concern. Raises InvalidError."""
+    limit, before = request.query.get("limit", str(MAX_LIMIT)), request.query.get("before")
+    faults = []
+    if not _LIMIT.fullmatch(limit) or not 1 <= int(limit) <= MAX_LIMIT:
+        faults.append(Fault(field="limit", detail=f"must be a whole number from 1 to {MAX_LIMIT}"))
+    if before is not None and not _ID.fullmatch(before):
+        faults.append(Fault(field="before", detail="must be the id of an entry"))
+    if faults:
+        raise InvalidError(faults)
+    return Page(int(limit), None if before is None else UUID(before))
+
+
+def cut(request: web.Request, page: Page, found: Sequence[Message]) -> tuple[Sequence[Message], dict[str, str]]:
+    """The page itself, and the header that names the next one, where there is one."""
+    shown = found[: page.limit]
+    if len(found) <= len(shown):
+        return shown, {}
+    following = request.rel_url.update_query(limit=str(page.limit), before=str(shown[-1].id))
+    return shown, {"Link": f'<{following}>; rel="next"'}
