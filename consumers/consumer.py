@@ -169,13 +169,20 @@ class Consumer:
             log.info("a batch that is no longer ours", batch=str(batch_id))
             return None
         batch = self._leases.open(batch_id, size=len(deliveries), since=since)
-        rest = await self._without_delivered(deliveries, batch)
+        try:
+            await self._start_all(deliveries, batch)
+        except BaseException:
+            # A message without an outcome must not stay in a batch that is renewed for ever.
+            self._leases.abandon(batch)
+            raise
+        return batch
+
+    async def _start_all(self, deliveries: Sequence[Delivery], batch: OpenBatch) -> None:
         by_destination: dict[str, list[Delivery]] = defaultdict(list)
-        for delivery in rest:
+        for delivery in await self._without_delivered(deliveries, batch):
             by_destination[self._dispatcher.destination(delivery)].append(delivery)
         # Side by side: a destination that has no room must not hold up the others of its batch.
         await asyncio.gather(*(self._start(group, batch, destination) for destination, group in by_destination.items()))
-        return batch
 
     async def _start(self, deliveries: Sequence[Delivery], batch: OpenBatch, destination: str) -> None:
         for delivery in deliveries:

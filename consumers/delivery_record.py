@@ -3,10 +3,15 @@
 In play: `sent:{message id}` with a life of `REDIS_TTL`. A consumer that dies between the far side's answer and the
 commit of the outcome leaves this record, and whoever gets the message next finds it and does not send again. Redis
 away: the record is missing, which costs at worst a duplicate of what was in flight at a crash in that time.
+
+`sent:provider:{messageId}` is for people and programs that know a delivery by its provider's id. It is written together
+with the other where Redis has MSETEX (Redis 8.4, Valkey 9.1), one command for a whole group. An older Redis takes a
+command for each, since MSET knows no life and the calls of a script count like any others; there the second record is
+a setting, `PROVIDER_RECORDS`.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -14,9 +19,9 @@ from uuid import UUID
 import msgspec
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from tidings.keys import delivery_record
+from tidings.keys import delivery_record, provider_record
 
 log = structlog.get_logger(__name__)
 
@@ -31,20 +36,31 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """The provider's own id of the message."""
 
 
+class ProviderRecord(msgspec.Struct, frozen=True):
+    """The value of a record under the provider's id, kept as JSON."""
+
+    id: UUID
+    """Our message."""
+    sent_at: datetime
+
+
 class DeliveryRecords:
     """Writes records in groups, one round trip each, as fast as Redis takes them."""
 
-    def __init__(self, redis: Redis, *, life_seconds: int) -> None:
+    def __init__(self, redis: Redis, *, life_seconds: int, by_provider: bool = False) -> None:
         self._redis = redis
         self._life = life_seconds
-        self._waiting: dict[UUID, bytes] = {}
+        self._by_provider = by_provider
+        self._has_msetex = True
+        """Until Redis says otherwise."""
+        self._waiting: dict[UUID, Record] = {}
         self._some = asyncio.Event()
         self._written = asyncio.Event()
         self._written.set()
 
     def put(self, message_id: UUID, record: Record) -> None:
         """Notes what the far side has just accepted; it is on its way to Redis when this returns to the loop."""
-        self._waiting[message_id] = msgspec.json.encode(record)
+        self._waiting[message_id] = record
         self._written.clear()
         self._some.set()
 
@@ -54,10 +70,7 @@ class DeliveryRecords:
             await self._some.wait()
             group = dict(list(self._waiting.items())[:AT_ONCE])
             try:
-                async with self._redis.pipeline(transaction=False) as pipe:
-                    for message_id, value in group.items():
-                        pipe.set(delivery_record(message_id), value, ex=self._life)
-                    await pipe.execute()
+                await self._write(group)
             except (RedisError, OSError) as error:
                 log.warning("delivery records were not written", records=len(group), error=str(error))
             for message_id in group:
@@ -85,3 +98,34 @@ class DeliveryRecords:
                 except msgspec.MsgspecError as error:
                     log.warning("a delivery record that cannot be read", message=str(message_id), error=str(error))
         return found
+
+    async def _write(self, group: Mapping[UUID, Record]) -> None:
+        if self._has_msetex:
+            values = _values(group, by_provider=True)
+            pairs = [part for pair in values.items() for part in pair]
+            try:
+                await self._redis.execute_command(  # type: ignore[no-untyped-call]
+                    "MSETEX", len(values), *pairs, "EX", self._life
+                )
+            except ResponseError as error:
+                # Unknown or not allowed, neither of which passes; anything else (no memory, a replica) may.
+                if not isinstance(error, NoPermissionError) and "unknown command" not in str(error):
+                    raise
+                log.info("delivery records are written one by one", error=str(error))
+                self._has_msetex = False
+            else:
+                return
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key, value in _values(group, by_provider=self._by_provider).items():
+                pipe.set(key, value, ex=self._life)
+            await pipe.execute()
+
+
+def _values(group: Mapping[UUID, Record], *, by_provider: bool) -> dict[str, bytes]:
+    values = {delivery_record(message_id): msgspec.json.encode(record) for message_id, record in group.items()}
+    if by_provider:
+        for message_id, record in group.items():
+            if record.message_id is not None:
+                named = ProviderRecord(message_id, record.sent_at)
+                values[provider_record(record.message_id)] = msgspec.json.encode(named)
+    return values

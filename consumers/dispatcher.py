@@ -8,6 +8,7 @@ failed too often) goes back to Postgres without using up a try.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import cast
 
 import msgspec
 import structlog
@@ -97,7 +98,7 @@ class Dispatcher:
     async def start(self, delivery: Delivery, batch: OpenBatch, destination: str) -> None:
         """Returns when the delivery has begun or stands in line; its outcome is recorded when it comes.
 
-        Does nothing where the batch's lease is lost, and gives the message back where it cannot go now.
+        Gives the message back where it cannot go now, or its batch may be lost.
         """
         if self._stopping:
             self.conclude(outcomes.returned(delivery), batch)
@@ -140,15 +141,21 @@ class Dispatcher:
                 lane.breaker.abandon()
             else:
                 self._judge(lane, result)
+        except BaseException as error:
+            # A message without an outcome must not stay in a batch that is renewed for ever.
+            self._leases.abandon(waiting.batch)
+            if not isinstance(error, Exception):
+                raise
+            log.exception("a defect: the batch comes back when its lease runs out", message=str(waiting.delivery.id))
         finally:
             self._lanes.leave(lane)
 
     async def _through(self, waiting: Waiting) -> Result | None:
         """Makes one try and concludes it; None where there was no try."""
         delivery, batch = waiting.delivery, waiting.batch
-        if not self._leases.holds(batch):
-            return None
-        if self._stopping:
+        if self._stopping or not self._leases.holds(batch):
+            # Where the batch is another's by now, this changes nothing. Where it is ours yet, because Postgres stood
+            # still and nobody could take it away, its messages must not stay behind in it.
             self.conclude(outcomes.returned(delivery), batch)
             return None
         started_at = self._now()
@@ -174,10 +181,14 @@ class Dispatcher:
         if channel is None:
             return Retry(error=f"channel {delivery.channel!r} is not there in this consumer")
         try:
-            return await channel.deliver(delivery)
+            result = cast("object", await channel.deliver(delivery))
         except Exception as error:  # a channel may be anybody's code
             log.exception("channel failed", channel=delivery.channel, message=str(delivery.id))
             return Retry(error=f"{type(error).__name__} in the channel")
+        if isinstance(result, Result):
+            return result
+        log.error("channel returned no result", channel=delivery.channel, message=str(delivery.id))
+        return Retry(error="the channel returned no result")
 
     def _judge(self, lane: Lane[Waiting], result: Result) -> None:
         """Tells the lane's breaker; what stands in the line of a destination that fails goes back at once."""

@@ -19,10 +19,14 @@ from consumers.breaker import Breaker, BreakerState
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS: Final = 1.0
-"""How long a delivery waits for room in a full line before its destination counts as slow."""
+"""How long a delivery waits for room in a full line before it looks how fast the line moves."""
+LONGEST_WAIT: Final = 10.0
+"""Seconds that the line, and those who wait for room in it, may take at that pace; beyond, the destination is slow."""
 SHORTEST_STAY: Final = 1.0
-LONGEST_STAY: Final = 600.0
+LONGEST_STAY: Final = 60.0
 """Seconds that a message which finds no room stays away."""
+SLOWEST_RATE: Final = 20.0
+"""Deliveries a second that are assumed of a destination which has not shown any better."""
 RATE_SECONDS: Final = 5.0
 """How far back a lane's rate looks."""
 LANES_KEPT: Final = 10_000
@@ -35,11 +39,12 @@ class Lane(Generic[T]):
     """One destination."""
 
     __slots__ = (
-        "_counted_since",
-        "_ended",
+        "_ended_lately",
+        "_lately_since",
         "_returns_at",
         "breaker",
         "destination",
+        "ended",
         "in_flight",
         "line",
         "room",
@@ -59,8 +64,10 @@ class Lane(Generic[T]):
         """Its line was full for longer than anybody should wait."""
         self.visitors = 0
         """Who waits for room in the line."""
-        self._ended = 0.0
-        self._counted_since = now
+        self.ended = 0
+        """Deliveries that have ended, well or not."""
+        self._ended_lately = 0.0
+        self._lately_since = now
         self._returns_at = 0.0
 
     @property
@@ -68,15 +75,16 @@ class Lane(Generic[T]):
         return not (self.in_flight or self.line or self.visitors)
 
     def count_end(self, now: float) -> None:
-        """A delivery has ended, well or not."""
-        self._ended += 1
-        if now - self._counted_since > RATE_SECONDS:
-            self._ended /= 2
-            self._counted_since = (now + self._counted_since) / 2
+        """A delivery has ended."""
+        self.ended += 1
+        self._ended_lately += 1
+        if now - self._lately_since > RATE_SECONDS:
+            self._ended_lately /= 2
+            self._lately_since = (now + self._lately_since) / 2
 
     def stay(self, now: float) -> float:
         """Seconds until one more message that finds no room should come again: each a bit later than the last."""
-        rate = max(self._ended, 1.0) / max(now - self._counted_since, 0.5)
+        rate = max(self._ended_lately / max(now - self._lately_since, 0.5), SLOWEST_RATE)
         self._returns_at = max(self._returns_at, now + SHORTEST_STAY) + 1 / rate
         return min(self._returns_at - now, LONGEST_STAY)
 
@@ -170,6 +178,7 @@ class Lanes(Generic[T]):
         lane.visitors += 1
         try:
             while not lane.room.is_set():
+                before = lane.ended
                 try:
                     async with asyncio.timeout(PATIENCE_SECONDS):
                         while not lane.room.is_set():
@@ -177,6 +186,9 @@ class Lanes(Generic[T]):
                 except TimeoutError:
                     if lane.in_flight < self._per_lane:
                         # Not this destination is slow: the process has no place left, and waiting is right.
+                        continue
+                    rate = (lane.ended - before) / PATIENCE_SECONDS
+                    if rate * LONGEST_WAIT >= len(lane.line) + lane.visitors:
                         continue
                     if not lane.slow:
                         lane.slow = True

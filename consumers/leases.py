@@ -61,6 +61,11 @@ class Leases:
         for batch_id in batch_ids:
             self._open.pop(batch_id, None)
 
+    def abandon(self, batch: OpenBatch) -> None:
+        """Renews a batch no more; if it is ours yet, its lease runs out, and what has no outcome by then comes back."""
+        self._open.pop(batch.id, None)
+        batch.through.set()
+
     def holds(self, batch: OpenBatch) -> bool:
         """Whether a message of this batch may be started now."""
         return batch.id in self._open and self._clock() < batch.held_until
@@ -94,5 +99,4 @@ class Leases:
                 batch.held_until = sent + self._lease
             else:
                 log.warning("lost a batch: its lease had run out", batch=str(batch_id), left=batch.left)
-                del self._open[batch_id]
-                batch.through.set()
+                self.abandon(batch)

@@ -51,11 +51,19 @@ def conclude(
     if isinstance(result, Rejected):
         return _cancelled(delivery, CancelReason.REJECTED, tries, error, attempt)
     if tries >= delivery.max_tries:
-        return _cancelled(delivery, CancelReason.EXHAUSTED, tries, error, attempt)
+        return _cancelled(delivery, CancelReason.EXHAUSTED, tries, error, attempt, unanswered=result.unanswered)
     due_at = ended_at + timedelta(seconds=policy.delay_after(tries, result.delay))
     if delivery.expires_at is not None and due_at >= delivery.expires_at:
-        return _cancelled(delivery, CancelReason.EXPIRED, tries, error, attempt)
-    return _outcome(delivery, Status.FAILED, tries, due_at=due_at, last_error=error, attempt=attempt)
+        return _cancelled(delivery, CancelReason.EXPIRED, tries, error, attempt, unanswered=result.unanswered)
+    return _outcome(
+        delivery,
+        Status.FAILED,
+        tries,
+        due_at=due_at,
+        last_error=error,
+        attempt=attempt,
+        unanswered=result.unanswered,
+    )
 
 
 def already_sent(delivery: Delivery, record: Record) -> Outcome:
@@ -81,9 +89,23 @@ def returned(delivery: Delivery, *, due_at: datetime | None = None) -> Outcome:
 
 
 def _cancelled(
-    delivery: Delivery, reason: CancelReason, tries: int, error: str | None, attempt: Attempt | None
+    delivery: Delivery,
+    reason: CancelReason,
+    tries: int,
+    error: str | None,
+    attempt: Attempt | None,
+    *,
+    unanswered: bool = False,
 ) -> Outcome:
-    return _outcome(delivery, Status.CANCELLED, tries, cancel_reason=reason, last_error=error, attempt=attempt)
+    return _outcome(
+        delivery,
+        Status.CANCELLED,
+        tries,
+        cancel_reason=reason,
+        last_error=error,
+        attempt=attempt,
+        unanswered=unanswered,
+    )
 
 
 def _outcome(
@@ -97,6 +119,7 @@ def _outcome(
     cancel_reason: CancelReason | None = None,
     last_error: str | None = None,
     attempt: Attempt | None = None,
+    unanswered: bool = False,
 ) -> Outcome:
     return Outcome(
         message_id=delivery.id,
@@ -108,6 +131,7 @@ def _outcome(
         sent_at=sent_at,
         cancel_reason=cancel_reason,
         last_error=last_error,
+        unanswered=unanswered,
         attempt=attempt,
     )
 

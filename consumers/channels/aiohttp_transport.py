@@ -49,7 +49,8 @@ class AiohttpTransport:
             async with self._session.post(target, data=body, headers=headers, allow_redirects=False) as response:
                 return Answer(response.status, response.headers, await _read(response.content))
         except (aiohttp.ClientError, OSError, ValueError) as error:  # a TimeoutError is an OSError
-            raise TransportError(self._describe(error)) from None  # the cause's text would name the whole URL
+            # `from None`: the cause's text would name the whole URL.
+            raise TransportError(self._describe(error), unanswered=_may_have_gone_out(error)) from None
 
     async def close(self) -> None:
         await self._session.close()
@@ -76,6 +77,13 @@ async def _read(content: StreamReader) -> bytes:
         # The status has come. To take this for a failure would send an accepted message a second time.
         pass
     return bytes(body)
+
+
+def _may_have_gone_out(error: Exception) -> bool:
+    return not isinstance(
+        error,
+        aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError | aiohttp.NonHttpUrlClientError | ValueError,
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -29,6 +29,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     delay: float | None = None
     """Seconds that the far side asks us to wait (`Retry-After`); None leaves it to the retry policy."""
+    unanswered: bool = False
+    """It went out and no answer came: the far side may have taken it, and the next try is a possible duplicate."""
     status_code: int | None = None
     answer: bytes = b""
 

@@ -6,12 +6,12 @@ delivering by another way than the operator chose is worse than waiting.
 """
 
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 import structlog
 
 from consumers.channels.base import Channel, ChannelContext
-from tidings.recipients import CHANNEL_GROUP
+from tidings.recipients import channel_points
 
 OWN_PACKAGE = "tidings"
 
@@ -28,7 +28,7 @@ class ChannelRegistry:
     def load(cls, context: ChannelContext, points: Iterable[EntryPoint] | None = None) -> "ChannelRegistry":
         """Creates every channel that is installed (or those that `points` name)."""
         channels = {}
-        for name, point in _chosen(entry_points(group=CHANNEL_GROUP) if points is None else points).items():
+        for name, point in _chosen(channel_points() if points is None else points).items():
             try:
                 channels[name] = _create(point, context)
             except (Exception, SystemExit) as error:  # somebody else's code

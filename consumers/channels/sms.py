@@ -45,7 +45,7 @@ class SmsChannel(Channel):
         try:
             answer = await self.context.transport.post(self._url, body=body, headers=self._headers)
         except TransportError as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), unanswered=error.unanswered)
         match judge(answer, self.context.now):
             case Accepted() if answer.status == ACCEPTED:
                 # The gateway has the message from here on. Without a readable id it is sent all the same: another try

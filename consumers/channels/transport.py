@@ -19,6 +19,11 @@ class Answer(msgspec.Struct, frozen=True):
 class TransportError(Exception):
     """No answer: no connection, a broken one, or a time-out. Its text says which, and holds no secret."""
 
+    def __init__(self, text: str, *, unanswered: bool = False) -> None:
+        super().__init__(text)
+        self.unanswered = unanswered
+        """Whether the request may have gone out before."""
+
 
 class Transport(Protocol):
     """POSTs with time limits, without following redirects."""

@@ -1,7 +1,8 @@
 """Webhooks: the content POSTed as it is to the recipient's URL, by the Standard Webhooks specification.
 
 The receiver sees the same `webhook-id` in every try of a message, and can drop what it has seen. `tidings-attempt`
-counts the tries, and `tidings-possible-duplicate` marks a message whose consumer died while it was on its way.
+counts the tries, and `tidings-possible-duplicate` marks a message that may have come before: its consumer died while
+it was on its way, or an earlier try got no answer.
 """
 
 from typing import Final
@@ -60,7 +61,7 @@ class WebhookChannel(Channel):
         try:
             answer = await self.context.transport.post(delivery.recipient, body=body, headers=headers)
         except TransportError as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), unanswered=error.unanswered)
         return judge(answer, self.context.now)
 
     def _headers(self, delivery: Delivery, body: bytes) -> dict[str, str]:
@@ -72,7 +73,7 @@ class WebhookChannel(Channel):
         if self._key is not None:
             headers["webhook-signature"] = signature(self._key, message_id=message_id, timestamp=timestamp, body=body)
         headers["tidings-attempt"] = str(delivery.tries + 1)
-        if delivery.recoveries:
+        if delivery.possible_duplicate:
             headers["tidings-possible-duplicate"] = "true"
         return headers
 

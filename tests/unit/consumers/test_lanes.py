@@ -139,3 +139,21 @@ async def test_clear_gives_back_every_line() -> None:
     assert flight.lanes.waiting == 0
     flight.end("a0")
     assert flight.begun == ["a0", "a1"]
+
+
+async def test_a_destination_that_moves_on_is_waited_for() -> None:
+    flight = Flight()
+    await flight.enter("a", 8)
+    waiting = asyncio.create_task(flight.enter("a", 4, start=8))
+    # Ends come now and then: slower than anybody's patience, fast enough for the line.
+    for n in range(6):
+        await asyncio.sleep(module.PATIENCE_SECONDS * 0.9)
+        flight.end(f"a{n}")
+    assert await waiting == [None] * 4
+
+
+async def test_what_finds_no_room_stays_away_for_a_minute_at_most() -> None:
+    flight = Flight()
+    await flight.enter("a", 8)
+    stays = [await flight.lanes.enter("a", f"more{n}") for n in range(3000)]
+    assert max(stay or 0 for stay in stays) == module.LONGEST_STAY
