@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install run test check lock clean
+.PHONY: install run test check bench lock clean
 
 install: $(VENV)/.installed
 
@@ -27,6 +27,12 @@ check: install
 
 test: check
 	$(BIN)/python -m pytest
+
+ROUNDS ?= 3
+
+bench: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m benchmarks --rounds $(ROUNDS) --write
 
 # Takes the newest versions that pyproject.toml allows, and pins them.
 lock:

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -45,10 +46,8 @@ async def template_database(stores: EmbeddedStores) -> str:
 @pytest_asyncio.fixture
 async def postgres_uri(stores: EmbeddedStores, template_database: str) -> AsyncIterator[str]:
     """A database of the test's own, migrated and empty."""
-    name = f"test_{uuid4().hex}"
-    await _administer(stores, f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
-    yield _database_uri(stores, name)
-    await _administer(stores, f"DROP DATABASE {name} WITH (FORCE)")
+    async with fresh_database(stores, template_database) as uri:
+        yield uri
 
 
 @pytest_asyncio.fixture
@@ -71,6 +70,17 @@ def settings(postgres_uri: str, redis_uri: str, stores: EmbeddedStores) -> Setti
         environment="development",
         consumer_name=f"consumer-{uuid4().hex[:8]}",
     )
+
+
+@asynccontextmanager
+async def fresh_database(stores: EmbeddedStores, template: str) -> AsyncIterator[str]:
+    """A copy of the template, gone after the block."""
+    name = f"test_{uuid4().hex}"
+    await _administer(stores, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    try:
+        yield _database_uri(stores, name)
+    finally:
+        await _administer(stores, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _database_uri(stores: EmbeddedStores, name: str) -> str:

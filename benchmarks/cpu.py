@@ -1,0 +1,49 @@
+"""Figure 3: CPU time of a delivered message.
+
+Ours is the consumers and the producer, at the number of consumers that was fastest in figure 1; the stores are given
+beside it. The reference is the CPU time that the bare aiohttp client takes for a request. Recording the outcomes is in
+it; the receiver is on neither side.
+
+What would make it lie: CPU time is counted in ticks of 10 ms for each process, and a core that is shared with other
+work (or with its other half) makes every instruction dearer, for both sides alike.
+"""
+
+from benchmarks.rig.bare import bare
+from benchmarks.rig.delivery import best
+from benchmarks.rig.figure import Figure, Goal, Numbers, Round
+from benchmarks.rig.running import main
+
+MICRO = 1e6
+
+
+async def measure(current: Round) -> Numbers:
+    numbers = {"bare aiohttp client (µs)": (await current.once(bare)).cpu * MICRO}
+    for transport in ("aiohttp", "pyreqwest"):
+        if fastest := await best(current, transport):
+            cpu, each = fastest.cpu, MICRO / fastest.messages
+            numbers |= {
+                f"{transport}: consumers and producer (µs)": (cpu.consumers + cpu.producer) * each,
+                f"{transport}: consumers (µs)": cpu.consumers * each,
+                f"{transport}: producer (µs)": cpu.producer * each,
+                f"{transport}: Postgres (µs)": cpu.postgres * each,
+                f"{transport}: Redis (µs)": cpu.redis * each,
+            }
+    return numbers
+
+
+FIGURE = Figure(
+    number=3,
+    title="CPU time of a delivered message",
+    measure=measure,
+    goals=[
+        Goal(
+            what="CPU of our processes for a message, to the bare client's for a request",
+            measured="aiohttp: consumers and producer (µs)",
+            reference="bare aiohttp client (µs)",
+            at_most=1.35,
+        )
+    ],
+)
+
+if __name__ == "__main__":
+    main(FIGURE)

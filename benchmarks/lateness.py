@@ -1,0 +1,57 @@
+"""Figure 4: how late a message is, when its due time comes while others flow.
+
+5,000 messages are in Postgres, their due times spread evenly over 30 s; one producer and two consumers are idle when
+the first is due. Lateness is the receiver's time of arrival minus `due_at`; both are of the same machine's clock.
+
+What would make it lie: with several machines, clocks that differ; here, other work on the machine, which shows in the
+99th percentile first.
+"""
+
+import statistics
+from datetime import timedelta
+
+from benchmarks.rig.figure import Figure, Goal, Numbers, Round
+from benchmarks.rig.running import main
+from benchmarks.rig.system import system
+from tidings.model import utc_now
+
+MILLI = 1e3
+LEAD = timedelta(seconds=2)
+"""From putting the messages in to the first due time."""
+
+
+async def measure(current: Round) -> Numbers:
+    count, spread = current.pick((5_000, timedelta(seconds=30)), (300, timedelta(seconds=2)))
+    gateway = current.machine.gateway
+    async with system(current.machine) as running:
+        await running.start_consumers(current.pick(2, 1))
+        await running.start_producer()
+        await running.warm_up()
+        await gateway.remember()
+        first = utc_now() + LEAD
+        await running.database.put_waiting(count, due_at=first, spread=spread)
+        await gateway.received(count, within=(LEAD + spread).total_seconds() + 30)
+        arrivals = await gateway.arrivals()
+        await running.settled()
+    late = sorted(arrivals[number] - (first + spread * number / count).timestamp() for number in range(count))
+    return {
+        "earliest (ms)": late[0] * MILLI,
+        "median lateness (ms)": statistics.median(late) * MILLI,
+        "99th percentile (ms)": late[int(count * 0.99)] * MILLI,
+        "latest (ms)": late[-1] * MILLI,
+    }
+
+
+FIGURE = Figure(
+    number=4,
+    title="lateness of messages spread over 30 s",
+    measure=measure,
+    goals=[
+        Goal(what="lateness, median", measured="median lateness (ms)", at_most=10),
+        Goal(what="lateness, 99th percentile", measured="99th percentile (ms)", at_most=50),
+        Goal(what="none early", measured="earliest (ms)", at_least=0),
+    ],
+)
+
+if __name__ == "__main__":
+    main(FIGURE)

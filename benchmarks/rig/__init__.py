@@ -1,0 +1,1 @@
+"""What the figures share: programs to measure against, processes to measure, meters, and the report."""

@@ -1,0 +1,72 @@
+"""The measurement behind figures 1 to 3: due rows in Postgres, and how fast and at what cost the receiver has them.
+
+Everything is running, warm and idle, its queue stopped, when the rows are put in; the clock starts when the queue is
+started, and ends at the receiver's last arrival. The CPU time also covers the recording of the outcomes.
+"""
+
+import importlib.util
+from typing import Final
+
+import msgspec
+
+from benchmarks.rig.figure import Round
+from benchmarks.rig.machine import Machine
+from benchmarks.rig.system import CpuTimes, system
+from tidings.settings import Settings
+
+MESSAGES: Final = 20_000
+QUICK: Final = 1_000
+WITHIN_SECONDS: Final = 120.0
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """One delivery of many messages."""
+
+    consumers: int
+    transport: str
+    messages: int
+    seconds: float
+    cpu: CpuTimes
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.messages / self.seconds
+
+
+def transports() -> list[str]:
+    """Those that can be measured here: the default, and the fast one where it is there."""
+    fast = "http_transport" in Settings.__struct_fields__ and importlib.util.find_spec("pyreqwest") is not None
+    return ["aiohttp", "pyreqwest"] if fast else ["aiohttp"]
+
+
+async def deliver(machine: Machine, *, messages: int, consumers: int, transport: str = "aiohttp") -> Delivered:
+    """Delivers so many messages through so many consumers."""
+    async with system(machine) as running:
+        await running.start_consumers(consumers, HTTP_TRANSPORT=transport)
+        await running.start_producer()
+        await running.warm_up()
+        await running.hold()
+        await running.database.put_waiting(messages)
+        await running.database.run("checkpoint")
+        before = running.cpu()
+        began = await running.release()
+        ended = await machine.gateway.received(messages, within=WITHIN_SECONDS)
+        await running.settled()
+        cpu = running.cpu() - before
+    return Delivered(consumers, transport, messages, ended - began, cpu)
+
+
+async def deliveries(current: Round) -> list[Delivered]:
+    """With each transport and number of consumers."""
+    return [
+        await deliver(current.machine, messages=current.pick(MESSAGES, QUICK), consumers=consumers, transport=transport)
+        for transport in transports()
+        for consumers in current.pick((1, 2, 3), (1,))
+    ]
+
+
+async def best(current: Round, transport: str = "aiohttp") -> Delivered | None:
+    """The fastest with a transport; None where that one is not there."""
+    measured = [each for each in await current.once(deliveries) if each.transport == transport]
+    return max(measured, key=lambda each: each.rate, default=None)

@@ -1,0 +1,42 @@
+-- name: put_waiting(count, channel, recipients, due_at, spread)!
+-- Messages that wait, numbered from 0, their recipients in turn, their due times spread evenly over `spread`.
+INSERT INTO messages (id, user_id, queue, channel, recipient, content, priority, max_tries, due_at, created_at)
+SELECT
+    uuidv7(), NULL, 'default', :channel, (:recipients::text[])[1 + number % cardinality(:recipients::text[])],
+    '#' || number || ' Your parcel arrives today between 14:00 and 16:00. Track it at https://parcels.example/4711',
+    1, 5, :due_at::timestamptz + :spread::interval * number / :count::integer, now()
+FROM generate_series(0, :count::integer - 1) AS number;
+
+-- name: put_finished(count)!
+-- Messages that were sent, as they pile up until their retention is over.
+INSERT INTO messages (
+    id, user_id, queue, channel, recipient, content, priority, status, tries, max_tries, due_at, created_at, sent_at,
+    provider_message_id
+)
+SELECT
+    uuidv7(), NULL, 'default', 'sms', '+4915112345678',
+    '#' || number || ' Your parcel arrives today between 14:00 and 16:00. Track it at https://parcels.example/4711',
+    1, 'sent', 1, 5, now(), now(), now(), to_char(number, 'FM00000000') || '-0000-4000-8000-000000000000'
+FROM generate_series(1, :count::integer) AS number;
+
+-- name: hold_queue(active)!
+-- Stops or starts the queue before any producer runs.
+UPDATE queues SET active = :active;
+
+-- name: under_way()$
+-- Whether anything is being delivered, or waits to be now.
+SELECT
+    EXISTS (SELECT FROM batches)
+    OR EXISTS (SELECT FROM messages WHERE status IN ('pending', 'failed') AND queue = 'default' AND due_at <= now());
+
+-- name: count_by_status(status)$
+-- Messages in a status.
+SELECT count(*) FROM messages WHERE status = :status::text::message_status;
+
+-- name: checkpoint#
+-- What was written before a measurement is not to be paid for in it.
+CHECKPOINT;
+
+-- name: analyze#
+-- As autovacuum would have by the time a table has grown this far.
+VACUUM (ANALYZE) messages;

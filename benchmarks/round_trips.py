@@ -1,0 +1,86 @@
+"""Figure 8: Redis commands and Postgres statements for a delivered message, at 1, 4, 16 and 32 consumers.
+
+Counted from the start of the queue until the last outcome is on record, with everything that all processes say
+meanwhile: offers of slots, polls, heartbeats, renewals. A command inside of a Redis script counts as one. Nothing is
+timed here, because the log that statements are counted by slows Postgres down.
+
+What would make it lie: polls go by time, not by message, so a slower machine has more of them to a message; and many
+consumers share the same 20,000 messages, so each one's batches are fewer.
+"""
+
+import asyncio
+from collections import Counter
+
+from benchmarks.rig.figure import Figure, Goal, Numbers, Round
+from benchmarks.rig.machine import Machine
+from benchmarks.rig.meters import PostgresMeter, RedisMeter
+from benchmarks.rig.running import main
+from benchmarks.rig.system import system
+
+LOG_SECONDS = 0.3
+"""Until what Postgres logged has come through the pipe."""
+
+
+async def count(machine: Machine, *, messages: int, consumers: int) -> tuple[Counter[str], Counter[str]]:
+    """Redis commands and Postgres statements of one delivery."""
+    redis = RedisMeter(machine.redis)
+    async with system(machine) as running:
+        postgres = PostgresMeter(running.database.uri, machine.postgres_log)
+        await postgres.start()
+        await running.start_consumers(consumers)
+        await running.start_producer()
+        await running.warm_up()
+        await running.hold()
+        await running.database.put_waiting(messages)
+        postgres.mark()
+        await redis.start()
+        await running.release()
+        await machine.gateway.received(messages, within=120)
+        commands = await redis.commands()
+        await running.settled()
+        await asyncio.sleep(LOG_SECONDS)
+        return commands, postgres.statements()
+
+
+async def measure(current: Round) -> Numbers:
+    messages = current.pick(20_000, 1_000)
+    numbers = {}
+    for consumers in current.pick((1, 4, 16, 32), (1,)):
+        commands, statements = await count(current.machine, messages=messages, consumers=consumers)
+        numbers[f"{consumers} consumers: Redis (commands/message)"] = commands.total() / messages
+        numbers[f"{consumers} consumers: Postgres (statements/message)"] = statements.total() / messages
+        for kind, counted in (("Redis", commands), ("Postgres", statements)):
+            for name, calls in counted.most_common(current.pick(6, 2)):
+                numbers[f"{consumers} consumers: {kind}: `{name}` (per message)"] = calls / messages
+    return numbers
+
+
+FIGURE = Figure(
+    number=8,
+    title="round trips of a delivered message",
+    measure=measure,
+    rounds=1,
+    goals=[
+        goal
+        for store, unit, limit in (("Redis", "commands", 1.5), ("Postgres", "statements", 0.1))
+        for goal in (
+            *(
+                Goal(
+                    what=f"{store} {unit} a message at {consumers} consumers, to 1 consumer",
+                    measured=f"{consumers} consumers: {store} ({unit}/message)",
+                    reference=f"1 consumers: {store} ({unit}/message)",
+                    at_most=1.2,
+                )
+                for consumers in (4, 16, 32)
+            ),
+            Goal(
+                what=f"{store} {unit} a message at 32 consumers",
+                measured=f"32 consumers: {store} ({unit}/message)",
+                at_most=limit,
+            ),
+        )
+    ],
+)
+
+if __name__ == "__main__":
+    main(FIGURE)

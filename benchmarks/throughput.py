@@ -1,0 +1,47 @@
+"""Figure 1: delivered messages a second, from due rows in Postgres to the receiver's count.
+
+Ours is everything on one machine: Postgres and Redis with their durable settings, a producer, the best number of
+consumers, the receiver. The reference is a bare aiohttp client loop in one process, which stores and records nothing.
+
+What would make it lie: a warm-up that one side lacks (both have one), a receiver that limits (`rig/receiver.py`), and a
+single core: the reference needs two (itself and the receiver), ours shares the same two among all its processes.
+"""
+
+from benchmarks.rig.bare import bare
+from benchmarks.rig.delivery import best, deliveries
+from benchmarks.rig.figure import Figure, Goal, Numbers, Round
+from benchmarks.rig.running import main
+
+
+async def measure(current: Round) -> Numbers:
+    numbers = {"bare aiohttp client (messages/s)": (await current.once(bare)).rate}
+    for each in await current.once(deliveries):
+        numbers[f"{each.transport}, {each.consumers} consumers (messages/s)"] = each.rate
+    for transport in ("aiohttp", "pyreqwest"):
+        if fastest := await best(current, transport):
+            numbers[f"{transport}, best (messages/s)"] = fastest.rate
+    return numbers
+
+
+FIGURE = Figure(
+    number=1,
+    title="delivered messages a second",
+    measure=measure,
+    goals=[
+        Goal(
+            what="delivered over aiohttp, to a bare aiohttp client",
+            measured="aiohttp, best (messages/s)",
+            reference="bare aiohttp client (messages/s)",
+            at_least=1.0,
+        ),
+        Goal(
+            what="delivered over the fast transport, to the same",
+            measured="pyreqwest, best (messages/s)",
+            reference="bare aiohttp client (messages/s)",
+            at_least=1.6,
+        ),
+    ],
+)
+
+if __name__ == "__main__":
+    main(FIGURE)
