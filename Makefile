@@ -28,10 +28,8 @@ check: install
 test: check
 	$(BIN)/python -m pytest
 
-ROUNDS ?= 3
-
+bench: ROUNDS ?= 3
 bench: install
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m benchmarks --rounds $(ROUNDS) --write
 
 # Takes the newest versions that pyproject.toml allows, and pins them.

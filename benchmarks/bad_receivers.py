@@ -23,16 +23,15 @@ SHARE = 10
 """Of so many messages, three go to the bad receiver."""
 HANGS = GOOD
 """Index of the port that hangs."""
-CONSUMERS = 2
 
 
-async def rate(machine: Machine, *, good: int, bad: str | None, timeout: float) -> float:
+async def rate(machine: Machine, *, good: int, bad: str | None, consumers: int, timeout: float) -> float:
     """Messages a second to the good receivers, for which `good` messages are there; `timeout` is that of a delivery."""
     recipients = _mixed(machine.gateway.urls[:GOOD], bad)
     messages = good if bad is None else good * SHARE // GOOD
     environ = {"DELIVERY_TIMEOUT": str(timeout), "CONNECT_TIMEOUT": "1", "GRACE_SECONDS": str(timeout)}
     async with system(machine) as running:
-        await running.start_consumers(CONSUMERS, **environ)
+        await running.start_consumers(consumers, **environ)
         await running.start_producer()
         await running.warm_up()
         if bad == machine.gateway.urls[HANGS]:
@@ -63,14 +62,17 @@ def refusing_port() -> socket.socket:
 async def measure(current: Round) -> Numbers:
     machine = current.machine
     good = current.pick(14_000, 1_400)
-    timeout = current.pick(3.0, 1.0)
+    consumers, timeout = current.pick((2, 3.0), (1, 1.0))
     with refusing_port() as closed:
         bad = {
             "no bad receiver (messages/s)": None,
             "30 % to one that hangs (messages/s)": machine.gateway.urls[HANGS],
             "30 % to one that refuses (messages/s)": f"http://127.0.0.1:{closed.getsockname()[1]}/messages",
         }
-        return {name: await rate(machine, good=good, bad=url, timeout=timeout) for name, url in bad.items()}
+        return {
+            name: await rate(machine, good=good, bad=url, consumers=consumers, timeout=timeout)
+            for name, url in bad.items()
+        }
 
 
 FIGURE = Figure(

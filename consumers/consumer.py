@@ -24,11 +24,13 @@ from consumers.delivery_record import DeliveryRecords
 from consumers.dispatcher import Dispatcher
 from consumers.leases import Leases, OpenBatch
 from consumers.recorder import Recorder
+from consumers.senders import CachedSenders
 from consumers.slots import SlotOffers
 from sql.database import AWAY
 from sql.store import Store
 from tidings import keys
 from tidings.cancellation import cancel_and_wait
+from tidings.egress import webhook_egress
 from tidings.errors import describe
 from tidings.model import Delivery, utc_now
 from tidings.retry import RetryPolicy
@@ -44,13 +46,23 @@ LAST_WRITES_SECONDS = 10.0
 class Consumer:
     """All of one consumer but the arq worker, which may come and go with Redis."""
 
-    def __init__(self, settings: Settings, store: Store, redis: Redis, transport: AiohttpTransport) -> None:
+    def __init__(self, settings: Settings, store: Store, redis: Redis) -> None:
         self.settings = settings
         self.name = settings.consumer_name
         self._store = store
         self.redis = redis
-        self._transport = transport
-        self._channels = ChannelRegistry.load(ChannelContext(settings=settings, transport=transport))
+        # Two, since a connection that nobody checked must not serve who may only go to checked ones.
+        self._transport = AiohttpTransport(settings, egress=webhook_egress(settings))
+        self._operators_transport = AiohttpTransport(settings)
+        self._senders = CachedSenders(store.users.senders, clock=time.monotonic)
+        self._channels = ChannelRegistry.load(
+            ChannelContext(
+                settings=settings,
+                transport=self._transport,
+                operators_transport=self._operators_transport,
+                senders=self._senders,
+            )
+        )
         self._leases = Leases(
             store,
             lease_seconds=settings.lease_seconds,
@@ -85,7 +97,7 @@ class Consumer:
         store = await Store.connect(
             settings.postgres_uri, process=f"consumer {settings.consumer_name}", lease_seconds=settings.lease_seconds
         )
-        consumer = cls(settings, store, connect_redis(settings), AiohttpTransport(settings))
+        consumer = cls(settings, store, connect_redis(settings))
         consumer._loops = [
             asyncio.create_task(loop(), name=name)
             for name, loop in {
@@ -133,6 +145,7 @@ class Consumer:
         await cancel_and_wait(*self._loops)
         await self._channels.close()
         await self._transport.close()
+        await self._operators_transport.close()
         await self.redis.aclose()
         await self._store.close()
         log.info("consumer has stopped", consumer=self.name)
@@ -178,6 +191,7 @@ class Consumer:
         return batch
 
     async def _start_all(self, deliveries: Sequence[Delivery], batch: OpenBatch) -> None:
+        await self._read_senders(deliveries)
         by_destination: dict[str, list[Delivery]] = defaultdict(list)
         for delivery in await self._without_delivered(deliveries, batch):
             by_destination[self._dispatcher.destination(delivery)].append(delivery)
@@ -187,6 +201,13 @@ class Consumer:
     async def _start(self, deliveries: Sequence[Delivery], batch: OpenBatch, destination: str) -> None:
         for delivery in deliveries:
             await self._dispatcher.start(delivery, batch, destination)
+
+    async def _read_senders(self, deliveries: Sequence[Delivery]) -> None:
+        """All users of a batch at once, before its deliveries ask for them one by one."""
+        try:
+            await self._senders.read(d.user_id for d in deliveries if d.user_id is not None)
+        except AWAY as error:
+            log.warning("users were not read; their deliveries will ask again", error=describe(error))
 
     async def _without_delivered(self, deliveries: Sequence[Delivery], batch: OpenBatch) -> list[Delivery]:
         """Leaves out what an earlier consumer delivered before it died."""

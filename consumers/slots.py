@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from tidings import keys
+from tidings.errors import describe
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,7 @@ class SlotOffers:
         self._freed = asyncio.Event()
         self._offer = redis.register_script(OFFER)
         self._withdrawn = False
+        self._away = False
 
     def occupy(self, slot: str) -> None:
         """A batch has come through this slot."""
@@ -60,9 +62,14 @@ class SlotOffers:
                 try:
                     await self._offer(keys=[keys.SLOTS], args=slots)
                 except (RedisError, OSError) as error:
-                    log.warning("cannot offer slots", error=str(error))
+                    if not self._away:
+                        log.warning("waiting for Redis: no slots are offered", error=describe(error))
+                        self._away = True
                     await asyncio.sleep(REPEAT_SECONDS)
                     continue
+                if self._away:
+                    log.info("Redis is there: slots are offered")
+                    self._away = False
             try:
                 await asyncio.wait_for(self._freed.wait(), timeout=REPEAT_SECONDS)
             except TimeoutError:

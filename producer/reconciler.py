@@ -5,7 +5,8 @@ anywhere changes nothing or everything. One reconciler leads at a time (an advis
 after a lost connection, does no harm.
 
 The danger is to take batches from consumers that are well: while Postgres stands still, nobody can renew. So the
-server's clock, never ours, says how long nobody could: after a gap, a restart or an error, one lease passes first.
+server's clock, never ours, says how long nobody could: after a gap, a restart or an error, one lease passes first. A
+batch that nobody has started is in no danger, and comes back at any time.
 """
 
 import asyncio
@@ -73,6 +74,9 @@ class Reconciler:
         """One look: takes back what may be taken back, ends what has expired, heals what lost its batch."""
         expired = await self._store.batches.expired(limit=AT_ONCE)
         if self._patient(expired):
+            # Nobody has to renew what nobody has started.
+            if expired.ids and (released := await self._store.batches.release(expired.ids)):
+                log.info("batches that were not taken come back", messages=released)
             return
         if expired.ids:
             reclaimed = await self._store.batches.reclaim(
@@ -122,5 +126,5 @@ class Reconciler:
     async def _stop_leading(self) -> None:
         if self._leading is not None:
             connection, self._leading = self._leading, None
-            with contextlib.suppress(asyncpg.PostgresError, OSError, asyncpg.InterfaceError, TimeoutError):
+            with contextlib.suppress(asyncpg.PostgresError, *AWAY):
                 await connection.close(timeout=1)

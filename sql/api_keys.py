@@ -22,7 +22,7 @@ class ApiKeyStore:
         *,
         name: str,
         prefix: str,
-        hash: bytes,
+        hash: bytes,  # noqa: A002
         channels: Sequence[str] | None = None,
     ) -> ApiKey:
         """Keeps a key of an existing user. `prefix` is unique: enough of it must be random."""

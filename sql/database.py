@@ -27,6 +27,8 @@ AWAY: Final = (
     asyncio.TimeoutError,
     StoreUnavailableError,
     asyncpg.InterfaceError,
+    # A connection that is used in the moment between the server's farewell and its end.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,

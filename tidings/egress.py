@@ -8,6 +8,7 @@ The blocks are those of IANA's registries of special-purpose addresses (RFC 6890
 unicast (RFC 4291); everything outside of it is refused without a name of its own.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+LAST_PORT: Final = 65535
+_PORTS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
@@ -56,7 +60,7 @@ class Egress(msgspec.Struct, frozen=True):
     """What may be connected to: public addresses, and what `networks` opens; in both, `ports` only."""
 
     networks: tuple[Network, ...] = ()
-    ports: tuple[range, ...] = (range(1, 65536),)
+    ports: tuple[range, ...] = (range(1, LAST_PORT + 1),)
 
     def check(self, ip: str, port: int) -> str | None:
         """Why a socket may not connect there; None where it may. What is no address is refused."""
@@ -103,10 +107,11 @@ def port_ranges(texts: Iterable[str]) -> tuple[range, ...]:
     """From `443` and `1024-65535`. Raises ValueError for what is neither."""
     ranges = []
     for text in texts:
-        first, _, last = text.partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal() and 0 < int(first) <= int(last or first) < 65536):  # noqa: PLR2004
+        found = _PORTS.fullmatch(text)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if not 0 < first <= last <= LAST_PORT:
             raise ValueError(f"{text!r} is neither a port nor a range such as 1024-65535")
-        ranges.append(range(int(first), int(last or first) + 1))
+        ranges.append(range(first, last + 1))
     return tuple(ranges)
 
 

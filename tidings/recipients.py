@@ -124,7 +124,7 @@ def _email_address(recipient: str) -> str:
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  (takes 40 ms)
 
     try:
-        # Any domain that is well-formed: `root@localhost` has a mail server in some deployments.
+        # Host names without a dot too: `root@mailhost` is an address within some deployments.
         return validate_email(recipient, check_deliverability=False, globally_deliverable=False).normalized
     except EmailNotValidError as error:
         reason = " ".join(str(error).split())

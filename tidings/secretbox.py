@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from tidings.accounts import Sealed
 from tidings.errors import SettingsError, UnsealError
 
+KEY_LENGTH: Final = 44
 KEY_RULE: Final = "must be 32 bytes in URL-safe base64; `tidings secrets new-key` makes one"
 
 
@@ -74,6 +75,8 @@ class SecretBox:
 
 def fernet(key: str) -> Fernet:
     """Raises ValueError, in words that do not repeat the key."""
+    if len(key) != KEY_LENGTH:  # what comes after the end of the base64 would be passed over
+        raise ValueError(KEY_RULE)
     try:
         return Fernet(key)
     except ValueError:

@@ -50,8 +50,8 @@ SCHEDULED: Final = 5
 Given = Annotated[str, Meta(min_length=1)]
 
 
-class RegisterRequest(Discreet, frozen=True, kw_only=True):
-    """An account, and how its mail is sent; two of the names are spelled in two ways."""
+class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An account, and how its mail is sent; two of the names are spelled in two ways. Shows nothing of itself."""
 
     email: Given
     password: Given
@@ -61,6 +61,9 @@ class RegisterRequest(Discreet, frozen=True, kw_only=True):
     password_of_smtp: Given | None = msgspec.field(name="smtp-password", default=None)
     smtp_username: Given | None = None
     smtp_password: Given | None = None
+
+    def __repr__(self) -> str:
+        return "RegisterRequest(…)"
 
     def registration(self) -> Registration:
         """The same for the accounts. Raises InvalidError."""

@@ -17,7 +17,7 @@ import asyncpg
 import psutil
 from redis.asyncio import Redis
 
-_STATEMENT: Final = re.compile(r"^.* LOG:  (?:execute [^:]*|statement): (.*)", re.MULTILINE)
+_STATEMENT: Final = re.compile(r"^.* LOG:  (?:execute [^:]*|statement): \s*(\S.*)", re.MULTILINE)
 _OURS: Final = frozenset({"info", "config|resetstat", "flushall", "client|setinfo"})
 """What the meters themselves send, and what a client says at its start."""
 

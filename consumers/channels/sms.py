@@ -43,7 +43,7 @@ class SmsChannel(Channel):
             return Retry(error="WEBHOOK_URL is not set: there is no SMS gateway to send to")
         body = self._order.encode(_Order(delivery.recipient, delivery.content))
         try:
-            answer = await self.context.transport.post(self._url, body=body, headers=self._headers)
+            answer = await self.context.operators_transport.post(self._url, body=body, headers=self._headers)
         except TransportError as error:
             return Retry(error=str(error), unanswered=error.unanswered)
         match judge(answer, self.context.now):

@@ -78,7 +78,7 @@ class SmtpConnection:
 
     @property
     def reusable(self) -> bool:
-        """Whether another mail may go over it."""
+        """Whether another mail may go over it: only where one has gone before, which is after the login."""
         return self._between_mails and self._smtp is not None and self._smtp.is_connected
 
     async def open(self) -> None:
@@ -102,11 +102,9 @@ class SmtpConnection:
         await self._hello()
         if not implicit:
             await self._start_tls(loopback=loopback)
-        self._between_mails = True
 
     async def log_in(self, username: str, password: str) -> None:
         """Raises SmtpError, whose text and answer hold nothing of what was sent."""
-        self._between_mails = False
         smtp = self._connected
         offered = {name.upper() for name in smtp.server_auth_methods}
         # Without TLS, the one that does not show the password.
@@ -123,21 +121,17 @@ class SmtpConnection:
                 if failure.code not in _WRONG_MECHANISM or mechanism == mechanisms[-1]:
                     raise
             else:
-                break
-        self._between_mails = True
+                return
 
     async def send(self, mail: Mail, deadline: asyncio.Timeout) -> SMTPResponse:
         """The reply that takes the mail. Puts `deadline` off where the mail is out and only that reply is missing.
 
         Raises SmtpError.
         """
-        smtp = self._connected
-        if mail.smtputf8 and not smtp.supports_extension("smtputf8"):
-            raise PermanentError(Phase.MAIL, "the server takes no address with letters outside ASCII (SMTPUTF8)")
         self._between_mails = False
         self.mails += 1
         try:
-            reply = await self._transact(smtp, mail, deadline)
+            reply = await self._transact(mail, deadline)
         except (ConnectionLostError, OutcomeUnknownError):
             raise
         except SmtpError:
@@ -188,7 +182,10 @@ class SmtpConnection:
         self._encrypted = True
         await self._hello()
 
-    async def _transact(self, smtp: aiosmtplib.SMTP, mail: Mail, deadline: asyncio.Timeout) -> SMTPResponse:
+    async def _transact(self, mail: Mail, deadline: asyncio.Timeout) -> SMTPResponse:
+        smtp = self._connected
+        if mail.smtputf8 and not smtp.supports_extension("smtputf8"):
+            raise PermanentError(Phase.MAIL, "the server takes no address with letters outside ASCII (SMTPUTF8)")
         if self._unfinished:
             await self._command(Phase.RSET, b"RSET")
             self._unfinished = False

@@ -25,6 +25,10 @@ class TransportError(Exception):
         """Whether the request may have gone out before."""
 
 
+class ForbiddenError(TransportError):
+    """The address is not open to users' messages. Its text does not say which address it is."""
+
+
 class Transport(Protocol):
     """POSTs with time limits, without following redirects."""
 

@@ -3,17 +3,25 @@
 The receiver sees the same `webhook-id` in every try of a message, and can drop what it has seen. `tidings-attempt`
 counts the tries, and `tidings-possible-duplicate` marks a message that may have come before: its consumer died while
 it was on its way, or an earlier try got no answer.
+
+Each user has a signing secret of their own, or signs with the operator's. For a day after it was replaced, the old one
+signs too, and `webhook-signature` holds both: a receiver that knows either is served.
 """
 
+from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
 from consumers.channels.base import Channel, ChannelContext, Rejected, Result, Retry
 from consumers.channels.http import judge
-from consumers.channels.transport import TransportError
+from consumers.channels.transport import ForbiddenError, TransportError
+from tidings.accounts import Sealed
+from tidings.errors import StoreUnavailableError, UnsealError
 from tidings.headers import HeaderError, check_headers
 from tidings.model import Delivery
+from tidings.secretbox import Purpose, SecretBox
 from tidings.signing import signature, signing_key
 
 OWN_PREFIXES: Final = ("webhook-", "tidings-")
@@ -42,12 +50,13 @@ _ANY_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 class WebhookChannel(Channel):
-    """Any 2xx is a delivery. Signed where `WEBHOOK_SIGNING_SECRET` is set."""
+    """Any 2xx is a delivery. Signed where the user has a secret or `WEBHOOK_SIGNING_SECRET` is set."""
 
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
         secret = context.settings.webhook_signing_secret
-        self._key = signing_key(secret) if secret else None
+        self._operators_keys = [signing_key(secret)] if secret else []
+        self._box = SecretBox(context.settings.secret_keys)
 
     def destination(self, delivery: Delivery) -> str:
         return delivery.recipient.partition("://")[2].partition("/")[0]
@@ -55,23 +64,47 @@ class WebhookChannel(Channel):
     async def deliver(self, delivery: Delivery) -> Result:
         body = delivery.content.encode()
         try:
-            headers = self._headers(delivery, body)
+            headers = self._headers(delivery, body, await self._keys(delivery))
         except HeaderError as error:
             return Rejected(error=f"headers: {error}")
+        except (UnsealError, StoreUnavailableError) as error:
+            return Retry(error=str(error))
         try:
             answer = await self.context.transport.post(delivery.recipient, body=body, headers=headers)
+        except ForbiddenError as error:
+            # For good: the guard must not become a way to watch an internal name until it leads somewhere else.
+            return Rejected(error=str(error))
         except TransportError as error:
             return Retry(error=str(error), unanswered=error.unanswered)
         return judge(answer, self.context.now)
 
-    def _headers(self, delivery: Delivery, body: bytes) -> dict[str, str]:
+    async def _keys(self, delivery: Delivery) -> list[bytes]:
+        """What signs the messages of a user now, the newest first. Raises UnsealError, StoreUnavailableError."""
+        sender = None if delivery.user_id is None else await self.context.senders.get(delivery.user_id)
+        if sender is None or sender.secret is None:
+            return self._operators_keys
+        keys = [self._key(sender.secret, sender.id)]
+        if sender.previous_until is not None and self.context.now() < sender.previous_until:
+            before = sender.previous_secret
+            keys += self._operators_keys if before is None else [self._key(before, sender.id)]
+        return keys
+
+    def _key(self, secret: Sealed, owner: UUID) -> bytes:
+        try:
+            return signing_key(self._box.unseal(secret, Purpose.WEBHOOK_SECRET, owner))
+        except ValueError as error:
+            raise UnsealError(f"the user's signing secret {error}") from None
+
+    def _headers(self, delivery: Delivery, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
         headers = _passed_on(delivery.headers) if delivery.headers else {}
         if "content-type" not in headers:
             headers["content-type"] = _content_type(body)
         message_id = headers["webhook-id"] = str(delivery.id)
         timestamp = headers["webhook-timestamp"] = str(int(self.context.now().timestamp()))
-        if self._key is not None:
-            headers["webhook-signature"] = signature(self._key, message_id=message_id, timestamp=timestamp, body=body)
+        if keys:
+            headers["webhook-signature"] = " ".join(
+                signature(key, message_id=message_id, timestamp=timestamp, body=body) for key in keys
+            )
         headers["tidings-attempt"] = str(delivery.tries + 1)
         if delivery.possible_duplicate:
             headers["tidings-possible-duplicate"] = "true"

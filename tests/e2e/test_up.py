@@ -166,5 +166,5 @@ async def test_a_setting_that_a_process_refuses_ends_everything(
     )
     _, complaint = await process.communicate()
     assert process.returncode == 2
-    assert b"API_KEY" in complaint
+    assert b"SECRET_KEY" in complaint
     assert on_directory(data_dir) == []

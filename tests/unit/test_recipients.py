@@ -95,6 +95,36 @@ def test_what_is_no_webhook_url_is_refused(recipient: str, part: str) -> None:
         check_recipient("webhook", recipient)
 
 
+@pytest.mark.parametrize(
+    ("recipient", "normal"),
+    [
+        ("somebody@example.com", "somebody@example.com"),
+        (" Some.Body+tag@EXAMPLE.com ", "Some.Body+tag@example.com"),
+        ("root@mailhost", "root@mailhost"),
+        ("jörg@bücher.example", "jörg@bücher.example"),
+        ("a@xn--bcher-kva.example", "a@bücher.example"),
+        ("o'brien@mail.example.com", "o'brien@mail.example.com"),
+    ],
+)
+def test_email_addresses(recipient: str, normal: str) -> None:
+    assert check_recipient("email", recipient) == normal
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        *("", "nobody", "@example.com", "a@", "a@b@example.com", "a@-example.com", "a@example..com", ".a@example.com"),
+        *("a b@example.com", "a@exam ple.com", "Somebody <a@example.com>", "<a@example.com>", "a@example.com, b@c.de"),
+        *("a@example.com\r\nRCPT TO:<b@example.com>", "a@example.com\nBcc: b", "a\x00@example.com", "a@example.com>"),
+        *("a@[127.0.0.1]", "a@" + "b." * 130 + "com", "a@exa\u2028mple.com", "\ud800@b.com"),
+    ],
+)
+def test_what_is_no_email_address_is_refused(recipient: str) -> None:
+    with pytest.raises(RecipientError) as raised:
+        check_recipient("email", recipient)
+    assert len(str(raised.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize("channel", ["echo", "somebody-elses"])
 def test_other_channels_take_any_text_of_one_line(channel: str) -> None:
     assert check_recipient(channel, "  die Welt 👋🏽 ") == "die Welt 👋🏽"
@@ -103,7 +133,7 @@ def test_other_channels_take_any_text_of_one_line(channel: str) -> None:
             check_recipient(channel, wrong)
 
 
-@given(channel=st.sampled_from(["sms", "webhook", "echo"]), recipient=st.text())
+@given(channel=st.sampled_from(["sms", "webhook", "email", "echo"]), recipient=st.text() | st.emails())
 def test_a_check_gives_a_normal_form_or_a_line(channel: str, recipient: str) -> None:
     try:
         normal = check_recipient(channel, recipient)
@@ -122,7 +152,7 @@ def test_a_url_in_normal_form_is_left_alone(recipient: str) -> None:
 
 
 def test_the_channels_are_known_without_importing_them() -> None:
-    assert channel_names() >= {"sms", "webhook", "echo"}
+    assert channel_names() >= {"sms", "webhook", "email", "echo"}
     program = (
         "import sys; from tidings.recipients import channel_names; channel_names();"
         "sys.exit('consumers' in sys.modules or 'aiohttp' in sys.modules)"

@@ -20,7 +20,6 @@ def test_what_is_sealed_is_opened(secret: str, owner: UUID, purpose: Purpose) ->
     box = SecretBox([OLD])
     sealed = box.seal(secret, purpose, owner)
     assert box.unseal(sealed, purpose, owner) == secret
-    assert not secret or len(secret) < 6 or secret.encode() not in sealed
 
 
 def test_the_same_secret_is_sealed_differently_each_time() -> None:

@@ -22,7 +22,8 @@ def ensure_secret_keys(data_dir: Path) -> str:
     made = new_key()
     draft = data_dir / f"{FILE_NAME}.new"
     draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "w") as file:
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
         file.write(f"{made}\n")
         file.flush()
         os.fsync(file.fileno())

@@ -5,32 +5,33 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from cryptography.fernet import Fernet
+import trustme
 
 from tests.e2e.compat.client import Answer, Client
-from tests.e2e.compat.mail_server import HOST, MailServer
 from tests.e2e.compat.running import fresh_system
 from tests.e2e.system import System
 from tests.eventually import eventually
+from tests.integration.consumers.channels.smtp_server import HOST, USERNAME, SmtpServer
+from tests.integration.consumers.channels.smtp_server import PASSWORD as SMTP_PASSWORD
 from tidings.embedded import EmbeddedStores
+from tidings.secretbox import new_key
 
 PASSWORD = "a password of the account"
-SMTP_PASSWORD = "a password of the mail server"
 
 
 @asynccontextmanager
 async def mail_queue(
-    stores: EmbeddedStores, template_database: str, folder: Path, mail_server: MailServer, **environ: str
+    stores: EmbeddedStores, template_database: str, folder: Path, authority: trustme.CA, **environ: str
 ) -> AsyncIterator[System]:
-    """A system that trusts the mail server."""
-    authority = folder / "authority.pem"
-    mail_server.write_authority(authority)
+    """A system that trusts mail servers of this authority."""
+    authority_file = folder / "authority.pem"
+    authority.cert_pem.write_to_path(str(authority_file))
     async with fresh_system(
         stores,
         template_database,
         folder,
-        SECRET_KEYS=Fernet.generate_key().decode(),
-        SMTP_CA_FILE=str(authority),
+        SECRET_KEYS=new_key(),
+        SMTP_CA_FILE=str(authority_file),
         SMTP_ALLOW_CIDRS="127.0.0.0/8",
         LOGINS_PER_EMAIL="0",
         LOGINS_PER_ADDRESS="0",
@@ -46,10 +47,15 @@ def registration(email: str, port: int, /, **changes: Any) -> dict[str, Any]:
         "password": PASSWORD,
         "smtp_host": HOST,
         "smtp_port": port,
-        "smtp-username": "sender",
+        "smtp-username": USERNAME,
         "smtp-password": SMTP_PASSWORD,
         **changes,
     }
+
+
+def subjects(server: SmtpServer) -> list[str]:
+    """Of the mails that a server has taken."""
+    return [str(mail.message["Subject"]) for mail in server.mails]
 
 
 def data(answer: Answer, status: int = 200) -> Any:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import trustme
 
 from tests.e2e.compat.client import Client
-from tests.e2e.compat.mail_queue import PASSWORD, SMTP_PASSWORD, User, data, error, mail_queue, registration
-from tests.e2e.compat.mail_server import HOST, MailServer
+from tests.e2e.compat.mail_queue import PASSWORD, User, data, error, mail_queue, registration, subjects
 from tests.e2e.system import System
+from tests.integration.consumers.channels.smtp_server import HOST, USERNAME, Security, SmtpServer, smtp_server
 from tidings.embedded import EmbeddedStores
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -22,9 +23,14 @@ FAILED = "/api/v1/task/queue/fail"
 MAIL = {"recipient_email": "recipient@example.com", "subject": "Example Subject", "body": "Example Body Content"}
 
 
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mail_server() -> AsyncIterator[MailServer]:
-    async with MailServer(sender=SMTP_PASSWORD) as running:
+async def mail_server(authority: trustme.CA) -> AsyncIterator[SmtpServer]:
+    async with smtp_server(Security.STARTTLS, authority) as running:
         yield running
 
 
@@ -32,21 +38,21 @@ async def mail_server() -> AsyncIterator[MailServer]:
 async def system(
     stores: EmbeddedStores,
     template_database: str,
-    mail_server: MailServer,
+    authority: trustme.CA,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[System]:
     folder = tmp_path_factory.mktemp("system")
-    async with mail_queue(stores, template_database, folder, mail_server) as running:
+    async with mail_queue(stores, template_database, folder, authority) as running:
         await running.start_all(consumers=1)
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def user(client: Client, mail_server: MailServer) -> User:
+async def user(client: Client, mail_server: SmtpServer) -> User:
     return await User.joins(client, "user@example.com", mail_server.port)
 
 
-async def test_from_the_registration_to_the_mail(client: Client, mail_server: MailServer) -> None:
+async def test_from_the_registration_to_the_mail(client: Client, mail_server: SmtpServer) -> None:
     registered = await client.post("/api/v1/register", registration("First@Example.com", mail_server.port))
     assert data(registered, 201) == "user registered successfully"
     login = data(await client.post("/api/v1/login", {"email": "first@example.com", "password": PASSWORD}))
@@ -57,7 +63,7 @@ async def test_from_the_registration_to_the_mail(client: Client, mail_server: Ma
         "email": "First@example.com",
         "smtp_host": HOST,
         "smtp_port": mail_server.port,
-        "smtp-username": "sender",
+        "smtp-username": USERNAME,
     }
     assert await first.tasks() == {}
     task_id = await first.enqueue("Grüße", body="Schöne Grüße,\nund mehr.")
@@ -69,23 +75,23 @@ async def test_from_the_registration_to_the_mail(client: Client, mail_server: Ma
         "subject": "Grüße",
         "body": "Schöne Grüße,\nund mehr.",
     }
-    [mail] = [mail for mail in mail_server.received if mail.message["Subject"] == "Grüße"]
-    assert (mail.user, mail.sender, mail.recipients) == ("sender", "First@example.com", ["recipient@example.com"])
-    assert "First@example.com" in mail.message["From"]
+    [mail] = [mail for mail in mail_server.mails if mail.message["Subject"] == "Grüße"]
+    assert (mail.login, mail.sender, mail.recipients) == (USERNAME, USERNAME, ["recipient@example.com"])
+    assert mail.message["From"] == USERNAME
     assert mail.message.get_content_type() == "text/plain"
-    assert mail.message.get_content().strip() == "Schöne Grüße,\nund mehr."
+    assert mail.content.strip() == "Schöne Grüße,\nund mehr."
 
 
-async def test_names_with_underscores_are_taken_too(client: Client, mail_server: MailServer) -> None:
+async def test_names_with_underscores_are_taken_too(client: Client, mail_server: SmtpServer) -> None:
     body = registration("underscore@example.com", mail_server.port)
     body["smtp_username"], body["smtp_password"] = body.pop("smtp-username"), body.pop("smtp-password")
     data(await client.post("/api/v1/register", body), 201)
     login = data(await client.post("/api/v1/login", {"email": "underscore@example.com", "password": PASSWORD}))
     signed_in = client.with_headers(Authorization=f"Bearer {login['token']}")
-    assert data(await signed_in.get(f"/api/v1/user/{login['id']}"))["smtp-username"] == "sender"
+    assert data(await signed_in.get(f"/api/v1/user/{login['id']}"))["smtp-username"] == USERNAME
 
 
-async def test_a_mail_for_later_is_scheduled_and_on_time(user: User, mail_server: MailServer) -> None:
+async def test_a_mail_for_later_is_scheduled_and_on_time(user: User, mail_server: SmtpServer) -> None:
     # As the documents of the original write it: without an offset.
     moment = (datetime.now(UTC) + timedelta(seconds=2)).replace(microsecond=0)
     task_id = await user.enqueue("Later", scheduled_at=moment.strftime("%Y-%m-%dT%H:%M:%S"))
@@ -93,7 +99,7 @@ async def test_a_mail_for_later_is_scheduled_and_on_time(user: User, mail_server
     assert time.time() < moment.timestamp()
     await user.until_status(task_id, 2)
     assert 0 <= time.time() - moment.timestamp() < 2
-    assert mail_server.subjects().count("Later") == 1
+    assert subjects(mail_server).count("Later") == 1
 
 
 @pytest.mark.parametrize("scheduled_at", ["2024-04-15T12:00:00", "", None])
@@ -103,12 +109,14 @@ async def test_the_past_and_nothing_are_now(user: User, scheduled_at: str | None
 
 async def test_an_offset_is_honoured(user: User) -> None:
     in_an_hour = (datetime.now(UTC) + timedelta(hours=1)).replace(tzinfo=None)
-    assert (await user.tasks())[await user.enqueue("UTC", scheduled_at=in_an_hour.isoformat())]["status"] == 5
+    task_id = await user.enqueue("UTC", scheduled_at=in_an_hour.isoformat())
+    assert (await user.tasks())[task_id]["status"] == 5
     # The same numbers, two hours to the east: an hour ago.
     await user.until_status(await user.enqueue("East", scheduled_at=f"{in_an_hour.isoformat()}+02:00"), 2)
 
 
-async def test_what_cannot_be_delivered_is_listed_as_failed(user: User) -> None:
+async def test_what_cannot_be_delivered_is_listed_as_failed(user: User, mail_server: SmtpServer) -> None:
+    mail_server.fail("RCPT", "550 5.1.1 No such mailbox")
     task_id = await user.enqueue("Refused", recipient="nobody@example.com")
     await user.until_status(task_id, 4)
     failed = await user.tasks(FAILED)
@@ -117,17 +125,17 @@ async def test_what_cannot_be_delivered_is_listed_as_failed(user: User) -> None:
 
 
 async def test_a_server_that_does_not_know_the_account_is_tried_three_times_or_refuses(
-    client: Client, mail_server: MailServer
+    client: Client, mail_server: SmtpServer
 ) -> None:
     stranger = await User.joins(client, "stranger@example.com", mail_server.port, **{"smtp-password": "another"})
     task_id = await stranger.enqueue("Not mine")
     task = await stranger.until_status(task_id, 4)
     assert 1 <= task["try_count"] <= 3
     assert list(await stranger.tasks(FAILED)) == [task_id]
-    assert "Not mine" not in mail_server.subjects()
+    assert "Not mine" not in subjects(mail_server)
 
 
-async def test_the_queue_comes_in_pages(client: Client, mail_server: MailServer) -> None:
+async def test_the_queue_comes_in_pages(client: Client, mail_server: SmtpServer) -> None:
     pages = await User.joins(client, "pages@example.com", mail_server.port)
     ids = [await pages.enqueue(f"Page {number}") for number in range(3)]
     first = await pages.client.get(f"{QUEUE}?limit=2")
@@ -143,7 +151,7 @@ async def test_health(client: Client) -> None:
     assert (ping.status, ping.json) == (200, {"message": "pong"})
 
 
-async def test_an_address_registers_once(client: Client, user: User, mail_server: MailServer) -> None:
+async def test_an_address_registers_once(client: Client, user: User, mail_server: SmtpServer) -> None:
     error(await client.post("/api/v1/register", registration("USER@example.com", mail_server.port)), 409)
 
 

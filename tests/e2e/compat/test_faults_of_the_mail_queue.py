@@ -7,13 +7,15 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 import pytest_asyncio
+import trustme
 from redis.asyncio import Redis
 
 from tests.e2e.compat.client import Client
-from tests.e2e.compat.mail_queue import PASSWORD, SMTP_PASSWORD, User, error, mail_queue
-from tests.e2e.compat.mail_server import MailServer
+from tests.e2e.compat.mail_queue import PASSWORD, User, error, mail_queue, subjects
 from tests.e2e.system import System
 from tests.eventually import eventually
+from tests.integration.consumers.channels.smtp_server import PASSWORD as SMTP_PASSWORD
+from tests.integration.consumers.channels.smtp_server import Security, SmtpServer, smtp_server
 from tidings.embedded import EmbeddedStores
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,9 +23,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUICK = {"LEASE_SECONDS": "1.5", "LEASE_RENEWAL_SECONDS": "0.5", "RECONCILE_SECONDS": "0.3"}
 
 
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mail_server() -> AsyncIterator[MailServer]:
-    async with MailServer(sender=SMTP_PASSWORD) as running:
+async def mail_server(authority: trustme.CA) -> AsyncIterator[SmtpServer]:
+    async with smtp_server(Security.STARTTLS, authority) as running:
         yield running
 
 
@@ -31,36 +38,39 @@ async def mail_server() -> AsyncIterator[MailServer]:
 async def system(
     stores: EmbeddedStores,
     template_database: str,
-    mail_server: MailServer,
+    authority: trustme.CA,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[System]:
     folder = tmp_path_factory.mktemp("system")
-    async with mail_queue(stores, template_database, folder, mail_server, **QUICK) as running:
+    async with mail_queue(stores, template_database, folder, authority, **QUICK) as running:
         await running.start_all(consumers=1)
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def user(client: Client, mail_server: MailServer) -> User:
+async def user(client: Client, mail_server: SmtpServer) -> User:
     return await User.joins(client, "user@example.com", mail_server.port)
 
 
 async def test_mail_queue_a_task_taken_by_a_consumer_that_crashed_was_lost_and_never_reconciled(
-    system: System, user: User, mail_server: MailServer
+    system: System, user: User, mail_server: SmtpServer
 ) -> None:
-    task_id = await user.enqueue("After a crash", recipient="slow@example.com")
-    await asyncio.wait_for(mail_server.slow_arrived.wait(), timeout=10)
+    hold = mail_server.hold = asyncio.Event()
+    task_id = await user.enqueue("After a crash")
+    await mail_server.until(lambda: "After a crash" in subjects(mail_server))
     assert (await user.tasks())[task_id]["status"] == 1
-    for consumer in system.processes("consumers"):
-        await consumer.kill()
-    mail_server.patience.set()
+    [consumer] = system.processes("consumers")
+    await consumer.kill()
+    mail_server.hold = None
+    hold.set()
     await system.start_consumer("c2")
     await user.until_status(task_id, 2)
-    assert mail_server.subjects().count("After a crash") == 1
+    # The server had it when the consumer died, which nobody knows: it is the one that may come twice.
+    assert 1 <= subjects(mail_server).count("After a crash") <= 2
 
 
 async def test_mail_queue_what_was_in_redis_only_was_lost_with_it(
-    system: System, user: User, mail_server: MailServer
+    system: System, user: User, mail_server: SmtpServer
 ) -> None:
     [consumer] = [process for process in system.processes("consumers") if process.running]
     await consumer.stop()
@@ -70,21 +80,21 @@ async def test_mail_queue_what_was_in_redis_only_was_lost_with_it(
     await system.start_consumer("c3")
     for task_id in ids:
         await user.until_status(task_id, 2)
-    assert sorted(subject for subject in mail_server.subjects() if subject.startswith("Kept")) == [
+    assert sorted(subject for subject in subjects(mail_server) if subject.startswith("Kept")) == [
         f"Kept {number}" for number in range(5)
     ]
 
 
 async def test_mail_queue_smtp_passwords_were_in_clear_in_postgres_and_in_redis(
-    system: System, user: User, mail_server: MailServer
+    system: System, user: User, mail_server: SmtpServer
 ) -> None:
     # One that is on its way, so that Redis holds whatever it ever holds.
-    mail_server.patience.clear()
-    mail_server.slow_arrived.clear()
-    task_id = await user.enqueue("On its way", recipient="slow@example.com")
-    await asyncio.wait_for(mail_server.slow_arrived.wait(), timeout=10)
+    hold = mail_server.hold = asyncio.Event()
+    task_id = await user.enqueue("On its way")
+    await mail_server.until(lambda: "On its way" in subjects(mail_server))
     dump = await everything_in_postgres(system) + await everything_in_redis(system)
-    mail_server.patience.set()
+    mail_server.hold = None
+    hold.set()
     assert b"user@example.com" in dump
     for secret in (SMTP_PASSWORD, PASSWORD):
         assert secret.encode() not in dump
@@ -117,7 +127,7 @@ async def everything_in_redis(system: System) -> bytes:
 
 async def test_mail_queue_the_certificate_of_the_server_was_not_verified(client: Client) -> None:
     # Signed by an authority that nobody here knows, as whoever stands in between would.
-    async with MailServer(sender=SMTP_PASSWORD) as impostor:
+    async with smtp_server(Security.STARTTLS, trustme.CA()) as impostor:
         victim = await User.joins(client, "victim@example.com", impostor.port)
         task_id = await victim.enqueue("For nobody else")
 
@@ -125,20 +135,21 @@ async def test_mail_queue_the_certificate_of_the_server_was_not_verified(client:
             return (await victim.tasks())[task_id]["status"] in {3, 4}
 
         await eventually(tried)
-        assert impostor.logins == []
-        assert impostor.received == []
+        assert impostor.connections > 0
+        assert impostor.passwords == []
+        assert impostor.mails == []
 
 
-async def test_mail_queue_scheduled_at_was_thrown_away(user: User, mail_server: MailServer) -> None:
+async def test_mail_queue_scheduled_at_was_thrown_away(user: User, mail_server: SmtpServer) -> None:
     moment = datetime.now(UTC) + timedelta(seconds=1.5)
     task_id = await user.enqueue("At its time", scheduled_at=moment.isoformat())
     await asyncio.sleep(0.7)
-    assert "At its time" not in mail_server.subjects()
+    assert "At its time" not in subjects(mail_server)
     await user.until_status(task_id, 2)
     assert datetime.now(UTC) >= moment
 
 
-async def test_mail_queue_another_users_id_was_not_checked(client: Client, user: User, mail_server: MailServer) -> None:
+async def test_mail_queue_another_users_id_was_not_checked(client: Client, user: User, mail_server: SmtpServer) -> None:
     other = await User.joins(client, "other@example.com", mail_server.port)
     error(await other.client.get(f"/api/v1/user/{user.id}"), 403)
     task_id = await user.enqueue("Mine")

@@ -39,7 +39,7 @@ class Received(msgspec.Struct, frozen=True):
 
     @property
     def message(self) -> EmailMessage:
-        return cast("EmailMessage", email.message_from_bytes(self.raw, policy=SMTP_POLICY))
+        return email.message_from_bytes(self.raw, policy=SMTP_POLICY)
 
     @property
     def content(self) -> str:
@@ -161,6 +161,8 @@ class _Conversation(SMTP):
     def drop(self) -> None:
         assert self._raw_transport is not None
         self._raw_transport.abort()
+        # Not left to `connection_lost`, which never comes where TLS has failed.
+        self.counts.closed(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._raw_transport is None:

@@ -39,7 +39,8 @@ def channel_context(**settings: object) -> ChannelContext:
         "delivery_timeout": 2.0,
         **settings,
     }
-    return ChannelContext(settings=Settings(**chosen), transport=context(answer(500))[0].transport)  # type: ignore[arg-type]  # named in the tests
+    given = Settings(**chosen)  # type: ignore[arg-type]  # named in the tests
+    return msgspec.structs.replace(context(answer(500))[0], settings=given)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 @pytest.fixture
 def context(transport: AiohttpTransport) -> ChannelContext:
-    return ChannelContext(settings=Settings(), transport=transport)
+    return ChannelContext(settings=Settings(), transport=transport, operators_transport=transport)
 
 
 async def test_the_example_delivers(installed: None, context: ChannelContext, monkeypatch: pytest.MonkeyPatch) -> None:

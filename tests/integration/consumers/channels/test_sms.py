@@ -27,7 +27,8 @@ class Gateway:
 
 async def deliver(transport: AiohttpTransport, url: str, key: str) -> Result:
     settings = Settings(webhook_url=url, webhook_auth_key=key)
-    return await SmsChannel(ChannelContext(settings=settings, transport=transport)).deliver(delivery(content="Grüße"))
+    context = ChannelContext(settings=settings, transport=transport, operators_transport=transport)
+    return await SmsChannel(context).deliver(delivery(content="Grüße"))
 
 
 async def test_a_message_reaches_the_gateway(transport: AiohttpTransport) -> None:

@@ -24,7 +24,7 @@ async def test_the_receiver_verifies_the_signature(transport: AiohttpTransport) 
         return web.Response(status=204)
 
     settings = Settings(webhook_signing_secret=SECRET)
-    channel = WebhookChannel(ChannelContext(settings=settings, transport=transport))
+    channel = WebhookChannel(ChannelContext(settings=settings, transport=transport, operators_transport=transport))
     async with web_receiver(receive) as url:
         message = delivery(
             channel="webhook", recipient=url, content='{"text": "Grüße"}', headers={"X-Tenant": "7"}, tries=1

@@ -74,4 +74,7 @@ def delivery(
 
 def context(result: Answer | TransportError, **settings: str) -> tuple[ChannelContext, ScriptedTransport]:
     transport = ScriptedTransport(result)
-    return ChannelContext(settings=Settings(**settings), transport=transport, now=lambda: NOW), transport  # type: ignore[arg-type]  # the settings that the tests name are all texts
+    given = Settings(**settings)  # type: ignore[arg-type]  # the settings that the tests name are all texts
+    return ChannelContext(
+        settings=given, transport=transport, operators_transport=transport, now=lambda: NOW
+    ), transport

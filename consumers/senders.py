@@ -1,0 +1,98 @@
+"""The users that messages are sent for, as Postgres keeps them: their SMTP accounts and signing secrets, sealed.
+
+In play, in memory only: what was read in the last ten seconds. Nobody is read twice in that time, and whoever is asked
+for in the same turn of the event loop is read in one query, so a batch costs one round trip at the most, and a change
+of an account is in use ten seconds later. Nothing here is in clear; a channel opens what it needs, when it needs it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from sql.database import AWAY
+from tidings.accounts import Sender
+from tidings.errors import StoreUnavailableError
+
+LIFE_SECONDS: Final = 10.0
+
+Read = Callable[[Sequence[UUID]], Awaitable[dict[UUID, Sender]]]
+
+
+class _Known(msgspec.Struct, frozen=True):
+    sender: Sender | None
+    until: float
+
+
+class CachedSenders:
+    """Reads users through `read`, many at once and rarely."""
+
+    def __init__(self, read: Read, *, clock: Callable[[], float], life_seconds: float = LIFE_SECONDS) -> None:
+        self._read = read
+        self._clock = clock
+        self._life = life_seconds
+        self._known: dict[UUID, _Known] = {}
+        """Oldest first, since all live equally long."""
+        self._coming: dict[UUID, asyncio.Task[dict[UUID, Sender]]] = {}
+        self._wanted: list[UUID] = []
+        """Who the next query is for, until it begins."""
+        self._next: asyncio.Task[dict[UUID, Sender]] | None = None
+
+    def known(self, user_id: UUID) -> Sender | None:
+        """The user, where it was read lately."""
+        known = self._lately(user_id)
+        return None if known is None else known.sender
+
+    async def get(self, user_id: UUID) -> Sender | None:
+        """The user; None where there is none.
+
+        Where Postgres is away, what was read last is good for longer, and StoreUnavailableError says that it was not.
+        """
+        known = self._lately(user_id)
+        if known is not None:
+            return known.sender
+        try:
+            # Shielded: one delivery that is cut off takes nothing away from the others of its query.
+            return (await asyncio.shield(self._want(user_id))).get(user_id)
+        except AWAY as error:
+            known = self._known.get(user_id)
+            if known is None:
+                raise StoreUnavailableError("the user of the message could not be read") from error
+            return known.sender
+
+    async def read(self, user_ids: Iterable[UUID]) -> None:
+        """Sees to it that `known` knows all of them. Raises one of AWAY where Postgres is."""
+        for query in {self._want(user_id) for user_id in set(user_ids) if self._lately(user_id) is None}:
+            await asyncio.shield(query)
+
+    def _lately(self, user_id: UUID) -> _Known | None:
+        known = self._known.get(user_id)
+        return known if known is not None and self._clock() < known.until else None
+
+    def _want(self, user_id: UUID) -> "asyncio.Task[dict[UUID, Sender]]":
+        coming = self._coming.get(user_id)
+        if coming is not None:
+            return coming
+        if self._next is None:
+            self._next = asyncio.create_task(self._query(), name="senders")
+        self._coming[user_id] = self._next
+        self._wanted.append(user_id)
+        return self._next
+
+    async def _query(self) -> dict[UUID, Sender]:
+        """Runs in the next turn of the event loop, and so for all who were wanted in this one."""
+        wanted, self._wanted, self._next = self._wanted, [], None
+        try:
+            found = await self._read(wanted)
+        finally:
+            for user_id in wanted:
+                del self._coming[user_id]
+        now = self._clock()
+        while self._known and next(iter(self._known.values())).until <= now:
+            del self._known[next(iter(self._known))]
+        for user_id in wanted:
+            self._known.pop(user_id, None)
+            self._known[user_id] = _Known(found.get(user_id), now + self._life)
+        return found

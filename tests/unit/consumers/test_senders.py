@@ -1,0 +1,122 @@
+"""consumers/senders.py"""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+
+from consumers.senders import CachedSenders
+from tidings.accounts import Sender
+from tidings.errors import StoreUnavailableError
+
+ADA, BOB, NOBODY = UUID(int=1), UUID(int=2), UUID(int=3)
+
+
+class Users:
+    """What Postgres would answer, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.users = {user_id: Sender(id=user_id, email=f"{user_id}@example.com") for user_id in (ADA, BOB)}
+        self.queries: list[set[UUID]] = []
+        self.error: Exception | None = None
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self.now = 0.0
+
+    async def read(self, user_ids: Sequence[UUID]) -> dict[UUID, Sender]:
+        self.queries.append(set(user_ids))
+        assert len(set(user_ids)) == len(user_ids)
+        await self.answering.wait()
+        if self.error is not None:
+            raise self.error
+        return {user_id: self.users[user_id] for user_id in user_ids if user_id in self.users}
+
+
+@pytest.fixture
+def users() -> Users:
+    return Users()
+
+
+@pytest.fixture
+def senders(users: Users) -> CachedSenders:
+    return CachedSenders(users.read, clock=lambda: users.now, life_seconds=10)
+
+
+async def test_who_is_asked_for_together_is_read_in_one_query(users: Users, senders: CachedSenders) -> None:
+    found = await asyncio.gather(*(senders.get(user_id) for user_id in (ADA, BOB, ADA, NOBODY)))
+    assert found == [users.users[ADA], users.users[BOB], users.users[ADA], None]
+    assert users.queries == [{ADA, BOB, NOBODY}]
+
+
+async def test_a_batch_is_read_at_once_and_known_then(users: Users, senders: CachedSenders) -> None:
+    assert senders.known(ADA) is None
+    await senders.read([ADA, BOB, ADA])
+    assert senders.known(ADA) == users.users[ADA]
+    assert await senders.get(BOB) == users.users[BOB]
+    assert users.queries == [{ADA, BOB}]
+    await senders.read([])
+    assert len(users.queries) == 1
+
+
+async def test_nobody_is_read_twice_in_ten_seconds(users: Users, senders: CachedSenders) -> None:
+    for now, queries in ((0, 1), (9.9, 1), (10, 2), (19.9, 2)):
+        users.now = now
+        await senders.get(ADA)
+        await senders.get(NOBODY)
+        assert len(users.queries) == queries * 2
+
+
+async def test_a_change_is_in_use_after_ten_seconds(users: Users, senders: CachedSenders) -> None:
+    before = await senders.get(ADA)
+    users.users[ADA] = Sender(id=ADA, email="new@example.com")
+    assert await senders.get(ADA) == before
+    users.now = 10
+    assert senders.known(ADA) is None
+    assert await senders.get(ADA) == users.users[ADA]
+
+
+async def test_who_comes_while_a_query_runs_waits_for_it(users: Users, senders: CachedSenders) -> None:
+    users.answering.clear()
+    first = asyncio.create_task(senders.get(ADA))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    second = asyncio.create_task(senders.get(ADA))
+    other = asyncio.create_task(senders.get(BOB))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    users.answering.set()
+    assert [*await asyncio.gather(first, second, other)] == [users.users[ADA], users.users[ADA], users.users[BOB]]
+    assert users.queries == [{ADA}, {BOB}]
+
+
+async def test_one_who_gives_up_takes_nothing_from_the_others(users: Users, senders: CachedSenders) -> None:
+    users.answering.clear()
+    first = asyncio.create_task(senders.get(ADA))
+    second = asyncio.create_task(senders.get(ADA))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    users.answering.set()
+    assert await second == users.users[ADA]
+    assert first.cancelled()
+
+
+async def test_while_postgres_is_away_what_was_known_goes_on(users: Users, senders: CachedSenders) -> None:
+    await senders.get(ADA)
+    users.now = 1000
+    users.error = ConnectionRefusedError()
+    assert await senders.get(ADA) == users.users[ADA]
+    with pytest.raises(StoreUnavailableError):
+        await senders.get(BOB)
+    with pytest.raises(ConnectionRefusedError):
+        await senders.read([BOB])
+    users.error = None
+    assert await senders.get(BOB) == users.users[BOB]
+
+
+async def test_what_is_old_is_forgotten(users: Users, senders: CachedSenders) -> None:
+    await senders.read([ADA, NOBODY])
+    users.now = 10
+    await senders.read([BOB])
+    assert set(senders._known) == {BOB}
