@@ -58,7 +58,7 @@ class Balance(msgspec.Struct, frozen=True):
     repeated: Counter[str]
     """Times that a message came again, by its id."""
     unmarked: list[str]
-    """Messages that came again without saying that they might."""
+    """Messages that came more than once without saying that they might."""
     cancelled: Counter[str]
     """Cancelled messages by their reason."""
     faults: list[str]
@@ -123,7 +123,7 @@ class Books:
             lost=lost,
             repeated=Counter({key: len(came) - 1 for key, came in arrivals.items() if len(came) > 1}),
             unmarked=[
-                key for key, came in arrivals.items() if any(not arrival.possible_duplicate for arrival in came[1:])
+                key for key, came in arrivals.items() if sum(not arrival.possible_duplicate for arrival in came) > 1
             ],
             cancelled=Counter(row.cancel_reason for row in rows.values() if row.cancel_reason is not None),
             faults=faults,

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import pytest
 import pytest_asyncio
 
@@ -105,24 +104,16 @@ def play(  # noqa: PLR0917  (fixtures, by name)
 
     @asynccontextmanager
     async def playing(stores: ChaosStores) -> AsyncIterator[Round]:
-        await stores.as_found()
-        uri = await stores.new_database()
-        settings = msgspec.structs.replace(
-            Settings() if results else SHORT_LEASE,
-            postgres_uri=uri,
-            redis_uri=stores.redis_uri,
-            data_dir=stores.directory.path,
-        )
-        played = Round(
-            mark.args[0], stores=stores, settings=settings, folder=tmp_path, receiver=receiver, seed=own_seed
-        )
+        played = None
         try:
-            async with played.system:
-                yield played
+            async with stores.fresh(Settings() if results else SHORT_LEASE) as settings:
+                played = Round(
+                    mark.args[0], stores=stores, settings=settings, folder=tmp_path, receiver=receiver, seed=own_seed
+                )
+                async with played.system:
+                    yield played
         finally:
-            await stores.as_found()
-            await stores.drop_database(uri)
-            if results and played.verdict:
+            if results and played and played.verdict:
                 verdicts.append(results, played.verdict)
 
     return playing

@@ -1,15 +1,16 @@
 """One round: a whole tidings under a steady flow, one fault at a random moment, recovery, and the books."""
 
 import asyncio
+import itertools
 import random
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -58,8 +59,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Fault:
     """What a round's fault did, told by the test that caused it."""
 
-    def __init__(self) -> None:
-        self.over_at: float | None = None
+    def __init__(self, settled: Callable[[float], Coroutine[Any, Any, float]]) -> None:
+        self._settled = settled
+        self.recovery: asyncio.Task[float] | None = None
+        """Seconds from the end of the fault until all that was made by then was settled."""
         self.may_repeat: set[str] = set()
         self.allowed: int | None = None
         """How many may come twice; None: as many as may_repeat has."""
@@ -70,7 +73,23 @@ class Fault:
 
     def over(self) -> None:
         """The cause is gone, or nothing will remove it: from now on the time to recover runs."""
-        self.over_at = time.time()
+        self.recovery = asyncio.create_task(self._settled(time.time()))
+
+
+class Crew(System):
+    """A system whose processes each have a log of their own, even when they start at the same moment."""
+
+    def __init__(self, settings: Settings, folder: Path, **environ: str) -> None:
+        super().__init__(settings, folder, **environ)
+        self._logs = itertools.count(1)
+
+    async def start(self, module: str, ready: str, **environ: str) -> Process:
+        """Starts `python -m module`, and returns when its log has a line like `ready`."""
+        log = self._folder / f"{next(self._logs):02}-{environ.get('CONSUMER_NAME', module)}.log"
+        process = await Process.start(module, {**self._environ, **environ}, log)
+        self._processes.append(process)
+        await process.says(ready)
+        return process
 
 
 class Round:
@@ -93,7 +112,7 @@ class Round:
         self.receiver = receiver
         self.rng = random.Random(seed)
         self.books = Books(settings.postgres_uri, settings.redis_uri)
-        self.system = System(
+        self.system = Crew(
             settings,
             folder,
             PORT=str(free_port()),
@@ -125,16 +144,17 @@ class Round:
 
     async def start_api(self, **environ: str) -> None:
         """Starts the API, or starts it again on the same port."""
-        self.api = await self.system._start("api", "api is ready", **environ)
+        self.api = await self.system.start("api", "api is ready", **environ)
         self.system.url = (await self.api.says(r"(http://127\.0\.0\.1:\d+)"))[1]
 
     async def start_producer(self, **environ: str) -> None:
         """Starts one producer more."""
-        self.producers.append(await self.system._start("producer", "producer is ready", **environ))
+        self.producers.append(await self.system.start("producer", "producer is ready", **environ))
 
     async def start_consumer(self, name: str, **environ: str) -> None:
         """Starts a consumer, or starts one again under its name."""
-        self.consumers[name] = await self.system.start_consumer(name, **environ)
+        ready = "consumer is ready"
+        self.consumers[name] = await self.system.start("consumers", ready, CONSUMER_NAME=name, **environ)
 
     async def flow_to(self, api: str) -> None:
         """What `under_load` will post, to the API there; the receiver takes its time to answer."""
@@ -168,7 +188,7 @@ class Round:
     @asynccontextmanager
     async def under_load(self) -> AsyncIterator[Fault]:
         """A steady flow around a fault at a random moment; afterwards everything is judged."""
-        fault = Fault()
+        fault = Fault(self._settled)
         self.flow.start()
         try:
             await self._warm()
@@ -176,17 +196,22 @@ class Round:
             await self.flow.burst(BURST)
             await self.moment(0.0, 1.0)
             yield fault
-            if fault.over_at is None:
+            if fault.recovery is None:
                 fault.over()
-            assert fault.over_at is not None
-            settled = asyncio.create_task(self._settled(fault.over_at))
+            assert fault.recovery is not None
             await asyncio.sleep(CALM_SECONDS)
-            recovery = await settled
+            recovery = await fault.recovery
         finally:
+            if fault.recovery is not None:
+                fault.recovery.cancel()
             await self.flow.stop()
+        await self.settle()
+        await self._judge(fault, recovery)
+
+    async def settle(self) -> None:
+        """Waits until every message is sent or cancelled, and nothing is under way."""
         await self._settled(FAR_FUTURE)
         await eventually(self._no_batch_left, within=SETTLE_SECONDS, every=0.1)
-        await self._judge(fault, recovery)
 
     async def balance(self) -> Balance:
         """The books as they are now."""

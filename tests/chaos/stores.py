@@ -10,14 +10,14 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
+import msgspec
 from redis.asyncio import Redis
 
 from sql.migrate import migrate
@@ -25,6 +25,7 @@ from tests.processes import alive, until
 from tidings.embedded.data_directory import DataDirectory
 from tidings.embedded.postgres import EmbeddedPostgres, postgres_uri
 from tidings.embedded.redis import EmbeddedRedis, redis_uri
+from tidings.settings import Settings
 
 TEMPLATE: Final = "template_for_rounds"
 
@@ -110,17 +111,22 @@ class ChaosStores:
         await asyncio.gather(self.postgres.stop(), self.redis.stop())
         self.directory.release()
 
-    async def new_database(self) -> str:
-        """The address of a migrated, empty database; Redis is emptied too."""
+    @asynccontextmanager
+    async def fresh(self, settings: Settings) -> AsyncIterator[Settings]:
+        """These settings on a migrated database of their own and an empty Redis; afterwards both stores run again."""
+        await self.as_found()
         name = f"round_{uuid4().hex}"
         await self._administer(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         client = Redis.from_url(self.redis_uri)
         await client.flushall()
         await client.aclose()
-        return self._uri(name)
-
-    async def drop_database(self, uri: str) -> None:
-        await self._administer(f"DROP DATABASE {urlsplit(uri).path[1:]} WITH (FORCE)")
+        try:
+            yield msgspec.structs.replace(
+                settings, postgres_uri=self._uri(name), redis_uri=self.redis_uri, data_dir=self.directory.path
+            )
+        finally:
+            await self.as_found()
+            await self._administer(f"DROP DATABASE {name} WITH (FORCE)")
 
     async def as_found(self) -> None:
         """Whatever a round did to the stores, they run again."""
