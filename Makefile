@@ -37,7 +37,7 @@ lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
 	build/lock/bin/python -m pip freeze --exclude tidings > constraints.txt
-	rm -rf build/lock
+	rm -rf build
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

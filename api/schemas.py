@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from tidings.model import DEFAULT_QUEUE, Attempt, AttemptOutcome, CancelReason, Message, NewMessage, Status
 from tidings.model import Queue as StoredQueue
+from tidings.sealed_recipients import shown_recipient
 
 MAX_BATCH = 1000
 """Messages in one request at the most."""
@@ -81,7 +82,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             id=message.id,
             channel=message.channel,
-            recipient=message.recipient,
+            recipient=shown_recipient(message.channel, message.recipient),
             subject=message.subject,
             content=message.content,
             headers=message.headers,
@@ -106,7 +107,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             id=message.id,
             channel=message.channel,
-            recipient=message.recipient,
+            recipient=shown_recipient(message.channel, message.recipient),
             subject=message.subject,
             content=message.content,
             headers=message.headers,

@@ -22,6 +22,7 @@ from api.schemas import (
     MessageList,
     MessageRequest,
 )
+from api.sealing import sealed
 from api.validation import to_message
 from sql.messages import IdempotencyKey, MessageStore
 from tidings.errors import StoreUnavailableError
@@ -116,12 +117,13 @@ async def retry(request: web.Request) -> web.Response:
 
 
 async def _message(request: web.Request, wanted: MessageRequest) -> NewMessage:
-    return to_message(
+    message = to_message(
         wanted,
         queues=await request.app[QUEUE_NAMES].among((wanted.queue,)),
         max_tries=request.app[SETTINGS].max_tries,
         principal=principal(request),
     )
+    return sealed(message, request.app[SETTINGS])
 
 
 async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessage]:

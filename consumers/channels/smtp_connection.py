@@ -128,6 +128,7 @@ class SmtpConnection:
 
         Raises SmtpError.
         """
+        self.phase = Phase.MAIL
         self._between_mails = False
         self.mails += 1
         try:

@@ -176,7 +176,7 @@ class SmtpPool:
                 raise
             return None
         finally:
-            self._put_back(line, connection, keeps_place=not crowded)
+            self._put_back(line, connection, has_place=not crowded)
 
     async def _begin(self, line: _Line, connection: SmtpConnection) -> None:
         """Connects and, where the account has a password, logs in.
@@ -202,7 +202,7 @@ class SmtpPool:
                 return
         await connection.log_in(account.username or "", password)
 
-    def _put_back(self, line: _Line, connection: SmtpConnection, *, keeps_place: bool) -> None:
+    def _put_back(self, line: _Line, connection: SmtpConnection, *, has_place: bool) -> None:
         if not connection.reusable:
             connection.abort()
         elif connection.mails >= MAILS_PER_CONNECTION:
@@ -213,7 +213,7 @@ class SmtpPool:
         else:
             connection.idle_since = asyncio.get_running_loop().time()
             line.idle.append(connection)
-        if keeps_place:
+        if has_place:
             line.leave()
 
     def _part(self, connection: SmtpConnection, *, then: Callable[[], None] | None = None) -> None:
