@@ -160,7 +160,8 @@ class Consumer:
         self._slots.occupy(slot)
         try:
             if alone:
-                # One at a time, and taken only when its turn has come: whoever kills this process is then found.
+                # One at a time, taken only when its turn has come, and let go only when its outcome is on disk: whoever
+                # kills this process is then found, and nobody is blamed who went just before.
                 async with self._alone:
                     batch = await self._begin(batch_id)
                     if batch is not None:

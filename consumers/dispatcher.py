@@ -111,8 +111,6 @@ class Dispatcher:
         """Has an outcome recorded."""
         batch.left -= 1
         self._recorder.put(outcome, closes_batch=batch.left == 0)
-        if batch.left == 0:
-            batch.through.set()
 
     def stop_starting(self) -> None:
         """Gives back what stands in line, and from now on what comes."""

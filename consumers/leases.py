@@ -31,7 +31,7 @@ class OpenBatch:
         self.held_until = held_until
         """Until when, by this process's monotonic clock, nobody can have taken it from us."""
         self.through = asyncio.Event()
-        """Set when every message has its outcome, or the batch is lost."""
+        """Set when every outcome is on disk, or the batch is lost."""
 
 
 class Leases:
@@ -59,7 +59,9 @@ class Leases:
     def close(self, batch_ids: Iterable[UUID]) -> None:
         """Lets go of batches that are through."""
         for batch_id in batch_ids:
-            self._open.pop(batch_id, None)
+            batch = self._open.pop(batch_id, None)
+            if batch is not None:
+                batch.through.set()
 
     def abandon(self, batch: OpenBatch) -> None:
         """Renews a batch no more; if it is ours yet, its lease runs out, and what has no outcome by then comes back."""
