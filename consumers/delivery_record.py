@@ -13,7 +13,6 @@ a setting, `PROVIDER_RECORDS`.
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -24,8 +23,6 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from tidings.keys import delivery_record, provider_record
 
 log = structlog.get_logger(__name__)
-
-AT_ONCE: Final = 500
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,29 +51,32 @@ class DeliveryRecords:
         self._has_msetex = True
         """Until Redis says otherwise."""
         self._waiting: dict[UUID, Record] = {}
+        self._handed_over = asyncio.Event()
+        """Set when those that wait now have been written, or could not be."""
         self._some = asyncio.Event()
         self._written = asyncio.Event()
         self._written.set()
 
-    def put(self, message_id: UUID, record: Record) -> None:
-        """Notes what the far side has just accepted; it is on its way to Redis when this returns to the loop."""
+    def put(self, message_id: UUID, record: Record) -> asyncio.Event:
+        """Notes what the far side has just accepted; answers an event, set when the record was handed to Redis."""
         self._waiting[message_id] = record
         self._written.clear()
         self._some.set()
+        return self._handed_over
 
     async def run(self) -> None:
         """Writes until cancelled."""
         while True:
             await self._some.wait()
-            group = dict(list(self._waiting.items())[:AT_ONCE])
+            group, handed_over = self._waiting, self._handed_over
+            self._waiting, self._handed_over = {}, asyncio.Event()
+            self._some.clear()
             try:
                 await self._write(group)
             except (RedisError, OSError) as error:
                 log.warning("delivery records were not written", records=len(group), error=str(error))
-            for message_id in group:
-                del self._waiting[message_id]
+            handed_over.set()
             if not self._waiting:
-                self._some.clear()
                 self._written.set()
 
     async def written(self) -> None:

@@ -171,8 +171,12 @@ class Dispatcher:
             duration=self._clock() - began,
         )
         if isinstance(result, Accepted) and outcome.sent_at is not None:
-            self._records.put(delivery.id, Record(outcome.sent_at, outcome.provider_message_id))
-        self.conclude(outcome, batch)
+            handed_over = self._records.put(delivery.id, Record(outcome.sent_at, outcome.provider_message_id))
+            self.conclude(outcome, batch)
+            # In flight until the record is in Redis: what a crash can repeat is bounded by the places.
+            await handed_over.wait()
+        else:
+            self.conclude(outcome, batch)
         return result
 
     async def _try(self, channel: Channel | None, delivery: Delivery) -> Result:

@@ -160,7 +160,9 @@ class _Conversation(SMTP):
 
     def drop(self) -> None:
         assert self._raw_transport is not None
-        self._raw_transport.abort()
+        # `abort` fails on a TLS transport that is closed already.
+        if not self._raw_transport.is_closing():
+            self._raw_transport.abort()
         # Not left to `connection_lost`, which never comes where TLS has failed.
         self.counts.closed(self)
 
