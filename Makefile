@@ -2,12 +2,14 @@
 # make test   the checks and all the tests: what has to pass before a change lands
 # make check  lint, format, types, imports
 # make bench  the benchmarks (minutes)
+# make chaos  kills and pauses everything under load, and writes what came of it to build/chaos (hours; see ROUNDS, SEED)
+# make soak   ten minutes of steady flow, in which nothing may grow (see MINUTES)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install run test check bench lock clean
+.PHONY: install run test check bench chaos soak lock clean
 
 install: $(VENV)/.installed
 
@@ -31,6 +33,14 @@ test: check
 bench: ROUNDS ?= 3
 bench: install
 	$(BIN)/python -m benchmarks --rounds $(ROUNDS) --write
+
+chaos: ROUNDS ?= 20
+chaos: install
+	$(BIN)/python -m pytest tests/chaos -m chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+soak: MINUTES ?= 10
+soak: install
+	$(BIN)/python -m pytest tests/chaos/test_soak.py --minutes $(MINUTES)
 
 # Takes the newest versions that pyproject.toml allows, and pins them.
 lock:

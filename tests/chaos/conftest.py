@@ -97,24 +97,23 @@ def play(  # noqa: PLR0917  (fixtures, by name)
     round_number: int,
     tmp_path: Path,
 ) -> Play:
-    """Plays a round of the scenario that the test is marked with, on these stores; it is noted if it has a verdict."""
+    """Plays a round of the scenario that the test is marked with, on these stores, and notes what came of it."""
     mark = request.node.get_closest_marker("chaos")
     own_seed = f"{seed}-{request.node.name}"
     request.node.add_report_section("setup", "seed", own_seed)
 
     @asynccontextmanager
     async def playing(stores: ChaosStores) -> AsyncIterator[Round]:
-        played = None
-        try:
-            async with stores.fresh(Settings() if results else SHORT_LEASE) as settings:
-                played = Round(
-                    mark.args[0], stores=stores, settings=settings, folder=tmp_path, receiver=receiver, seed=own_seed
-                )
+        async with stores.fresh(Settings() if results else SHORT_LEASE) as settings:
+            played = Round(
+                mark.args[0], stores=stores, settings=settings, folder=tmp_path, receiver=receiver, seed=own_seed
+            )
+            try:
                 async with played.system:
                     yield played
-        finally:
-            if results and played and played.verdict:
-                verdicts.append(results, played.verdict)
+            finally:
+                if results:
+                    verdicts.append(results, played.verdict)
 
     return playing
 

@@ -124,7 +124,17 @@ class Round:
         )
         self.producers: list[Process] = []
         self.consumers: dict[str, Process] = {}
-        self.verdict: Verdict | None = None
+        self.verdict = Verdict(
+            row=row.number,
+            fault=row.fault,
+            seed=seed,
+            messages=0,
+            lost=0,
+            duplicates=0,
+            duplicates_allowed=0,
+            recovery_allowed=row.recovered_within,
+            unfinished=True,
+        )
 
     async def start(
         self,
@@ -233,6 +243,7 @@ class Round:
             duplicates_allowed=len(fault.may_repeat) if fault.allowed is None else fault.allowed,
             recovery=recovery if self.row.recovered_within is not None else None,
             recovery_allowed=self.row.recovered_within,
+            faults=len(balance.faults) + len(balance.unmarked),
         )
         assert not balance.lost
         assert not balance.faults

@@ -7,8 +7,8 @@ from statistics import median
 import msgspec
 
 HEAD = """\
-| # | fault | rounds | messages | lost | most duplicates | allowed then | recovered, worst (median) | allowed |
-|---|---|---|---|---|---|---|---|---|
+| # | fault | rounds | failed | messages | lost | most duplicates | allowed then | recovered, worst (median) | allowed |
+|---|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -26,6 +26,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     recovery: float | None = None
     """Seconds from the end of the fault until all that was accepted by then was settled; None: nothing is promised."""
     recovery_allowed: float | None = None
+    faults: int = 0
+    """Contradictions in the books."""
+    unfinished: bool = False
+    """It never came to its end: something was stuck, or the harness failed."""
+
+    @property
+    def failed(self) -> bool:
+        late = self.recovery is not None and self.recovery_allowed is not None and self.recovery > self.recovery_allowed
+        return bool(self.lost or self.faults or self.unfinished or late or self.duplicates > self.duplicates_allowed)
 
 
 def append(path: Path, verdict: Verdict) -> None:
@@ -60,6 +69,7 @@ def _line(row: str, fault: str, rounds: list[Verdict]) -> str:
         row,
         fault,
         len(rounds),
+        sum(verdict.failed for verdict in rounds),
         sum(verdict.messages for verdict in rounds),
         sum(verdict.lost for verdict in rounds),
         worst.duplicates,
