@@ -28,6 +28,10 @@ async def test_what_was_not_started_meanwhile_is_given_back(store: Store, settin
         async def closed() -> bool:
             return await batches_left(store) == 0
 
+        async def line_has_moved() -> bool:
+            return consumer._dispatcher._lanes.waiting == 0
+
+        await eventually(line_has_moved)
         # Renewed by then, for all we know: the batch must come to its end, not stay with us.
         await consumer._leases.renew()
         await eventually(closed)
