@@ -8,7 +8,7 @@ are recorded → with the last one the batch is deleted. The lease is renewed fr
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 from uuid import UUID
 
@@ -32,7 +32,7 @@ from tidings import keys
 from tidings.cancellation import cancel_and_wait
 from tidings.egress import webhook_egress
 from tidings.errors import describe
-from tidings.model import Delivery, utc_now
+from tidings.model import Delivery, Outcome, utc_now
 from tidings.retry import RetryPolicy
 from tidings.settings import Settings
 from tidings.stores import connect_redis
@@ -71,8 +71,14 @@ class Consumer:
         )
         self._records = DeliveryRecords(redis, life_seconds=settings.redis_ttl, by_provider=settings.provider_records)
         self._recorder = Recorder(
-            store, consumer=self.name, backlog=settings.outcome_backlog, on_closed=self._leases.close
+            store,
+            consumer=self.name,
+            backlog=settings.outcome_backlog,
+            on_closed=self._leases.close,
+            on_recorded=self._recorded,
         )
+        self.observers: list[Callable[[Sequence[Outcome]], None]] = []
+        """Who is told of each group of outcomes that was recorded."""
         self._dispatcher = Dispatcher(
             self._channels,
             self._recorder,
@@ -155,6 +161,10 @@ class Consumer:
         done, _ = await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
         for loop in done:
             loop.result()
+
+    def _recorded(self, outcomes: Sequence[Outcome]) -> None:
+        for observer in self.observers:
+            observer(outcomes)
 
     async def _through_slot(self, batch_id: UUID, slot: str, *, alone: bool) -> None:
         self._slots.occupy(slot)

@@ -133,6 +133,9 @@ def _outcome(
         last_error=last_error,
         unanswered=unanswered,
         attempt=attempt,
+        queue=delivery.queue,
+        channel=delivery.channel,
+        lateness=None if attempt is None else (attempt.started_at - delivery.due_at).total_seconds(),
     )
 
 

@@ -29,15 +29,22 @@ AWAY_SECONDS: Final = 0.5
 
 
 class Recorder:
-    """Takes outcomes in, and tells which batches are closed once that is on disk."""
+    """Takes outcomes in, and tells which batches are closed and what was recorded, once that is on disk."""
 
     def __init__(
-        self, store: Store, *, consumer: str, backlog: int, on_closed: Callable[[Iterable[UUID]], None]
+        self,
+        store: Store,
+        *,
+        consumer: str,
+        backlog: int,
+        on_closed: Callable[[Iterable[UUID]], None],
+        on_recorded: Callable[[Sequence[Outcome]], None],
     ) -> None:
         self._store = store
         self._consumer = consumer
         self._backlog = backlog
         self._on_closed = on_closed
+        self._on_recorded = on_recorded
         self._waiting: deque[tuple[Outcome, bool]] = deque()
         self._some = asyncio.Event()
         self._full = asyncio.Event()
@@ -99,6 +106,8 @@ class Recorder:
             if len(recorded) < len(outcomes):
                 # Written by an earlier commit whose answer was lost, or no longer ours: the lease ran out.
                 log.info("outcomes of messages that had left their batch", outcomes=len(outcomes) - len(recorded))
+                outcomes = [outcome for outcome in outcomes if outcome.message_id in recorded]
+            self._on_recorded(outcomes)
             return
 
     async def _write_apart(self, group: Sequence[tuple[Outcome, bool]], error: asyncpg.PostgresError) -> None:

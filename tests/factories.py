@@ -35,6 +35,7 @@ def new_delivery(**changes: Any) -> Delivery:
         "id": new_id(),
         "batch_id": new_id(),
         "user_id": None,
+        "queue": "default",
         "channel": "echo",
         "recipient": "somebody",
         "subject": None,
@@ -43,6 +44,7 @@ def new_delivery(**changes: Any) -> Delivery:
         "tries": 0,
         "max_tries": 5,
         "recoveries": 0,
+        "due_at": utc_now(),
         "expires_at": None,
         "created_at": utc_now(),
     }

@@ -102,6 +102,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     batch_id: UUID
     user_id: UUID | None
+    queue: str
     channel: str
     recipient: str
     subject: str | None
@@ -110,6 +111,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     tries: int
     max_tries: int
     recoveries: int
+    due_at: datetime
     expires_at: datetime | None
     created_at: datetime
     unanswered: bool = False
@@ -137,6 +139,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     unanswered: bool = False
     """The try went out and got no answer: the far side may have the message."""
     attempt: "Attempt | None" = None
+    queue: str = DEFAULT_QUEUE
+    channel: str = ""
+    lateness: float | None = None
+    """Seconds from the message's due time to the start of the try, where there was one. Like `queue` and `channel` this
+    is for figures, and not recorded."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

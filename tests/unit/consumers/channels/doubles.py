@@ -59,6 +59,7 @@ def delivery(
         id=MESSAGE_ID,
         batch_id=UUID(int=2),
         user_id=None,
+        queue="default",
         channel=channel,
         recipient=recipient,
         subject=None,
@@ -67,6 +68,7 @@ def delivery(
         tries=tries,
         max_tries=5,
         recoveries=recoveries,
+        due_at=NOW,
         expires_at=None,
         created_at=NOW,
     )
