@@ -22,6 +22,7 @@ from benchmarks.rig.figure import Figure, Goal, Numbers, Round
 from benchmarks.rig.running import main
 from benchmarks.rig.system import System, system
 from sql.batches import Offer
+from sql.low_water import LowWater
 from tidings.model import Attempt, AttemptOutcome, Outcome, Priority, Status, new_id, utc_now
 
 MILLI = 1e3
@@ -40,10 +41,11 @@ async def claims(running: System, count: int) -> list[float]:
     await running.database.put_waiting(count * BATCHES * BATCH_SIZE)
     await running.database.run("checkpoint")
     took = []
+    low_water = LowWater()
     for _ in range(count):
         offers = [Offer(new_id(), CONSUMER) for _ in range(BATCHES)]
         began = time.perf_counter()
-        batches = await running.store.batches.claim(LANES, offers, batch_size=BATCH_SIZE)
+        batches = await running.store.batches.claim(LANES, offers, batch_size=BATCH_SIZE, low_water=low_water)
         took.append(time.perf_counter() - began)
         if sum(batch.size for batch in batches) != BATCHES * BATCH_SIZE:
             raise AssertionError("a claim did not find what was put in")

@@ -21,6 +21,7 @@ from producer.slots import Slot, SlotMarket
 from producer.wakeup import Wakeup
 from sql.batches import ClaimedBatch, Offer
 from sql.database import AWAY
+from sql.low_water import LowWater
 from sql.store import Store
 from tidings.cancellation import cancel_and_wait
 from tidings.errors import describe
@@ -48,13 +49,21 @@ class Claimer:
         self._belt = belt
         self._wakeup = wakeup
         self._settings = settings
+        self._low_water = LowWater()
         self._unpaced: deque[str] = deque()
         self._any_paced = False
         self._queues_known = False
 
     def forget_queues(self) -> None:
-        """The queues have changed: read them again before the next claim."""
+        """The queues have changed, or may have: read them again before the next claim, and look at all that waits."""
         self._queues_known = False
+        self._low_water.forget()
+        self._wakeup.within(0)
+
+    def told(self, seconds: float, due: float) -> None:
+        """A message waits that is due in so many seconds, at that Unix time of Postgres."""
+        self._low_water.tell(due)
+        self._wakeup.within(seconds)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Claims until told to stop; a claim that has begun is pushed first."""
@@ -76,8 +85,7 @@ class Claimer:
             await cancel_and_wait(sleep, stopped)
         if stop.is_set():
             return False
-        # The queues may have been changed behind a lost connection, so a poll reads them too.
-        seconds = await self._store.batches.next_due()
+        seconds = await self._store.batches.next_due(self._low_water)
         if seconds is None or seconds > 0:
             if seconds is not None:
                 self._wakeup.within(seconds)
@@ -97,7 +105,7 @@ class Claimer:
             if by_offer:
                 break
         # Whatever is left (in other lanes, due soon, or waiting for a slot) sets the alarm.
-        seconds = await self._store.batches.next_due()
+        seconds = await self._store.batches.next_due(self._low_water)
         if seconds is not None:
             self._wakeup.within(seconds)
 
@@ -114,7 +122,9 @@ class Claimer:
             self._unpaced.rotate(-1)
             lanes = [(priority.value, queue) for priority in Priority for queue in self._unpaced]
             try:
-                claimed += await self._store.batches.claim(lanes, free, batch_size=batch_size)
+                claimed += await self._store.batches.claim(
+                    lanes, free, batch_size=batch_size, low_water=self._low_water
+                )
             except AWAY:
                 # What the paced queues gave is committed, and must go.
                 if not claimed:

@@ -47,7 +47,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             wakeup,
             settings,
         )
-        ear = Ear(store.database, on_due=wakeup.within, on_queues=claimer.forget_queues)
+        ear = Ear(store.database, on_due=claimer.told, on_queues=claimer.forget_queues)
         log.info("producer is ready")
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(ear.listen())

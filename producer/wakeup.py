@@ -1,6 +1,7 @@
 """When the producer looks for due messages: at the next due time, on a NOTIFY, and after `POLL_INTERVAL` at the latest.
 
 A lost NOTIFY or a lost connection costs no message, only up to one poll interval of lateness.
+NOTIFY `tidings_due` carries two numbers: the seconds until the first message is due, and that time (Unix seconds).
 """
 
 import asyncio
@@ -44,7 +45,9 @@ class Wakeup:
 class Ear:
     """Listens for NOTIFY, and connects anew when the connection breaks."""
 
-    def __init__(self, database: Database, *, on_due: Callable[[float], None], on_queues: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, *, on_due: Callable[[float, float], None], on_queues: Callable[[], None]
+    ) -> None:
         self._database = database
         self._on_due = on_due
         self._on_queues = on_queues
@@ -61,20 +64,19 @@ class Ear:
             try:
                 # What was told while nobody listened is found by looking once.
                 self._on_queues()
-                self._on_due(0)
                 await _closed(connection)
             finally:
                 connection.terminate()
 
     def _due(self, payload: str) -> None:
         try:
-            self._on_due(float(payload))
+            seconds, due = payload.split()
+            self._on_due(float(seconds), float(due))
         except ValueError:
             log.warning("a NOTIFY that is not ours", payload=payload)
 
     def _queues(self, _name: str) -> None:
         self._on_queues()
-        self._on_due(0)
 
 
 async def _closed(connection: Connection) -> None:

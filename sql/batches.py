@@ -9,6 +9,7 @@ import msgspec
 
 from sql import partitions
 from sql.database import Database
+from sql.low_water import BOTTOM, Lane, LowWater
 from tidings.model import Delivery, Outcome
 
 
@@ -69,11 +70,16 @@ class BatchStore:
     # The producer's side
 
     async def claim(
-        self, lanes: Sequence[tuple[int, str]], offers: Sequence[Offer], *, batch_size: int
+        self, lanes: Sequence[Lane], offers: Sequence[Offer], *, batch_size: int, low_water: LowWater | None = None
     ) -> list[ClaimedBatch]:
-        """Takes due messages of the lanes (priority, queue; served in this order) into at most one batch per offer."""
-        rows = await self.database.rows("claim", **self._claim_parameters(lanes, offers, batch_size))
-        return [ClaimedBatch(**row) for row in rows]
+        """Takes due messages of the lanes (served in this order) into at most one batch per offer."""
+        parameters = self._claim_parameters(lanes, offers, batch_size)
+        if low_water is not None:
+            parameters["low_water"] = low_water.begin(lanes)
+        rows = await self.database.rows("claim", **parameters)
+        if low_water is not None:
+            low_water.end(lanes, rows[0]["reached"] if rows else [None] * len(lanes))
+        return [_claimed(row) for row in rows]
 
     async def claim_paced(self, offers: Sequence[Offer], *, batch_size: int) -> list[ClaimedBatch]:
         """Takes what the paced queues may release now, each queue's messages in batches of their own.
@@ -93,7 +99,7 @@ class BatchStore:
                 parameters["cutoff"] = tick.cutoff
                 if tick.allowance is not None:
                     parameters["room"] = min(parameters["room"], tick.allowance)
-                batches = [ClaimedBatch(**made) async for made in queries.claim(connection, **parameters)]
+                batches = [_claimed(made) async for made in queries.claim(connection, **parameters)]
                 if taken := sum(batch.size for batch in batches):
                     credit = None if tick.allowance is None else tick.allowance - taken
                     await queries.spend_tick(connection, name=tick.name, began_at=tick.began_at, credit=credit)
@@ -102,9 +108,15 @@ class BatchStore:
                 claimed += batches
         return claimed
 
-    async def next_due(self) -> float | None:
+    async def next_due(self, low_water: LowWater | None = None) -> float | None:
         """Seconds until a message can next be claimed (0 or less: now); None where none is waiting."""
-        seconds: float | None = await self.database.one("next_due")
+        marks = {} if low_water is None else low_water.marks()
+        seconds: float | None = await self.database.one(
+            "next_due",
+            priorities=[priority for priority, _ in marks],
+            queues=[queue for _, queue in marks],
+            low_water=list(marks.values()),
+        )
         return seconds
 
     async def release(self, ids: Sequence[UUID]) -> int:
@@ -183,12 +195,11 @@ class BatchStore:
         count: int = await self.database.one("heal_orphans", recoveries_allowed=recoveries_allowed)
         return count
 
-    def _claim_parameters(
-        self, lanes: Sequence[tuple[int, str]], offers: Sequence[Offer], batch_size: int
-    ) -> dict[str, Any]:
+    def _claim_parameters(self, lanes: Sequence[Lane], offers: Sequence[Offer], batch_size: int) -> dict[str, Any]:
         return {
             "priorities": [priority for priority, _ in lanes],
             "queues": [queue for _, queue in lanes],
+            "low_water": [BOTTOM] * len(lanes),
             "cutoff": None,
             "room": batch_size * len(offers),
             "batch_size": batch_size,
@@ -196,6 +207,10 @@ class BatchStore:
             "consumers": [offer.consumer for offer in offers],
             "lease": PICKUP_SHARE * self.lease,
         }
+
+
+def _claimed(row: Any) -> ClaimedBatch:
+    return ClaimedBatch(row["id"], row["size"], row["alone"])
 
 
 def _delivery(row: Any) -> Delivery:

@@ -1,19 +1,22 @@
--- name: claim(priorities, queues, cutoff, room, batch_size, batch_ids, consumers, lease)
+-- name: claim(priorities, queues, low_water, cutoff, room, batch_size, batch_ids, consumers, lease)
 -- Takes due messages into new batches: one batch for each id in batch_ids, for the consumer beside it.
--- A lane is a queue at a priority, in the order in which they are served. The lateral keeps that order, reads no more
--- than it needs, and locks only what it reads; an ORDER BY outside it would make it read and lock every lane first.
+-- A lane is a queue at a priority, in the order in which they are served, with the due time below which nothing waits in
+-- it. The lateral keeps that order, reads no more than it needs, and locks only what it reads; an ORDER BY outside it
+-- would make it read and lock every lane first.
 -- Recovered messages travel apart: in tens after one loss of their consumer, alone (and first) after more.
+-- `reached` is the new low-water mark of each lane: all that was seen below it has been taken.
 WITH due AS MATERIALIZED (
-    SELECT ready.id, least(ready.recoveries, 2) AS care
-    FROM unnest(:priorities::smallint[], :queues::text[]) AS lane (priority, queue)
+    SELECT ready.id, least(ready.recoveries, 2) AS care, ready.due_at, lane.number AS lane
+    FROM unnest(:priorities::smallint[], :queues::text[], :low_water::timestamptz[])
+        WITH ORDINALITY AS lane (priority, queue, low_water, number)
     CROSS JOIN LATERAL (
-        SELECT id, recoveries
+        SELECT id, recoveries, due_at
         FROM messages
         WHERE
             status IN ('pending', 'failed')
             AND queue = lane.queue
             AND priority = lane.priority
-            AND due_at <= coalesce(:cutoff::timestamptz, now())
+            AND due_at BETWEEN lane.low_water AND coalesce(:cutoff::timestamptz, now())
             AND (SELECT active FROM queues WHERE name = lane.queue)
         ORDER BY due_at, id
         LIMIT :room
@@ -22,17 +25,17 @@ WITH due AS MATERIALIZED (
     LIMIT :room
 ),
 numbered AS (
-    SELECT id, care, row_number() OVER () AS position FROM due
+    SELECT *, row_number() OVER () AS position FROM due
 ),
 parted AS (
     SELECT
-        id, care,
+        *,
         (row_number() OVER (PARTITION BY care ORDER BY position) - 1)
         / CASE care WHEN 0 THEN :batch_size::integer WHEN 1 THEN greatest(:batch_size / 10, 1) ELSE 1 END AS part
     FROM numbered
 ),
 packed AS MATERIALIZED (
-    SELECT id, care, dense_rank() OVER (ORDER BY care DESC, part) AS number FROM parted
+    SELECT *, dense_rank() OVER (ORDER BY care DESC, part) AS number FROM parted
 ),
 claimed AS (
     UPDATE messages SET status = 'processing', batch_id = (:batch_ids::uuid[])[packed.number]
@@ -46,10 +49,24 @@ opened AS (
     FROM claimed
     GROUP BY batch_id
 )
-SELECT batch_id AS id, count(*) AS size, bool_or(care = 2) AS alone FROM claimed GROUP BY batch_id;
+SELECT
+    batch_id AS id,
+    count(*) AS size,
+    bool_or(care = 2) AS alone,
+    ARRAY(
+        SELECT (
+            SELECT coalesce(min(due_at) FILTER (WHERE packed.number > cardinality(:batch_ids::uuid[])), max(due_at))
+            FROM packed
+            WHERE packed.lane = lane.number
+        )
+        FROM generate_series(1, cardinality(:queues::text[])) AS lane (number)
+    ) AS reached
+FROM claimed
+GROUP BY batch_id;
 
--- name: next_due()$
+-- name: next_due(priorities, queues, low_water)$
 -- Seconds until a message of an active queue can next be claimed: 0 or less means now, null means none is waiting.
+-- Of the lanes that are named, below whose low-water mark nothing waits, only the rest is looked at.
 SELECT
     extract(epoch FROM min(
         CASE
@@ -62,10 +79,16 @@ SELECT
     ) - now())::double precision
 FROM queues
 CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS lane (priority)
+LEFT JOIN unnest(:priorities::smallint[], :queues::text[], :low_water::timestamptz[])
+    AS known (priority, queue, low_water) ON known.priority = lane.priority AND known.queue = queues.name
 CROSS JOIN LATERAL (
     SELECT due_at
     FROM messages
-    WHERE status IN ('pending', 'failed') AND queue = queues.name AND priority = lane.priority
+    WHERE
+        status IN ('pending', 'failed')
+        AND queue = queues.name
+        AND priority = lane.priority
+        AND due_at >= coalesce(known.low_water, '-infinity')
     ORDER BY due_at, id
     LIMIT 1
 ) AS ready
@@ -82,9 +105,14 @@ returned AS (
         batch_id = NULL
     FROM undone
     WHERE messages.batch_id = undone.id AND messages.status = 'processing'
-    RETURNING 1
+    RETURNING due_at
+),
+woken AS MATERIALIZED (
+    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
+    FROM returned
+    HAVING count(*) > 0
 )
-SELECT count(*) FROM returned;
+SELECT count(*) FROM returned LEFT JOIN woken ON true;
 
 -- name: unstarted_batches(consumer)
 -- The batches on their way to a consumer, for it to release when it stops.
@@ -157,7 +185,7 @@ closed AS (
     DELETE FROM batches WHERE id = ANY(:closed_batch_ids::uuid[])
 ),
 woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', extract(epoch FROM min(due_at) - now())::text)
+    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
     FROM recorded
     WHERE status IN ('failed', 'pending')
     HAVING count(*) > 0
@@ -197,14 +225,21 @@ returned AS (
         batch_id = NULL
     FROM gone
     WHERE messages.batch_id = gone.id AND messages.status = 'processing'
-    RETURNING gone.started, messages.status
+    RETURNING gone.started, messages.status, messages.due_at
+),
+woken AS MATERIALIZED (
+    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
+    FROM returned
+    WHERE status <> 'cancelled'
+    HAVING count(*) > 0
 )
 SELECT
     (SELECT count(*) FROM gone) AS batches,
     count(*) FILTER (WHERE NOT started) AS released,
     count(*) FILTER (WHERE started AND status <> 'cancelled') AS recovered,
     count(*) FILTER (WHERE status = 'cancelled') AS poisoned
-FROM returned;
+FROM returned
+LEFT JOIN woken ON true;
 
 -- name: heal_orphans(recoveries_allowed)$
 -- Messages in processing whose batch is gone come back as recovered; answers how many. None is the rule.

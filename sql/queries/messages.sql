@@ -32,7 +32,9 @@ kept AS (
     RETURNING id, due_at
 ),
 woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', extract(epoch FROM min(due_at) - now())::text) FROM kept HAVING count(*) > 0
+    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
+    FROM kept
+    HAVING count(*) > 0
 )
 SELECT kept.id FROM kept LEFT JOIN woken ON true;
 
@@ -148,7 +150,8 @@ WITH retried AS (
     RETURNING *
 ),
 woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', extract(epoch FROM due_at - now())::text) FROM retried
+    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM due_at - now()), extract(epoch FROM due_at)))
+    FROM retried
 )
 SELECT
     id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,

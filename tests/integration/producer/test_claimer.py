@@ -41,7 +41,7 @@ async def claiming(store: Store, redis: Redis, settings: Settings, belt: Belt | 
     """A claimer at work."""
     wakeup = Wakeup(poll_interval=0.2, clock=asyncio.get_running_loop().time)
     claimer = Claimer(store, SlotMarket(redis), belt or Belt(redis, lease_seconds=10), wakeup, settings)
-    ear = Ear(store.database, on_due=wakeup.within, on_queues=claimer.forget_queues)
+    ear = Ear(store.database, on_due=claimer.told, on_queues=claimer.forget_queues)
     stop = asyncio.Event()
     listening = asyncio.create_task(ear.listen())
     running = asyncio.create_task(claimer.run(stop))

@@ -13,6 +13,7 @@ ROOM = 200
 PARAMETERS = {
     "priorities": "smallint[]",
     "queues": "text[]",
+    "low_water": "timestamptz[]",
     "cutoff": "timestamptz",
     "room": "bigint",
     "batch_size": "integer",

@@ -1,0 +1,90 @@
+"""The low-water mark: what may be skipped, and what must never be."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sql.low_water import BOTTOM, LOOK_SECONDS, LOOK_SHARE, LowWater
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+LANES = [(0, "default"), (1, "default")]
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def low_water(clock: Clock) -> LowWater:
+    """Its first look reached noon in the first lane, and found nothing in the second."""
+    low_water = LowWater(clock)
+    assert low_water.begin(LANES) == [BOTTOM, BOTTOM]
+    low_water.end(LANES, [NOON, None])
+    return low_water
+
+
+def test_the_next_look_begins_where_the_last_one_ended(low_water: LowWater) -> None:
+    assert low_water.begin(LANES) == [NOON, BOTTOM]
+    low_water.end(LANES, [NOON + timedelta(seconds=1), NOON])
+    assert low_water.begin(LANES) == [NOON + timedelta(seconds=1), NOON]
+
+
+def test_a_look_that_finds_nothing_leaves_the_mark(low_water: LowWater) -> None:
+    low_water.begin(LANES)
+    low_water.end(LANES, [None, None])
+    assert low_water.begin(LANES) == [NOON, BOTTOM]
+
+
+def test_what_comes_in_below_lowers_the_mark(low_water: LowWater) -> None:
+    due = NOON - timedelta(hours=1)
+    low_water.tell(due.timestamp())
+    [mark, _] = low_water.begin(LANES)
+    assert due - timedelta(milliseconds=2) < mark <= due
+    assert low_water.marks()[LANES[0]] == mark
+
+
+def test_what_comes_in_above_does_not(low_water: LowWater) -> None:
+    low_water.tell((NOON + timedelta(hours=1)).timestamp())
+    assert low_water.begin(LANES) == [NOON, BOTTOM]
+
+
+def test_what_comes_in_below_during_a_look_is_not_passed_over(low_water: LowWater) -> None:
+    due = NOON - timedelta(seconds=5)
+    low_water.begin(LANES)
+    low_water.tell(due.timestamp())
+    low_water.end(LANES, [NOON + timedelta(seconds=9), None])
+    assert low_water.begin(LANES)[0] <= due
+
+
+def test_now_and_then_a_look_starts_from_the_bottom(low_water: LowWater, clock: Clock) -> None:
+    clock.now += LOOK_SECONDS
+    assert low_water.marks() == {}
+    assert low_water.begin(LANES) == [BOTTOM, BOTTOM]
+
+
+def test_looks_from_the_bottom_take_a_twentieth_of_the_time(low_water: LowWater, clock: Clock) -> None:
+    low_water.forget()
+    low_water.begin(LANES)
+    clock.now += 2.0
+    low_water.end(LANES, [NOON, None])
+    clock.now += 2.0 * LOOK_SHARE - 0.1
+    assert low_water.marks() == {LANES[0]: NOON}
+    clock.now += 0.1
+    assert low_water.marks() == {}
+
+
+def test_a_look_that_failed_is_made_again_from_the_bottom(low_water: LowWater) -> None:
+    low_water.forget()
+    low_water.begin(LANES)
+    assert low_water.begin(LANES) == [BOTTOM, BOTTOM]
