@@ -1,8 +1,9 @@
-"""The arq worker: polls this consumer's own queue and hands each batch to the consumer.
+"""The arq worker: looks into this consumer's own queue when its bell rings, and hands each batch to the consumer.
 
 arq is pinned for what is leaned on here: `poll` raises when Redis drops (arq's worker ends there, with whatever it was
 doing), a job stays in the queue's sorted set while it runs (every poll would probe it again), `tasks` and `main_task`
-hold what runs. Retries, leases and recovery belong to Postgres, never to arq: `max_tries=1`, no results kept.
+hold what runs, `_poll_iteration` is one look into the queue. Retries, leases and recovery belong to Postgres, never to
+arq: `max_tries=1`, no results kept.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from arq.constants import in_progress_key_prefix, retry_key_prefix
 from arq.worker import Function, Worker, func
 from redis.exceptions import RedisError
 
+from consumers.bell import QUICK_POLL_SECONDS, Bell
 from consumers.consumer import Consumer
 from tidings import jobs, keys
 from tidings.cancellation import cancel_and_wait
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS: Final = 0.01
 HEALTH_SECONDS: Final = 5
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
@@ -61,7 +62,7 @@ def worker_settings(settings: Settings) -> dict[str, Any]:
         "retry_jobs": False,
         "keep_result": 0,
         "log_results": False,
-        "poll_delay": POLL_SECONDS,
+        "poll_delay": QUICK_POLL_SECONDS,
         "health_check_interval": HEALTH_SECONDS,
         "job_serializer": jobs.serialize,
         "job_deserializer": jobs.deserialize,
@@ -74,6 +75,18 @@ def _deliver_function() -> Function:
     return func(cast("WorkerCoroutine", deliver), name=jobs.DELIVER, keep_result=0, max_tries=1)
 
 
+class PromptWorker(Worker):
+    """Looks into its queue when the bell rings, where arq's own worker polls a hundred times a second."""
+
+    def __init__(self, bell: Bell, **settings: Any) -> None:
+        super().__init__(**{**settings, "poll_delay": 0})
+        self._bell = bell
+
+    async def _poll_iteration(self) -> None:
+        await super()._poll_iteration()
+        await self._bell.wait(quickly=self.job_counter >= self.max_jobs)
+
+
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Runs a consumer until told to stop, with a new worker each time that Redis drops the old one."""
     consumer = await unless(stop, Consumer.start(settings))
@@ -81,11 +94,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         return
     stopped = asyncio.ensure_future(stop.wait())
     broken = asyncio.ensure_future(consumer.failed_loop())
+    bell = Bell(consumer.redis, consumer=consumer.name)
+    listening = asyncio.create_task(bell.run())
     loop = asyncio.get_running_loop()
     failures = 0
     try:
         while not stop.is_set():
-            worker = Worker(**worker_settings(settings), handle_signals=False, ctx={"consumer": consumer})
+            worker = PromptWorker(bell, **worker_settings(settings), handle_signals=False, ctx={"consumer": consumer})
             began = loop.time()
             running = asyncio.create_task(worker.async_run())
             try:
@@ -104,6 +119,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     finally:
         stopped.cancel()
         broken.cancel()
+        await cancel_and_wait(listening)
         await consumer.stop()
 
 

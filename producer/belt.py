@@ -1,8 +1,8 @@
 """The conveyor belt: puts batches on the arq queues of the consumers that offered room.
 
 In Redis, for each batch: the job's body (`arq:job:{batch id}`, gone after three leases, when it is worth nothing) and
-its id in the consumer's queue. arq's own `enqueue_job` takes two round trips a job to keep job ids unique; ours are
-UUIDs, so any number of batches goes in one.
+its id in the consumer's queue; then the consumer's bell is rung, once for all its batches. arq's own `enqueue_job`
+takes two round trips a job to keep job ids unique; ours are UUIDs, so any number of batches goes in one.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,10 @@ class Belt:
     def __init__(self, redis: Redis, *, lease_seconds: float) -> None:
         self._redis = redis
         self._life_ms = int(3000 * lease_seconds)
+        self.batches = 0
+        """Pushed so far."""
+        self.messages = 0
+        """In these batches."""
 
     async def push(self, batches: Sequence[tuple[ClaimedBatch, Slot]]) -> None:
         """One round trip. Raises redis.RedisError where it is not certain that every batch is on its way."""
@@ -41,4 +45,8 @@ class Belt:
                 }
                 pipe.psetex(job_key_prefix + job_id, self._life_ms, jobs.serialize(job))
                 pipe.zadd(keys.consumer_queue(slot.consumer), {job_id: _DUE_SINCE_EVER})
+            for consumer in {slot.consumer for _, slot in batches}:
+                pipe.publish(keys.bell(consumer), b"")
             await pipe.execute()
+        self.batches += len(batches)
+        self.messages += sum(batch.size for batch, _ in batches)

@@ -19,6 +19,11 @@ def consumer_queue(consumer: str) -> str:
     return f"tidings:queue:{consumer}"
 
 
+def bell(consumer: str) -> str:
+    """The channel (PUBLISH, nothing is kept) on which a consumer hears that batches were pushed."""
+    return f"tidings:bell:{consumer}"
+
+
 def delivery_record(message_id: UUID) -> str:
     """What the far side accepted, written before Postgres knows it; lives `REDIS_TTL` seconds."""
     return f"sent:{message_id}"
@@ -45,3 +50,17 @@ PRODUCER_HEARTBEAT: Final = "tidings:producer"
 
 OFFER_LIFE_SECONDS: Final = 5.0
 """An older offer is a dead consumer's."""
+
+CONSUMERS: Final = "tidings:consumers"
+"""Hash of the consumers' reports (`tidings/reports.py`): field the consumer's name, value how it is, written every
+second. Lives an hour after the last; a consumer that starts clears away what dead ones left in it."""
+
+
+def figures(bucket: int) -> str:
+    """Hash of what was done in one bucket of 5 s: a field for each consumer. Lives a little over an hour."""
+    return f"tidings:figures:{bucket}"
+
+
+def depths(bucket: int) -> str:
+    """What the queues held in one bucket of 5 s, counted by the first producer that came to it. Lives as long."""
+    return f"tidings:depths:{bucket}"

@@ -11,8 +11,10 @@ import pytest
 from arq.constants import job_key_prefix
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from consumers import bell
 from consumers.worker import serve
 from producer.belt import Belt
 from producer.slots import Slot
@@ -123,6 +125,30 @@ async def test_a_worker_whose_connections_are_cut_is_built_anew(store: Store, re
         await deliver_one(store, redis, settings)
         await redis.client_kill_filter(_type="normal", skipme=True)
         await deliver_one(store, redis, settings)
+
+
+async def test_a_batch_is_picked_up_when_the_bell_rings(
+    store: Store, redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bell, "SLOW_POLL_SECONDS", 60)
+    async with working(settings):
+        await deliver_one(store, redis, settings)
+        await deliver_one(store, redis, settings)
+        # Its subscription begins anew, and what was pushed in between is found.
+        assert await redis.client_kill_filter(_type="pubsub") == 1
+        await deliver_one(store, redis, settings)
+
+
+async def test_a_consumer_that_may_not_subscribe_polls_quickly(
+    store: Store, redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bell, "SLOW_POLL_SECONDS", 60)
+    await redis.acl_setuser("deaf", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-subscribe"])
+    try:
+        async with working(replace(settings, redis_uri=settings.redis_uri.replace("://", "://deaf:any@", 1))):
+            await deliver_one(store, redis, settings)
+    finally:
+        await redis.acl_deluser("deaf")
 
 
 @given(st.binary())
