@@ -8,6 +8,7 @@ failed too often) goes back to Postgres without using up a try.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -133,8 +134,9 @@ class Dispatcher:
         task.add_done_callback(self._running.discard)
 
     async def _deliver(self, lane: Lane[Waiting], waiting: Waiting) -> None:
+        result: Result | None = None
         try:
-            result = await self._through(waiting)
+            result = await self._through(lane, waiting)
             if result is None:
                 lane.breaker.abandon()
             else:
@@ -146,9 +148,10 @@ class Dispatcher:
                 raise
             log.exception("a defect: the batch comes back when its lease runs out", message=str(waiting.delivery.id))
         finally:
-            self._lanes.leave(lane)
+            if not isinstance(result, Accepted):
+                self._lanes.leave(lane)
 
-    async def _through(self, waiting: Waiting) -> Result | None:
+    async def _through(self, lane: Lane[Waiting], waiting: Waiting) -> Result | None:
         """Makes one try and concludes it; None where there was no try."""
         delivery, batch = waiting.delivery, waiting.batch
         if self._stopping or not self._leases.holds(batch):
@@ -170,13 +173,11 @@ class Dispatcher:
             started_at=started_at,
             duration=self._clock() - began,
         )
-        if isinstance(result, Accepted) and outcome.sent_at is not None:
-            handed_over = self._records.put(delivery.id, Record(outcome.sent_at, outcome.provider_message_id))
-            self.conclude(outcome, batch)
-            # In flight until the record is in Redis: what a crash can repeat is bounded by the places.
-            await handed_over.wait()
-        else:
-            self.conclude(outcome, batch)
+        self.conclude(outcome, batch)
+        if isinstance(result, Accepted):
+            # Its place is held until the record is in Redis: what a crash can repeat is bounded by the places.
+            record = Record(cast("datetime", outcome.sent_at), outcome.provider_message_id)
+            self._records.put(delivery.id, record, then=partial(self._lanes.leave, lane))
         return result
 
     async def _try(self, channel: Channel | None, delivery: Delivery) -> Result:

@@ -1,16 +1,17 @@
 """consumers/delivery_record.py, on a Redis that knows MSETEX, one that does not, and one that is out of order."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
 
-from consumers.delivery_record import DeliveryRecords, ProviderRecord, Record
+from consumers.delivery_record import SET_EACH, DeliveryRecords, ProviderRecord, Record
 from tidings import keys
 from tidings.model import new_id
 
@@ -32,20 +33,14 @@ class FakeRedis:
             raise self.refusal
         return 1
 
-    def pipeline(self, *, transaction: bool) -> Self:
-        return self
+    def register_script(self, text: str) -> Callable[..., Awaitable[None]]:
+        assert text == SET_EACH
 
-    async def __aenter__(self) -> Self:
-        return self
+        async def run(*, keys: list[str], args: list[Any]) -> None:
+            life, *values = args
+            self.commands += [("SET", key, value, "EX", life) for key, value in zip(keys, values, strict=True)]
 
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-    def set(self, key: str, value: bytes, *, ex: int) -> None:
-        self.commands.append(("SET", key, value, "EX", ex))
-
-    async def execute(self) -> None:
-        pass
+        return run
 
     @property
     def names(self) -> list[str]:
@@ -57,7 +52,7 @@ async def write(records: DeliveryRecords, *groups: list[Record]) -> None:
     running = asyncio.create_task(records.run())
     for group in groups:
         for record in group:
-            records.put(new_id(), record)
+            records.put(new_id(), record, then=lambda: None)
         await records.written()
     running.cancel()
     with suppress(asyncio.CancelledError):
