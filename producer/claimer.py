@@ -9,6 +9,7 @@ stops in the middle:
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -17,6 +18,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from producer.belt import Belt
+from producer.gathering import Gathering
 from producer.slots import Slot, SlotMarket
 from producer.wakeup import Wakeup
 from sql.batches import ClaimedBatch, Offer
@@ -50,6 +52,7 @@ class Claimer:
         self._wakeup = wakeup
         self._settings = settings
         self._low_water = LowWater()
+        self._gathering = Gathering(time.monotonic)
         self._unpaced: deque[str] = deque()
         self._any_paced = False
         self._queues_known = False
@@ -70,6 +73,7 @@ class Claimer:
         while not stop.is_set():
             try:
                 if await self._work_is_due(stop):
+                    await asyncio.sleep(self._gathering.pause())
                     await self._claim_and_push()
             except (RedisError, *AWAY) as error:
                 log.warning("cannot claim at present", error=describe(error))
@@ -97,6 +101,7 @@ class Claimer:
         while slots := await self._market.take(SLOTS_AT_ONCE, wait=SLOT_WAIT_SECONDS):
             offers = [Offer(new_id(), slot.consumer) for slot in slots]
             batches = await self._claim(offers)
+            self._gathering.note(sum(batch.size for batch in batches))
             by_offer = {offer.batch_id: slot for offer, slot in zip(offers, slots, strict=True)}
             used = [(batch, by_offer.pop(batch.id)) for batch in batches]
             if used:

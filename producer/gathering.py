@@ -1,0 +1,40 @@
+"""How long to let messages gather before the next claim: adaptive batch size.
+
+A batch costs its round trips whether it holds one message or a hundred. Alone, a message is claimed at once; the more
+of them come, the longer a claim waits after the one before, up to 15 ms, so that batches fill before the work grows.
+Where a claim fills all its batches there is no wait at all: what is there is gathered already.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+LONGEST_SECONDS: Final = 0.015
+LONGEST_AT: Final = 2000.0
+"""Messages a second from which on claims are as far apart as they may be."""
+MEMORY_SECONDS: Final = 1.0
+"""How far back the rate looks."""
+
+
+class Gathering:
+    """Tells one claiming loop how long to wait."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._claimed = 0.0
+        self._since = clock()
+        self._last = self._since
+
+    def note(self, messages: int) -> None:
+        """So many were claimed just now."""
+        self._last = self._clock()
+        self._claimed += messages
+        if self._last - self._since > MEMORY_SECONDS:
+            # The older half is forgotten.
+            self._claimed /= 2
+            self._since = (self._since + self._last) / 2
+
+    def pause(self) -> float:
+        """Seconds to wait before the next claim."""
+        now = self._clock()
+        rate = self._claimed / max(now - self._since, MEMORY_SECONDS / 2)
+        return max(self._last + LONGEST_SECONDS * min(rate / LONGEST_AT, 1.0) - now, 0.0)
