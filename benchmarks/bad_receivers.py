@@ -61,7 +61,7 @@ def refusing_port() -> socket.socket:
 
 async def measure(current: Round) -> Numbers:
     machine = current.machine
-    good = current.pick(14_000, 1_400)
+    good = current.pick(56_000, 1_400)
     consumers, timeout = current.pick((2, 3.0), (1, 1.0))
     with refusing_port() as closed:
         bad = {
