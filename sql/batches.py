@@ -9,7 +9,7 @@ import msgspec
 
 from sql import partitions
 from sql.database import Database
-from sql.low_water import BOTTOM, Lane, LowWater
+from sql.low_water import BOTTOM, Lane, LowWater, Mark
 from tidings.model import Delivery, Outcome
 
 
@@ -73,12 +73,10 @@ class BatchStore:
         self, lanes: Sequence[Lane], offers: Sequence[Offer], *, batch_size: int, low_water: LowWater | None = None
     ) -> list[ClaimedBatch]:
         """Takes due messages of the lanes (served in this order) into at most one batch per offer."""
-        parameters = self._claim_parameters(lanes, offers, batch_size)
+        marks = [BOTTOM] * len(lanes) if low_water is None else low_water.begin(lanes)
+        rows = await self.database.rows("claim", **self._claim_parameters(lanes, marks, offers, batch_size))
         if low_water is not None:
-            parameters["low_water"] = low_water.begin(lanes)
-        rows = await self.database.rows("claim", **parameters)
-        if low_water is not None:
-            low_water.end(lanes, rows[0]["reached"] if rows else [None] * len(lanes))
+            low_water.end(lanes, _reached(rows[0]) if rows else [None] * len(lanes))
         return [_claimed(row) for row in rows]
 
     async def claim_paced(self, offers: Sequence[Offer], *, batch_size: int) -> list[ClaimedBatch]:
@@ -95,7 +93,7 @@ class BatchStore:
                     break
                 tick = Tick(**row)
                 lanes = [(priority, tick.name) for priority in range(3)]
-                parameters = self._claim_parameters(lanes, free, batch_size)
+                parameters = self._claim_parameters(lanes, [BOTTOM] * len(lanes), free, batch_size)
                 parameters["cutoff"] = tick.cutoff
                 if tick.allowance is not None:
                     parameters["room"] = min(parameters["room"], tick.allowance)
@@ -115,7 +113,7 @@ class BatchStore:
             "next_due",
             priorities=[priority for priority, _ in marks],
             queues=[queue for _, queue in marks],
-            low_water=list(marks.values()),
+            **_marks(list(marks.values())),
         )
         return seconds
 
@@ -195,11 +193,13 @@ class BatchStore:
         count: int = await self.database.one("heal_orphans", recoveries_allowed=recoveries_allowed)
         return count
 
-    def _claim_parameters(self, lanes: Sequence[Lane], offers: Sequence[Offer], batch_size: int) -> dict[str, Any]:
+    def _claim_parameters(
+        self, lanes: Sequence[Lane], marks: Sequence[Mark], offers: Sequence[Offer], batch_size: int
+    ) -> dict[str, Any]:
         return {
             "priorities": [priority for priority, _ in lanes],
             "queues": [queue for _, queue in lanes],
-            "low_water": [BOTTOM] * len(lanes),
+            **_marks(marks),
             "cutoff": None,
             "room": batch_size * len(offers),
             "batch_size": batch_size,
@@ -207,6 +207,15 @@ class BatchStore:
             "consumers": [offer.consumer for offer in offers],
             "lease": PICKUP_SHARE * self.lease,
         }
+
+
+def _marks(marks: Sequence[Mark]) -> dict[str, Any]:
+    return {"mark_due_ats": [due_at for due_at, _ in marks], "mark_ids": [message_id for _, message_id in marks]}
+
+
+def _reached(row: Any) -> list[Mark | None]:
+    marks = zip(row["reached_due_ats"], row["reached_ids"], strict=True)
+    return [None if due_at is None else (due_at, message_id) for due_at, message_id in marks]
 
 
 def _claimed(row: Any) -> ClaimedBatch:

@@ -1,4 +1,4 @@
-"""The low-water mark: below which due time nothing waits any more, for each lane.
+"""The low-water mark: for each lane, the place in the order of delivery before which nothing waits any more.
 
 An index keeps the entry of a message that was claimed until the row's old version may be cleaned up, and while some
 transaction stays open (a backup, a forgotten session) that is never. A claim that begins at the bottom of the index
@@ -12,11 +12,16 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
+from uuid import UUID
 
 Lane: TypeAlias = tuple[int, str]
 """A priority and a queue."""
 
-BOTTOM: Final = datetime.min.replace(tzinfo=UTC)
+Mark: TypeAlias = tuple[datetime, UUID]
+"""The due time and the id of a message: messages that are due at the same moment go in the order of their ids."""
+
+_FIRST: Final = UUID(int=0)
+BOTTOM: Final[Mark] = (datetime.min.replace(tzinfo=UTC), _FIRST)
 LOOK_SECONDS: Final = 1.0
 """How long the marks are trusted at least, before a look from the bottom."""
 LOOK_SHARE: Final = 20
@@ -29,9 +34,9 @@ class LowWater:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._marks: dict[Lane, datetime] = {}
-        self._told: datetime | None = None
-        """The lowest due time that was told of since the last look began."""
+        self._marks: dict[Lane, Mark] = {}
+        self._told: Mark | None = None
+        """The lowest that was told of since the last look began."""
         self._began = 0.0
         self._from_bottom = False
         self._trusted_until = 0.0
@@ -42,17 +47,17 @@ class LowWater:
 
     def tell(self, due: float) -> None:
         """A message that is due then (Unix time of Postgres) waits."""
-        moment = datetime.fromtimestamp(due, UTC) - _ROUNDING
-        self._told = moment if self._told is None else min(self._told, moment)
+        told = (datetime.fromtimestamp(due, UTC) - _ROUNDING, _FIRST)
+        self._told = told if self._told is None else min(self._told, told)
         for lane, mark in self._marks.items():
-            if moment < mark:
-                self._marks[lane] = moment
+            if told < mark:
+                self._marks[lane] = told
 
-    def marks(self) -> dict[Lane, datetime]:
+    def marks(self) -> dict[Lane, Mark]:
         """Where anything can wait in the lanes that are known; the others are to be looked at from the bottom."""
         return self._marks if self._clock() < self._trusted_until else {}
 
-    def begin(self, lanes: Sequence[Lane]) -> list[datetime]:
+    def begin(self, lanes: Sequence[Lane]) -> list[Mark]:
         """A look begins: where, for each lane."""
         self._began = self._clock()
         self._told = None
@@ -61,11 +66,11 @@ class LowWater:
             self._marks.clear()
         return [self._marks.get(lane, BOTTOM) for lane in lanes]
 
-    def end(self, lanes: Sequence[Lane], reached: Sequence[datetime | None]) -> None:
-        """The look has taken all that waited below `reached`, but for what was told of meanwhile."""
+    def end(self, lanes: Sequence[Lane], reached: Sequence[Mark | None]) -> None:
+        """The look has taken all that waited before `reached`, but for what was told of meanwhile."""
         now = self._clock()
         if self._from_bottom:
             self._trusted_until = now + max(LOOK_SECONDS, LOOK_SHARE * (now - self._began))
-        for lane, moment in zip(lanes, reached, strict=True):
-            if moment is not None:
-                self._marks[lane] = moment if self._told is None else min(moment, self._told)
+        for lane, mark in zip(lanes, reached, strict=True):
+            if mark is not None:
+                self._marks[lane] = mark if self._told is None else min(mark, self._told)

@@ -1,14 +1,14 @@
--- name: claim(priorities, queues, low_water, cutoff, room, batch_size, batch_ids, consumers, lease)
+-- name: claim(priorities, queues, mark_due_ats, mark_ids, cutoff, room, batch_size, batch_ids, consumers, lease)
 -- Takes due messages into new batches: one batch for each id in batch_ids, for the consumer beside it.
--- A lane is a queue at a priority, in the order in which they are served, with the due time below which nothing waits in
+-- A lane is a queue at a priority, in the order in which they are served, with the mark before which nothing waits in
 -- it. The lateral keeps that order, reads no more than it needs, and locks only what it reads; an ORDER BY outside it
 -- would make it read and lock every lane first.
 -- Recovered messages travel apart: in tens after one loss of their consumer, alone (and first) after more.
--- `reached` is the new low-water mark of each lane: all that was seen below it has been taken.
+-- `reached` is the new low-water mark of each lane: all that was seen before it has been taken.
 WITH due AS MATERIALIZED (
     SELECT ready.id, least(ready.recoveries, 2) AS care, ready.due_at, lane.number AS lane
-    FROM unnest(:priorities::smallint[], :queues::text[], :low_water::timestamptz[])
-        WITH ORDINALITY AS lane (priority, queue, low_water, number)
+    FROM unnest(:priorities::smallint[], :queues::text[], :mark_due_ats::timestamptz[], :mark_ids::uuid[])
+        WITH ORDINALITY AS lane (priority, queue, mark_due_at, mark_id, number)
     CROSS JOIN LATERAL (
         SELECT id, recoveries, due_at
         FROM messages
@@ -16,7 +16,8 @@ WITH due AS MATERIALIZED (
             status IN ('pending', 'failed')
             AND queue = lane.queue
             AND priority = lane.priority
-            AND due_at BETWEEN lane.low_water AND coalesce(:cutoff::timestamptz, now())
+            AND (due_at, id) >= (lane.mark_due_at, lane.mark_id)
+            AND due_at <= coalesce(:cutoff::timestamptz, now())
             AND (SELECT active FROM queues WHERE name = lane.queue)
         ORDER BY due_at, id
         LIMIT :room
@@ -48,25 +49,34 @@ opened AS (
     SELECT batch_id, count(*), (:consumers::text[])[min(number)], now(), now() + :lease::interval
     FROM claimed
     GROUP BY batch_id
+),
+reached AS (
+    SELECT lane.number, mark.due_at, mark.id
+    FROM generate_series(1, cardinality(:queues::text[])) AS lane (number)
+    LEFT JOIN LATERAL (
+        (
+            SELECT due_at, id FROM packed
+            WHERE packed.lane = lane.number AND packed.number > cardinality(:batch_ids::uuid[])
+            ORDER BY due_at, id
+            LIMIT 1
+        )
+        UNION ALL
+        (SELECT due_at, id FROM packed WHERE packed.lane = lane.number ORDER BY due_at DESC, id DESC LIMIT 1)
+        LIMIT 1
+    ) AS mark ON true
 )
 SELECT
     batch_id AS id,
     count(*) AS size,
     bool_or(care = 2) AS alone,
-    ARRAY(
-        SELECT (
-            SELECT coalesce(min(due_at) FILTER (WHERE packed.number > cardinality(:batch_ids::uuid[])), max(due_at))
-            FROM packed
-            WHERE packed.lane = lane.number
-        )
-        FROM generate_series(1, cardinality(:queues::text[])) AS lane (number)
-    ) AS reached
+    ARRAY(SELECT due_at FROM reached ORDER BY number) AS reached_due_ats,
+    ARRAY(SELECT id FROM reached ORDER BY number) AS reached_ids
 FROM claimed
 GROUP BY batch_id;
 
--- name: next_due(priorities, queues, low_water)$
+-- name: next_due(priorities, queues, mark_due_ats, mark_ids)$
 -- Seconds until a message of an active queue can next be claimed: 0 or less means now, null means none is waiting.
--- Of the lanes that are named, below whose low-water mark nothing waits, only the rest is looked at.
+-- Of the lanes that are named, before whose low-water mark nothing waits, only the rest is looked at.
 SELECT
     extract(epoch FROM min(
         CASE
@@ -79,8 +89,8 @@ SELECT
     ) - now())::double precision
 FROM queues
 CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS lane (priority)
-LEFT JOIN unnest(:priorities::smallint[], :queues::text[], :low_water::timestamptz[])
-    AS known (priority, queue, low_water) ON known.priority = lane.priority AND known.queue = queues.name
+LEFT JOIN unnest(:priorities::smallint[], :queues::text[], :mark_due_ats::timestamptz[], :mark_ids::uuid[])
+    AS known (priority, queue, due_at, id) ON known.priority = lane.priority AND known.queue = queues.name
 CROSS JOIN LATERAL (
     SELECT due_at
     FROM messages
@@ -88,7 +98,9 @@ CROSS JOIN LATERAL (
         status IN ('pending', 'failed')
         AND queue = queues.name
         AND priority = lane.priority
-        AND due_at >= coalesce(known.low_water, '-infinity')
+        AND (due_at, id) >= (
+            coalesce(known.due_at, '-infinity'), coalesce(known.id, '00000000-0000-0000-0000-000000000000')
+        )
     ORDER BY due_at, id
     LIMIT 1
 ) AS ready

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from sql.low_water import BOTTOM
 from sql.store import Store
 from tests.factories import DEFAULT_LANES, keep, offers
 
@@ -13,7 +14,8 @@ ROOM = 200
 PARAMETERS = {
     "priorities": "smallint[]",
     "queues": "text[]",
-    "low_water": "timestamptz[]",
+    "mark_due_ats": "timestamptz[]",
+    "mark_ids": "uuid[]",
     "cutoff": "timestamptz",
     "room": "bigint",
     "batch_size": "integer",
@@ -42,7 +44,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 async def explain(store: Store, *, room: int) -> list[dict[str, Any]]:
     """The nodes of the plan that the claim ran with, for the generic plan that a producer uses."""
     claim = store.database.queries.claim
-    parameters = store.batches._claim_parameters(DEFAULT_LANES, offers(room // 100), 100)
+    parameters = store.batches._claim_parameters(DEFAULT_LANES, [BOTTOM] * len(DEFAULT_LANES), offers(room // 100), 100)
     values = [parameters[name] for name in PARAMETERS]
     async with store.database.pool.acquire() as connection:
         # EXECUTE takes no parameters of its own, only literals; the pool's sessions plan generically, as in production.

@@ -1,13 +1,19 @@
 """The low-water mark: what may be skipped, and what must never be."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
-from sql.low_water import BOTTOM, LOOK_SECONDS, LOOK_SHARE, LowWater
+from sql.low_water import BOTTOM, LOOK_SECONDS, LOOK_SHARE, LowWater, Mark
 
-NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+ID = UUID(int=7)
+NOON = (datetime(2030, 1, 1, 12, tzinfo=UTC), ID)
 LANES = [(0, "default"), (1, "default")]
+
+
+def after(seconds: float) -> Mark:
+    return NOON[0] + timedelta(seconds=seconds), ID
 
 
 class Clock:
@@ -36,8 +42,8 @@ def low_water(clock: Clock) -> LowWater:
 
 def test_the_next_look_begins_where_the_last_one_ended(low_water: LowWater) -> None:
     assert low_water.begin(LANES) == [NOON, BOTTOM]
-    low_water.end(LANES, [NOON + timedelta(seconds=1), NOON])
-    assert low_water.begin(LANES) == [NOON + timedelta(seconds=1), NOON]
+    low_water.end(LANES, [after(1), NOON])
+    assert low_water.begin(LANES) == [after(1), NOON]
 
 
 def test_a_look_that_finds_nothing_leaves_the_mark(low_water: LowWater) -> None:
@@ -47,24 +53,24 @@ def test_a_look_that_finds_nothing_leaves_the_mark(low_water: LowWater) -> None:
 
 
 def test_what_comes_in_below_lowers_the_mark(low_water: LowWater) -> None:
-    due = NOON - timedelta(hours=1)
+    due, _ = after(-3600)
     low_water.tell(due.timestamp())
     [mark, _] = low_water.begin(LANES)
-    assert due - timedelta(milliseconds=2) < mark <= due
+    assert (due - timedelta(milliseconds=2), ID) < mark <= (due, UUID(int=0))
     assert low_water.marks()[LANES[0]] == mark
 
 
 def test_what_comes_in_above_does_not(low_water: LowWater) -> None:
-    low_water.tell((NOON + timedelta(hours=1)).timestamp())
+    low_water.tell(after(3600)[0].timestamp())
     assert low_water.begin(LANES) == [NOON, BOTTOM]
 
 
 def test_what_comes_in_below_during_a_look_is_not_passed_over(low_water: LowWater) -> None:
-    due = NOON - timedelta(seconds=5)
+    due, _ = after(-5)
     low_water.begin(LANES)
     low_water.tell(due.timestamp())
-    low_water.end(LANES, [NOON + timedelta(seconds=9), None])
-    assert low_water.begin(LANES)[0] <= due
+    low_water.end(LANES, [after(9), None])
+    assert low_water.begin(LANES)[0] <= (due, UUID(int=0))
 
 
 def test_now_and_then_a_look_starts_from_the_bottom(low_water: LowWater, clock: Clock) -> None:
