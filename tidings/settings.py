@@ -7,6 +7,7 @@ process with one line that names the setting. Names are the environment's, in lo
 import os
 import socket
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -197,6 +198,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Failures in a row after which nothing is sent to a destination for a while."""
     breaker_seconds: Positive = 10.0
     """How long that is at first; while it goes on failing it doubles, up to six times as long."""
+    http_transport: Literal["aiohttp", "pyreqwest"] = "aiohttp"
+    """What speaks HTTP to the far sides. `pyreqwest` takes about half the CPU time for a request, and needs
+    `tidings[fast]`."""
     connect_timeout: Positive = 5.0
     """Seconds for a connection to the far side."""
     delivery_timeout: Positive = 15.0
@@ -205,6 +209,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a stopping consumer waits for deliveries in flight; at least `DELIVERY_TIMEOUT`."""
     outcome_backlog: Count = 20_000
     """Outcomes that wait in memory while Postgres is away; then intake stops."""
+
+    # Metrics and traces
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    """Port at which this process shows its figures for Prometheus, at `/metrics`; 0: nowhere. `tidings up` gives this
+    one to the API, the next to the producer, and those that follow to the consumers."""
+    metrics_host: str = "127.0.0.1"
+    """Address that `METRICS_PORT` is opened on. Whoever reaches it may read, so keep it inside."""
+    otel_exporter_otlp_endpoint: str = ""
+    """Where traces go, by OTLP over HTTP, such as `http://collector:4318`; the same for all processes. Empty: none are
+    made. Needs `tidings[otel]`, whose other `OTEL_` variables (headers, sampler, …) hold too."""
 
     def __repr__(self) -> str:
         shown = (f"{name}={'…' if name in SECRETS else repr(getattr(self, name))}" for name in self.__struct_fields__)
@@ -236,6 +250,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _require(
             self.redis_ttl >= 3 * self.lease_seconds,
             "REDIS_TTL: must be at least three times LEASE_SECONDS, so that a recovered batch finds its records",
+        )
+        _require(
+            self.http_transport == "aiohttp" or find_spec(self.http_transport) is not None,
+            "HTTP_TRANSPORT: pyreqwest is not installed; pip install 'tidings[fast]'",
         )
         _require(self.connect_timeout <= self.delivery_timeout, "CONNECT_TIMEOUT: must not be over DELIVERY_TIMEOUT")
         _require(self.delivery_timeout <= self.grace_seconds, "GRACE_SECONDS: must be at least DELIVERY_TIMEOUT")

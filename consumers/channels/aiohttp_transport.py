@@ -11,7 +11,6 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import Final
 
 import aiohttp
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, StreamReader, TCPConnector, ThreadedResolver
@@ -19,45 +18,58 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from consumers.channels.guard import BlockedError, GuardedResolver, GuardedSockets
-from consumers.channels.transport import Answer, ForbiddenError, TransportError
-from tidings import __version__
+from consumers.channels.transport import (
+    BODY_LIMIT,
+    IDLE_SECONDS,
+    INVALID,
+    NAME_SECONDS,
+    OWN_HEADERS,
+    Answer,
+    ForbiddenError,
+    TransportError,
+)
 from tidings.egress import Egress
 from tidings.settings import Settings
-
-BODY_LIMIT: Final = 64 * 1024
-"""Bytes of an answer that are read; the connection is closed on the rest."""
-
-IDLE_SECONDS: Final = 4.0
-"""How long an idle connection is kept: less than the 5 s after which common servers (Node, uvicorn) close theirs, since
-a POST that meets a closing connection is lost and cannot safely be sent again."""
 
 
 class AiohttpTransport:
     """A Transport; create it inside the running event loop.
 
     Without an `egress` it goes anywhere, which is for addresses that the operator has set. `resolver` is the system's
-    unless another one is given.
+    unless another one is given; its answers are good for `name_seconds`.
     """
 
     def __init__(
-        self, settings: Settings, *, egress: Egress | None = None, resolver: AbstractResolver | None = None
+        self,
+        settings: Settings,
+        *,
+        egress: Egress | None = None,
+        resolver: AbstractResolver | None = None,
+        name_seconds: int = NAME_SECONDS,
     ) -> None:
         self._connect_timeout = settings.connect_timeout
         self._total_timeout = settings.delivery_timeout
+        self._limits = ClientTimeout(total=settings.delivery_timeout, connect=settings.connect_timeout)
         self._session = ClientSession(
-            connector=_connector(settings.in_flight, egress, resolver),
-            timeout=ClientTimeout(total=settings.delivery_timeout, connect=settings.connect_timeout),
+            connector=_connector(settings.in_flight, egress, resolver, name_seconds),
+            timeout=self._limits,
             cookie_jar=DummyCookieJar(),
-            headers={"User-Agent": f"tidings/{__version__}", "Accept-Encoding": "identity"},
+            headers=OWN_HEADERS,
             auto_decompress=False,
         )
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Raises TransportError where no answer came within the time limits."""
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str], within: float | None = None) -> Answer:
+        """Raises TransportError where no answer came within the time limits.
+
+        `within` is what is left of the whole time where some of it was spent before, in seconds over 0.
+        """
+        limits = self._limits if within is None else ClientTimeout(total=within, connect=self._connect_timeout)
         try:
             # `encoded`: the URL goes out letter for letter, since its query may be signed.
             target = URL(url, encoded=True)
-            async with self._session.post(target, data=body, headers=headers, allow_redirects=False) as response:
+            async with self._session.post(
+                target, data=body, headers=headers, allow_redirects=False, timeout=limits
+            ) as response:
                 return Answer(response.status, response.headers, await _read(response.content))
         except (aiohttp.ClientError, OSError, ValueError) as error:  # a TimeoutError is an OSError
             # `from None`: the cause's text would name the whole URL.
@@ -76,18 +88,17 @@ class AiohttpTransport:
         if isinstance(error, aiohttp.ClientConnectorError):
             return f"no connection: {_reason(error.os_error)}"
         if isinstance(error, ValueError | aiohttp.NonHttpUrlClientError):
-            return "no connection: the URL or a header is not valid"
+            return INVALID
         return f"connection lost: {_reason(error)}"
 
 
-def _connector(limit: int, egress: Egress | None, resolver: AbstractResolver | None) -> TCPConnector:
-    if egress is None:
-        return TCPConnector(limit=limit, keepalive_timeout=IDLE_SECONDS, resolver=resolver)
+def _connector(limit: int, egress: Egress | None, resolver: AbstractResolver | None, name_seconds: int) -> TCPConnector:
     return TCPConnector(
         limit=limit,
         keepalive_timeout=IDLE_SECONDS,
-        resolver=GuardedResolver(resolver or ThreadedResolver(), egress),
-        socket_factory=GuardedSockets(egress),
+        resolver=resolver if egress is None else GuardedResolver(resolver or ThreadedResolver(), egress),
+        ttl_dns_cache=name_seconds,
+        socket_factory=None if egress is None else GuardedSockets(egress),
     )
 
 

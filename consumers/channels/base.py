@@ -91,6 +91,14 @@ class Channel(ABC):
     def destination(self, delivery: Delivery) -> str:
         """The far side that this delivery goes to, as the key of its share of the places in flight: a host, usually."""
 
+    @property
+    def places_per_destination(self) -> int | None:
+        """How many deliveries to one destination the channel itself lets go at a time, at least 1; None: any number.
+
+        What is beyond that stands in line before it is begun, so that a consumer that stops gives it back untried.
+        """
+        return None
+
     @abstractmethod
     async def deliver(self, delivery: Delivery) -> Result:
         """Makes one try. An exception counts as Retry; the time limit of a try is the channel's to keep."""

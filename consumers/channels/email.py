@@ -48,6 +48,10 @@ class EmailChannel(Channel):
             delivery_timeout=settings.delivery_timeout,
         )
 
+    @property
+    def places_per_destination(self) -> int:
+        return self.context.settings.smtp_connections_per_account
+
     def destination(self, delivery: Delivery) -> str:
         sender = None if delivery.user_id is None else self.context.senders.known(delivery.user_id)
         if sender is None or sender.smtp is None:

@@ -8,6 +8,8 @@ elsewhere the second time (DNS rebinding) gains nothing.
 
 A pooled connection was checked when it was made, and its far end does not change with the name that it was found
 under. The pool is keyed by that name, so guarded and unguarded requests must not share one: each transport has its own.
+
+pyreqwest lets nobody in, but connects where it is told to: `pinned_clients.py`.
 """
 
 import socket
@@ -29,6 +31,14 @@ class BlockedError(OSError):
 
     def __init__(self) -> None:
         super().__init__(SAID)
+
+
+def require_open(egress: Egress, address: str, port: int) -> None:
+    """Raises BlockedError, and tells the operator, where a socket may not connect."""
+    refusal = egress.check(address, port)
+    if refusal is not None:
+        log.warning("address refused", address=address, port=port, reason=refusal)
+        raise BlockedError
 
 
 class GuardedResolver(AbstractResolver):
@@ -63,9 +73,5 @@ class GuardedSockets:
     def __call__(self, address_info: AddrInfoType) -> socket.socket:
         """A socket for an address. Raises BlockedError."""
         family, kind, protocol, _, address = address_info
-        host, port = str(address[0]), int(address[1])
-        refusal = self._egress.check(host, port)
-        if refusal is not None:
-            log.warning("address refused", address=host, port=port, reason=refusal)
-            raise BlockedError
+        require_open(self._egress, str(address[0]), int(address[1]))
         return socket.socket(family, kind, protocol)

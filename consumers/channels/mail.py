@@ -37,6 +37,9 @@ NOT_PASSED_ON: Final = frozenset(
         "delivered-to",
         "apparently-to",
         "domainkey-signature",
+        # The context of a trace, which is for programs.
+        "traceparent",
+        "tracestate",
     }
 )
 """Headers of a message that stay behind, in lower case: they are ours, or the mail servers'."""

@@ -11,6 +11,8 @@ from importlib.metadata import EntryPoint
 import structlog
 
 from consumers.channels.base import Channel, ChannelContext
+from consumers.channels.traced import TracedChannel
+from tidings import tracing
 from tidings.recipients import channel_points
 
 OWN_PACKAGE = "tidings"
@@ -70,4 +72,5 @@ def _create(point: EntryPoint, context: ChannelContext) -> Channel:
     channel = kind(context)
     if not isinstance(channel, Channel):
         raise TypeError(f"{point.value} does not create a consumers.channels.base.Channel")
-    return channel
+    spans = tracing.spans()
+    return channel if spans is None else TracedChannel(channel, spans)

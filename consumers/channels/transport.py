@@ -1,9 +1,26 @@
-"""The seam where HTTP leaves the process."""
+"""The seam where HTTP leaves the process, and what holds on both sides of it, whoever speaks HTTP."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
+
+from tidings import __version__
+
+BODY_LIMIT: Final = 64 * 1024
+"""Bytes of an answer that are read; the connection is closed on the rest."""
+
+IDLE_SECONDS: Final = 4.0
+"""How long an idle connection is kept: less than the 5 s after which common servers (Node, uvicorn) close theirs, since
+a POST that meets a closing connection is lost and cannot safely be sent again."""
+
+NAME_SECONDS: Final = 10
+"""How long the addresses of a name are taken for granted."""
+
+OWN_HEADERS: Final[Mapping[str, str]] = {"User-Agent": f"tidings/{__version__}", "Accept-Encoding": "identity"}
+"""Sent with every request."""
+
+INVALID: Final = "no connection: the URL or a header is not valid"
 
 
 class Answer(msgspec.Struct, frozen=True):

