@@ -1,52 +1,158 @@
-"""Figures for Prometheus: of this process, and of the work that is there for all of them.
+"""What the API tells Prometheus: its requests, and the work that is there for all processes together.
 
-The latter are asked for with each scrape, from indexes that hold unfinished messages only. Postgres away: NaN.
+The latter is asked for at a scrape: whether producers and consumers are alive (Redis and one index probe), how late the
+oldest message is, and what the queues hold, which is counted rarely however many scrapes there are
+(api/queue_depths.py). Every API process tells the same of them, so a query takes the `max` over processes.
 """
 
+import asyncio
 import math
+import time
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client import Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 
+from api import readiness
+from api.queue_depths import QueueDepths
+from api.readiness import Readiness
 from sql.database import AWAY
 from sql.store import Store
 from tidings.errors import describe
+from tidings.metrics import Children, Figures
+from tidings.model import Queue
+from tidings.reports import Depth
 
 log = structlog.get_logger(__name__)
 
-CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
-REGISTRY: Final = CollectorRegistry()
+PATIENCE_SECONDS: Final = 5.0
+"""How long all that may take: a scrape is given up after 10."""
 
-ProcessCollector(registry=REGISTRY)
-PlatformCollector(registry=REGISTRY)
+SECONDS_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
-WAITING: Final = Gauge(
-    "tidings_messages_waiting",
-    "Messages that are pending or failed, so wait for their time or for room; counted up to 100,000.",
-    registry=REGISTRY,
-)
-PROCESSING: Final = Gauge(
-    "tidings_messages_processing", "Messages that are claimed and on their way.", registry=REGISTRY
-)
-BEHIND: Final = Gauge(
-    "tidings_behind_seconds",
-    "For how long the message that has waited longest could have been claimed; 0 when there is none.",
-    registry=REGISTRY,
-)
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+UNMATCHED: Final = "unmatched"
+"""The route of a request for which there is none; whatever path it had."""
 
 
-async def render(store: Store) -> bytes:
-    """All figures as they are now, in the text format."""
-    try:
-        figures, next_due = await store.messages.figures(), await store.batches.next_due()
-    except AWAY as error:
-        log.warning("metrics without the figures of the store", error=describe(error))
-        for gauge in (WAITING, PROCESSING, BEHIND):
-            gauge.set(math.nan)
-    else:
-        WAITING.set(figures.waiting)
-        PROCESSING.set(figures.processing)
-        BEHIND.set(max(0.0, -next_due) if next_due is not None else 0.0)
-    return generate_latest(REGISTRY)
+class ApiMetrics:
+    """The figures of one API process."""
+
+    def __init__(self, name: str) -> None:
+        self.figures = Figures("api", name=name)
+        registry = self.figures.registry
+        self._requests = Children(
+            Counter("tidings_api_requests", "Requests answered.", ["method", "route", "status"], registry=registry)
+        )
+        self._seconds = Children(
+            Histogram(
+                "tidings_api_request_seconds",
+                "From the head of a request to its answer.",
+                ["method", "route"],
+                buckets=SECONDS_BOUNDS,
+                registry=registry,
+            )
+        )
+
+    @web.middleware
+    async def counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The middleware, to stand outside of all others."""
+        began = time.perf_counter()
+        try:
+            response = await handler(request)
+        except web.HTTPException as answer:
+            self._count(request, answer, began)
+            raise
+        self._count(request, response, began)
+        return response
+
+    def watch(self, store: Store, doctor: Readiness) -> None:
+        """Adds what has to be asked for."""
+        work = Work(store, doctor, QueueDepths(store.queues))
+        self.figures.look_first(work.look)
+        self.figures.read(work.collect)
+
+    def _count(self, request: web.Request, response: web.StreamResponse, began: float) -> None:
+        resource = request.match_info.route.resource
+        route = UNMATCHED if resource is None else resource.canonical
+        method = request.method if request.method in METHODS else "other"
+        self._requests[method, route, str(response.status)].inc()
+        # How long a stream lasts says nothing.
+        if isinstance(response, web.Response):
+            self._seconds[method, route].observe(time.perf_counter() - began)
+
+
+class Work:
+    """The work that is there, as it was at the last look. What a store that is away cannot tell is NaN."""
+
+    def __init__(self, store: Store, doctor: Readiness, depths: QueueDepths) -> None:
+        self._store = store
+        self._doctor = doctor
+        self._counted = depths
+        self._checks: dict[str, str] = {}
+        self._queues: list[Queue] = []
+        self._depths: Mapping[str, Depth] = {}
+        self._behind = math.nan
+
+    async def look(self) -> None:
+        """Looks at everything; a store that is away is a warning, and no reason to fail."""
+        self._checks = await self._doctor.all()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                self._queues = await self._store.queues.list()
+                self._depths = await self._counted.get()
+                next_due = await self._store.batches.next_due()
+        except AWAY as error:
+            log.warning("metrics without the figures of the store", error=describe(error))
+            self._depths, self._behind = {}, math.nan
+        else:
+            self._behind = 0.0 if next_due is None else max(0.0, -next_due)
+
+    def collect(self) -> Iterable[Metric]:
+        """The figures of the last look."""
+        yield CounterMetricFamily(
+            "tidings_messages_accepted", "Messages that were kept for delivery.", self._store.messages.kept
+        )
+        up = GaugeMetricFamily("tidings_store_up", "Whether the store answers this process.", labels=["store"])
+        up.add_metric(["postgres"], self._is_well("postgres"))
+        up.add_metric(["redis"], self._is_well("redis"))
+        yield up
+        yield GaugeMetricFamily("tidings_producer_up", "Whether a producer is alive.", self._is_well("producer"))
+        yield GaugeMetricFamily("tidings_consumers_up", "Whether a consumer is alive.", self._is_well("consumers"))
+        yield GaugeMetricFamily(
+            "tidings_behind_seconds",
+            "For how long the message that has waited longest could have been claimed; 0 when there is none.",
+            self._behind,
+        )
+        yield from self._of_queues()
+
+    def _is_well(self, check: str) -> float:
+        said = self._checks.get(check, readiness.UNKNOWN)
+        return math.nan if said == readiness.UNKNOWN else float(said == readiness.OK)
+
+    def _of_queues(self) -> Iterable[Metric]:
+        waiting = GaugeMetricFamily(
+            "tidings_messages_waiting", "Messages that wait, for their due time or for room.", labels=["queue"]
+        )
+        due = GaugeMetricFamily("tidings_messages_due", "Those of them that could go now.", labels=["queue"])
+        processing = GaugeMetricFamily(
+            "tidings_messages_processing", "Messages in batches, on their way.", labels=["queue"]
+        )
+        active = GaugeMetricFamily("tidings_queue_active", "Whether the queue is on.", labels=["queue"])
+        interval = GaugeMetricFamily(
+            "tidings_queue_interval_seconds", "The pace of the queue; 0: as soon as due.", labels=["queue"]
+        )
+        for queue in self._queues:
+            label = [queue.name]
+            active.add_metric(label, queue.active)
+            interval.add_metric(label, queue.interval_seconds)
+            depth = self._depths.get(queue.name)
+            waiting.add_metric(label, math.nan if depth is None else depth.due + depth.later)
+            due.add_metric(label, math.nan if depth is None else depth.due)
+            processing.add_metric(label, math.nan if depth is None else depth.processing)
+        return waiting, due, processing, active, interval

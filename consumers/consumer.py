@@ -17,13 +17,15 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers import outcomes
-from consumers.channels.aiohttp_transport import AiohttpTransport
 from consumers.channels.base import ChannelContext
 from consumers.channels.registry import ChannelRegistry
+from consumers.channels.transports import open_transport
 from consumers.delivery_record import DeliveryRecords
 from consumers.dispatcher import Dispatcher
 from consumers.leases import Leases, OpenBatch
+from consumers.metrics import ConsumerMetrics
 from consumers.recorder import Recorder
+from consumers.report import Reporter
 from consumers.senders import CachedSenders
 from consumers.slots import SlotOffers
 from sql.database import AWAY
@@ -32,6 +34,7 @@ from tidings import keys
 from tidings.cancellation import cancel_and_wait
 from tidings.egress import webhook_egress
 from tidings.errors import describe
+from tidings.metrics import MetricsServer
 from tidings.model import Delivery, Outcome, utc_now
 from tidings.retry import RetryPolicy
 from tidings.settings import Settings
@@ -52,8 +55,8 @@ class Consumer:
         self._store = store
         self.redis = redis
         # Two, since a connection that nobody checked must not serve who may only go to checked ones.
-        self._transport = AiohttpTransport(settings, egress=webhook_egress(settings))
-        self._operators_transport = AiohttpTransport(settings)
+        self._transport = open_transport(settings, egress=webhook_egress(settings))
+        self._operators_transport = open_transport(settings)
         self._senders = CachedSenders(store.users.senders, clock=time.monotonic)
         self._channels = ChannelRegistry.load(
             ChannelContext(
@@ -92,6 +95,27 @@ class Consumer:
         self._slots = SlotOffers(
             redis, consumer=self.name, count=settings.consumer_slots, accepting=lambda: self.accepting
         )
+        self._reporter = Reporter(
+            redis,
+            settings,
+            dispatcher=self._dispatcher,
+            leases=self._leases,
+            recorder=self._recorder,
+            accepting=lambda: self.accepting,
+            stopping=lambda: self._stopping,
+        )
+        self.observers.append(self._reporter.observe)
+        metrics = ConsumerMetrics(
+            settings,
+            channels=self._channels.names(),
+            dispatcher=self._dispatcher,
+            leases=self._leases,
+            recorder=self._recorder,
+            accepting=lambda: self.accepting,
+        )
+        metrics.figures.watch_stores({"postgres": store.ping, "redis": redis.ping})
+        self.observers.append(metrics.recorded)
+        self._metrics_server = MetricsServer(metrics.figures, settings)
         self._alone = asyncio.Lock()
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
@@ -111,8 +135,14 @@ class Consumer:
                 "recorder": consumer._recorder.run,
                 "delivery records": consumer._records.run,
                 "slots": consumer._slots.run,
+                "reports": consumer._reporter.run,
             }.items()
         ]
+        try:
+            await consumer._metrics_server.start()
+        except BaseException:
+            await consumer.stop()
+            raise
         log.info("consumer is ready", consumer=consumer.name, channels=sorted(consumer._channels.names()))
         return consumer
 
@@ -149,6 +179,8 @@ class Consumer:
         except TimeoutError:
             log.exception("stops with outcomes that were not written; their messages will be recovered")
         await cancel_and_wait(*self._loops)
+        await self._reporter.finish()
+        await self._metrics_server.stop()
         await self._channels.close()
         await self._transport.close()
         await self._operators_transport.close()

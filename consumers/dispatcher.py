@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import cast
 
 import msgspec
@@ -26,6 +27,7 @@ from tidings.cancellation import cancel_and_wait
 from tidings.model import Delivery, Outcome
 from tidings.retry import RetryPolicy
 from tidings.settings import Settings
+from tidings.telemetry import delivering
 
 log = structlog.get_logger(__name__)
 
@@ -81,9 +83,18 @@ class Dispatcher:
         """Deliveries that have begun and not ended."""
         return self._lanes.in_flight
 
+    @property
+    def waiting(self) -> int:
+        """Messages that stand in line for a place in flight."""
+        return self._lanes.waiting
+
     def breakers(self) -> dict[str, BreakerState]:
         """The destinations whose breaker is not closed."""
         return self._lanes.breakers()
+
+    def open_breakers(self) -> list[tuple[str, BreakerState, float]]:
+        """The same, each with its state and the seconds until it is worth asking again."""
+        return self._lanes.open_breakers()
 
     def destination(self, delivery: Delivery) -> str:
         """The key of the far side that a delivery goes to."""
@@ -104,7 +115,9 @@ class Dispatcher:
         if self._stopping:
             self.conclude(outcomes.returned(delivery), batch)
             return
-        stay = await self._lanes.enter(destination, Waiting(self._channels.get(delivery.channel), delivery, batch))
+        channel = self._channels.get(delivery.channel)
+        places = None if channel is None else channel.places_per_destination
+        stay = await self._lanes.enter(destination, Waiting(channel, delivery, batch), places=places)
         if stay is not None:
             self._send_back(delivery, batch, stay)
 
@@ -134,19 +147,21 @@ class Dispatcher:
         task.add_done_callback(self._running.discard)
 
     async def _deliver(self, lane: Lane[Waiting], waiting: Waiting) -> None:
+        delivering.set((waiting.delivery.id, waiting.batch.id))
         result: Result | None = None
         try:
+            began = self._clock()
             result = await self._through(lane, waiting)
             if result is None:
                 lane.breaker.abandon()
             else:
-                self._judge(lane, result)
+                self._judge(lane, result, began)
         except BaseException as error:
             # A message without an outcome must not stay in a batch that is renewed for ever.
             self._leases.abandon(waiting.batch)
             if not isinstance(error, Exception):
                 raise
-            log.exception("a defect: the batch comes back when its lease runs out", message=str(waiting.delivery.id))
+            log.exception("a defect: the batch comes back when its lease runs out")
         finally:
             if not isinstance(result, Accepted):
                 self._lanes.leave(lane)
@@ -186,21 +201,24 @@ class Dispatcher:
         try:
             result = cast("object", await channel.deliver(delivery))
         except Exception as error:  # a channel may be anybody's code
-            log.exception("channel failed", channel=delivery.channel, message=str(delivery.id))
+            log.exception("channel failed", channel=delivery.channel)
             return Retry(error=f"{type(error).__name__} in the channel")
         if isinstance(result, Result):
             return result
-        log.error("channel returned no result", channel=delivery.channel, message=str(delivery.id))
+        log.error("channel returned no result", channel=delivery.channel)
         return Retry(error="the channel returned no result")
 
-    def _judge(self, lane: Lane[Waiting], result: Result) -> None:
-        """Tells the lane's breaker; what stands in the line of a destination that fails goes back at once."""
+    def _judge(self, lane: Lane[Waiting], result: Result, began: float) -> None:
+        """Tells the lane and its breaker; what stands in the line of a destination that fails goes back at once."""
         now = self._clock()
         match result:
             case Accepted() | Rejected():
+                lane.strengthen()
                 if lane.breaker.succeed():
                     log.info("breaker closed", destination=lane.destination)
             case Retry():
+                if result.status_code == HTTPStatus.TOO_MANY_REQUESTS and lane.ease(now, began):
+                    log.info("destination asks for less", destination=lane.destination, places=lane.places)
                 if lane.breaker.fail(now):
                     stay = lane.breaker.wait(now)
                     log.warning("breaker opened", destination=lane.destination, seconds=stay, error=result.error)

@@ -1,7 +1,8 @@
 """Lanes: the places in flight, shared out among destinations.
 
 In play, all in memory: for each destination its deliveries in flight, a short line of those that wait for a place, and
-a breaker. Free places go to the lines in turn. What stands in a line holds no slot of its consumer, so a slow
+a breaker. Free places go to the lines in turn. A destination that asks for less (429) gets half of its places, and one
+more for each round of deliveries that it takes. What stands in a line holds no slot of its consumer, so a slow
 destination keeps neither batches nor slots from the others. Where a line is full, a delivery waits a moment (a fast
 destination moves on in milliseconds, and the wait is what slows the producer down); if that is not enough, it is sent
 back to Postgres for about as long as the destination needs to work off what is before it.
@@ -39,8 +40,11 @@ class Lane(Generic[T]):
     """One destination."""
 
     __slots__ = (
+        "_allowed",
+        "_eased_at",
         "_ended_lately",
         "_lately_since",
+        "_most",
         "_returns_at",
         "breaker",
         "destination",
@@ -49,13 +53,19 @@ class Lane(Generic[T]):
         "line",
         "room",
         "slow",
+        "turns",
         "visitors",
     )
 
-    def __init__(self, destination: str, breaker: Breaker, now: float) -> None:
+    def __init__(self, destination: str, breaker: Breaker, places: int, now: float) -> None:
         self.destination = destination
         self.breaker = breaker
+        self._most = float(places)
+        self._allowed = self._most
+        self._eased_at = now
         self.in_flight = 0
+        self.turns = False
+        """Whether it stands among those that are served in turn."""
         self.line: deque[T] = deque()
         self.room = asyncio.Event()
         """Set while the line has room."""
@@ -71,8 +81,34 @@ class Lane(Generic[T]):
         self._returns_at = 0.0
 
     @property
+    def places(self) -> int:
+        """Deliveries in flight at the most."""
+        return int(self._allowed)
+
+    @property
     def idle(self) -> bool:
         return not (self.in_flight or self.line or self.visitors)
+
+    @property
+    def at_rest(self) -> bool:
+        """Idle, and a new lane would be the same."""
+        return self.idle and not self.slow and self._allowed == self._most and self.breaker.at_rest
+
+    def ease(self, now: float, began: float) -> bool:
+        """The far side asks for less, in answer to a delivery that began then; whether it gets less from now on.
+
+        Those that were in flight together ask once.
+        """
+        if began < self._eased_at:
+            return False
+        self._eased_at = now
+        self._allowed = max(min(self._allowed, self.in_flight) / 2, 1.0)
+        return True
+
+    def strengthen(self) -> None:
+        """It took a delivery: one place more for as many of these as there are places."""
+        if self._allowed < self._most:
+            self._allowed = min(self._allowed + 1 / self._allowed, self._most)
 
     def count_end(self, now: float) -> None:
         """A delivery has ended."""
@@ -123,9 +159,20 @@ class Lanes(Generic[T]):
         states = {lane.destination: lane.breaker.state(now) for lane in self._lanes.values()}
         return {destination: state for destination, state in states.items() if state is not BreakerState.CLOSED}
 
-    async def enter(self, destination: str, delivery: T) -> float | None:
-        """Starts a delivery or lets it stand in line: None. Or refuses it: the seconds to stay away."""
-        lane = self._lanes.get(destination) or self._open(destination)
+    def open_breakers(self) -> list[tuple[str, BreakerState, float]]:
+        """The same, each with its state and the seconds until it is worth asking again."""
+        now = self._clock()
+        return [
+            (destination, state, self._lanes[destination].breaker.wait(now))
+            for destination, state in self.breakers().items()
+        ]
+
+    async def enter(self, destination: str, delivery: T, *, places: int | None = None) -> float | None:
+        """Starts a delivery or lets it stand in line: None. Or refuses it: the seconds to stay away.
+
+        `places`, where given, are fewer than a lane has otherwise. Its line is as long as any.
+        """
+        lane = self._lanes.get(destination) or self._open(destination, places)
         now = self._clock()
         if lane.breaker.state(now) is not BreakerState.CLOSED:
             if wait := lane.breaker.wait(now):
@@ -139,8 +186,7 @@ class Lanes(Generic[T]):
         self.waiting += 1
         if len(lane.line) >= self._per_lane:
             lane.room.clear()
-        if len(lane.line) == 1 and lane.in_flight < self._per_lane:
-            self._turns.append(lane)
+        self._take_turns(lane)
         self._serve()
         return None
 
@@ -150,10 +196,9 @@ class Lanes(Generic[T]):
         lane.count_end(now)
         lane.in_flight -= 1
         self.in_flight -= 1
-        if lane.line and lane.in_flight == self._per_lane - 1:
-            self._turns.append(lane)
+        self._take_turns(lane)
         self._serve()
-        if lane.idle and not lane.slow and lane.breaker.at_rest:
+        if lane.at_rest:
             self._lanes.pop(lane.destination, None)
 
     def clear_line(self, lane: Lane[T]) -> list[T]:
@@ -163,8 +208,6 @@ class Lanes(Generic[T]):
         lane.line.clear()
         lane.slow = False
         lane.room.set()
-        if lane in self._turns:
-            self._turns.remove(lane)
         return waiting
 
     def clear(self) -> list[T]:
@@ -184,7 +227,7 @@ class Lanes(Generic[T]):
                         while not lane.room.is_set():
                             await lane.room.wait()
                 except TimeoutError:
-                    if lane.in_flight < self._per_lane:
+                    if lane.in_flight < lane.places:
                         # Not this destination is slow: the process has no place left, and waiting is right.
                         continue
                     rate = (lane.ended - before) / PATIENCE_SECONDS
@@ -198,9 +241,18 @@ class Lanes(Generic[T]):
             lane.visitors -= 1
         return True
 
+    def _take_turns(self, lane: Lane[T]) -> None:
+        if lane.line and not lane.turns and lane.in_flight < lane.places:
+            lane.turns = True
+            self._turns.append(lane)
+
     def _serve(self) -> None:
         while self._turns and self.in_flight < self._places:
             lane = self._turns.popleft()
+            lane.turns = False
+            if not lane.line or lane.in_flight >= lane.places:
+                # Its line was cleared, or it has fewer places by now.
+                continue
             delivery = lane.line.popleft()
             self.waiting -= 1
             lane.in_flight += 1
@@ -208,14 +260,14 @@ class Lanes(Generic[T]):
             lane.room.set()
             if lane.slow and len(lane.line) <= self._per_lane // 2:
                 lane.slow = False
-            if lane.line and lane.in_flight < self._per_lane:
-                self._turns.append(lane)
+            self._take_turns(lane)
             lane.breaker.begin()
             self._go(lane, delivery)
 
-    def _open(self, destination: str) -> Lane[T]:
+    def _open(self, destination: str, places: int | None) -> Lane[T]:
         if len(self._lanes) >= LANES_KEPT:
             for lane in [lane for lane in self._lanes.values() if lane.idle]:
                 del self._lanes[lane.destination]
-        lane = self._lanes[destination] = Lane(destination, self._new_breaker(), self._clock())
+        places = min(places or self._per_lane, self._per_lane)
+        lane = self._lanes[destination] = Lane(destination, self._new_breaker(), places, self._clock())
         return lane

@@ -47,12 +47,17 @@ class Leases:
         self._open: dict[UUID, OpenBatch] = {}
         self.away = False
         """Whether Postgres did not answer the last renewal."""
+        self.taken = 0
+        """Batches so far."""
+        self.lost = 0
+        """Batches that were taken from us."""
 
     def __len__(self) -> int:
         return len(self._open)
 
     def open(self, batch_id: UUID, *, size: int, since: float) -> OpenBatch:
         """Holds a batch that was taken by a statement sent at `since` (monotonic)."""
+        self.taken += 1
         batch = self._open[batch_id] = OpenBatch(batch_id, size=size, held_until=since + self._lease)
         return batch
 
@@ -101,4 +106,5 @@ class Leases:
                 batch.held_until = sent + self._lease
             else:
                 log.warning("lost a batch: its lease had run out", batch=str(batch_id), left=batch.left)
+                self.lost += 1
                 self.abandon(batch)

@@ -58,6 +58,11 @@ class Recorder:
         """Whether the consumer may take more in."""
         return not self.away and len(self._waiting) < self._backlog
 
+    @property
+    def waiting(self) -> int:
+        """Outcomes that are not on disk yet."""
+        return len(self._waiting)
+
     def put(self, outcome: Outcome, *, closes_batch: bool) -> None:
         """Takes an outcome; `closes_batch` says that it is the last of its batch."""
         self._waiting.append((outcome, closes_batch))

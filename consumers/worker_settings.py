@@ -8,7 +8,7 @@ from typing import Any
 
 from consumers.consumer import Consumer
 from consumers.worker import worker_settings
-from tidings import stores, telemetry
+from tidings import stores, telemetry, tracing
 from tidings.settings import Settings, load
 
 
@@ -20,11 +20,13 @@ def make_worker_settings() -> type:
 
 def _hooks(settings: Settings) -> dict[str, Any]:
     async def on_startup(context: dict[str, Any]) -> None:
-        telemetry.configure_logging("consumer", settings.log_level)
+        telemetry.configure_logging("consumer", settings.log_level, consumer=settings.consumer_name)
+        tracing.start("consumer", settings)
         context["consumer"] = await Consumer.start(settings)
 
     async def on_shutdown(context: dict[str, Any]) -> None:
         consumer: Consumer = context["consumer"]
         await consumer.stop()
+        tracing.stop()
 
     return {"on_startup": staticmethod(on_startup), "on_shutdown": staticmethod(on_shutdown)}

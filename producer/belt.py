@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from producer.slots import Slot
 from sql.batches import ClaimedBatch
-from tidings import jobs, keys
+from tidings import jobs, keys, tracing
 
 _DUE_SINCE_EVER = 1
 """The score of every job. arq starts a job when its score is in the past by the consumer's clock; ours may be ahead of
@@ -50,3 +50,6 @@ class Belt:
             await pipe.execute()
         self.batches += len(batches)
         self.messages += sum(batch.size for batch, _ in batches)
+        if (spans := tracing.spans()) is not None:
+            for batch, slot in batches:
+                spans.claimed(batch.id, size=batch.size, consumer=slot.consumer)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
+import msgspec
 import structlog
 
 from sql.batches import Expired
@@ -37,6 +38,17 @@ ORPHANS_EVERY: Final = 15
 EXPIRE_AT_ONCE: Final = 1000
 
 
+class Done(msgspec.Struct):
+    """What a reconciler has done since its process began: batches, and the messages of each way."""
+
+    reclaimed_batches: int = 0
+    released: int = 0
+    recovered: int = 0
+    poisoned: int = 0
+    healed: int = 0
+    expired: int = 0
+
+
 class Reconciler:
     """The reconciling loop of one producer; it works only while it leads."""
 
@@ -52,6 +64,12 @@ class Reconciler:
         self._hold_until: datetime | None = None
         self._after_error = False
         self._ticks = 0
+        self.done = Done()
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is this one that reconciles, of all producers."""
+        return self._leading is not None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ticks until told to stop."""
@@ -77,6 +95,7 @@ class Reconciler:
             # Nobody has to renew what nobody has started.
             if expired.ids and (released := await self._store.batches.release(expired.ids)):
                 log.info("batches that were not taken come back", messages=released)
+                self.done.released += released
             return
         if expired.ids:
             reclaimed = await self._store.batches.reclaim(
@@ -90,12 +109,19 @@ class Reconciler:
                     recovered=reclaimed.recovered,
                     poisoned=reclaimed.poisoned,
                 )
-        if await self._store.messages.expire(limit=EXPIRE_AT_ONCE) == EXPIRE_AT_ONCE:
+            self.done.reclaimed_batches += reclaimed.batches
+            self.done.released += reclaimed.released
+            self.done.recovered += reclaimed.recovered
+            self.done.poisoned += reclaimed.poisoned
+        over = await self._store.messages.expire(limit=EXPIRE_AT_ONCE)
+        self.done.expired += over
+        if over == EXPIRE_AT_ONCE:
             log.info("many messages expire at once")
         if self._ticks % ORPHANS_EVERY == 0 and (
             healed := await self._store.batches.heal_orphans(recoveries_allowed=self._recoveries_allowed)
         ):
             log.error("messages without a batch came back", messages=healed)
+            self.done.healed += healed
         self._ticks += 1
 
     def _patient(self, expired: Expired) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from datetime import timedelta
 from typing import Final
 
@@ -11,13 +12,16 @@ from redis.exceptions import RedisError
 
 from producer.belt import Belt
 from producer.claimer import Claimer
+from producer.depths import DepthNotes
 from producer.keeper import Keeper
+from producer.metrics import ProducerMetrics
 from producer.reconciler import Reconciler
 from producer.slots import SlotMarket
 from producer.wakeup import Ear, Wakeup
 from sql.store import Store
 from tidings import keys
 from tidings.cancellation import cancel_and_wait
+from tidings.metrics import MetricsServer
 from tidings.model import DEFAULT_QUEUE
 from tidings.process import unless
 from tidings.settings import Settings
@@ -37,27 +41,29 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     if store is None:
         return
     redis = connect_redis(settings)
+    belt = Belt(redis, lease_seconds=settings.lease_seconds)
+    reconciler = Reconciler(store, settings)
+    metrics = ProducerMetrics(socket.gethostname(), belt=belt, reconciler=reconciler)
+    metrics.figures.watch_stores({"postgres": store.ping, "redis": redis.ping})
+    metrics_server = MetricsServer(metrics.figures, settings)
     try:
+        await metrics_server.start()
         await _pace_at_first(store, settings)
         wakeup = Wakeup(poll_interval=settings.poll_interval, clock=asyncio.get_running_loop().time)
-        claimer = Claimer(
-            store,
-            SlotMarket(redis),
-            Belt(redis, lease_seconds=settings.lease_seconds),
-            wakeup,
-            settings,
-        )
+        claimer = Claimer(store, SlotMarket(redis), belt, wakeup, settings)
         ear = Ear(store.database, on_due=claimer.told, on_queues=claimer.forget_queues)
         log.info("producer is ready")
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(ear.listen())
             beating = tasks.create_task(_beat(redis))
-            tasks.create_task(Reconciler(store, settings).run(stop))
+            tasks.create_task(reconciler.run(stop))
+            tasks.create_task(DepthNotes(store.queues, redis).run(stop))
             tasks.create_task(Keeper(store, retention=timedelta(days=settings.retention_days)).run(stop))
             await claimer.run(stop)
             await cancel_and_wait(listening, beating)
         log.info("producer has stopped")
     finally:
+        await metrics_server.stop()
         await redis.aclose()
         await store.close()
 

@@ -45,6 +45,9 @@ def logins(counter: str, whose: str) -> str:
     return f"tidings:logins:{counter}:{whose}"
 
 
+DOCTOR: Final = "tidings:doctor"
+"""What `tidings doctor` writes to see whether a write is taken; lives 5 s."""
+
 PRODUCER_HEARTBEAT: Final = "tidings:producer"
 """Set every second by each producer, with a life of 5 s: somebody claims."""
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from tidings import stores, telemetry
+from tidings import stores, telemetry, tracing
 from tidings.cancellation import cancel_and_wait
 from tidings.errors import TidingsError
 from tidings.settings import Settings, load
@@ -24,12 +24,16 @@ def run(process: str, main: Main) -> None:
         # Loading may have to wait for Vault, and says so.
         telemetry.configure_logging(process, "INFO")
         settings = stores.resolve(load())
-        telemetry.configure_logging(process, settings.log_level)
+        consumer = settings.consumer_name if process == "consumer" else None
+        telemetry.configure_logging(process, settings.log_level, consumer=consumer)
+        tracing.start(process, settings)
         _calm_garbage_collector()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(main, settings))
     except TidingsError as error:
         sys.exit(_one_line(process, error))
+    finally:
+        tracing.stop()
 
 
 async def unless(stop: asyncio.Event, starting: Coroutine[Any, Any, T]) -> T | None:

@@ -1,23 +1,31 @@
 """Logging of every process: readable lines with colours on a terminal, one JSON object a line elsewhere.
 
 All of it goes to standard error, whether it was logged through structlog or through the standard library (arq, asyncpg,
-aiohttp), and every line names the process it came from. Secrets never get in: values under telling names and passwords
-in URIs are blotted out as a last step, tracebacks show no local variables.
+aiohttp), and every line names the process it came from, the consumer where it is one, the message and the batch that
+are being delivered, and the trace where one is made. Secrets never get in: values under telling names and passwords in
+URIs are blotted out as a last step, tracebacks show no local variables.
 """
 
 import logging
 import os
 import re
 import sys
+from contextvars import ContextVar
 from typing import Any, Final, TextIO
+from uuid import UUID
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from tidings import tracing
+
 SECRET_NAMES: Final = re.compile(r"passw|secret|token|authorization|auth_key|api_key|_uri$|cookie", re.IGNORECASE)
 URI_PASSWORD: Final = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.IGNORECASE)
 BLOT: Final = "…"
+
+delivering: ContextVar[tuple[UUID, UUID]] = ContextVar("delivering")
+"""The message and the batch that the present task delivers: on all that is logged meanwhile, whoever logs it."""
 
 QUIETER: Final = {
     # It says at INFO what every job was called and returned; an attempt is on record in Postgres anyway.
@@ -26,10 +34,11 @@ QUIETER: Final = {
 }
 
 
-def configure_logging(process: str, level: str, *, stream: TextIO | None = None) -> None:
+def configure_logging(process: str, level: str, *, consumer: str | None = None, stream: TextIO | None = None) -> None:
     """Routes all logging of this process to `stream`, which is standard error unless said otherwise.
 
-    `process` (api, producer, …) is on every line. May be called again, which replaces what was there.
+    `process` (api, producer, …) is on every line, and so is the name of a consumer. May be called again, which replaces
+    what was there.
     """
     stream = stream or sys.stderr
     terminal = stream.isatty()
@@ -39,7 +48,9 @@ def configure_logging(process: str, level: str, *, stream: TextIO | None = None)
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _name_process(process),
+        _name_process(process, consumer),
+        _name_delivery,
+        _name_trace,
     ]
     structlog.configure(
         processors=[
@@ -93,12 +104,24 @@ def _blotted(value: Any) -> Any:
     return value
 
 
-def _name_process(process: str) -> Processor:
+def _name_process(process: str, consumer: str | None) -> Processor:
+    named = {"process": process} if consumer is None else {"process": process, "consumer": consumer}
+
     def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         # Asked anew: a fork has another id.
-        return {"process": process, "pid": os.getpid(), **event}
+        return {**named, "pid": os.getpid(), **event}
 
     return add
+
+
+def _name_delivery(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    found = delivering.get(None)
+    return event if found is None else {"message": str(found[0]), "batch": str(found[1]), **event}
+
+
+def _name_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    spans = tracing.spans()
+    return event if spans is None else {**event, **spans.ids()}
 
 
 def _for_machines() -> list[Processor]:
@@ -109,7 +132,9 @@ def _for_machines() -> list[Processor]:
 
 
 def _telling_fields_first(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    first = {name: event[name] for name in ("timestamp", "level", "process", "pid", "event") if name in event}
+    first = {
+        name: event[name] for name in ("timestamp", "level", "process", "consumer", "pid", "event") if name in event
+    }
     return {**first, **event}
 
 

@@ -1,5 +1,6 @@
 """One log for everything: its two forms, its fields, and what never gets in."""
 
+import asyncio
 import io
 import json
 import logging
@@ -7,11 +8,14 @@ import os
 import warnings
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 import structlog
 
-from tidings.telemetry import configure_logging
+from tidings import tracing
+from tidings.spans import Spans, new_provider
+from tidings.telemetry import configure_logging, delivering
 
 PASSWORD = "hunter2"
 
@@ -169,3 +173,40 @@ def test_a_value_of_any_kind_can_be_logged(stderr: io.StringIO) -> None:
     configure_logging("api", "INFO", stream=stderr)
     structlog.get_logger().info("odd", value=object(), raw=b"\xff", many={1: {2}})
     assert len(entries(stderr)) == 1
+
+
+def test_each_line_of_a_consumer_names_it(stderr: io.StringIO) -> None:
+    configure_logging("consumer", "INFO", consumer="c1", stream=stderr)
+    structlog.get_logger("consumers.slots").warning("no slots are offered")
+    logging.getLogger("aiohttp.client").warning("from elsewhere")
+    assert [entry["consumer"] for entry in entries(stderr)] == ["c1", "c1"]
+
+
+async def test_each_line_of_a_delivery_names_its_message_and_its_batch(stderr: io.StringIO) -> None:
+    configure_logging("consumer", "INFO", stream=stderr)
+
+    async def deliver(message: int, batch: int) -> None:
+        delivering.set((UUID(int=message), UUID(int=batch)))
+        await asyncio.sleep(0)
+        logging.getLogger("aiohttp.client").warning("from elsewhere")
+
+    await asyncio.gather(deliver(1, 7), deliver(2, 7))
+    logging.getLogger("aiohttp.client").warning("outside")
+    *inside, outside = entries(stderr)
+    assert {(entry["message"], entry["batch"]) for entry in inside} == {
+        (str(UUID(int=1)), str(UUID(int=7))),
+        (str(UUID(int=2)), str(UUID(int=7))),
+    }
+    assert "message" not in outside
+
+
+def test_each_line_in_a_trace_names_it(stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = Spans(new_provider("api", "here"))
+    monkeypatch.setattr(tracing, "_spans", spans)
+    configure_logging("api", "INFO", stream=stderr)
+    with spans.request("POST", "/api/v1/messages", {}) as span:
+        structlog.get_logger("api").info("inside")
+    structlog.get_logger("api").info("outside")
+    inside, outside = entries(stderr)
+    assert inside["trace_id"] == f"{span.get_span_context().trace_id:032x}"
+    assert "trace_id" not in outside

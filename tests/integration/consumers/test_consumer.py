@@ -93,10 +93,11 @@ async def batches_left(store: Store) -> int:
     return count
 
 
-async def test_delivers_records_and_closes(store: Store, settings: Settings, redis: Redis) -> None:
+@pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
+async def test_delivers_records_and_closes(store: Store, settings: Settings, redis: Redis, http_transport: str) -> None:
     ids = await keep_sms(store, 150)
     gateway = Gateway()
-    async with consuming(settings, gateway) as consumer:
+    async with consuming(settings, gateway, http_transport=http_transport) as consumer:
         await hand_over(store, consumer)
         for message_id in ids:
             message = await until(store, message_id, Status.SENT)
@@ -130,6 +131,37 @@ async def test_500_twice_then_202_makes_three_attempts(store: Store, settings: S
         AttemptOutcome.ACCEPTED,
     ]
     assert attempts[0].answer == "oh no"
+
+
+async def test_a_gateway_that_asks_for_less_gets_less(store: Store, settings: Settings) -> None:
+    """It takes four at once, where a destination has 64 places, and answers 429 to the others."""
+    most, refused = 4, 0
+    inside = 0
+
+    class Busy(Gateway):
+        async def receive(self, request: web.Request) -> web.StreamResponse:
+            nonlocal inside, refused
+            if inside >= most:
+                refused += 1
+                return web.Response(status=429)
+            inside += 1
+            try:
+                await asyncio.sleep(0.01)
+                return await super().receive(request)
+            finally:
+                inside -= 1
+
+    await keep_sms(store, 600)
+    gateway = Busy()
+    async with consuming(settings, gateway, in_flight_per_destination=64, breaker_failures=1000) as consumer:
+        await hand_over(store, consumer)
+
+        async def all_tried() -> bool:
+            return len(gateway.received) + refused >= 600
+
+        await eventually(all_tried, within=20)
+    # Without it some 60 of every 64 would be refused.
+    assert len(gateway.received) > 300
 
 
 async def test_400_is_rejected_at_once(store: Store, settings: Settings) -> None:

@@ -58,6 +58,77 @@ async def test_a_lane_has_its_places_and_a_line() -> None:
     assert flight.begun[-1] == "a4"
 
 
+async def test_a_lane_may_have_fewer_places_and_the_same_line() -> None:
+    flight = Flight()
+    assert [await flight.lanes.enter("a", f"a{n}", places=2) for n in range(6)] == [None] * 6
+    assert flight.begun == ["a0", "a1"]
+    assert (flight.lanes.in_flight, flight.lanes.waiting) == (2, 4)
+    for n in range(4):
+        flight.end(f"a{n}")
+        assert flight.begun[-1] == f"a{n + 2}"
+    assert flight.lanes.in_flight == 2
+    # More than others have is not to be had.
+    assert [await flight.lanes.enter("b", f"b{n}", places=9) for n in range(6)] == [None] * 6
+    assert sum(delivery.startswith("b") for delivery in flight.begun) == 4
+
+
+async def test_a_destination_that_asks_for_less_gets_half_once_for_what_was_in_flight_together() -> None:
+    flight = Flight(places_per_lane=8, places=20)
+    await flight.enter("a", 16)
+    [lane] = {lane for lane, _ in flight.going}
+    flight.now += 1
+    assert [lane.ease(flight.now, began=100.5), lane.ease(flight.now + 1, began=100.7)] == [True, False]
+    assert lane.places == 4
+    for n in range(4):
+        flight.end(f"a{n}")
+    assert len(flight.begun) == 8
+    flight.end("a4")
+    assert flight.begun[8:] == ["a8"]
+    assert lane.ease(flight.now, began=flight.now)
+    assert lane.places == 2
+
+
+async def test_a_destination_has_one_place_at_least() -> None:
+    flight = Flight()
+    await flight.enter("a", 3)
+    [lane] = {lane for lane, _ in flight.going}
+    for _ in range(9):
+        flight.now += 1
+        lane.ease(flight.now, began=flight.now)
+    assert lane.places == 1
+    for n in range(3):
+        flight.end(f"a{n}")
+    await flight.enter("a", 2, start=3)
+    assert flight.begun[3:] == ["a3"]
+
+
+async def test_a_destination_that_takes_what_it_gets_has_all_its_places_again() -> None:
+    flight = Flight(places_per_lane=8, places=20)
+    await flight.enter("a", 8)
+    [lane] = {lane for lane, _ in flight.going}
+    lane.ease(flight.now, began=flight.now)
+    places = []
+    for _ in range(40):
+        lane.strengthen()
+        places.append(lane.places)
+    assert places == sorted(places)
+    assert places[3] == 4
+    assert places[5] == 5
+    assert places[-1] == 8
+    assert not lane.at_rest
+    for n in range(8):
+        flight.end(f"a{n}")
+    assert lane.at_rest
+
+
+async def test_a_lane_of_few_places_that_stands_still_is_slow_too() -> None:
+    flight = Flight()
+    for n in range(6):
+        await flight.lanes.enter("a", f"a{n}", places=2)
+    stay = await flight.lanes.enter("a", "a6", places=2)
+    assert stay is not None
+
+
 async def test_who_finds_the_line_full_waits_for_room() -> None:
     flight = Flight()
     await flight.enter("a", 8)

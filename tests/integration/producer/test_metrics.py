@@ -1,0 +1,47 @@
+"""What a producer shows of what it pushed and took back."""
+
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry
+
+from producer.belt import Belt
+from producer.metrics import ProducerMetrics
+from producer.reconciler import Reconciler
+from producer.slots import Slot
+from sql.store import Store
+from tests.factories import DEFAULT_LANES, keep, offers
+from tidings.model import utc_now
+from tidings.settings import Settings
+from tidings.stores import connect_redis
+
+
+async def test_what_is_pushed_lost_and_expired(store: Store, settings: Settings) -> None:
+    redis = connect_redis(settings)
+    belt, reconciler = Belt(redis, lease_seconds=10), Reconciler(store, settings)
+    registry: CollectorRegistry = ProducerMetrics("here", belt=belt, reconciler=reconciler).figures.registry
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(name, labels)
+
+    assert value("tidings_batches_pushed_total") == 0
+    assert value("tidings_messages_cancelled_total", reason="poison") == 0
+
+    await keep(store, 3)
+    await keep(store, 2, due_at=utc_now() + timedelta(days=1), expires_at=utc_now() - timedelta(seconds=1))
+    batches = await store.batches.claim(DEFAULT_LANES, offers(2, "c1"), batch_size=2)
+    await belt.push([(batch, Slot(consumer="c1", name="c1/0", offered_at=0.0)) for batch in batches])
+    assert value("tidings_batches_pushed_total") == 2
+    assert value("tidings_messages_pushed_total") == 3
+
+    # One of them was started: its messages have outcomes that nobody knows.
+    taken = await store.batches.take(batches[0].id, consumer="c1")
+    await reconciler.tick()
+    async with store.database.pool.acquire() as connection:
+        await connection.execute("UPDATE batches SET lease_until = now() - interval '1 second'")
+    await reconciler.tick()
+    assert value("tidings_batches_reclaimed_total") == 2
+    assert value("tidings_messages_reconciled_total", how="recovered") == len(taken)
+    assert value("tidings_messages_reconciled_total", how="released") == 3 - len(taken)
+    assert value("tidings_messages_cancelled_total", reason="expired") == 2
+    assert value("tidings_reconciler_leads") == 0
+    await redis.aclose()
