@@ -8,9 +8,11 @@ from benchmarks import (
     intake,
     latency,
     lateness,
+    mail,
     memory,
     queue_comparison,
     round_trips,
+    steady,
     throughput,
 )
 from benchmarks.rig.running import main
@@ -26,7 +28,9 @@ FIGURES = (
     round_trips.FIGURE,
     claim.FIGURE,
     bad_receivers.FIGURE,
+    mail.FIGURE,
     memory.FIGURE,
+    steady.FIGURE,
 )
 
 if __name__ == "__main__":

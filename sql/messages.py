@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from sql import partitions
+from sql.circumstances import Circumstances, circumstances_of
 from sql.database import Database
 from tidings.model import Attempt, AttemptOutcome, CancelReason, Message, NewMessage, Priority, Status
 
@@ -56,6 +57,8 @@ class MessageStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.kept = 0
+        """Messages kept so far, by this process."""
 
     async def insert(
         self, messages: Sequence[NewMessage], keys: Sequence[IdempotencyKey | None] | None = None
@@ -83,6 +86,7 @@ class MessageStore:
             "fingerprints": [None if k is None else k.fingerprint for k in keys],
         }
         rows = await partitions.insert(self.database, "insert_messages", [m.created_at for m in messages], **parameters)
+        self.kept += len(rows)
         return {row["id"] for row in rows}
 
     async def known_keys(self, keys: Sequence[str]) -> list[KnownKey]:
@@ -132,6 +136,25 @@ class MessageStore:
     async def retry(self, message_id: UUID) -> Message | None:
         """Starts a cancelled message anew, or makes a failed one due now; None where it is neither."""
         return _message_or_none(await self.database.one("retry_message", id=message_id))
+
+    async def cancel_many(self, wanted: MessageFilter, *, limit: int) -> int:
+        """Cancels up to `limit` of the waiting messages that pass the filter, soonest due first; answers how many."""
+        count: int = await self.database.one("cancel_messages", **msgspec.structs.asdict(wanted), limit=limit)
+        return count
+
+    async def retry_many(self, wanted: MessageFilter, *, cancel_reason: CancelReason | None, limit: int) -> int:
+        """`retry` for up to `limit` of the messages that pass the filter, newest first; answers how many.
+
+        Failed ones that are due already are left as they are.
+        """
+        parameters = {**msgspec.structs.asdict(wanted), "cancel_reason": cancel_reason, "limit": limit}
+        count: int = await self.database.one("retry_messages", **parameters)
+        return count
+
+    async def circumstances(self, message_id: UUID) -> Circumstances | None:
+        """What decides when a message goes; None where there is none."""
+        row = await self.database.one("circumstances", id=message_id)
+        return None if row is None else circumstances_of(row)
 
     async def under_way(self) -> bool:
         """Whether a living consumer is at work on messages now."""

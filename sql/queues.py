@@ -2,6 +2,7 @@
 
 from sql.database import Database
 from tidings.model import Queue
+from tidings.reports import Depth
 
 
 class QueueStore:
@@ -49,3 +50,8 @@ class QueueStore:
         row = dict(record)
         changed: bool = row.pop("changed")
         return Queue(**row), changed
+
+    async def depths(self, *, limit: int) -> dict[str, Depth]:
+        """What each queue holds; what is due and what is not, each counted up to the limit at each priority."""
+        rows = await self.database.rows("queue_depths", limit=limit)
+        return {row["queue"]: Depth(row["due"], row["later"], row["processing"]) for row in rows}

@@ -43,6 +43,10 @@ class Database:
         """Runs a query of `rows.sql`."""
         return await getattr(self._queries, name)(self.connection, **parameters)
 
+    async def rows(self, name: str, /, **parameters: Any) -> list[Any]:
+        """Runs one that answers rows."""
+        return [row async for row in getattr(self._queries, name)(self.connection, **parameters)]
+
     async def put_waiting(
         self,
         count: int,

@@ -12,11 +12,10 @@ from typing import Final
 
 import psutil
 
+from benchmarks.rig import written
 from benchmarks.rig.figure import Goal, Result
 
 README: Final = Path(__file__).parents[1] / "README.md"
-BEGIN: Final = "<!-- begin: written by `make bench` -->"
-END: Final = "<!-- end: written by `make bench` -->"
 PACKAGES: Final = ("aiohttp", "arq", "asyncpg", "pgqueuer", "pyreqwest", "redis", "uvloop")
 
 
@@ -40,10 +39,7 @@ def render(results: Sequence[Result], *, command: str, rounds: int, minutes: flo
 
 def write(text: str) -> None:
     """Puts the text between the markers of the README."""
-    readme = README.read_text("utf-8")
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    README.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", "utf-8")
+    written.put(README, "make bench", text)
 
 
 def _machine(command: str, rounds: int, minutes: float, others: float) -> Iterable[str]:

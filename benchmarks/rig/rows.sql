@@ -40,3 +40,26 @@ CHECKPOINT;
 -- name: analyze#
 -- As autovacuum would have by the time a table has grown this far.
 VACUUM (ANALYZE) messages;
+
+-- name: wal_position()$
+-- Bytes of WAL written so far.
+SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint;
+
+-- name: relation_sizes()
+-- Bytes of the tables that hold messages and of their indexes, the partitions of each together.
+SELECT relation, sum(pg_relation_size(oid))::bigint AS bytes
+FROM (
+    SELECT
+        pg_class.oid,
+        CASE pg_class.relkind WHEN 'i' THEN split_part(pg_class.relname, '_2', 1) || ' by ' || (
+            SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = pg_class.oid
+        ) ELSE split_part(pg_class.relname, '_2', 1) END AS relation
+    FROM pg_class
+    WHERE
+        pg_class.relkind IN ('r', 'i')
+        AND pg_class.relnamespace = 'public'::regnamespace
+        AND pg_class.relname ~ '^(messages|attempts|batches)'
+) AS each_one
+GROUP BY relation
+HAVING sum(pg_relation_size(oid)) > 0
+ORDER BY relation;

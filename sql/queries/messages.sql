@@ -182,3 +182,76 @@ cancelled AS (
     RETURNING 1
 )
 SELECT count(*) FROM cancelled;
+
+-- name: cancel_messages(created_from, created_until, user_id, status, channel, queue, recipient, limit)$
+-- Waiting messages that pass the filter become cancelled, up to a limit; answers how many. What is being claimed at this
+-- moment is passed over: it is on its way. Read from the index of waiting messages, however many finished ones there are.
+WITH chosen AS (
+    SELECT id FROM messages
+    WHERE
+        status IN ('pending', 'failed')
+        AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
+        AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        AND (:user_id::uuid IS NULL OR user_id = :user_id)
+        AND (:status::text IS NULL OR status = :status::message_status)
+        AND (:channel::text IS NULL OR channel = :channel)
+        AND (:queue::text IS NULL OR queue = :queue)
+        AND (:recipient::text IS NULL OR recipient = :recipient)
+    ORDER BY queue, priority, due_at, id
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+),
+cancelled AS (
+    UPDATE messages SET status = 'cancelled', cancel_reason = 'requested'
+    FROM chosen WHERE messages.id = chosen.id
+    RETURNING 1
+)
+SELECT count(*) FROM cancelled;
+
+-- name: retry_messages(created_from, created_until, user_id, status, channel, queue, recipient, cancel_reason, limit)$
+-- retry_message for those that pass the filter, up to a limit; answers how many. A failed one that is due already is
+-- none of them, so that this can be repeated until there is none.
+WITH chosen AS (
+    SELECT id FROM messages
+    WHERE
+        (status = 'cancelled' OR (status = 'failed' AND due_at > now()))
+        AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
+        AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        AND (:user_id::uuid IS NULL OR user_id = :user_id)
+        AND (:status::text IS NULL OR status = :status::message_status)
+        AND (:channel::text IS NULL OR channel = :channel)
+        AND (:queue::text IS NULL OR queue = :queue)
+        AND (:recipient::text IS NULL OR recipient = :recipient)
+        AND (:cancel_reason::text IS NULL OR cancel_reason = :cancel_reason::cancel_reason)
+    ORDER BY id DESC
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+),
+retried AS (
+    UPDATE messages SET
+        status = CASE status WHEN 'cancelled' THEN 'pending' ELSE status END,
+        tries = CASE status WHEN 'cancelled' THEN 0 ELSE tries END,
+        recoveries = CASE status WHEN 'cancelled' THEN 0 ELSE recoveries END,
+        expires_at = CASE WHEN expires_at > now() THEN expires_at END,
+        cancel_reason = NULL,
+        due_at = now()
+    FROM chosen WHERE messages.id = chosen.id
+    RETURNING 1
+),
+woken AS MATERIALIZED (
+    SELECT pg_notify('tidings_due', concat_ws(' ', 0, extract(epoch FROM now()))) FROM retried HAVING count(*) > 0
+)
+SELECT count(*) FROM retried LEFT JOIN woken ON true;
+
+-- name: circumstances(id)^
+-- What decides when a message goes, at one moment of Postgres's clock: its own state, its queue, its batch.
+SELECT
+    now() AS asked_at,
+    messages.status::text, messages.tries, messages.recoveries, messages.due_at, messages.expires_at,
+    messages.max_tries, messages.cancel_reason::text, messages.last_error, messages.sent_at,
+    queues.active, queues.interval_seconds, queues.batch_size, queues.credit, queues.last_claimed_at,
+    batches.consumer, batches.size, batches.claimed_at, batches.started_at, batches.lease_until
+FROM messages
+JOIN queues ON queues.name = messages.queue
+LEFT JOIN batches ON batches.id = messages.batch_id
+WHERE messages.id = :id;

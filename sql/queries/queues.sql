@@ -84,3 +84,35 @@ FROM ready;
 -- name: spend_tick(began_at, credit, name)!
 -- Remembers what a paced queue took in its interval.
 UPDATE queues SET last_claimed_at = :began_at, credit = :credit WHERE name = :name;
+
+-- name: queue_depths(limit)
+-- What each queue holds: due, waiting for its time, on its way. Nothing is counted beyond the limit, in each lane
+-- (a queue at a priority), so that millions of waiting rows cost no more than that.
+WITH processing AS MATERIALIZED (
+    SELECT queue, count(*) AS messages FROM messages WHERE status = 'processing' GROUP BY queue
+)
+SELECT
+    queues.name AS queue,
+    (
+        SELECT count(*)
+        FROM unnest(ARRAY[0, 1, 2]::smallint[]) AS lane (priority)
+        CROSS JOIN LATERAL (
+            SELECT FROM messages
+            WHERE
+                status IN ('pending', 'failed') AND queue = queues.name AND priority = lane.priority AND due_at <= now()
+            LIMIT :limit
+        ) AS counted
+    ) AS due,
+    (
+        SELECT count(*)
+        FROM unnest(ARRAY[0, 1, 2]::smallint[]) AS lane (priority)
+        CROSS JOIN LATERAL (
+            SELECT FROM messages
+            WHERE
+                status IN ('pending', 'failed') AND queue = queues.name AND priority = lane.priority AND due_at > now()
+            LIMIT :limit
+        ) AS counted
+    ) AS later,
+    coalesce((SELECT processing.messages FROM processing WHERE processing.queue = queues.name), 0) AS processing
+FROM queues
+ORDER BY queues.name;

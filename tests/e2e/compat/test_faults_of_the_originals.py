@@ -1,6 +1,6 @@
 """What the earlier systems did wrong, each with a test that fails where it comes back.
 
-Those of Distributed Mail Queue Service are in `test_faults_of_the_mail_queue.py`.
+Those of Distributed Mail Queue Service are in `mail_queue/`.
 """
 
 import asyncio

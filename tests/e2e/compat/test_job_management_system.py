@@ -65,12 +65,13 @@ async def test_metrics_tell_what_waits(system: System, client: Client) -> None:
     answer = await client.get("/metrics")
     assert (answer.status, answer.content_type) == (200, "text/plain")
     figures = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
-    assert (figures["tidings_messages_waiting"], figures["tidings_messages_processing"]) == ("3.0", "0.0")
+    assert figures['tidings_messages_waiting{queue="default"}'] == "3.0"
+    assert figures['tidings_messages_processing{queue="default"}'] == "0.0"
     assert float(figures["process_resident_memory_bytes"]) > 0
     await client.put("/jobs/start")
 
     async def nothing_waits() -> bool:
-        return "\ntidings_messages_waiting 0.0\n" in (await client.get("/metrics")).text
+        return '\ntidings_messages_waiting{queue="default"} 0.0\n' in (await client.get("/metrics")).text
 
     await eventually(nothing_waits)
 

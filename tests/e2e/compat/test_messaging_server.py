@@ -66,7 +66,8 @@ async def test_the_index_for_programs_and_for_people(client: Client) -> None:
     assert (await client.get("/")).json == program.json
     browser = await client.get("/", Accept="text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
     assert (browser.status, browser.content_type) == (200, "text/html")
-    assert "<script" not in browser.text
+    assert "Content-Security-Policy" in browser.headers
+    assert "<title>tidings</title>" in browser.text
 
 
 async def test_health(client: Client) -> None:

@@ -1,55 +1,27 @@
 """What Distributed Mail Queue Service did wrong, each with a test that fails where it comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-import pytest_asyncio
 import trustme
 from redis.asyncio import Redis
 
 from tests.e2e.compat.client import Client
-from tests.e2e.compat.mail_queue import PASSWORD, User, error, mail_queue, subjects
+from tests.e2e.compat.mail_queue.user import PASSWORD, User, error, subjects
 from tests.e2e.system import System
 from tests.eventually import eventually
 from tests.integration.consumers.channels.smtp_server import PASSWORD as SMTP_PASSWORD
 from tests.integration.consumers.channels.smtp_server import Security, SmtpServer, smtp_server
-from tidings.embedded import EmbeddedStores
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-QUICK = {"LEASE_SECONDS": "1.5", "LEASE_RENEWAL_SECONDS": "0.5", "RECONCILE_SECONDS": "0.3"}
-
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mail_server(authority: trustme.CA) -> AsyncIterator[SmtpServer]:
-    async with smtp_server(Security.STARTTLS, authority) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def system(
-    stores: EmbeddedStores,
-    template_database: str,
-    authority: trustme.CA,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[System]:
-    folder = tmp_path_factory.mktemp("system")
-    async with mail_queue(stores, template_database, folder, authority, **QUICK) as running:
-        await running.start_all(consumers=1)
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def user(client: Client, mail_server: SmtpServer) -> User:
-    return await User.joins(client, "user@example.com", mail_server.port)
+def environ() -> dict[str, str]:
+    """Leases that a test can wait for."""
+    return {"LEASE_SECONDS": "1.5", "LEASE_RENEWAL_SECONDS": "0.5", "RECONCILE_SECONDS": "0.3"}
 
 
 async def test_mail_queue_a_task_taken_by_a_consumer_that_crashed_was_lost_and_never_reconciled(

@@ -1,44 +1,13 @@
-"""What the tests of Distributed Mail Queue Service share: its client, and a system with a mail server."""
+"""A client of Distributed Mail Queue Service."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-import trustme
-
 from tests.e2e.compat.client import Answer, Client
-from tests.e2e.compat.running import fresh_system
-from tests.e2e.system import System
 from tests.eventually import eventually
 from tests.integration.consumers.channels.smtp_server import HOST, USERNAME, SmtpServer
 from tests.integration.consumers.channels.smtp_server import PASSWORD as SMTP_PASSWORD
-from tidings.embedded import EmbeddedStores
-from tidings.secretbox import new_key
 
 PASSWORD = "a password of the account"
-
-
-@asynccontextmanager
-async def mail_queue(
-    stores: EmbeddedStores, template_database: str, folder: Path, authority: trustme.CA, **environ: str
-) -> AsyncIterator[System]:
-    """A system that trusts mail servers of this authority."""
-    authority_file = folder / "authority.pem"
-    authority.cert_pem.write_to_path(str(authority_file))
-    async with fresh_system(
-        stores,
-        template_database,
-        folder,
-        SECRET_KEYS=new_key(),
-        SMTP_CA_FILE=str(authority_file),
-        SMTP_ALLOW_CIDRS="127.0.0.0/8",
-        LOGINS_PER_EMAIL="0",
-        LOGINS_PER_ADDRESS="0",
-        RETRY_DELAYS="0.3",
-        **environ,
-    ) as system:
-        yield system
 
 
 def registration(email: str, port: int, /, **changes: Any) -> dict[str, Any]:

@@ -1,19 +1,14 @@
 """Distributed Mail Queue Service, as its clients know it."""
 
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
-import trustme
 
 from tests.e2e.compat.client import Client
-from tests.e2e.compat.mail_queue import PASSWORD, User, data, error, mail_queue, registration, subjects
-from tests.e2e.system import System
-from tests.integration.consumers.channels.smtp_server import HOST, USERNAME, Security, SmtpServer, smtp_server
-from tidings.embedded import EmbeddedStores
+from tests.e2e.compat.mail_queue.user import PASSWORD, User, data, error, registration, subjects
+from tests.integration.consumers.channels.smtp_server import HOST, USERNAME, SmtpServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,35 +16,6 @@ ENQUEUE = "/api/v1/task/enqueue"
 QUEUE = "/api/v1/task/queue"
 FAILED = "/api/v1/task/queue/fail"
 MAIL = {"recipient_email": "recipient@example.com", "subject": "Example Subject", "body": "Example Body Content"}
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mail_server(authority: trustme.CA) -> AsyncIterator[SmtpServer]:
-    async with smtp_server(Security.STARTTLS, authority) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def system(
-    stores: EmbeddedStores,
-    template_database: str,
-    authority: trustme.CA,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[System]:
-    folder = tmp_path_factory.mktemp("system")
-    async with mail_queue(stores, template_database, folder, authority) as running:
-        await running.start_all(consumers=1)
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def user(client: Client, mail_server: SmtpServer) -> User:
-    return await User.joins(client, "user@example.com", mail_server.port)
 
 
 async def test_from_the_registration_to_the_mail(client: Client, mail_server: SmtpServer) -> None:

@@ -1,0 +1,20 @@
+"""A day of a hundred million messages over several cells, of which one is lost at noon, in virtual time.
+
+What is real: the places in flight and their fair shares (`consumers.lanes`), the circuit breakers
+(`consumers.breaker`), what becomes of a try (`consumers.outcomes`), when a message is tried again (`tidings.retry`),
+and the defaults of `tidings.settings`. They run on an event loop whose clock jumps to the next thing that happens.
+
+What is simulated: the far sides (how long they take, how much they take in a second, when they are away); the clients;
+Postgres, as a table in memory that is claimed from in the order of `sql/queries/batches.sql`; and a cell's machine, as
+a rate of messages that it can work through, retries and what is sent back included.
+
+What is left out, and what that does to the numbers:
+
+- A simulated message stands for a *weight* of messages that share their fate, so places, their shares and the failures
+  that open a breaker are divided by the weight, and the consumers of a cell are one. Lateness below a second, and what
+  single failures do among many successes, cannot be seen here: a far side fails in episodes or not at all. A breaker's
+  probe is as large as any message.
+- Nothing takes time but the machine and the far sides: claims, belts and outcomes cost what is in the rate. Leases,
+  slots offered and batches lost singly are not here; what was under way in a lost cell comes back with it.
+- A cell is lost as a whole and comes back with all that it had committed.
+"""

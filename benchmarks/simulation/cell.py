@@ -1,0 +1,221 @@
+"""One cell: its table, its machine, and its consumers with the real lanes, breakers and outcomes."""
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Protocol
+
+import msgspec
+
+from benchmarks.simulation.books import Books
+from benchmarks.simulation.table import WaitingTable
+from benchmarks.simulation.traffic import Message, moment, second
+from consumers import outcomes
+from consumers.breaker import Breaker
+from consumers.channels.base import Accepted, Rejected, Result, Retry
+from consumers.lanes import Lane, Lanes
+from tidings.cancellation import cancel_and_wait
+from tidings.model import Outcome, Status
+from tidings.retry import RetryPolicy
+from tidings.settings import Settings
+
+
+class Answering(Protocol):
+    """A far side, as a cell sees it."""
+
+    def answer(self, now: float) -> tuple[float, Result]:
+        """What a try that begins now will get, and after how many seconds."""
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How large a cell is."""
+
+    consumers: int
+    rate: float
+    """Messages a second that its stores and consumers can work through."""
+    weight: int
+    """Messages that a simulated one stands for."""
+
+
+class Cell:
+    """Alive from `start` to `lose`, and from then on again."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        size: Size,
+        settings: Settings,
+        policy: RetryPolicy,
+        far_side: Callable[[str], Answering],
+        books: Books,
+    ) -> None:
+        self.name = name
+        self.table = WaitingTable()
+        self._size = size
+        self._settings = settings
+        self._policy = policy
+        self._far_side = far_side
+        self._books = books
+        self._clock = asyncio.get_running_loop().time
+        self._woken = asyncio.Event()
+        self._under_way: dict[int, Message] = {}
+        """In batches; what the table `messages` says is `processing`."""
+        self._life: asyncio.Task[None] | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self._life is not None
+
+    @property
+    def in_flight(self) -> int:
+        """Deliveries that have begun and not ended."""
+        return self._lanes.in_flight
+
+    def put(self, message: Message) -> None:
+        """Keeps a message that its client has handed in, or that is tried again."""
+        self.table.put(message, second(message.delivery.due_at))
+        self._woken.set()
+
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Begins to work, with new processes. What was under way when the cell was lost counts a recovery."""
+        settings, weight = self._settings, self._size.weight
+        self._slots = asyncio.Semaphore(self._size.consumers * settings.consumer_slots)
+        self._lanes: Lanes[Message] = Lanes(
+            self._begin,
+            places=math.ceil(self._size.consumers * settings.in_flight / weight),
+            places_per_lane=math.ceil(self._size.consumers * settings.in_flight_per_destination / weight),
+            breaker=lambda: Breaker(
+                failures=math.ceil(self._size.consumers * settings.breaker_failures / weight),
+                open_seconds=settings.breaker_seconds,
+            ),
+            clock=self._clock,
+        )
+        for message in self._under_way.values():
+            delivery = message.delivery
+            message.delivery = msgspec.structs.replace(delivery, recoveries=delivery.recoveries + 1)
+            self.put(message)
+        self._under_way = {}
+        self._life = tasks.create_task(self._live())
+
+    async def lose(self) -> None:
+        """Everything stops at once. What far sides are about to answer is heard by nobody."""
+        assert self._life is not None
+        await cancel_and_wait(self._life)
+        self._life = None
+        for message in [*self._under_way.values(), *self.table.everything()]:
+            message.held_up = True
+
+    async def _live(self) -> None:
+        """Claims into free slots, as fast as the machine can."""
+        batch_size = math.ceil(self._settings.batch_size / self._size.weight)
+        async with asyncio.TaskGroup() as batches:
+            while True:
+                await self._slots.acquire()
+                while not (batch := self.table.claim(self._clock(), batch_size)):
+                    await self._until_due()
+                for message in batch:
+                    self._under_way[message.number] = message
+                await asyncio.sleep(len(batch) * self._size.weight / self._size.rate)
+                batches.create_task(self._through_slot(batch))
+
+    async def _until_due(self) -> None:
+        self._woken.clear()
+        seconds = self.table.next_due(self._clock())
+        alarm = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self._woken.set)
+        await self._woken.wait()
+        if alarm is not None:
+            alarm.cancel()
+
+    async def _through_slot(self, batch: list[Message]) -> None:
+        """Returns when all have begun, stand in line, or were sent back, as in consumers/consumer.py."""
+        by_destination: dict[str, list[Message]] = defaultdict(list)
+        for message in batch:
+            by_destination[message.destination].append(message)
+        first, *others = (self._enter(group) for group in by_destination.values())
+        try:
+            # A task less where there is one destination only, as there is with a weight of a whole batch.
+            await (asyncio.gather(first, *others) if others else first)
+        finally:
+            self._slots.release()
+
+    async def _enter(self, messages: list[Message]) -> None:
+        for message in messages:
+            stay = await self._lanes.enter(message.destination, message)
+            if stay is not None:
+                self._send_back(message, stay)
+
+    def _begin(self, lane: Lane[Message], message: Message) -> None:
+        loop, now = asyncio.get_running_loop(), self._clock()
+        expires_at = message.delivery.expires_at
+        if expires_at is not None and expires_at <= moment(now):
+            loop.call_soon(self._end_untried, lane, message, self._life)
+            return
+        seconds, result = self._far_side(message.destination).answer(now)
+        self._books.tries += 1
+        if isinstance(result, Accepted):
+            message.accepted += 1
+            self._books.duplicates += message.accepted > 1
+        loop.call_later(seconds, self._end, lane, message, result, now, self._life)
+
+    def _end_untried(self, lane: Lane[Message], message: Message, life: object) -> None:
+        if life is not self._life:
+            return
+        self._conclude(message, outcomes.expired(message.delivery))
+        lane.breaker.abandon()
+        self._lanes.leave(lane)
+
+    def _end(self, lane: Lane[Message], message: Message, result: Result, began: float, life: object) -> None:
+        if life is not self._life:
+            return
+        outcome = outcomes.conclude(
+            message.delivery,
+            result,
+            policy=self._policy,
+            consumer=self.name,
+            started_at=moment(began),
+            duration=self._clock() - began,
+        )
+        self._conclude(message, outcome)
+        self._judge(lane, result, began)
+        self._lanes.leave(lane)
+
+    def _judge(self, lane: Lane[Message], result: Result, began: float) -> None:
+        """As in consumers/dispatcher.py."""
+        now = self._clock()
+        match result:
+            case Accepted() | Rejected():
+                lane.strengthen()
+                lane.breaker.succeed()
+            case Retry():
+                if result.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+                    lane.ease(now, began)
+                if lane.breaker.fail(now):
+                    self._books.breakers_opened += 1
+                    stay = lane.breaker.wait(now)
+                    for message in self._lanes.clear_line(lane):
+                        self._send_back(message, stay)
+
+    def _send_back(self, message: Message, stay: float) -> None:
+        seconds = stay * (1 + 0.2 * self._policy.random())
+        self._books.sent_back += 1
+        due_at = moment(self._clock()) + timedelta(seconds=seconds)
+        self._conclude(message, outcomes.returned(message.delivery, due_at=due_at))
+
+    def _conclude(self, message: Message, outcome: Outcome) -> None:
+        """Does to the row what `record_outcomes` of sql/queries/batches.sql does."""
+        del self._under_way[message.number]
+        if outcome.status in {Status.SENT, Status.CANCELLED}:
+            self._books.end(message, outcome, self._clock())
+            return
+        delivery = message.delivery
+        message.delivery = msgspec.structs.replace(
+            delivery,
+            tries=outcome.tries,
+            due_at=delivery.due_at if outcome.due_at is None else outcome.due_at,
+            unanswered=delivery.unanswered or outcome.unanswered,
+        )
+        self.put(message)

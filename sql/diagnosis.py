@@ -1,0 +1,92 @@
+"""What a doctor asks Postgres: over one connection of its own, whatever state the schema is in."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Self
+
+import asyncpg
+import msgspec
+
+from sql.loader import load_queries
+
+
+class ServerState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server is and how it is set up."""
+
+    version: int
+    """180001 for 18.1."""
+    version_text: str
+    clock: datetime
+    is_replica: bool
+    is_read_only: bool
+    encoding: str
+    fsync: bool
+    full_page_writes: bool
+    synchronous_commit: str
+    autovacuum: bool
+    isolation: str
+    may_make_partitions: bool
+    size: int
+    """Bytes of the database."""
+
+
+class ConnectionState(msgspec.Struct, frozen=True, kw_only=True):
+    """The connections of a server, but for the one that asks."""
+
+    room: int
+    """How many there may be, without those kept for superusers."""
+    used: int
+    ours: int
+    oldest_transaction: float
+    """Seconds."""
+
+
+class Diagnosis:
+    """The questions. Everything but `server` and `connections` needs the schema."""
+
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self._connection = connection
+        self._queries: Any = load_queries()
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, uri: str, *, timeout: float) -> AsyncIterator[Self]:
+        """Asks the database at this address, each question for `timeout` seconds at the most."""
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+            uri, timeout=timeout, command_timeout=timeout, server_settings={"application_name": "tidings doctor"}
+        )
+        try:
+            yield cls(connection)
+        finally:
+            await connection.close(timeout=timeout)
+
+    async def server(self) -> ServerState:
+        """How the server is."""
+        return ServerState(**await self._queries.server_state(self._connection))
+
+    async def connections(self) -> ConnectionState:
+        """Who is connected."""
+        return ConnectionState(**await self._queries.connection_state(self._connection))
+
+    async def schema_version(self) -> int:
+        """The version of the schema; 0 where there is none."""
+        try:
+            version: int = await self._queries.schema_version(self._connection)
+        except asyncpg.UndefinedTableError:
+            return 0
+        return version
+
+    async def missing_partitions(self) -> list[str]:
+        """Names of the partitions that today, tomorrow, this week and the next need and that are not there."""
+        return [row["name"] async for row in self._queries.missing_partitions(self._connection)]
+
+    async def longest_overdue(self) -> float:
+        """Seconds that the message at the head of the lines has waited since it was due."""
+        seconds: float = await self._queries.longest_overdue(self._connection)
+        return seconds
+
+    async def under_way(self) -> bool:
+        """Whether a living consumer is at work on messages now."""
+        busy: bool = await self._queries.under_way(self._connection)
+        return busy

@@ -1,0 +1,61 @@
+-- name: server_state()^
+-- What a Postgres says of itself that decides whether tidings is safe on it.
+SELECT
+    current_setting('server_version_num')::integer AS version,
+    split_part(current_setting('server_version'), ' ', 1) AS version_text,
+    clock_timestamp() AS clock,
+    pg_is_in_recovery() AS is_replica,
+    current_setting('transaction_read_only')::boolean AS is_read_only,
+    current_setting('server_encoding') AS encoding,
+    current_setting('fsync')::boolean AS fsync,
+    current_setting('full_page_writes')::boolean AS full_page_writes,
+    current_setting('synchronous_commit') AS synchronous_commit,
+    current_setting('autovacuum')::boolean AS autovacuum,
+    current_setting('transaction_isolation') AS isolation,
+    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_make_partitions,
+    pg_database_size(current_database()) AS size;
+
+-- name: connection_state()^
+-- How many connections there may be, how many there are, and which processes of ours hold them.
+SELECT
+    current_setting('max_connections')::integer
+    - current_setting('superuser_reserved_connections')::integer
+    - coalesce(current_setting('reserved_connections', true)::integer, 0) AS room,
+    count(*) FILTER (WHERE backend_type = 'client backend') AS used,
+    count(*) FILTER (WHERE application_name LIKE 'tidings %') AS ours,
+    coalesce(
+        extract(epoch FROM now() - min(xact_start) FILTER (WHERE backend_type = 'client backend'))::double precision, 0
+    ) AS oldest_transaction
+FROM pg_stat_activity
+WHERE pid <> pg_backend_pid();
+
+-- name: missing_partitions()
+-- The partitions for today and tomorrow, this week and the next, that are not there.
+WITH needed AS (
+    SELECT 'messages_' || to_char(week AT TIME ZONE 'UTC', 'YYYYMMDD') AS name
+    FROM generate_series(date_trunc('week', now(), 'UTC'), now() + interval '168 hours', interval '168 hours') AS week
+    UNION ALL
+    SELECT 'attempts_' || to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD')
+    FROM generate_series(date_trunc('day', now(), 'UTC'), now() + interval '24 hours', interval '24 hours') AS day
+)
+SELECT name FROM needed
+WHERE NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass(name))
+ORDER BY name;
+
+-- name: longest_overdue()$
+-- Seconds since the due time of the message that has waited longest for its claim in a queue that is on and has no
+-- pace; 0 where none waits.
+SELECT coalesce(extract(epoch FROM now() - min(first.due_at))::double precision, 0)
+FROM queues
+CROSS JOIN generate_series(0, 2) AS level (priority)
+CROSS JOIN LATERAL (
+    SELECT due_at FROM messages
+    WHERE
+        queue = queues.name
+        AND priority = level.priority
+        AND status IN ('pending', 'failed')
+        AND due_at <= now()
+    ORDER BY due_at
+    LIMIT 1
+) AS first
+WHERE queues.active AND queues.interval_seconds = 0;

@@ -1,0 +1,1 @@
+"""Tests of benchmarks/ against the real stores."""
