@@ -4,6 +4,7 @@
 # make bench  the benchmarks (minutes)
 # make chaos  kills and pauses everything under load, and writes what came of it to build/chaos (hours; see ROUNDS, SEED)
 # make soak   ten minutes of steady flow, in which nothing may grow (see MINUTES)
+# make cluster, apply, hpa, re, delete   a Kubernetes with all of it: kubernetes/cluster.mk
 
 PYTHON ?= python3
 VENV := .venv
@@ -51,3 +52,5 @@ lock:
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+include kubernetes/cluster.mk
