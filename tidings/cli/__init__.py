@@ -1,12 +1,15 @@
 """The command line: `tidings up`, the single processes, and a small client of the API.
 
-Whatever is wrong is said in one line on standard error, with exit code 2; a traceback means a fault in tidings. What a
-command needs is imported when it runs, so that `tidings --help` answers at once.
+Exit codes: 0 where all that was asked is done; 1 where the answer is no, for a message that does not exist, lines that
+were left out, a doctor who found a failure; 2 where the command is wrong, or nobody answers it. Each of the latter two
+comes with one line on standard error; a traceback means a fault in tidings. What a command needs is imported when it
+runs, so that `tidings --help` answers at once.
 """
 
 import sys
 from collections.abc import Sequence
 
+from tidings.cli.errors import NotDoneError, complain
 from tidings.errors import TidingsError
 
 
@@ -18,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(chosen or ["--help"], prog_name="tidings", standalone_mode=False)
     except TidingsError as error:
-        return _refuse(str(error))
+        complain(str(error))
+        return 1 if isinstance(error, NotDoneError) else 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -30,10 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         explain = getattr(error, "format_message", None)
         if explain is None:
             raise
-        return _refuse(explain())
+        complain(explain())
+        return 2
     return code if isinstance(code, int) else 0
-
-
-def _refuse(reason: str) -> int:
-    sys.stderr.write(f"tidings: {' '.join(reason.split())}\n")
-    return 2

@@ -1,16 +1,30 @@
-"""The command line's side of the API: JSON over HTTP, problems as one line."""
+"""The command line's side of the API: JSON over HTTP, problems as one line.
 
-from collections.abc import Mapping
+A request that may be repeated (a GET, or a POST under an idempotency key) is, as long as the API is away and the
+client's patience lasts.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 from yarl import URL
 
+from tidings.cli.server_sent import events
 from tidings.errors import TidingsError
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
+STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)
+STREAM_BUFFER: Final = 2**20
+"""Bytes; a snapshot of everything is one line."""
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+
+_AWAY: Final = frozenset({None, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 
 
 class ApiError(TidingsError):
@@ -23,60 +37,138 @@ class ApiError(TidingsError):
         self.problem: Mapping[str, Any] = problem or {}
         """The answer, where it was a problem document (RFC 9457)."""
 
+    @property
+    def detail(self) -> str:
+        """What the API said, without the status."""
+        return _detail(self.problem)
+
 
 class ApiClient:
     """A connection to one API; use it as an async context manager."""
 
-    def __init__(self, url: str, api_key: str = "") -> None:
+    def __init__(self, url: str, api_key: str = "", *, patience_seconds: float = 0.0) -> None:
         base = URL(url) if "://" in url else URL(f"http://{url}")
         if base.scheme not in {"http", "https"} or not base.host:
             raise ApiError(f"{url!r} is not the address of an API: http://host:port is")
         self._base = base
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._session: aiohttp.ClientSession | None = None
+        self._patience = patience_seconds
+        self._opened: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(headers=self._headers, timeout=TIMEOUT)
+        self._opened = aiohttp.ClientSession(headers=self._headers, timeout=TIMEOUT)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._session:
-            await self._session.close()
+        if self._opened:
+            await self._opened.close()
 
     async def get(self, path: str, parameters: Mapping[str, str] | None = None) -> Any:
         """The decoded answer. Raises ApiError for anything but success."""
-        return await self._request("GET", path, params=parameters)
+        return await self._patiently("GET", path, params=parameters)
 
-    async def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Any:
+    async def post(self, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
         """The decoded answer. Raises ApiError for anything but success."""
-        encoded = msgspec.json.encode(body)
-        return await self._request(
-            "POST", path, data=encoded, headers={"Content-Type": "application/json", **(headers or {})}
-        )
+        options = _with_body(body, headers)
+        if headers and IDEMPOTENCY_KEY in headers:
+            return await self._patiently("POST", path, **options)
+        return await self._request("POST", path, **options)
+
+    async def put(self, path: str, body: object) -> Any:
+        """The decoded answer. Raises ApiError for anything but success."""
+        return await self._request("PUT", path, **_with_body(body, None))
+
+    async def listen(self, path: str) -> AsyncGenerator[Any, None]:
+        """The decoded data of each server-sent event, until the API ends the stream. Raises ApiError."""
+        try:
+            async with self._session.get(
+                self._at(path),
+                headers={"Accept": "text/event-stream"},
+                timeout=STREAM_TIMEOUT,
+                read_bufsize=STREAM_BUFFER,
+            ) as response:
+                if response.status != HTTPStatus.OK:
+                    raise _refusal(response.status, _decoded(await response.read()))
+                async for event in events(response.content):
+                    yield msgspec.json.decode(event.data)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._no_answer(error) from None
+
+    async def _patiently(self, method: str, path: str, **options: Any) -> Any:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(_is_away),
+            stop=stop_after_delay(self._patience),
+            wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1),
+            reraise=True,
+        ):
+            with attempt:
+                return await self._request(method, path, **options)
+        raise AssertionError("unreachable: the last try is raised again")
 
     async def _request(self, method: str, path: str, **options: Any) -> Any:
-        if self._session is None:
-            raise RuntimeError("the client is used outside its context")
         try:
-            async with self._session.request(method, self._base.join(URL(path)), **options) as response:
+            async with self._session.request(method, self._at(path), **options) as response:
                 status, body = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            reason = str(error) or type(error).__name__
-            raise ApiError(f"no answer from {self._base}: {reason}; is `tidings up` running there?") from None
-        try:
-            answer = msgspec.json.decode(body) if body else None
-        except msgspec.DecodeError:
-            answer = None
+            raise self._no_answer(error) from None
+        answer = _decoded(body)
         if not 200 <= status < 300:  # noqa: PLR2004  the class of success
-            problem = answer if isinstance(answer, dict) else {}
-            raise ApiError(_in_one_line(status, problem), status=status, problem=problem)
+            raise _refusal(status, answer)
         return answer
 
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            raise RuntimeError("the client is used outside its context")
+        return self._opened
 
-def _in_one_line(status: int, problem: Mapping[str, Any]) -> str:
-    said = str(problem.get("detail") or problem.get("title") or "it gave no reason")
-    if status == 401:  # noqa: PLR2004
+    def _at(self, path: str) -> URL:
+        return self._base.join(URL(path, encoded=True))
+
+    def _no_answer(self, error: Exception) -> ApiError:
+        reason = str(error) or type(error).__name__
+        return ApiError(f"no answer from {self._base}: {reason}; is `tidings up` running there?")
+
+
+def of_message(message_id: str, what: str = "") -> str:
+    """The path of a message, or of something of it, whatever was typed for its id."""
+    return f"/api/v1/messages/{quote(message_id, safe='')}{what}"
+
+
+def of_queue(name: str, what: str = "") -> str:
+    """The path of a queue, or of something of it, whatever was typed for its name."""
+    return f"/api/v1/queues/{quote(name, safe='')}{what}"
+
+
+def _with_body(body: object, headers: Mapping[str, str] | None) -> dict[str, Any]:
+    if body is None:
+        return {"headers": headers}
+    return {
+        "data": msgspec.json.encode(body),
+        "headers": {"Content-Type": "application/json", **(headers or {})},
+    }
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body) if body else None
+    except msgspec.DecodeError:
+        return None
+
+
+def _is_away(error: BaseException) -> bool:
+    return isinstance(error, ApiError) and error.status in _AWAY
+
+
+def _refusal(status: int, answer: object) -> ApiError:
+    problem: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
+    said = _detail(problem)
+    if status == HTTPStatus.UNAUTHORIZED:
         said += " (--api-key or API_KEY gives the token)"
-    return f"the API refused ({status}): {said}"
+    return ApiError(f"the API refused ({status}): {said}", status=status, problem=problem)
+
+
+def _detail(problem: Mapping[str, Any]) -> str:
+    return str(problem.get("detail") or problem.get("title") or "it gave no reason")

@@ -80,8 +80,9 @@ def _say(line: str) -> None:
 
 
 def main() -> int:
-    """Serves on loopback until SIGTERM or SIGINT."""
+    """Serves until SIGTERM or SIGINT; on loopback, unless told otherwise."""
     options = argparse.ArgumentParser(description="A fake SMS gateway.")
+    options.add_argument("--host", default="127.0.0.1")
     options.add_argument("--port", type=int, default=9000)
     options.add_argument("--error-rate", default=os.environ.get("ERROR_RATE") or "0")
     chosen = options.parse_args()
@@ -90,7 +91,7 @@ def main() -> int:
     except TidingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    web.run_app(app, host="127.0.0.1", port=chosen.port, print=None, access_log=None)
+    web.run_app(app, host=chosen.host, port=chosen.port, print=None, access_log=None)
     return 0
 
 

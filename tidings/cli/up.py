@@ -9,6 +9,7 @@ After a `kill -9` of this process the kernel ends the others, and the next `tidi
 """
 
 import asyncio
+import itertools
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ import typer
 
 from tidings.cancellation import cancel_and_wait
 from tidings.cli.client import ApiClient, ApiError
+from tidings.cli.dashboard_hint import dashboard_hint
 from tidings.cli.samples import TEXTS, delivered, post_samples
 from tidings.cli.schema import bring_up_to_date
 from tidings.embedded import EmbeddedStores
@@ -123,6 +125,7 @@ class _Machine:
                     log.warning("not ready yet", url=f"{url}/health/ready", seconds=READY_SECONDS)
                     return
                 _say(f"tidings is up: {url}  ({self._consumers} consumers, Ctrl-C stops it)")
+                _say(await dashboard_hint(url, self._settings))
                 if self._demo:
                     await _show_samples(api)
         except TidingsError as error:
@@ -146,15 +149,21 @@ def programs(settings: Settings, *, consumers: int, gateway_port: int | None) ->
         shared["WEBHOOK_URL"] = settings.webhook_url or url
         gateway.append(Program(name="gateway", command=(*PYTHON, "tidings.cli.demo", "--port", str(gateway_port))))
 
+    metrics_ports = itertools.count(settings.metrics_port) if settings.metrics_port else itertools.repeat(0)
+
     def process(name: str, module: str, environ: Mapping[str, str] | None = None, grace: float = 10.0) -> Program:
-        return Program(name=name, command=(*PYTHON, module), environ={**shared, **(environ or {})}, grace_seconds=grace)
+        own = {"METRICS_PORT": str(next(metrics_ports)), **(environ or {})}
+        return Program(name=name, command=(*PYTHON, module), environ={**shared, **own}, grace_seconds=grace)
+
+    # In this order, which is that of their METRICS_PORT.
+    api, producer = process("api", "api"), process("producer", "producer")
 
     crew = []
     for number in range(1, consumers + 1):
         name = f"{settings.consumer_name}-{number}"
         # A little over its own grace period, so that it can still record what it finished.
         crew.append(process(name, "consumers", {"CONSUMER_NAME": name}, settings.grace_seconds + 5))
-    return [[process("api", "api")], [process("producer", "producer")], crew, gateway]
+    return [[api], [producer], crew, gateway]
 
 
 async def _ready(api: ApiClient) -> bool:

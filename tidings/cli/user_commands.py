@@ -32,11 +32,11 @@ def add(
 
 
 @app.command("list")
-def list_users() -> None:
+def list_users(*, as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
     """Show all users."""
     from tidings.cli import users
 
-    asyncio.run(users.show(configuration.load()))
+    asyncio.run(users.show(configuration.load(), as_json=as_json))
 
 
 @app.command("set-role")

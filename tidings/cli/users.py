@@ -6,21 +6,16 @@ A running API sees a change within seconds.
 from collections.abc import Sequence
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from api.accounts.checks import AccountError, check_email, password_faults
 from api.accounts.passwords import Passwords
 from sql.users import UserStore
 from tidings.accounts import Role, User
+from tidings.cli.printing import print_json, print_table
 from tidings.cli.store import opened
 from tidings.errors import TidingsError
 from tidings.settings import Settings
 
 AT_ONCE: Final = 500
-WIDTH: Final = 140
-"""Characters for the table at the least."""
 
 
 class UserError(TidingsError):
@@ -48,27 +43,25 @@ async def set_password(settings: Settings, email: str, password: str) -> User:
         return _existing(await store.users.update(user.id, password_hash=await _hash(password)), email)
 
 
-async def show(settings: Settings) -> None:
-    """Prints all users, oldest first."""
+async def show(settings: Settings, *, as_json: bool) -> None:
+    """Prints all users, oldest first; nothing that is secret of them."""
     users: list[User] = []
     async with opened(settings) as store:
         while page := await store.users.page(after=users[-1].id if users else None, limit=AT_ONCE):
             users += page
-    console = Console()
-    # On a narrower terminal the lines wrap: better than an id that is cut off.
-    console.width = max(console.width, WIDTH)
-    console.print(_table(users))
+    if as_json:
+        print_json({"users": [_shown(user) for user in users]})
+    else:
+        print_table(("id", "e-mail", "role", "since (UTC)", "channels"), [_cells(user) for user in users])
 
 
-def _table(users: Sequence[User]) -> Table:
-    table = Table(box=None, header_style="dim")
-    for column in ("id", "e-mail", "role", "channels", "since (UTC)"):
-        table.add_column(column, no_wrap=True)
-    for user in users:
-        channels = "as usual" if user.channels is None else ", ".join(user.channels) or "none"
-        cells = (str(user.id), user.email, user.role.value, channels, f"{user.created_at:%Y-%m-%d}")
-        table.add_row(*map(Text, cells))
-    return table
+def _shown(user: User) -> dict[str, object]:
+    return {name: getattr(user, name) for name in ("id", "email", "role", "channels", "created_at")}
+
+
+def _cells(user: User) -> Sequence[str]:
+    channels = "as usual" if user.channels is None else ", ".join(user.channels) or "none"
+    return str(user.id), user.email, user.role.value, f"{user.created_at:%Y-%m-%d}", channels
 
 
 async def _find(users: UserStore, email: str) -> User:

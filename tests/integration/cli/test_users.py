@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 from urllib.parse import urlsplit
 
 import pytest
@@ -34,6 +35,13 @@ def test_the_first_admin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert run(monkeypatch, "list") == 0
     listed = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [(line[1], line[2]) for line in listed[1:]] == [("Root@example.com", "admin"), ("ada@example.com", "user")]
+    assert run(monkeypatch, "list", "--json") == 0
+    printed = json.loads(capsys.readouterr().out)["users"]
+    assert [(user["email"], user["role"]) for user in printed] == [
+        ("Root@example.com", "admin"),
+        ("ada@example.com", "user"),
+    ]
+    assert "argon2" not in str(printed)
 
 
 def test_a_prompt_asks_twice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

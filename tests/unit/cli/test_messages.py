@@ -7,7 +7,7 @@ import pytest
 from tests.unit.cli.conftest import Serve
 from tests.unit.cli.fake_api import Answer, Asked
 from tidings.cli.client import ApiError
-from tidings.cli.messages import send, show
+from tidings.cli.messages import send, show_page
 
 MESSAGE = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8057",
@@ -46,7 +46,7 @@ async def test_send_as_json_prints_the_answer(serve: Serve, capsys: pytest.Captu
 
 async def test_list_shows_a_line_for_each_message(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     api = await serve(answer)
-    await show({"status": "cancelled", "channel": None, "limit": "20"}, url=api.url, api_key="", as_json=False)
+    await show_page({"status": "cancelled", "channel": None, "limit": "20"}, url=api.url, api_key="", as_json=False)
     assert api.asked[0].query == {"status": "cancelled", "limit": "20"}
     _header, line = capsys.readouterr().out.splitlines()
     for part in (MESSAGE["id"], "2030-01-31 09:00:00", "cancelled (expired)", "1/5", "[bold]two lines[/bold]"):
@@ -56,7 +56,7 @@ async def test_list_shows_a_line_for_each_message(serve: Serve, capsys: pytest.C
 
 async def test_list_as_json_prints_the_answer(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     api = await serve(answer)
-    await show({"limit": "1"}, url=api.url, api_key="", as_json=True)
+    await show_page({"limit": "1"}, url=api.url, api_key="", as_json=True)
     assert json.loads(capsys.readouterr().out) == {"messages": [MESSAGE], "next_cursor": None}
 
 

@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tidings.cli.up import _free_port, programs
@@ -40,6 +41,17 @@ def test_each_process_knows_where_the_stores_are(settings: Settings, tmp_path: P
             assert program.environ["DATA_DIR"] == str(tmp_path)
             assert program.environ["PORT"] == "9090"
             assert "WEBHOOK_URL" not in program.environ
+
+
+def test_metrics_ports_are_in_a_row(settings: Settings) -> None:
+    def ports(metrics_port: int) -> list[str]:
+        changed = msgspec.structs.replace(settings, metrics_port=metrics_port)
+        stages = programs(changed, consumers=2, gateway_port=9000)
+        return [program.environ["METRICS_PORT"] for stage in stages[:3] for program in stage]
+
+    assert ports(9464) == ["9464", "9465", "9466", "9467"]
+    # Whatever the environment of `tidings up` says: not the same one for all.
+    assert ports(0) == ["0", "0", "0", "0"]
 
 
 def test_no_secret_is_in_a_command_line(settings: Settings) -> None:

@@ -1,0 +1,100 @@
+"""`tidings cancel` and `tidings retry`: some messages by their ids, or all that pass a filter.
+
+By a filter the API changes a bounded number at a time and says whether more are left; the command goes on until none
+is. What was changed by then stays changed if it is interrupted.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final, Literal
+
+import typer
+from rich.console import Console
+
+from tidings.cli.client import ApiClient, ApiError, of_message
+from tidings.cli.errors import NotDoneError, complain
+from tidings.cli.messages import NO_MESSAGE
+from tidings.cli.printing import print_json, print_line, printable
+from tidings.errors import TidingsError
+
+Change = Literal["cancel", "retry"]
+DONE: Final[Mapping[Change, str]] = {"cancel": "cancelled", "retry": "retried"}
+
+_NOT_DONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
+
+
+class SelectionError(TidingsError):
+    """It is not clear which messages are meant."""
+
+
+async def change_each(change: Change, ids: Sequence[str], *, url: str, api_key: str, as_json: bool) -> None:
+    """Changes these messages and names each one that could not be; then raises NotDoneError."""
+    changed: list[Any] = []
+    amiss: list[dict[str, str]] = []
+    async with ApiClient(url, api_key) as api:
+        for message_id in ids:
+            try:
+                changed.append(await api.post(of_message(message_id, f"/{change}")))
+            except ApiError as error:
+                if error.status not in _NOT_DONE:
+                    raise
+                detail = NO_MESSAGE if error.status == HTTPStatus.NOT_FOUND else error.detail
+                complain(f"{printable(message_id)}: {detail}")
+                amiss.append({"id": message_id, "detail": detail})
+            else:
+                if not as_json:
+                    print_line(f"{DONE[change]} {message_id}")
+    if as_json:
+        print_json({DONE[change]: changed, "refused": amiss})
+    if amiss:
+        raise NotDoneError(f"{len(amiss)} of {len(ids)} messages were not {DONE[change]}")
+
+
+def change_messages(
+    change: Change,
+    ids: Sequence[str],
+    filters: Mapping[str, str],
+    *,
+    everything: bool,
+    yes: bool,
+    url: str,
+    api_key: str,
+    as_json: bool,
+) -> None:
+    """Runs the command. Raises SelectionError where it is not clear what is meant, NotDoneError as the others do."""
+    if sum((bool(ids), bool(filters), everything)) != 1:
+        raise SelectionError(f"which messages are to be {DONE[change]}: give ids, or a filter, or --all")
+    if ids:
+        asyncio.run(change_each(change, ids, url=url, api_key=api_key, as_json=as_json))
+        return
+    if not yes:
+        _confirm(change, filters)
+    asyncio.run(change_all(change, filters, url=url, api_key=api_key, as_json=as_json))
+
+
+async def change_all(change: Change, filters: Mapping[str, str], *, url: str, api_key: str, as_json: bool) -> None:
+    """Changes every message that passes the filters and may be changed, and prints how many; no filter means all."""
+    count = 0
+    with Console(stderr=True).status(f"{DONE[change]}: none yet") as status:
+        async with ApiClient(url, api_key) as api:
+            more = True
+            while more:
+                answer = await api.post(f"/api/v1/messages/{change}", dict(filters) or {"all": True})
+                count += answer["count"]
+                more = answer["more"]
+                status.update(f"{DONE[change]}: {count:,}")
+    if as_json:
+        print_json({DONE[change]: count})
+    else:
+        print_line(f"{DONE[change]} {count:,} messages")
+
+
+def _confirm(change: Change, filters: Mapping[str, str]) -> None:
+    meant = ", ".join(f"{name} {value}" for name, value in filters.items()) or "ALL of them"
+    try:
+        agreed = typer.confirm(f"{change.capitalize()} messages: {meant}?", err=True)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise SelectionError("--yes was not given and nobody agreed, so nothing was changed")

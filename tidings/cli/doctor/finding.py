@@ -1,0 +1,40 @@
+"""What a doctor finds: one look at one thing, how it is, and how to mend it where it is not well."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Level(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works, and something will go wrong or worse than it could."""
+    FAILURE = "failure"
+    """Messages are not delivered, or could be lost."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One look at one thing."""
+
+    check: str
+    level: Level
+    says: str
+    mend: str | None = None
+    """What to do about it."""
+
+
+def ok(check: str, says: str) -> Finding:
+    """All is well."""
+    return Finding(check, Level.OK, says)
+
+
+def warning(check: str, says: str, mend: str) -> Finding:
+    """It works, but."""
+    return Finding(check, Level.WARNING, says, mend)
+
+
+def failure(check: str, says: str, mend: str) -> Finding:
+    """It does not work."""
+    return Finding(check, Level.FAILURE, says, mend)

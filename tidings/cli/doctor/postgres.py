@@ -1,0 +1,133 @@
+"""Postgres: whether it answers, is one that tidings can stand on, and holds what it should."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import asyncpg
+
+from sql.diagnosis import ConnectionState, Diagnosis, ServerState
+from sql.migrate import expected_version
+from tidings.cli.doctor import clocks
+from tidings.cli.doctor.finding import Finding, failure, ok, warning
+from tidings.cli.store import said_plainly
+from tidings.errors import StoreUnavailableError
+from tidings.model import utc_now
+from tidings.settings import Settings
+
+PATIENCE_SECONDS: Final = 5.0
+OLDEST_MAJOR: Final = 15
+BUSY_SHARE: Final = 0.8
+ONE_MORE_PROCESS: Final = 8
+"""Connections of an API process, which has the most."""
+LONG_TRANSACTION_SECONDS: Final = 300.0
+OVERDUE_SECONDS: Final = 30.0
+
+
+async def look(settings: Settings) -> list[Finding]:
+    """Looks at the database of the resolved settings."""
+    try:
+        with said_plainly():
+            async with Diagnosis.of(settings.postgres_uri, timeout=PATIENCE_SECONDS) as diagnosis:
+                return await _look(diagnosis)
+    except (StoreUnavailableError, TimeoutError, asyncpg.PostgresError) as error:
+        reason = str(error) or f"no answer within {PATIENCE_SECONDS:g} s"
+        mend = "start it, or set POSTGRES_URI right; without one, `tidings up` brings its own"
+        return [failure("postgres", reason, mend)]
+
+
+async def _look(diagnosis: Diagnosis) -> list[Finding]:
+    asked = utc_now()
+    server = await diagnosis.server()
+    answered = utc_now()
+    found = [
+        _version(server),
+        clocks.compare("postgres clock", server.clock, asked=asked, answered=answered),
+        *_safety(server),
+        _connections(await diagnosis.connections()),
+    ]
+    schema = _schema(await diagnosis.schema_version())
+    found.append(schema)
+    if schema.mend is None:
+        found.append(_partitions(await diagnosis.missing_partitions()))
+        found.append(_overdue(await diagnosis.longest_overdue()))
+    return found
+
+
+def _version(server: ServerState) -> Finding:
+    if server.version < OLDEST_MAJOR * 10_000:
+        return failure("postgres", f"version {server.version_text}", f"PostgreSQL {OLDEST_MAJOR} or later")
+    return ok("postgres", f"version {server.version_text}, {server.size / 1024**2:,.0f} MiB in this database")
+
+
+def _safety(server: ServerState) -> Iterator[Finding]:
+    """What must hold for a message that was accepted to be there after a power cut."""
+    if server.is_replica or server.is_read_only:
+        yield failure("postgres role", "it is a replica, or read-only", "the address of the primary in POSTGRES_URI")
+    if not (server.fsync and server.full_page_writes):
+        yield failure("durability", "a power cut can destroy the database", "fsync = on and full_page_writes = on")
+    elif server.synchronous_commit == "off":
+        yield failure(
+            "durability", "a crash can lose messages that were accepted", "synchronous_commit = on (or local, remote_…)"
+        )
+    else:
+        yield ok("durability", "a commit is on disk before it is confirmed")
+    if not server.autovacuum:
+        yield warning("autovacuum", "it is off: claims get slower day by day", "autovacuum = on")
+    if server.isolation != "read committed":
+        yield failure(
+            "isolation",
+            f"{server.isolation}: claims refuse one another",
+            "default_transaction_isolation = 'read committed'",
+        )
+    if server.encoding != "UTF8":
+        yield failure("encoding", f"{server.encoding} cannot hold every message", "a database with ENCODING 'UTF8'")
+    if not server.may_make_partitions:
+        yield failure(
+            "rights", "this role may make no tables, so no partitions", "GRANT CREATE ON SCHEMA public TO the role"
+        )
+
+
+def _connections(state: ConnectionState) -> Finding:
+    says = f"{state.used} of {state.room} in use, {state.ours} by tidings"
+    if state.oldest_transaction > LONG_TRANSACTION_SECONDS:
+        return warning(
+            "connections",
+            f"{says}; a transaction has been open for {state.oldest_transaction / 60:,.0f} min, and holds back vacuum",
+            "find it in pg_stat_activity (xact_start) and end it; set idle_in_transaction_session_timeout",
+        )
+    if state.used + ONE_MORE_PROCESS > state.room or state.used > BUSY_SHARE * state.room:
+        return warning(
+            "connections",
+            f"{says}: one more process may find none (an API has up to 8, a producer 6, a consumer 4)",
+            "a larger max_connections, or fewer clients",
+        )
+    return ok("connections", says)
+
+
+def _schema(version: int) -> Finding:
+    expected = expected_version()
+    if version < expected:
+        return failure("schema", f"version {version}, this program needs {expected}", "`tidings migrate`")
+    if version > expected:
+        return failure("schema", f"version {version}, this program knows {expected}", "a newer tidings")
+    return ok("schema", f"version {version}")
+
+
+def _partitions(missing: list[str]) -> Finding:
+    if missing:
+        return warning(
+            "partitions",
+            f"{', '.join(missing)}: not there; made when the first message comes, which then waits for it",
+            "`tidings producer` makes them ahead: keep one running",
+        )
+    return ok("partitions", "there for today and tomorrow, this week and the next")
+
+
+def _overdue(seconds: float) -> Finding:
+    if seconds > OVERDUE_SECONDS:
+        return warning(
+            "waiting",
+            f"a message of a queue that is on has been due for {seconds:,.0f} s",
+            "see below whether producer and consumers are alive; if so, they are too few: `tidings top` shows the load",
+        )
+    return ok("waiting", "no message of a queue that is on waits longer than it should")

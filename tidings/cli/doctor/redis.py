@@ -1,0 +1,185 @@
+"""Redis: whether it answers, takes what is written and keeps it; and who shows itself there."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from tidings import __version__, keys
+from tidings.cli.doctor import clocks
+from tidings.cli.doctor.finding import Finding, failure, ok, warning
+from tidings.errors import SettingsError
+from tidings.model import utc_now
+from tidings.reports import SILENT_SECONDS, ConsumerReport
+from tidings.settings import Settings
+from tidings.stores import connect_redis
+
+PATIENCE_SECONDS: Final = 5.0
+OLDEST: Final = (6, 2)
+FULL_SHARE: Final = 0.8
+
+
+class Seen(NamedTuple):
+    """Who shows itself in Redis."""
+
+    producer: bool
+    offering: frozenset[str]
+    """Names of the consumers that offer room."""
+    reports: tuple[ConsumerReport, ...]
+    """Of the consumers that are not silent."""
+
+
+async def look(settings: Settings) -> tuple[list[Finding], Seen | None]:
+    """Looks at the Redis of the resolved settings; None where it does not answer."""
+    client = connect_redis(settings, socket_timeout=PATIENCE_SECONDS)
+    try:
+        return await _look(client)
+    except (RedisError, OSError, SettingsError) as error:
+        mend = "start it, or set REDIS_URI right; without one, `tidings up` brings its own"
+        return [failure("redis", f"it does not answer: {error}", mend)], None
+    finally:
+        await client.aclose()
+
+
+async def _look(client: Redis) -> tuple[list[Finding], Seen]:
+    asked = utc_now()
+    now = _moment(await client.time())
+    answered = utc_now()
+    info: Mapping[str, Any] = await client.info()
+    found = [
+        _version(info),
+        clocks.compare("redis clock", now, asked=asked, answered=answered),
+        *_role(info),
+        _eviction(info),
+        _persistence(info),
+        await _writes(client),
+    ]
+    return found, await _seen(client, now.timestamp())
+
+
+async def _seen(client: Redis, now: float) -> Seen:
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.exists(keys.PRODUCER_HEARTBEAT)
+        pipe.zrangebyscore(keys.SLOTS, now - keys.OFFER_LIFE_SECONDS, "+inf")
+        pipe.hvals(keys.CONSUMERS)
+        producer, slots, reports = await pipe.execute()
+    told = (msgspec.json.decode(report, type=ConsumerReport) for report in reports)
+    return Seen(
+        producer=bool(producer),
+        offering=frozenset(slot.decode().rpartition("/")[0] for slot in slots),
+        reports=tuple(report for report in told if now - report.reported_at.timestamp() <= SILENT_SECONDS),
+    )
+
+
+def _version(info: Mapping[str, Any]) -> Finding:
+    text = str(info["redis_version"])
+    name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"version {text}"
+    if tuple(int(part) for part in text.split(".")[:2]) < OLDEST:
+        return failure("redis", name, f"Redis {'.'.join(map(str, OLDEST))} or later")
+    return ok("redis", f"{name}, {info['used_memory'] / 1024**2:,.0f} MiB in use")
+
+
+def _role(info: Mapping[str, Any]) -> Iterator[Finding]:
+    if info.get("role") != "master":
+        yield failure("redis role", "it is a replica, which takes no writes", "the address of the primary in REDIS_URI")
+    if info.get("cluster_enabled"):
+        yield failure(
+            "redis role",
+            "it is a cluster, over which one command may not reach two keys",
+            "a Redis without cluster mode",
+        )
+
+
+def _eviction(info: Mapping[str, Any]) -> Finding:
+    limit, used, policy = info.get("maxmemory", 0), info["used_memory"], info.get("maxmemory_policy", "noeviction")
+    if not limit:
+        return ok("redis memory", f"no limit of its own, so nothing is evicted ({policy} does not matter)")
+    says = f"{used / limit:.0%} of {limit / 1024**2:,.0f} MiB, {policy}"
+    if policy != "noeviction":
+        return warning(
+            "redis memory",
+            f"{says}: when it is full, records of deliveries vanish (a crash may then send twice) and batches (which "
+            "come again when their lease is over)",
+            "maxmemory-policy noeviction",
+        )
+    if used > FULL_SHARE * limit:
+        return warning("redis memory", f"{says}: when it is full it takes nothing more", "a larger maxmemory")
+    return ok("redis memory", says)
+
+
+def _persistence(info: Mapping[str, Any]) -> Finding:
+    if info.get("rdb_last_bgsave_status") == "err" or info.get("aof_last_write_status") == "err":
+        return warning(
+            "redis persistence",
+            "its last save failed, after which Redis may refuse writes",
+            'mend the disk, or save nothing (save "" and appendonly no): nothing in Redis needs to survive',
+        )
+    if info.get("aof_enabled"):
+        return warning(
+            "redis persistence",
+            "it writes every command to disk, which nothing here needs: Postgres is the truth",
+            "appendonly no, unless others use this Redis too",
+        )
+    return ok("redis persistence", "not needed: all it holds can be lost without losing a message")
+
+
+async def _writes(client: Redis) -> Finding:
+    """Whether a write is taken: a full disk or memory, a replica or an ACL shows only there."""
+    word = secrets.token_hex(8)
+    try:
+        await client.set(keys.DOCTOR, word, px=5000)
+        kept = await client.get(keys.DOCTOR)
+    except RedisError as error:
+        return failure("redis writes", f"refused: {error}", "what Redis says; its role, memory, disk and ACL decide")
+    if kept != word.encode():
+        return failure(
+            "redis writes", "what was written is not read again", "one Redis, not several behind one address"
+        )
+    return ok("redis writes", "taken and read again")
+
+
+def processes(seen: Seen | None, *, busy: bool | None) -> Iterator[Finding]:
+    """Producer and consumers, as they show themselves; `busy` tells of leases that are being renewed in Postgres."""
+    if seen is None:
+        yield failure("producer", "cannot be looked for while Redis is away", "mend Redis first")
+        return
+    if seen.producer:
+        yield ok("producer", "alive")
+    else:
+        yield failure("producer", "none is alive: nothing is claimed", "`tidings producer`, or `tidings up`")
+    yield _consumers(seen, busy=bool(busy))
+    yield from _ailing(seen.reports)
+
+
+def _consumers(seen: Seen, *, busy: bool) -> Finding:
+    names = sorted(seen.offering | {report.name for report in seen.reports})
+    if not names and not busy:
+        return failure("consumers", "none is alive: nothing is delivered", "`tidings consumer`, or `tidings up`")
+    says = f"{len(names)} alive: {', '.join(names)}" if names else "alive, and at work on all they can take"
+    return ok("consumers", says)
+
+
+def _ailing(reports: tuple[ConsumerReport, ...]) -> Iterator[Finding]:
+    for report in reports:
+        check = f"consumer {report.name}"
+        if report.postgres_away:
+            yield warning(check, "it does not reach Postgres", "look at its log and its POSTGRES_URI")
+        if report.version != __version__:
+            yield warning(
+                check, f"it is of version {report.version}, this is {__version__}", "bring them to the same one"
+            )
+        for breaker in report.breakers:
+            yield warning(
+                check,
+                f"it sends nothing to {breaker.destination} for {breaker.seconds:.0f} s more, after failures in a row",
+                "see what the far side says: `tidings list --status failed`, then `tidings show ID`",
+            )
+
+
+def _moment(told: tuple[int, int]) -> datetime:
+    seconds, microseconds = told
+    return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)

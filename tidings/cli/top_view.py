@@ -1,0 +1,147 @@
+"""How `tidings top` looks: an overview as text that fits a terminal of any width."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from rich.columns import Columns
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from api.overview import ConsumerFigures, Flow, Health, Overview, QueueFigures, Totals
+from tidings.cli.printing import moment, printable, rfc3339
+from tidings.cli.queues import words_of_pace
+
+BARS: Final = "▁▂▃▄▅▆▇█"
+UNKNOWN: Final = "?"
+WORDS: Final = frozenset({"queue", "channel", "consumer", "state", "pace", "health", "pauses for"})
+"""Columns that give way where a line is too short; figures never do."""
+HEALTH_STYLES: Final = {Health.WELL: "green", Health.FULL: "cyan", Health.STOPPING: "yellow"}
+
+
+def view(overview: Overview, rates: Sequence[float], url: str) -> RenderableType:
+    """Everything, one below the other: state, totals, the rate of the last hour, queues, channels, consumers."""
+    return Group(
+        _head(overview, url),
+        _totals(overview.totals),
+        Sparkline(rates),
+        Text(),
+        _queues(overview.queues),
+        Text(),
+        *_channels(overview),
+        _consumers(overview.consumers),
+    )
+
+
+def away(shown: RenderableType, reason: str) -> RenderableType:
+    """The last view, under what is wrong."""
+    return Group(Text(f"{reason}; trying again", style="bold red"), shown)
+
+
+class Sparkline:
+    """Bars as high as the rates, as many of the last ones as the line has room for."""
+
+    def __init__(self, rates: Sequence[float]) -> None:
+        self._rates = rates
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown = self._rates[-options.max_width :]
+        highest = max(shown, default=0.0) or 1.0
+        yield Segment("".join(BARS[round(rate / highest * (len(BARS) - 1))] for rate in shown))
+        yield Segment.line()
+
+
+def _head(overview: Overview, url: str) -> Text:
+    head = Text.assemble(("tidings ", "bold"), (f"{url}  {moment(rfc3339(overview.at))} UTC  ", "dim"))
+    amiss = {name: said for name, said in overview.checks.items() if said != "ok"}
+    if not amiss:
+        return head.append("all is well", style="green")
+    return head.append(", ".join(f"{name} {said}" for name, said in amiss.items()), style="bold red")
+
+
+def _totals(totals: Totals) -> Columns:
+    figures = {
+        "in flight": _count(totals.in_flight),
+        "due": _count(totals.due),
+        "waiting": _count(totals.waiting, capped=totals.waiting_capped),
+    }
+    if flow := totals.flow:
+        figures |= {
+            "sent/s": _rate(flow.sent),
+            "failed/s": _rate(flow.failed),
+            "late p50/p99": f"{_span(flow.lateness_p50)}/{_span(flow.lateness_p99)}",
+            "delivery p50/p99": f"{_span(flow.duration_p50)}/{_span(flow.duration_p99)}",
+        }
+    # As many beside one another as fit.
+    return Columns([Text.assemble((name, "dim"), f"\n{figure}") for name, figure in figures.items()], padding=(0, 2))
+
+
+def _queues(queues: Iterable[QueueFigures]) -> Table:
+    table = _table("queue", "state", "pace", "waiting", "due", "going", "sent/s", "failed/s", "late p99")
+    for queue in queues:
+        table.add_row(
+            Text(printable(queue.name)),
+            Text("on", style="green") if queue.active else Text("stopped", style="yellow"),
+            words_of_pace(queue.interval_seconds, queue.batch_size),
+            _count(queue.waiting, capped=queue.waiting_capped),
+            _count(queue.due),
+            _count(queue.processing),
+            *_flow_cells(queue.flow),
+        )
+    return table
+
+
+def _channels(overview: Overview) -> list[RenderableType]:
+    if not overview.channels:
+        return []
+    table = _table("channel", "sent/s", "failed/s", "late p99", "delivery p99")
+    for channel in overview.channels:
+        table.add_row(Text(printable(channel.name)), *_flow_cells(channel.flow), _span(channel.flow.duration_p99))
+    return [table, Text()]
+
+
+def _consumers(consumers: Iterable[ConsumerFigures]) -> Table:
+    table = _table("consumer", "health", "in flight", "in line", "batches", "not recorded", "pauses for")
+    for consumer in consumers:
+        table.add_row(
+            Text(printable(consumer.name)),
+            Text(consumer.health.value, style=HEALTH_STYLES.get(consumer.health, "bold red")),
+            f"{consumer.in_flight:,}/{consumer.places:,}",
+            f"{consumer.waiting:,}",
+            f"{consumer.open_batches:,}",
+            f"{consumer.outcomes_waiting:,}",
+            Text(", ".join(f"{printable(each.destination)} {each.seconds:.0f} s" for each in consumer.breakers)),
+        )
+    return table
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        words = heading in WORDS
+        table.add_column(heading, justify="left" if words else "right", no_wrap=not words, overflow="fold")
+    return table
+
+
+def _flow_cells(flow: Flow | None) -> tuple[str, str, str]:
+    if flow is None:
+        return "–", "–", "–"
+    return _rate(flow.sent), _rate(flow.failed), _span(flow.lateness_p99)
+
+
+def _count(number: int | None, *, capped: bool = False) -> str:
+    return UNKNOWN if number is None else f"{number:,}{'+' if capped else ''}"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.1f}"
+
+
+def _span(seconds: float | None) -> str:
+    """A length of time in the unit that suits it."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:,.0f} min"  # noqa: PLR2004  where minutes read better
