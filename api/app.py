@@ -1,29 +1,50 @@
 """The application: middlewares around a table of routes, and the resources that they share."""
 
+import socket
+
 from aiohttp import web
 
 from api import auth, body, resources
 from api.accounts.tokens import Tokens, signing_key
 from api.compat import systems
 from api.compat.system import in_their_words
+from api.dashboard import routes as dashboard
+from api.metrics import ApiMetrics
+from api.openapi.document import DOCUMENT, Document
 from api.problems import problems
-from api.routes import ROUTES, accounts, health
+from api.routes import PUBLIC, ROUTES
+from api.swagger import pages as swagger
+from api.tracing import traced
+from tidings import tracing
 from tidings.settings import Settings
 
 
 def create_app(settings: Settings) -> web.Application:
-    """The control API. Raises SettingsError where it would be open to other machines without `SECRET_KEY`."""
+    """The control API.
+
+    Raises SettingsError where it would be open to other machines without `SECRET_KEY`.
+    """
+    metrics = ApiMetrics(socket.gethostname())
     app = web.Application(
         middlewares=[
+            metrics.counted,
             in_their_words(systems.SYSTEMS),
             problems,
-            auth.authentication(settings, public=health.PUBLIC | accounts.PUBLIC | systems.PUBLIC),
+            auth.authentication(settings, public=PUBLIC | dashboard.PUBLIC | swagger.PUBLIC | systems.PUBLIC),
         ],
         client_max_size=body.MAX_BYTES,
     )
     app[resources.SETTINGS] = settings
+    app[resources.METRICS] = metrics
+    if (spans := tracing.spans()) is not None:
+        app.middlewares.insert(1, traced(spans))
     app[resources.TOKENS] = Tokens(signing_key(settings))
-    app.cleanup_ctx.extend([resources.store, resources.redis, resources.accounts, resources.intake])
+    app.cleanup_ctx.extend([resources.store, resources.redis, resources.accounts, resources.intake, resources.metrics])
+    app.cleanup_ctx.append(resources.figures)
+    app.on_shutdown.append(resources.end_streams)
     app.add_routes(ROUTES)
+    app.add_routes(dashboard.ROUTES)
+    app.add_routes(swagger.ROUTES)
     app.add_routes(systems.ROUTES)
+    app[DOCUMENT] = Document(app.router)
     return app

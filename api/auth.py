@@ -1,8 +1,8 @@
 """Who asks: every request but those to the public handlers carries a principal, or is refused.
 
-`Authorization: Bearer` brings one of three: the operator's `API_KEY`, a user's token, or a user's API key. Without it,
-where there is no `API_KEY`, the API listens on loopback, and there are no accounts yet, whoever is on this machine is
-its operator.
+`Authorization: Bearer` brings one of three: the operator's `API_KEY`, a user's token, or a user's API key; a page of
+the dashboard brings a user's token in its cookie. Without any, where there is no `API_KEY`, the API listens on
+loopback, and there are no accounts yet, whoever is on this machine is its operator.
 """
 
 from collections.abc import Container
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from api.dashboard import cookie
 from api.principal import OPERATOR, Principal
 from api.problems import RequestError
 from api.resources import ACCOUNTS
@@ -36,6 +37,11 @@ def require_admin(request: web.Request) -> None:
         raise RequestError(HTTPStatus.FORBIDDEN, "this is for an admin to do")
 
 
+async def authenticate_again(request: web.Request) -> None:
+    """For answers that last: who asks is told anew. Raises RequestError where that is nobody known any more."""
+    request[_PRINCIPAL] = await request[_DOOR].authenticate(request)
+
+
 def authentication(settings: Settings, *, public: Container[Handler]) -> Middleware:
     """The middleware that lets known principals in, and everybody to the public handlers."""
     door = _Door(settings)
@@ -45,7 +51,8 @@ def authentication(settings: Settings, *, public: Container[Handler]) -> Middlew
         if request.match_info.handler in public:
             door.admit_stranger(request)
         else:
-            request[_PRINCIPAL] = await door.authenticate(request)
+            request[_DOOR] = door
+            await authenticate_again(request)
         return await handler(request)
 
     return authenticated
@@ -67,12 +74,20 @@ class _Door:
         """Tells who asks. Raises RequestError where that is nobody known."""
         credential = _bearer(request)
         if credential is None:
-            return await self._without_credential(request)
+            return await self._by_cookie(request) or await self._without_credential(request)
         if self._api_key and compare_digest(credential.encode("utf-8", "surrogateescape"), self._api_key):
             return OPERATOR
         found = await request.app[ACCOUNTS].credentials.principal(credential)
         if found is None:
             raise _unauthorized("the token is not valid", 'Bearer realm="tidings", error="invalid_token"')
+        return found
+
+    async def _by_cookie(self, request: web.Request) -> Principal | None:
+        """Who logged in to the dashboard; a cookie that is not good (any more) is as good as none."""
+        token = cookie.token_of(request)
+        found = await request.app[ACCOUNTS].credentials.principal(token) if token else None
+        if found is not None:
+            cookie.require_own_page(request)
         return found
 
     async def _without_credential(self, request: web.Request) -> Principal:
@@ -82,6 +97,9 @@ class _Door:
         if await request.app[ACCOUNTS].credentials.anybody():
             raise _unauthorized("there are accounts here, so this needs Authorization: Bearer")
         return OPERATOR
+
+
+_DOOR: Final = web.RequestKey("door", _Door)
 
 
 def _bearer(request: web.Request) -> str | None:

@@ -67,13 +67,26 @@ class InvalidError(RequestError):
         super().__init__(HTTPStatus.UNPROCESSABLE_ENTITY, f"{where}{named}{more}", errors=faults)
 
 
-class _Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What went wrong (RFC 9457)."""
+
     type: str
+    """`about:blank`: the status says what kind of problem it is."""
     title: str
+    """The phrase of the status."""
     status: int
     detail: str
+    """What is wrong, in a sentence."""
     instance: str
+    """The path of the request."""
     errors: Sequence[Fault] = ()
+    """Each thing that a client wrote wrong."""
+
+
+def document(status: int, detail: str, path: str, errors: Sequence[Fault] = ()) -> Problem:
+    """The problem document for what went wrong under a path."""
+    title = HTTPStatus(status).phrase
+    return Problem(type="about:blank", title=title, status=status, detail=detail, instance=path, errors=errors)
 
 
 @web.middleware
@@ -112,16 +125,9 @@ def _unavailable(detail: str) -> RequestError:
 
 
 def _answer(request: web.Request, problem: RequestError) -> web.Response:
-    document = _Document(
-        type="about:blank",
-        title=problem.status.phrase,
-        status=problem.status,
-        detail=problem.detail,
-        instance=request.rel_url.raw_path,
-        errors=problem.errors,
-    )
+    said = document(problem.status, problem.detail, request.rel_url.raw_path, problem.errors)
     return web.Response(
-        body=msgspec.json.encode(document),
+        body=msgspec.json.encode(said),
         status=problem.status,
         headers={**problem.headers, hdrs.CONTENT_TYPE: MEDIA_TYPE},
     )

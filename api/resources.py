@@ -8,10 +8,14 @@ from redis.asyncio import Redis
 
 from api.accounts.services import Accounts, open_accounts
 from api.accounts.tokens import Tokens
+from api.figures import Figures
 from api.intake import Intake
+from api.metrics import ApiMetrics
+from api.overview_feed import OverviewFeed
 from api.queue_names import QueueNames
 from api.readiness import Readiness
 from sql.store import Store
+from tidings.metrics import MetricsServer
 from tidings.settings import Settings
 from tidings.stores import connect_redis
 
@@ -23,6 +27,9 @@ QUEUE_NAMES: Final = web.AppKey("queue_names", QueueNames)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
 READINESS: Final = web.AppKey("readiness", Readiness)
+METRICS: Final = web.AppKey("metrics", ApiMetrics)
+FIGURES: Final = web.AppKey("figures", Figures)
+FEED: Final = web.AppKey("feed", OverviewFeed)
 
 CONNECTIONS: Final = 8
 """To Postgres: a few for the group commits, the others for everything else."""
@@ -59,3 +66,26 @@ async def intake(app: web.Application) -> AsyncIterator[None]:
     app[QUEUE_NAMES] = QueueNames(app[STORE].queues)
     yield
     await app[INTAKE].close()
+
+
+async def metrics(app: web.Application) -> AsyncIterator[None]:
+    """Shown at METRICS_PORT too, where that is set. Raises SettingsError where it is taken."""
+    app[METRICS].watch(app[STORE], app[READINESS])
+    server = MetricsServer(app[METRICS].figures, app[SETTINGS])
+    try:
+        await server.start()
+        yield
+    finally:
+        await server.stop()
+
+
+async def figures(app: web.Application) -> AsyncIterator[None]:
+    """For the overview, which is made only while somebody asks."""
+    app[FIGURES] = Figures(app[STORE], app[REDIS], app[READINESS])
+    app[FEED] = OverviewFeed(whole=app[FIGURES].whole, recent=app[FIGURES].recent)
+    yield
+
+
+async def end_streams(app: web.Application) -> None:
+    """When the process stops: answers that would never end."""
+    app[FEED].close()

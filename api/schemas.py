@@ -23,25 +23,35 @@ YEAR_SECONDS = 365 * 86_400
 class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A message as a client hands it in. What a type cannot say is checked in `validation.py`."""
 
-    channel: str
-    recipient: str
+    channel: Annotated[str, Meta(examples=["sms", "webhook", "email", "echo"])]
+    """How it goes: `sms`, `webhook`, `email`, `echo`, or another one that is installed."""
+    recipient: Annotated[str, Meta(examples=["+905551111111"])]
+    """To whom: a phone number with `+` and the country code, an https URL, an e-mail address, as the channel has it."""
     content: Annotated[str, Meta(min_length=1)]
     subject: Annotated[str, Meta(max_length=998)] | None = None
+    """Of an e-mail."""
     headers: Annotated[dict[HeaderName, HeaderValue], Meta(max_length=50)] | None = None
+    """What else a webhook or an e-mail carries."""
     queue: str = DEFAULT_QUEUE
-    priority: str | int = "normal"
+    priority: Annotated[str | int, Meta(extra_json_schema={"enum": ["high", "normal", "low", 0, 1, 2]})] = "normal"
     """`high`, `normal` or `low`; 0, 1 and 2 mean the same."""
     due_at: str | int | float | None = None
     """When to send it; now, where it is absent or past."""
     expires_at: str | int | float | None = None
     """When it is no longer worth sending."""
     max_tries: Annotated[int, Meta(ge=1, le=100)] | None = None
+    """How often it is tried; null: as often as this deployment does by default."""
+
+
+_RawMessage = Annotated[
+    msgspec.Raw, Meta(extra_json_schema={"$ref": f"#/components/schemas/{MessageRequest.__name__}"})
+]
 
 
 class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Many messages at once, each left as it came: every bad one is to be named, not only the first."""
 
-    messages: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH)]
+    messages: Annotated[list[_RawMessage], Meta(min_length=1, max_length=MAX_BATCH)]
 
 
 class QueueRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,7 +60,9 @@ class QueueRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     active: bool | None = None
     """None leaves it as it is; a new queue is active."""
     interval_seconds: Annotated[float, Meta(ge=0, le=YEAR_SECONDS)] = 0
+    """0: every message as soon as it is due."""
     batch_size: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    """Messages in one interval at the most; null: no limit."""
 
 
 class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,12 +80,16 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     tries: int
     max_tries: int
     recoveries: int
+    """How often it was lost with a consumer and found again."""
     due_at: datetime
+    """When it is tried, or tried again."""
     expires_at: datetime | None
     sent_at: datetime | None
     cancel_reason: CancelReason | None
     last_error: str | None
+    """What went wrong with the last try."""
     provider_message_id: str | None
+    """The id that the far side gave it."""
     created_at: datetime
 
     @classmethod
@@ -183,7 +199,13 @@ class QueueList(msgspec.Struct, frozen=True, kw_only=True):
     queues: Sequence[StoredQueue]
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
+class Alive(msgspec.Struct, frozen=True, kw_only=True):
+    """That the process serves requests."""
+
+    status: str
+
+
+class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the stores answer."""
 
     message: str

@@ -10,6 +10,7 @@ from api.moments import MomentError, parse_moment
 from api.principal import Principal
 from api.problems import Fault, InvalidError
 from api.schemas import MessageRequest
+from tidings import tracing
 from tidings.headers import HeaderError, check_headers
 from tidings.model import NewMessage, Priority, new_id
 from tidings.recipients import RecipientError, channel_names, check_recipient
@@ -63,7 +64,7 @@ def to_message(request: MessageRequest, *, queues: Container[str], max_tries: in
         recipient=recipient,
         subject=request.subject,
         content=request.content,
-        headers=request.headers,
+        headers=tracing.stamped(request.headers),
         priority=priority,
         max_tries=max_tries if request.max_tries is None else request.max_tries,
         due_at=due_at,

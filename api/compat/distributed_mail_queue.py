@@ -2,30 +2,53 @@
 
 import platform
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Self
+from typing import Final
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta
 
-from api.accounts.schemas import NewSmtpAccount, Registration
+from api.accounts.errors import NoSuchUserError, RegistrationClosedError, WrongCredentialsError
 from api.auth import principal
 from api.body import answer, read
+from api.compat import mail_queue_schemas as schemas
 from api.compat.acceptance import accept, renamed
-from api.compat.paging import cut, page_of
+from api.compat.mail_queue_schemas import (
+    Account,
+    AccountData,
+    Enqueued,
+    EnqueuedData,
+    EnqueueRequest,
+    Login,
+    LoginData,
+    MailError,
+    MailLogin,
+    Pong,
+    Registered,
+    RegisterRequest,
+    Server,
+    Task,
+    Tasks,
+    TasksData,
+)
+from api.compat.paging import NEXT_PAGE, cut, page_of
+from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
 from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
+from api.openapi import failures, parameters
+from api.openapi.operation import Access, Answer, Answers, Body, Tag, operation
 from api.problems import Fault, InvalidError, RequestError
 from api.resources import ACCOUNTS, SETTINGS, STORE
 from api.schemas import MessageRequest
 from sql.messages import MessageFilter
 from tidings import __version__
-from tidings.accounts import Discreet
 from tidings.model import Message, Status, utc_now
 
+TAG: Final = Tag(
+    "Distributed Mail Queue Service", "An older system: accounts with an SMTP server each, and mail in their name."
+)
 CHANNEL: Final = "email"
 MAX_TRIES: Final = 3
 
@@ -37,133 +60,92 @@ ACCOUNT_NAMES: Final = {
 }
 TASK_NAMES: Final = {"recipient": "recipient_email", "content": "body", "due_at": "scheduled_at"}
 
-_NUMBERS: Final = {
-    Status.PENDING: 0,
-    Status.PROCESSING: 1,
-    Status.SENT: 2,
-    Status.FAILED: 3,
-    Status.CANCELLED: 4,
-}
-SCHEDULED: Final = 5
-"""Waits for a time in the future, and was not tried yet."""
-
-Given = Annotated[str, Meta(min_length=1)]
-
-
-class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """An account, and how its mail is sent; two of the names are spelled in two ways. Shows nothing of itself."""
-
-    email: Given
-    password: Given
-    smtp_host: Given
-    smtp_port: Annotated[int, Meta(ge=1, le=65535)]
-    username: Given | None = msgspec.field(name="smtp-username", default=None)
-    password_of_smtp: Given | None = msgspec.field(name="smtp-password", default=None)
-    smtp_username: Given | None = None
-    smtp_password: Given | None = None
-
-    def __repr__(self) -> str:
-        return "RegisterRequest(…)"
-
-    def registration(self) -> Registration:
-        """The same for the accounts. Raises InvalidError."""
-        username = self.username or self.smtp_username
-        password = self.password_of_smtp or self.smtp_password
-        missing = [
-            Fault(field=name, detail="is missing")
-            for name, value in (("smtp-username", username), ("smtp-password", password))
-            if value is None
-        ]
-        if missing:
-            raise InvalidError(missing)
-        smtp = NewSmtpAccount(host=self.smtp_host, port=self.smtp_port, username=username, password=password)
-        return Registration(email=self.email, password=self.password, smtp=smtp)
-
-
-class LoginRequest(Discreet, frozen=True, kw_only=True):
-    """Who wants a token."""
-
-    email: Given
-    password: Given
-
-
-class EnqueueRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail to send."""
-
-    recipient_email: Given
-    subject: Annotated[str, Meta(min_length=1, max_length=998)]
-    body: Given
-    scheduled_at: str | None = None
-    """ISO 8601; without an offset it is UTC."""
-
-
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail as the lists show it."""
-
-    task_id: UUID
-    status: int
-    try_count: int
-    recipient_email: str
-    subject: str
-    body: str
-
-    @classmethod
-    def of(cls, message: Message, now: datetime) -> Self:
-        """A message out of the store, with its status as a number."""
-        untried = message.status is Status.PENDING and message.tries + message.recoveries == 0
-        return cls(
-            task_id=message.id,
-            status=SCHEDULED if untried and message.due_at > now else _NUMBERS[message.status],
-            try_count=message.tries,
-            recipient_email=message.recipient,
-            subject=message.subject or "",
-            body=message.content,
-        )
-
-
 _register_decoder: Final = msgspec.json.Decoder(RegisterRequest)
-_login_decoder: Final = msgspec.json.Decoder(LoginRequest)
+_login_decoder: Final = msgspec.json.Decoder(MailLogin)
 _enqueue_decoder: Final = msgspec.json.Decoder(EnqueueRequest)
 
+_TASKS: Final[Answers] = {
+    HTTPStatus.OK: Answer("A page.", TasksData, TasksData(data=Tasks(tasks=[schemas.TASK])), headers=NEXT_PAGE)
+}
 
+
+def _server(environment: str) -> Server:
+    return Server(
+        server=environment,
+        version=__version__,
+        build_information=f"tidings {__version__}, Python {platform.python_version()}",
+        message="liveness is OK!, server is ready to accept connections",
+    )
+
+
+@operation(
+    TAG,
+    access=Access.EVERYBODY,
+    body=Body(_register_decoder, {"an account": schemas.REGISTRATION}),
+    answers={HTTPStatus.CREATED: Answer("It is made.", Registered, Registered())},
+    errors={
+        HTTPStatus.FORBIDDEN: RegistrationClosedError().detail,
+        **failures.NEW_ACCOUNT,
+    },
+)
 async def register(request: web.Request) -> web.Response:
     """Makes an account."""
     wanted = await read(request, _register_decoder)
     with renamed(ACCOUNT_NAMES):
         await request.app[ACCOUNTS].users.register(wanted.registration(), address=request.remote)
-    return _data("user registered successfully", status=HTTPStatus.CREATED)
+    return answer(Registered(), status=HTTPStatus.CREATED)
 
 
+@operation(
+    TAG,
+    access=Access.EVERYBODY,
+    body=Body(_login_decoder, {"a login": schemas.CREDENTIALS}),
+    answers={HTTPStatus.OK: Answer("A token.", LoginData, LoginData(data=schemas.LOGIN))},
+    errors={HTTPStatus.UNAUTHORIZED: WrongCredentialsError().detail, **failures.PASSWORD_CHECK},
+)
 async def login(request: web.Request) -> web.Response:
-    """A bearer token for an e-mail address and a password."""
+    """Logs in: a bearer token for an e-mail address and a password."""
     wanted = await read(request, _login_decoder)
     done = await request.app[ACCOUNTS].logins.log_in(
         email=wanted.email, password=wanted.password, address=request.remote
     )
-    return _data({"id": done.user.id, "token": done.token}, headers={"Cache-Control": "no-store"})
+    said = LoginData(data=Login(id=done.user.id, token=done.token))
+    return answer(said, headers={"Cache-Control": "no-store"})
 
 
+@operation(
+    TAG,
+    parameters=(parameters.USER_ID,),
+    answers={HTTPStatus.OK: Answer("The account.", AccountData, AccountData(data=schemas.ACCOUNT))},
+    errors={
+        HTTPStatus.FORBIDDEN: "this is the account of somebody else",
+        HTTPStatus.NOT_FOUND: NoSuchUserError().detail,
+    },
+)
 async def show_user(request: web.Request) -> web.Response:
-    """The caller's own account; an admin sees any."""
+    """Shows the own account.
+
+    An admin sees any.
+    """
     user_id = _uuid(request.match_info["id"])
     if not principal(request).may_see(user_id):
         raise RequestError(HTTPStatus.FORBIDDEN, "this is the account of somebody else")
     if user_id is None:
         raise RequestError(HTTPStatus.NOT_FOUND, "there is no such user")
     user = await request.app[ACCOUNTS].users.get(user_id)
-    return _data(
-        {
-            "id": user.id,
-            "email": user.email,
-            "smtp_host": user.smtp and user.smtp.host,
-            "smtp_port": user.smtp and user.smtp.port,
-            "smtp-username": user.smtp and user.smtp.username,
-        }
-    )
+    return answer(AccountData(data=Account.of(user)))
 
 
+@operation(
+    TAG,
+    body=Body(_enqueue_decoder, schemas.MAILS),
+    answers={HTTPStatus.OK: Answer("It is kept.", EnqueuedData, schemas.ENQUEUED)},
+)
 async def enqueue(request: web.Request) -> web.Response:
-    """Keeps a mail for its time; it is tried three times."""
+    """Keeps a mail for its time.
+
+    It is tried three times, over the SMTP server of the caller's account.
+    """
     _user_id(request)
     wanted = await read(request, _enqueue_decoder)
     message = await accept(
@@ -178,34 +160,35 @@ async def enqueue(request: web.Request) -> web.Response:
         ),
         names=TASK_NAMES,
     )
-    return _data({"task_id": message.id})
+    return answer(EnqueuedData(data=Enqueued(task_id=message.id)))
 
 
+@operation(TAG, parameters=PAGE_PARAMETERS, answers=_TASKS)
 async def list_tasks(request: web.Request) -> web.Response:
-    """A page of the caller's mails, the youngest first."""
+    """Lists the caller's mails, the youngest first."""
     return await _list(request, [None])
 
 
+@operation(TAG, parameters=PAGE_PARAMETERS, answers=_TASKS)
 async def list_failed(request: web.Request) -> web.Response:
-    """Those of them that failed, be it for now or for good."""
+    """Lists those of them that failed, be it for now or for good."""
     return await _list(request, [Status.FAILED, Status.CANCELLED])
 
 
+@operation(
+    TAG,
+    access=Access.EVERYBODY,
+    answers={HTTPStatus.OK: Answer("It serves.", Server, _server("production"))},
+)
 async def live(request: web.Request) -> web.Response:
-    """200 as long as this process serves requests."""
-    return answer(
-        {
-            "server": request.app[SETTINGS].environment,
-            "version": __version__,
-            "build_information": f"tidings {__version__}, Python {platform.python_version()}",
-            "message": "liveness is OK!, server is ready to accept connections",
-        }
-    )
+    """Tells whether this process serves requests, and what it is."""
+    return answer(_server(request.app[SETTINGS].environment))
 
 
+@operation(TAG, access=Access.EVERYBODY, answers={HTTPStatus.OK: Answer("It serves.", Pong, Pong())})
 async def ping(_request: web.Request) -> web.Response:
-    """The shortest answer."""
-    return answer({"message": "pong"})
+    """Answers, as shortly as can be."""
+    return answer(Pong())
 
 
 async def _list(request: web.Request, statuses: Iterable[Status | None]) -> web.Response:
@@ -215,8 +198,8 @@ async def _list(request: web.Request, statuses: Iterable[Status | None]) -> web.
         wanted = MessageFilter(user_id=user_id, channel=CHANNEL, status=status)
         found += await request.app[STORE].messages.list(wanted, before=page.before, limit=page.and_one_more)
     shown, headers = cut(request, page, sorted(found, key=lambda message: message.id, reverse=True))
-    tasks: Sequence[Task] = [Task.of(message, now) for message in shown]
-    return _data({"tasks": tasks}, headers=headers)
+    tasks = Tasks(tasks=[Task.of(message, now) for message in shown])
+    return answer(TasksData(data=tasks), headers=headers)
 
 
 def _user_id(request: web.Request) -> UUID:
@@ -252,12 +235,8 @@ def _due_at(scheduled_at: str | None) -> str | None:
     return moment.isoformat() if moment > utc_now() else None
 
 
-def _data(value: Any, *, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> web.Response:
-    return answer({"data": value, "status": status}, status=status, headers=headers)
-
-
 def _say(problem: Problem) -> web.Response:
-    return answer({"error": problem.detail, "status": problem.status})
+    return answer(MailError(error=problem.detail, status=problem.status))
 
 
 SYSTEM: Final = System(
@@ -271,8 +250,8 @@ SYSTEM: Final = System(
         web.get("/api/v1/task/queue", list_tasks),
         web.get("/api/v1/task/queue/fail", list_failed),
     ),
-    public=frozenset({live, ping, register, login}),
     paths=re.compile(r"/(healthz|api/v1/(register|login|user|task))(/.*)?"),
     statuses=UNPROCESSABLE_IS_BAD,
+    error=MailError,
     say=_say,
 )

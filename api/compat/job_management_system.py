@@ -1,28 +1,38 @@
 """Job Management System: start, stop, what was sent under which id of the provider, and how it is doing."""
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from api import metrics
 from api.auth import require_admin
 from api.body import answer
 from api.compat import default_queue
+from api.compat.paging import NEXT_PAGE
+from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
 from api.compat.sent_messages import sent_messages
-from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
+from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, Problem, System
+from api.openapi import examples
+from api.openapi.operation import TEXT, Access, Answer, Answers, Tag, operation
 from api.readiness import OK
-from api.resources import READINESS, SETTINGS, STORE
+from api.resources import METRICS, READINESS, SETTINGS
+from tidings.model import Status
 from tidings.vault_health import vault_is_up
 
 HEALTHY: Final = "healthy"
 UNHEALTHY: Final = "unhealthy"
 
 
-class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
+TAG: Final = Tag(
+    "Job Management System", "An older system: start, stop, what was sent under which id of the provider, health."
+)
+
+
+class SentSms(msgspec.Struct, frozen=True, kw_only=True):
     """A message in the list."""
 
     id: UUID
@@ -33,23 +43,67 @@ class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's own id, where it gave one."""
 
 
+class Service(msgspec.Struct, frozen=True, rename="pascal"):
+    """How one of the services is."""
+
+    name: str
+    status: str
+
+
+class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """How the services are, each and together."""
+
+    status: str
+    services: dict[str, Service]
+
+
+class Liveness(msgspec.Struct, frozen=True, kw_only=True):
+    """That the process serves requests."""
+
+    health: str
+
+
+def _health(services: Mapping[str, bool]) -> HealthCheck:
+    return HealthCheck(
+        status=HEALTHY if all(services.values()) else UNHEALTHY,
+        services={name: Service(name, HEALTHY if up else UNHEALTHY) for name, up in services.items()},
+    )
+
+
+_OK: Final[Answers] = {HTTPStatus.OK: Answer("Done.", str, "OK", media_type=TEXT)}
+_EXAMPLE: Final = SentSms(
+    id=examples.MESSAGE_ID,
+    content=examples.MESSAGE.content,
+    recipient_phone_number=examples.MESSAGE.recipient,
+    status=Status.SENT,
+    message_received_id="67f2f8a8-ea58-4ed0-a6f9-ff217df4d849",
+)
+
+
+@operation(TAG, access=Access.ADMINS, answers=_OK)
 async def start(request: web.Request) -> web.Response:
-    """Lets the messages go."""
+    """Starts: the messages of queue `default` go."""
     await default_queue.start(request)
     return web.Response(text="OK")
 
 
+@operation(TAG, access=Access.ADMINS, answers=_OK)
 async def stop(request: web.Request) -> web.Response:
-    """Holds the messages back."""
+    """Stops: the messages of queue `default` wait."""
     await default_queue.stop(request)
     return web.Response(text="OK")
 
 
+@operation(
+    TAG,
+    parameters=PAGE_PARAMETERS,
+    answers={HTTPStatus.OK: Answer("A page.", list[SentSms], [_EXAMPLE], headers=NEXT_PAGE)},
+)
 async def list_sent(request: web.Request) -> web.Response:
-    """A page of the sent messages, the last one first."""
+    """Lists sent text messages, the last one first."""
     messages, headers = await sent_messages(request)
     shown = [
-        SentMessage(
+        SentSms(
             id=message.id,
             content=message.content,
             recipient_phone_number=message.recipient,
@@ -61,32 +115,54 @@ async def list_sent(request: web.Request) -> web.Response:
     return answer(shown, headers=headers)
 
 
+@operation(
+    TAG,
+    access=Access.EVERYBODY,
+    answers={
+        HTTPStatus.OK: Answer("All is well.", HealthCheck, _health({"redis": True, "postgres": True})),
+        HTTPStatus.SERVICE_UNAVAILABLE: Answer(
+            "Something is not.", HealthCheck, _health({"redis": False, "postgres": True})
+        ),
+    },
+)
 async def health_check(request: web.Request) -> web.Response:
-    """200 while Postgres and Redis answer, and Vault where it is configured; otherwise 503."""
+    """Tells whether Postgres and Redis answer, and Vault where it is configured."""
     services = {name: said == OK for name, said in (await request.app[READINESS].stores()).items()}
     if request.app[SETTINGS].vault_addr:
         services["vault"] = await vault_is_up(request.app[SETTINGS])
-    well = all(services.values())
-    body: dict[str, Any] = {
-        "status": HEALTHY if well else UNHEALTHY,
-        "services": {name: {"Name": name, "Status": HEALTHY if up else UNHEALTHY} for name, up in services.items()},
-    }
-    return answer(body, status=HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE)
+    status = HTTPStatus.OK if all(services.values()) else HTTPStatus.SERVICE_UNAVAILABLE
+    return answer(_health(services), status=status)
 
 
+@operation(TAG, access=Access.EVERYBODY, answers={HTTPStatus.OK: Answer("It serves.", Liveness, Liveness(health="ok"))})
 async def health_alive(_request: web.Request) -> web.Response:
-    """200 as long as this process serves requests."""
-    return answer({"health": "ok"})
+    """Tells whether this process serves requests."""
+    return answer(Liveness(health="ok"))
 
 
+@operation(
+    TAG,
+    access=Access.ADMINS,
+    answers={
+        HTTPStatus.OK: Answer(
+            "The figures.",
+            str,
+            '# TYPE tidings_messages_processing gauge\ntidings_messages_processing{queue="default"} 3.0\n',
+            media_type=TEXT,
+        )
+    },
+)
 async def show_metrics(request: web.Request) -> web.Response:
-    """Figures for Prometheus; they are about everybody's messages."""
+    """Shows figures for Prometheus.
+
+    They are about everybody's messages.
+    """
     require_admin(request)
-    return web.Response(body=await metrics.render(request.app[STORE]), headers={"Content-Type": metrics.CONTENT_TYPE})
+    return await request.app[METRICS].figures.exposition(request.headers.get(hdrs.ACCEPT, ""))
 
 
 def _say(problem: Problem) -> web.Response:
-    return answer({"error": problem.detail})
+    return answer(ErrorAnswer(problem.detail))
 
 
 SYSTEM: Final = System(
@@ -98,8 +174,8 @@ SYSTEM: Final = System(
         web.get("/health-alive", health_alive),
         web.get("/metrics", show_metrics),
     ),
-    public=frozenset({health_check, health_alive}),
     paths=re.compile(r"/(jobs|messages/sent|health-check|health-alive|metrics)(/.*)?"),
     statuses=UNPROCESSABLE_IS_BAD,
+    error=ErrorAnswer,
     say=_say,
 )

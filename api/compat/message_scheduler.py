@@ -3,39 +3,80 @@
 import re
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from aiohttp import hdrs, web
+from msgspec import Meta
 
 from api.body import read
 from api.compat import javascript_date
 from api.compat.acceptance import accept
 from api.compat.javascript_date import is_truthy
 from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
+from api.openapi.operation import TEXT, Answer, Body, Tag, operation
 from api.problems import RequestError
 from api.schemas import MessageRequest
 from tidings.model import utc_now
 
 NAMES: Final = {"content": "message", "due_at": "time"}
 
+TAG: Final = Tag("Message Scheduler System", "An older system: print a message at a time.")
+
+SCHEDULED: Final = "Message scheduled successfully"
+MISSING: Final = "Missing time or message"
+INVALID_TIME: Final = "Invalid time format"
+
+
+_Truthy = Annotated[Any, Meta(extra_json_schema={"not": {"enum": [None, False, 0, ""]}})]
+
+
+class EchoRequest(msgspec.Struct, frozen=True):
+    """A message, and when to print it. As in JavaScript, what is null, false, 0 or empty is missing."""
+
+    time: _Truthy
+    """Whatever a JavaScript `Date` reads: mostly a text in ISO 8601, or milliseconds since 1970."""
+    message: _Truthy
+    """A text; anything else is printed as JSON."""
+
+
 _decoder: Final = msgspec.json.Decoder()
 
 
+@operation(
+    TAG,
+    body=Body(
+        _decoder,
+        {
+            "at a time": {"time": "2030-01-31T09:00:00Z", "message": "Good morning"},
+            "in milliseconds": {"time": 1896080400000, "message": "Good morning"},
+        },
+        type=EchoRequest,
+    ),
+    answers={
+        HTTPStatus.OK: Answer(
+            "It is kept.", str, SCHEDULED, media_type=TEXT, headers={hdrs.LOCATION: "The path of the message."}
+        )
+    },
+    errors={HTTPStatus.BAD_REQUEST: MISSING, HTTPStatus.UNPROCESSABLE_ENTITY: INVALID_TIME},
+)
 async def echo_at_time(request: web.Request) -> web.Response:
-    """Keeps a message for a time; what is past is printed now."""
+    """Keeps a message for a time.
+
+    What is past is printed now.
+    """
     time, message = await _read(request)
     if not (is_truthy(time) and is_truthy(message)):
-        raise RequestError(HTTPStatus.BAD_REQUEST, "Missing time or message")
+        raise RequestError(HTTPStatus.BAD_REQUEST, MISSING)
     moment = javascript_date.parse(time)
     if moment is None:
-        raise RequestError(HTTPStatus.BAD_REQUEST, "Invalid time format")
+        raise RequestError(HTTPStatus.BAD_REQUEST, INVALID_TIME)
     kept = await accept(
         request,
         MessageRequest(channel="echo", recipient="log", content=_text(message), due_at=_due_at(moment)),
         names=NAMES,
     )
-    return web.Response(text="Message scheduled successfully", headers={hdrs.LOCATION: f"/api/v1/messages/{kept.id}"})
+    return web.Response(text=SCHEDULED, headers={hdrs.LOCATION: f"/api/v1/messages/{kept.id}"})
 
 
 async def _read(request: web.Request) -> tuple[Any, Any]:
@@ -67,5 +108,6 @@ SYSTEM: Final = System(
     routes=(web.post("/echoAtTime", echo_at_time),),
     paths=re.compile(r"/echoAtTime(/.*)?"),
     statuses=UNPROCESSABLE_IS_BAD,
+    error=str,
     say=_say,
 )

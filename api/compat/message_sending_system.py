@@ -1,9 +1,10 @@
 """message-sending-system: hand in a text message, see what was sent, start and stop."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -12,14 +13,24 @@ from aiohttp import web
 from api.body import answer, read
 from api.compat import default_queue
 from api.compat.acceptance import accept
+from api.compat.paging import NEXT_PAGE
+from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
 from api.compat.sent_messages import CHANNEL, sent_messages
 from api.compat.system import Problem, System
+from api.openapi import examples
+from api.openapi.operation import Access, Answer, Body, Parameter, Tag, operation
 from api.problems import RequestError
 from api.schemas import MessageRequest
 from tidings import __version__
 from tidings.model import Message, NewMessage
 
+TAG: Final = Tag(
+    "message-sending-system", "An older system: hand in a text message, see what was sent, start and stop."
+)
 NAMES: Final = {"recipient": "recipient_phone_number"}
+
+
+T = TypeVar("T")
 
 
 class SendRequest(msgspec.Struct, frozen=True):
@@ -40,6 +51,58 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None
 
 
+class Success(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """What was asked for."""
+
+    status: int = HTTPStatus.OK
+    success: T
+
+
+class KeptRow(Success[Row], frozen=True, kw_only=True):
+    """A message that was kept."""
+
+
+class SentRows(Success[Sequence[Row]], frozen=True, kw_only=True):
+    """A page of sent messages."""
+
+
+class Done(Success[str], frozen=True, kw_only=True):
+    """That it was done."""
+
+    success: str = "OK"
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong, in a word and in a sentence."""
+
+    msg: str
+    reason: str
+
+
+class FailureAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Why there is no success."""
+
+    status: int
+    fail: Failure
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """What this is."""
+
+    name: str
+    version: str
+
+
+_EXAMPLE: Final = Row(
+    id=examples.MESSAGE_ID,
+    content="Hello",
+    recipient_phone_number=examples.MESSAGE.recipient,
+    status="unsent",
+    created_at=examples.CREATED,
+    sent_at=None,
+)
+_SENT_EXAMPLE: Final = msgspec.structs.replace(_EXAMPLE, status="sent", sent_at=examples.DUE)
+
 _decoder: Final = msgspec.json.Decoder(SendRequest)
 _INTERNATIONAL: Final = re.compile(r"00(?=[1-9])")
 _SAID: Final = {
@@ -48,25 +111,46 @@ _SAID: Final = {
 }
 
 
+@operation(
+    TAG,
+    body=Body(_decoder, {"a text message": {"content": "Hello", "recipient_phone_number": "+905551111111"}}),
+    answers={HTTPStatus.OK: Answer("It is kept.", KeptRow, KeptRow(success=_EXAMPLE))},
+)
 async def send(request: web.Request) -> web.Response:
-    """Keeps a message for now; answered when it is committed."""
+    """Keeps a text message for now."""
     wanted = await read(request, _decoder)
     # The prefix with which an international number is dialled in most countries.
     number = _INTERNATIONAL.sub("+", wanted.recipient_phone_number.strip(), count=1)
     message = await accept(
         request, MessageRequest(channel=CHANNEL, recipient=number, content=wanted.content), names=NAMES
     )
-    return _success(_row(message, status="unsent", sent_at=None))
+    return answer(KeptRow(success=_row(message, status="unsent", sent_at=None)))
 
 
+@operation(
+    TAG,
+    parameters=PAGE_PARAMETERS,
+    answers={HTTPStatus.OK: Answer("A page.", SentRows, SentRows(success=[_SENT_EXAMPLE]), headers=NEXT_PAGE)},
+)
 async def list_sent(request: web.Request) -> web.Response:
-    """A page of the sent messages, the last one first."""
+    """Lists sent text messages, the last one first."""
     messages, headers = await sent_messages(request)
-    return _success([_row(message, status="sent", sent_at=message.sent_at) for message in messages], headers=headers)
+    rows = [_row(message, status="sent", sent_at=message.sent_at) for message in messages]
+    return answer(SentRows(success=rows), headers=headers)
 
 
+@operation(
+    TAG,
+    access=Access.ADMINS,
+    parameters=(Parameter("action", Literal["start", "stop"], "What to do.", "start", "path"),),
+    answers={HTTPStatus.OK: Answer("Done.", Done, Done())},
+    errors={HTTPStatus.UNPROCESSABLE_ENTITY: "the last part of the path must be start or stop"},
+)
 async def control(request: web.Request) -> web.Response:
-    """Starts or stops."""
+    """Starts or stops.
+
+    It is the switch of queue `default`, for all processes.
+    """
     match request.match_info["action"]:
         case "start":
             await default_queue.start(request)
@@ -74,12 +158,17 @@ async def control(request: web.Request) -> web.Response:
             await default_queue.stop(request)
         case _:
             raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "the last part of the path must be start or stop")
-    return _success("OK")
+    return answer(Done())
 
 
+@operation(
+    TAG,
+    access=Access.EVERYBODY,
+    answers={HTTPStatus.OK: Answer("Its name and version.", Version, Version(name="tidings", version=__version__))},
+)
 async def status(_request: web.Request) -> web.Response:
-    """What this is."""
-    return answer({"name": "tidings", "version": __version__})
+    """Tells what this is."""
+    return answer(Version(name="tidings", version=__version__))
 
 
 def _row(message: Message | NewMessage, *, status: str, sent_at: datetime | None) -> Row:
@@ -93,13 +182,9 @@ def _row(message: Message | NewMessage, *, status: str, sent_at: datetime | None
     )
 
 
-def _success(value: Any, *, headers: dict[str, str] | None = None) -> web.Response:
-    return answer({"status": HTTPStatus.OK, "success": value}, headers=headers)
-
-
 def _say(problem: Problem) -> web.Response:
     said = _SAID.get(HTTPStatus(problem.status)) or HTTPStatus(problem.status).phrase.lower()
-    return answer({"status": problem.status, "fail": {"msg": said, "reason": problem.detail}})
+    return answer(FailureAnswer(status=problem.status, fail=Failure(msg=said, reason=problem.detail)))
 
 
 SYSTEM: Final = System(
@@ -109,7 +194,6 @@ SYSTEM: Final = System(
         web.post("/messages/worker/{action}", control),
         web.get("/status", status),
     ),
-    public=frozenset({status}),
     paths=re.compile(r"/(messages|status)(/.*)?"),
     # Here 422 is what cannot be read, and 400 what can be read and is wrong.
     statuses={
@@ -117,5 +201,6 @@ SYSTEM: Final = System(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNPROCESSABLE_ENTITY,
         HTTPStatus.UNPROCESSABLE_ENTITY: HTTPStatus.BAD_REQUEST,
     },
+    error=FailureAnswer,
     say=_say,
 )

@@ -3,42 +3,43 @@
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final, Self
+from typing import Annotated, Final, Self
 from uuid import UUID
 
 import msgspec
 from aiohttp import hdrs, web
+from msgspec import UNSET, Meta, UnsetType
 
 from api.body import answer, read
 from api.compat import default_queue
+from api.compat.paging import NEXT_PAGE
+from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
 from api.compat.sent_messages import sent_messages
-from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
+from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, Problem, System
+from api.dashboard import pages
+from api.openapi import examples
+from api.openapi.operation import Access, Answer, Body, Tag, operation
 from api.problems import RequestError
-from api.schemas import Health
+from api.schemas import HealthAnswer
 from tidings.model import Message
 
-PAGE: Final = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>tidings</title>
-<h1>tidings</h1>
-<p>A message-delivery service: it takes messages now or for a later time, and delivers each one on time, once.</p>
-<ul>
-<li><a href="/health">Do its stores answer?</a></li>
-<li><a href="/health/ready">Could a message be delivered now?</a></li>
-<li><a href="/api/v1/messages">Messages, newest first</a></li>
-<li><a href="/api/v1/queues">Queues, their pace and their switches</a></li>
-<li><a href="/metrics">Metrics, for Prometheus</a></li>
-</ul>
-</html>
-"""
+TAG: Final = Tag("Messaging Server", "An older system: one switch, and a list of what was sent.")
+
+
+class State(msgspec.Struct, frozen=True):
+    """What became of an action."""
+
+    status: str
+
+
+_Action = Annotated[str, Meta(extra_json_schema={"pattern": "^([Ss][Tt][Aa][Rr][Tt]|[Ss][Tt][Oo][Pp])$"})]
 
 
 class ActionRequest(msgspec.Struct, frozen=True):
     """What to do with everything."""
 
-    action: str = ""
+    action: _Action | UnsetType = UNSET
+    """`start` or `stop`, in letters of either case."""
 
 
 class SentMessage(msgspec.Struct, frozen=True, rename="pascal"):
@@ -58,40 +59,73 @@ class SentMessage(msgspec.Struct, frozen=True, rename="pascal"):
 _decoder: Final = msgspec.json.Decoder(ActionRequest)
 
 
-async def index(request: web.Request) -> web.Response:
-    """A page for browsers, JSON for programs."""
-    accept = request.headers.get(hdrs.ACCEPT, "")
-    headers: dict[str, str] = {hdrs.VARY: hdrs.ACCEPT}
-    if "text/html" in accept and "application/json" not in accept:
-        headers["Content-Security-Policy"] = "default-src 'none'"
-        return web.Response(text=PAGE, content_type="text/html", headers=headers)
-    return answer(Health(message="messaging-server", status="ok"), headers=headers)
+@operation(
+    TAG,
+    access=Access.EVERYBODY,
+    answers={
+        HTTPStatus.OK: Answer(
+            "What this is.", HealthAnswer, HealthAnswer(message="messaging-server", status="ok"), also=("text/html",)
+        )
+    },
+)
+async def index(request: web.Request) -> web.StreamResponse:
+    """Shows the dashboard to browsers, and JSON to programs."""
+    said = HealthAnswer(message="messaging-server", status="ok")
+    response: web.StreamResponse = pages.front() if pages.wanted_by(request) else answer(said)
+    response.headers[hdrs.VARY] = hdrs.ACCEPT
+    return response
 
 
+@operation(
+    TAG,
+    access=Access.ADMINS,
+    body=Body(_decoder, {"start": {"action": "start"}, "stop": {"action": "stop"}}),
+    answers={
+        HTTPStatus.OK: Answer("It was going already.", State, State(status="scheduler already running")),
+        HTTPStatus.CREATED: Answer("It goes.", State, State(status="scheduler started")),
+        HTTPStatus.ACCEPTED: Answer("It stops.", State, State(status="stop requested")),
+    },
+    errors={HTTPStatus.BAD_REQUEST: "invalid action, must be 'start' or 'stop'"},
+)
 async def control(request: web.Request) -> web.Response:
-    """Starts or stops."""
+    """Starts or stops.
+
+    It is the switch of queue `default`, for all processes.
+    """
     wanted = await read(request, _decoder, any_type=True)
-    match wanted.action.lower():
+    match wanted.action and wanted.action.lower():
         case "start" if await default_queue.start(request):
-            return answer({"status": "scheduler started"}, status=HTTPStatus.CREATED)
+            return answer(State("scheduler started"), status=HTTPStatus.CREATED)
         case "start":
-            return answer({"status": "scheduler already running"})
+            return answer(State("scheduler already running"))
         case "stop":
             await default_queue.stop(request)
-            return answer({"status": "stop requested"}, status=HTTPStatus.ACCEPTED)
+            return answer(State("stop requested"), status=HTTPStatus.ACCEPTED)
         case _:
             raise RequestError(HTTPStatus.BAD_REQUEST, "invalid action, must be 'start' or 'stop'")
 
 
+@operation(
+    TAG,
+    parameters=PAGE_PARAMETERS,
+    answers={
+        HTTPStatus.OK: Answer(
+            "A page.",
+            list[SentMessage],
+            [SentMessage(id=examples.MESSAGE_ID, content=examples.MESSAGE.content, phone=examples.MESSAGE.recipient)],
+            headers=NEXT_PAGE,
+        )
+    },
+)
 async def list_sent(request: web.Request) -> web.Response:
-    """A page of the sent messages, the last one first."""
+    """Lists sent text messages, the last one first."""
     messages, headers = await sent_messages(request)
     shown: Sequence[SentMessage] = [SentMessage.of(message) for message in messages]
     return answer(shown, headers=headers)
 
 
 def _say(problem: Problem) -> web.Response:
-    return answer({"error": problem.detail})
+    return answer(ErrorAnswer(problem.detail))
 
 
 SYSTEM: Final = System(
@@ -100,8 +134,8 @@ SYSTEM: Final = System(
         web.post("/api/v1/messaging", control),
         web.get("/api/v1/list", list_sent),
     ),
-    public=frozenset({index}),
     paths=re.compile(r"/|/api/v1/(messaging|list)(/.*)?"),
     statuses=UNPROCESSABLE_IS_BAD,
+    error=ErrorAnswer,
     say=_say,
 )

@@ -6,12 +6,15 @@ newest 500; `Link` names the next page (RFC 8288) to whoever wants more.
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
+from api.openapi import examples
+from api.openapi.operation import Parameter
 from api.problems import Fault, InvalidError
 from tidings.model import Message
 
@@ -19,6 +22,15 @@ MAX_LIMIT: Final = 500
 
 _LIMIT: Final = re.compile(r"[0-9]{1,3}", re.ASCII)
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+_LimitType = Annotated[int, Meta(ge=1, le=MAX_LIMIT, extra_json_schema={"default": MAX_LIMIT})]
+
+PARAMETERS: Final = (
+    Parameter("limit", _LimitType, "How many of them at the most.", MAX_LIMIT),
+    Parameter("before", UUID, "The id of an entry: those after it in the list.", examples.MESSAGE_ID),
+)
+NEXT_PAGE: Final = {"Link": "The next page, where there is one (RFC 8288)."}
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ a method that the path does not have, a body that is no JSON or a store that is 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -24,16 +24,22 @@ class Problem(msgspec.Struct, frozen=True):
     detail: str
 
 
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """What two of the systems say where something went wrong."""
+
+    error: str
+
+
 class System(msgspec.Struct, frozen=True, kw_only=True):
     """The interface of one system."""
 
     routes: Sequence[web.RouteDef]
-    public: frozenset[Handler] = frozenset()
-    """What needs no credential."""
     paths: re.Pattern[str]
     """The paths that are the system's own, whether there is something under them or not."""
     statuses: Mapping[int, int]
     """Where the system has another status for what the native API tells by one."""
+    error: Any
+    """The type of what `say` says: a struct for JSON, or `str`."""
     say: Callable[[Problem], web.Response]
     """A problem in the system's words; its status is already the system's."""
 

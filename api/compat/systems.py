@@ -3,7 +3,6 @@
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from api.compat import (
     distributed_mail_queue,
@@ -13,6 +12,7 @@ from api.compat import (
     messaging_server,
 )
 from api.compat.system import System
+from api.openapi.operation import public
 
 SYSTEMS: Final[tuple[System, ...]] = (
     # Before message-sending-system, which has all of /messages but for /messages/sent.
@@ -25,5 +25,5 @@ SYSTEMS: Final[tuple[System, ...]] = (
 
 ROUTES: Final[tuple[web.RouteDef, ...]] = tuple(route for system in SYSTEMS for route in system.routes)
 
-PUBLIC: Final[frozenset[Handler]] = frozenset().union(*(system.public for system in SYSTEMS))
+PUBLIC: Final = public(ROUTES)
 """What needs no credential."""

@@ -1,22 +1,30 @@
-"""Every route of the API."""
+"""Every route of the API.
+
+A handler says of itself what it reads and answers, in a decorator: `api/openapi/operation.py` shows how. One that says
+nothing cannot be routed. The order here is that of the document.
+"""
 
 from typing import Final
 
 from aiohttp import web
 
-from api.routes import accounts, api_keys, health, me, messages, queues, users
+from api.openapi.operation import public
+from api.routes import accounts, api_keys, explain, health, many, me, messages, overview, queues, reference, users
 
 ROUTES: Final = (
-    web.get("/health", health.stores),
-    web.get("/health/live", health.live),
-    web.get("/health/ready", health.ready),
     web.post("/api/v1/messages", messages.create),
     web.get("/api/v1/messages", messages.list_page),
     web.post("/api/v1/messages/batch", messages.create_batch),
-    web.get("/api/v1/messages/{id}", messages.get),
+    web.post("/api/v1/messages/cancel", many.cancel),
+    web.post("/api/v1/messages/retry", many.retry),
+    # Not `batch`, `cancel` or `retry`, which know POST only, and say so.
+    web.get("/api/v1/messages/{id:[0-9A-Fa-f-]{36}}", messages.get),
     web.get("/api/v1/messages/{id}/attempts", messages.attempts),
+    web.get("/api/v1/messages/{id}/explain", explain.get),
     web.post("/api/v1/messages/{id}/cancel", messages.cancel),
     web.post("/api/v1/messages/{id}/retry", messages.retry),
+    web.get("/api/v1/overview", overview.get),
+    web.get("/api/v1/overview/events", overview.events, allow_head=False),
     web.get("/api/v1/queues", queues.list_all),
     web.get("/api/v1/queues/{name}", queues.get),
     web.put("/api/v1/queues/{name}", queues.put),
@@ -37,4 +45,11 @@ ROUTES: Final = (
     web.get("/api/v1/users/{id}/api-keys", api_keys.list_of_user),
     web.post("/api/v1/users/{id}/api-keys", api_keys.create_for_user),
     web.delete("/api/v1/users/{id}/api-keys/{key_id}", api_keys.revoke_of_user),
+    web.get("/health", health.stores),
+    web.get("/health/live", health.live),
+    web.get("/health/ready", health.ready),
+    web.get("/openapi.json", reference.openapi),
 )
+
+PUBLIC: Final = public(ROUTES)
+"""What needs no credential."""

@@ -5,10 +5,11 @@ from typing import Final
 
 import msgspec
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
 
 from api.accounts.schemas import LoginAnswer, LoginRequest, Registration, UserAnswer
 from api.body import answer, read
+from api.openapi import examples, failures, request_examples, tags
+from api.openapi.operation import Access, Answer, Body, operation
 from api.resources import ACCOUNTS, SETTINGS
 
 NOT_KEPT: Final[dict[str, str]] = {hdrs.CACHE_CONTROL: "no-store"}
@@ -18,8 +19,22 @@ _registration_decoder: Final = msgspec.json.Decoder(Registration)
 _login_decoder: Final = msgspec.json.Decoder(LoginRequest)
 
 
+@operation(
+    tags.ACCOUNTS,
+    access=Access.EVERYBODY,
+    body=Body(_registration_decoder, request_examples.REGISTRATIONS),
+    answers={
+        HTTPStatus.CREATED: Answer(
+            "It is made.", UserAnswer, examples.USER, headers={hdrs.LOCATION: "The path of the own account."}
+        )
+    },
+    errors={HTTPStatus.FORBIDDEN: "registration is closed; an admin makes accounts", **failures.NEW_ACCOUNT},
+)
 async def register(request: web.Request) -> web.Response:
-    """An account for whoever wants one, where `REGISTRATION` is open."""
+    """Makes an account for whoever wants one.
+
+    Where `REGISTRATION` is closed, an admin makes accounts.
+    """
     wanted = await read(request, _registration_decoder)
     user = await request.app[ACCOUNTS].users.register(wanted, address=request.remote)
     return answer(
@@ -29,8 +44,15 @@ async def register(request: web.Request) -> web.Response:
     )
 
 
+@operation(
+    tags.ACCOUNTS,
+    access=Access.EVERYBODY,
+    body=Body(_login_decoder, request_examples.LOGINS),
+    answers={HTTPStatus.CREATED: Answer("A token.", LoginAnswer, examples.LOGIN)},
+    errors={HTTPStatus.UNAUTHORIZED: "the e-mail address or the password is wrong", **failures.PASSWORD_CHECK},
+)
 async def log_in(request: web.Request) -> web.Response:
-    """A bearer token for an e-mail address and its password."""
+    """Logs in: a bearer token for an e-mail address and its password."""
     wanted = await read(request, _login_decoder)
     login = await request.app[ACCOUNTS].logins.log_in(
         email=wanted.email, password=wanted.password, address=request.remote
@@ -40,7 +62,3 @@ async def log_in(request: web.Request) -> web.Response:
         status=HTTPStatus.CREATED,
         headers=NOT_KEPT,
     )
-
-
-PUBLIC: Final[frozenset[Handler]] = frozenset({register, log_in})
-"""What needs no credential."""

@@ -8,46 +8,96 @@ import msgspec
 from aiohttp import web
 
 from api.accounts.api_keys import ApiKeys
-from api.accounts.errors import NoSuchKeyError
+from api.accounts.errors import NoSuchKeyError, NoSuchUserError
 from api.accounts.schemas import KeyAnswer, KeyList, KeyRequest, NewKeyAnswer
 from api.auth import principal
 from api.body import answer, read
 from api.identifiers import parse_id
+from api.openapi import examples, parameters, request_examples, tags
+from api.openapi.operation import Access, Answer, Body, operation
 from api.problems import RequestError
 from api.resources import ACCOUNTS
 from api.routes import me, users
 from api.routes.accounts import NOT_KEPT
 
 _decoder: Final = msgspec.json.Decoder(KeyRequest)
+_NO_KEY: Final = NoSuchKeyError().detail
+_NO_USER: Final = NoSuchUserError().detail
+_NOT_YOURS_TO_GIVE: Final = "channels are for an admin to give to a key"
 
 
+@operation(
+    tags.API_KEYS,
+    answers={HTTPStatus.OK: Answer("The keys.", KeyList, examples.KEYS)},
+    errors={HTTPStatus.NOT_FOUND: me.NO_ACCOUNT},
+)
 async def list_own(request: web.Request) -> web.Response:
-    """One's own keys, oldest first, revoked ones too."""
+    """Lists one's own keys, oldest first, revoked ones too."""
     return await _list(request, me.own_id(request))
 
 
+@operation(
+    tags.API_KEYS,
+    body=Body(_decoder, request_examples.KEYS),
+    answers={HTTPStatus.CREATED: Answer("The key, shown this once.", NewKeyAnswer, examples.NEW_KEY)},
+    errors={HTTPStatus.NOT_FOUND: me.NO_ACCOUNT, HTTPStatus.FORBIDDEN: _NOT_YOURS_TO_GIVE},
+)
 async def create_own(request: web.Request) -> web.Response:
-    """A new key of one's own, shown this once."""
+    """Makes a key of one's own.
+
+    Its text is shown this once. Only an admin may give it channels.
+    """
     return await _create(request, me.own_id(request))
 
 
+@operation(
+    tags.API_KEYS,
+    parameters=(parameters.KEY_ID,),
+    answers={HTTPStatus.OK: Answer("It is void.", KeyAnswer, examples.REVOKED_KEY)},
+    errors={HTTPStatus.NOT_FOUND: _NO_KEY},
+)
 async def revoke_own(request: web.Request) -> web.Response:
-    """Makes one of one's own keys void."""
+    """Revokes one of one's own keys."""
     return await _revoke(request, me.own_id(request))
 
 
+@operation(
+    tags.API_KEYS,
+    access=Access.ADMINS,
+    parameters=(parameters.USER_ID,),
+    answers={HTTPStatus.OK: Answer("The keys.", KeyList, examples.KEYS)},
+    errors={HTTPStatus.NOT_FOUND: _NO_USER},
+)
 async def list_of_user(request: web.Request) -> web.Response:
-    """A user's keys, oldest first, revoked ones too."""
+    """Lists a user's keys, oldest first, revoked ones too."""
     return await _list(request, await _user(request))
 
 
+@operation(
+    tags.API_KEYS,
+    access=Access.ADMINS,
+    parameters=(parameters.USER_ID,),
+    body=Body(_decoder, request_examples.KEYS_WITH_CHANNELS),
+    answers={HTTPStatus.CREATED: Answer("The key, shown this once.", NewKeyAnswer, examples.NEW_KEY)},
+    errors={HTTPStatus.NOT_FOUND: _NO_USER},
+)
 async def create_for_user(request: web.Request) -> web.Response:
-    """A new key for a user, shown this once; its channels may be more than the user has."""
+    """Makes a key for a user.
+
+    Its text is shown this once; its channels may be more than the user has.
+    """
     return await _create(request, await _user(request))
 
 
+@operation(
+    tags.API_KEYS,
+    access=Access.ADMINS,
+    parameters=(parameters.USER_ID, parameters.KEY_ID),
+    answers={HTTPStatus.OK: Answer("It is void.", KeyAnswer, examples.REVOKED_KEY)},
+    errors={HTTPStatus.NOT_FOUND: _NO_KEY},
+)
 async def revoke_of_user(request: web.Request) -> web.Response:
-    """Makes one of a user's keys void."""
+    """Revokes one of a user's keys."""
     return await _revoke(request, await _user(request))
 
 
@@ -58,7 +108,7 @@ async def _list(request: web.Request, owner: UUID) -> web.Response:
 async def _create(request: web.Request, owner: UUID) -> web.Response:
     wanted = await read(request, _decoder)
     if wanted.channels is not None and not principal(request).is_admin:
-        raise RequestError(HTTPStatus.FORBIDDEN, "channels are for an admin to give to a key")
+        raise RequestError(HTTPStatus.FORBIDDEN, _NOT_YOURS_TO_GIVE)
     key, text = await _keys(request).create(owner, name=wanted.name, channels=wanted.channels)
     made = NewKeyAnswer(id=key.id, name=key.name, key=text, channels=key.channels, created_at=key.created_at)
     return answer(made, status=HTTPStatus.CREATED, headers=NOT_KEPT)

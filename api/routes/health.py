@@ -1,34 +1,57 @@
 """Health: is the process alive, do the stores answer, could a message be delivered now. Open to everybody."""
 
 from http import HTTPStatus
-from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from api import readiness
 from api.body import answer
+from api.openapi import examples, tags
+from api.openapi.operation import Access, Answer, operation
 from api.resources import READINESS
-from api.schemas import Health, Readiness
+from api.schemas import Alive, HealthAnswer, Readiness
 
 
+@operation(
+    tags.HEALTH, access=Access.EVERYBODY, answers={HTTPStatus.OK: Answer("It serves.", Alive, Alive(status="alive"))}
+)
 async def live(_request: web.Request) -> web.Response:
-    """200 as long as this process serves requests, whatever the stores do."""
-    return answer({"status": "alive"})
+    """Tells whether this process serves requests, whatever the stores do."""
+    return answer(Alive(status="alive"))
 
 
+@operation(
+    tags.HEALTH,
+    access=Access.EVERYBODY,
+    answers={
+        HTTPStatus.OK: Answer("Both answer.", HealthAnswer, examples.HEALTHY),
+        HTTPStatus.SERVICE_UNAVAILABLE: Answer(
+            "One of them does not.",
+            HealthAnswer,
+            HealthAnswer(message="unhealthy: redis does not answer", status="unavailable"),
+        ),
+    },
+)
 async def stores(request: web.Request) -> web.Response:
-    """200 while Postgres and Redis answer, otherwise 503."""
+    """Tells whether Postgres and Redis answer."""
     checks = await request.app[READINESS].stores()
     amiss = _amiss(checks)
     if amiss:
-        unhealthy = Health(message=f"unhealthy: {amiss}", status="unavailable")
+        unhealthy = HealthAnswer(message=f"unhealthy: {amiss}", status="unavailable")
         return answer(unhealthy, status=HTTPStatus.SERVICE_UNAVAILABLE)
-    return answer(Health(message="healthy", status="ok"))
+    return answer(HealthAnswer(message="healthy", status="ok"))
 
 
+@operation(
+    tags.HEALTH,
+    access=Access.EVERYBODY,
+    answers={
+        HTTPStatus.OK: Answer("Yes.", Readiness, examples.READY),
+        HTTPStatus.SERVICE_UNAVAILABLE: Answer("No, and `checks` says why.", Readiness, examples.NOT_READY),
+    },
+)
 async def ready(request: web.Request) -> web.Response:
-    """200 only when a message could be delivered now, otherwise 503; `checks` says what is missing."""
+    """Tells whether a message could be delivered now."""
     checks = await request.app[READINESS].all()
     if _amiss(checks):
         return answer(Readiness(status="unavailable", checks=checks), status=HTTPStatus.SERVICE_UNAVAILABLE)
@@ -37,7 +60,3 @@ async def ready(request: web.Request) -> web.Response:
 
 def _amiss(checks: dict[str, str]) -> str:
     return ", ".join(f"{name} {said}" for name, said in checks.items() if said != readiness.OK)
-
-
-PUBLIC: Final[frozenset[Handler]] = frozenset({live, stores, ready})
-"""What needs no credential."""

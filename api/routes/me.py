@@ -10,27 +10,52 @@ from aiohttp import web
 from api.accounts.schemas import ProfileChange, SecretAnswer, UserAnswer
 from api.auth import principal
 from api.body import answer, read
+from api.openapi import examples, failures, request_examples, tags
+from api.openapi.operation import Answer, Body, operation
 from api.problems import RequestError
 from api.resources import ACCOUNTS, SETTINGS
 from api.routes.accounts import NOT_KEPT
 from tidings.accounts import User
 
 _decoder: Final = msgspec.json.Decoder(ProfileChange)
+NO_ACCOUNT: Final = "the operator has no account; log in to one"
 
 
+@operation(
+    tags.ACCOUNTS,
+    answers={HTTPStatus.OK: Answer("The account.", UserAnswer, examples.USER)},
+    errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT},
+)
 async def get(request: web.Request) -> web.Response:
-    """The own account."""
+    """Shows the own account."""
     return _shown(request, await request.app[ACCOUNTS].users.get(own_id(request)))
 
 
+@operation(
+    tags.ACCOUNTS,
+    body=Body(_decoder, request_examples.PROFILES),
+    answers={HTTPStatus.OK: Answer("The account as it is now.", UserAnswer, examples.USER)},
+    errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT, **failures.NEW_ACCOUNT},
+)
 async def change(request: web.Request) -> web.Response:
-    """A new e-mail address, password or SMTP account. A new password makes every bearer token void."""
+    """Changes the own e-mail address, password or SMTP account.
+
+    A new password makes every bearer token void.
+    """
     user_id, wanted = own_id(request), await read(request, _decoder)
     return _shown(request, await request.app[ACCOUNTS].users.change(user_id, wanted, address=request.remote))
 
 
+@operation(
+    tags.ACCOUNTS,
+    answers={HTTPStatus.OK: Answer("The new secret.", SecretAnswer, examples.SECRET)},
+    errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT, HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS},
+)
 async def rotate_webhook_secret(request: web.Request) -> web.Response:
-    """A new signing secret, shown this once; the one before signs too for a day."""
+    """Makes a new secret that signs webhooks.
+
+    It is shown this once; the one before signs too for a day.
+    """
     made = await request.app[ACCOUNTS].users.rotate_webhook_secret(own_id(request))
     return answer(SecretAnswer(secret=made.secret, previous_until=made.previous_until), headers=NOT_KEPT)
 
@@ -39,7 +64,7 @@ def own_id(request: web.Request) -> UUID:
     """Whose account it is. Raises RequestError for the operator."""
     user_id = principal(request).user_id
     if user_id is None:
-        raise RequestError(HTTPStatus.NOT_FOUND, "the operator has no account; log in to one")
+        raise RequestError(HTTPStatus.NOT_FOUND, NO_ACCOUNT)
     return user_id
 
 

@@ -1,7 +1,9 @@
 """Messages: hand in one or many, look up, list, cancel, retry."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from aiohttp import hdrs, web
@@ -11,6 +13,8 @@ from api.auth import principal
 from api.body import answer, fault_of, read
 from api.identifiers import parse_id
 from api.listing import parse_page
+from api.openapi import examples, parameters, request_examples, tags
+from api.openapi.operation import Answer, Body, operation
 from api.problems import Fault, InvalidError, RequestError
 from api.resources import INTAKE, QUEUE_NAMES, SETTINGS, STORE
 from api.schemas import (
@@ -41,10 +45,26 @@ _NOT_RETRIED: Final = {
     Status.PENDING: "it waits for its first try",
 }
 _CHANGING: Final = "it changed meanwhile; look again"
+NO_MESSAGE: Final = "there is no such message"
+
+_CREATED: Final = {
+    hdrs.LOCATION: "The path of the message.",
+    idempotency.REPLAYED_HEADER: "`true` where an earlier request with the same key made it.",
+}
+_CREATED_BATCH: Final = {idempotency.REPLAYED_HEADER: _CREATED[idempotency.REPLAYED_HEADER]}
 
 
+@operation(
+    tags.MESSAGES,
+    body=Body(_message_decoder, request_examples.MESSAGES),
+    parameters=(parameters.IDEMPOTENCY_KEY,),
+    answers={HTTPStatus.CREATED: Answer("It is kept.", MessageAnswer, examples.MESSAGE, headers=_CREATED)},
+)
 async def create(request: web.Request) -> web.Response:
-    """Keeps one message; answered when it is committed."""
+    """Keeps one message.
+
+    Answered when it is committed; from then on it is delivered, or cancelled for a reason that it shows.
+    """
     wanted = await read(request, _message_decoder)
     key = idempotency.key_of(request, wanted)
     try:
@@ -62,19 +82,44 @@ async def create(request: web.Request) -> web.Response:
     return replay
 
 
+@operation(
+    tags.MESSAGES,
+    body=Body(_batch_decoder, request_examples.BATCH),
+    parameters=(parameters.IDEMPOTENCY_KEY,),
+    answers={HTTPStatus.CREATED: Answer("All of them are kept.", BatchAnswer, examples.BATCH, headers=_CREATED_BATCH)},
+)
 async def create_batch(request: web.Request) -> web.Response:
-    """Keeps all messages of a batch in one commit, or none."""
-    idempotency.refuse_key(request)
+    """Keeps many messages, or none.
+
+    They come in one commit. Where one is wrong none is kept, and `errors` names what is wrong with each.
+    """
     batch = await read(request, _batch_decoder)
-    messages = await _messages(request, batch)
-    await _store(request).insert(messages)
-    return answer(
-        BatchAnswer(accepted=len(messages), ids=[message.id for message in messages]), status=HTTPStatus.CREATED
-    )
+    keys = idempotency.batch_keys_of(request, batch)
+    try:
+        messages = await _messages(request, batch)
+    except InvalidError:
+        # As with a single message: the first answer stands.
+        if keys is None or (replay := await _replay_batch(request, keys)) is None:
+            raise
+        return replay
+    if await _store(request).insert(messages, keys):
+        return _created_batch([message.id for message in messages])
+    replay = await _replay_batch(request, keys) if keys is not None else None
+    if replay is None:
+        raise StoreUnavailableError("the idempotency key has just been forgotten")
+    return replay
 
 
+@operation(
+    tags.MESSAGES,
+    parameters=(*parameters.MESSAGE_FILTER, *parameters.PLACE),
+    answers={HTTPStatus.OK: Answer("A page.", MessageList, examples.MESSAGES)},
+)
 async def list_page(request: web.Request) -> web.Response:
-    """A page of messages, newest first."""
+    """Lists messages, newest first.
+
+    Users see their own, admins all.
+    """
     page = parse_page(request.query, principal(request).scope)
     found = await _store(request).list(page.filter, before=page.before, limit=page.limit + 1)
     shown = found[: page.limit]
@@ -86,33 +131,60 @@ async def list_page(request: web.Request) -> web.Response:
     )
 
 
+@operation(
+    tags.MESSAGES,
+    parameters=(parameters.MESSAGE_ID,),
+    answers={HTTPStatus.OK: Answer("The message.", MessageAnswer, examples.MESSAGE)},
+    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
+)
 async def get(request: web.Request) -> web.Response:
-    """One message."""
-    return answer(MessageAnswer.of(await _find(request)))
+    """Shows one message."""
+    return answer(MessageAnswer.of(await find(request)))
 
 
+@operation(
+    tags.MESSAGES,
+    parameters=(parameters.MESSAGE_ID,),
+    answers={HTTPStatus.OK: Answer("The tries.", AttemptList, examples.ATTEMPTS)},
+    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
+)
 async def attempts(request: web.Request) -> web.Response:
-    """The tries of one message, oldest first."""
-    made = await _store(request).attempts(await _find(request))
+    """Lists the tries of one message, oldest first."""
+    made = await _store(request).attempts(await find(request))
     return answer(AttemptList(attempts=[AttemptAnswer.of(attempt) for attempt in made]))
 
 
+@operation(
+    tags.MESSAGES,
+    parameters=(parameters.MESSAGE_ID,),
+    answers={HTTPStatus.OK: Answer("It is cancelled.", MessageAnswer, examples.CANCELLED)},
+    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE, HTTPStatus.CONFLICT: _NOT_CANCELLED[Status.SENT]},
+)
 async def cancel(request: web.Request) -> web.Response:
-    """Cancels a waiting message; one that is cancelled already stays as it is."""
-    message = await _find(request)
+    """Cancels a waiting message.
+
+    One that is cancelled already stays as it is; one that is on its way cannot be called back.
+    """
+    message = await find(request)
     if message.status is not Status.CANCELLED:
-        message = await _store(request).cancel(message.id) or await _find(request)
+        message = await _store(request).cancel(message.id) or await find(request)
     if message.status is not Status.CANCELLED:
         raise RequestError(HTTPStatus.CONFLICT, _NOT_CANCELLED.get(message.status, _CHANGING))
     return answer(MessageAnswer.of(message))
 
 
+@operation(
+    tags.MESSAGES,
+    parameters=(parameters.MESSAGE_ID,),
+    answers={HTTPStatus.OK: Answer("It is due now.", MessageAnswer, examples.MESSAGE)},
+    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE, HTTPStatus.CONFLICT: _NOT_RETRIED[Status.PENDING]},
+)
 async def retry(request: web.Request) -> web.Response:
     """Starts a cancelled message anew, or makes a failed one due now."""
-    message = await _find(request)
+    message = await find(request)
     retried = await _store(request).retry(message.id)
     if retried is None:
-        raise RequestError(HTTPStatus.CONFLICT, _NOT_RETRIED.get((await _find(request)).status, _CHANGING))
+        raise RequestError(HTTPStatus.CONFLICT, _NOT_RETRIED.get((await find(request)).status, _CHANGING))
     return answer(MessageAnswer.of(retried))
 
 
@@ -155,6 +227,19 @@ async def _replay(request: web.Request, key: IdempotencyKey) -> web.Response | N
     return None if message is None else _created(MessageAnswer.of(message), replayed=True)
 
 
+async def _replay_batch(request: web.Request, keys: Sequence[IdempotencyKey]) -> web.Response | None:
+    ids = await idempotency.earlier_batch(_store(request), keys, principal(request).user_id)
+    return None if ids is None else _created_batch(ids, replayed=True)
+
+
+def _created_batch(ids: Sequence[UUID], *, replayed: bool = False) -> web.Response:
+    return answer(
+        BatchAnswer(accepted=len(ids), ids=ids),
+        status=HTTPStatus.CREATED,
+        headers={idempotency.REPLAYED_HEADER: "true"} if replayed else None,
+    )
+
+
 def _created(message: MessageAnswer, *, replayed: bool = False) -> web.Response:
     headers: dict[str, str] = {hdrs.LOCATION: f"/api/v1/messages/{message.id}"}
     if replayed:
@@ -162,12 +247,12 @@ def _created(message: MessageAnswer, *, replayed: bool = False) -> web.Response:
     return answer(message, status=HTTPStatus.CREATED, headers=headers)
 
 
-async def _find(request: web.Request) -> Message:
+async def find(request: web.Request) -> Message:
     """The message that the path names. Raises RequestError where there is none to show."""
     message_id = parse_id(request.match_info["id"])
     message = None if message_id is None else await _store(request).get(message_id)
     if message is None or not principal(request).may_see(message.user_id):
-        raise RequestError(HTTPStatus.NOT_FOUND, "there is no such message")
+        raise RequestError(HTTPStatus.NOT_FOUND, NO_MESSAGE)
     return message
 
 

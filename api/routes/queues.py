@@ -9,6 +9,8 @@ from aiohttp import hdrs, web
 
 from api.auth import require_admin
 from api.body import answer, read
+from api.openapi import examples, parameters, request_examples, tags
+from api.openapi.operation import Access, Answer, Body, operation
 from api.problems import Fault, InvalidError, RequestError
 from api.resources import STORE
 from api.schemas import QueueList, QueueRequest
@@ -18,20 +20,43 @@ from tidings.model import Queue
 _decoder: Final = msgspec.json.Decoder(QueueRequest)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 """As the table `queues` has it."""
+_NO_QUEUE: Final = "there is no such queue"
 
 
+@operation(tags.QUEUES, answers={HTTPStatus.OK: Answer("All queues.", QueueList, examples.QUEUES)})
 async def list_all(request: web.Request) -> web.Response:
-    """All queues, by name."""
+    """Lists all queues, by name."""
     return answer(QueueList(queues=await _store(request).list()))
 
 
+@operation(
+    tags.QUEUES,
+    parameters=(parameters.QUEUE_NAME,),
+    answers={HTTPStatus.OK: Answer("The queue.", Queue, examples.QUEUE)},
+    errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
+)
 async def get(request: web.Request) -> web.Response:
-    """One queue."""
+    """Shows one queue."""
     return answer(_existing(await _store(request).get(_known_form(request))))
 
 
+@operation(
+    tags.QUEUES,
+    access=Access.ADMINS,
+    parameters=(parameters.NEW_QUEUE_NAME,),
+    body=Body(_decoder, request_examples.QUEUES),
+    answers={
+        HTTPStatus.OK: Answer("Its pace is set.", Queue, examples.QUEUE),
+        HTTPStatus.CREATED: Answer(
+            "It is made.", Queue, examples.QUEUE, headers={hdrs.LOCATION: "The path of the queue."}
+        ),
+    },
+)
 async def put(request: web.Request) -> web.Response:
-    """Makes a queue, or sets the pace of one."""
+    """Makes a queue, or sets the pace of one.
+
+    With an interval, at most `batch_size` messages go in each; without, every message goes as soon as it is due.
+    """
     require_admin(request)
     name = request.match_info["name"]
     wanted = await read(request, _decoder)
@@ -46,13 +71,30 @@ async def put(request: web.Request) -> web.Response:
     return answer(queue, status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/queues/{name}"})
 
 
+@operation(
+    tags.QUEUES,
+    access=Access.ADMINS,
+    parameters=(parameters.QUEUE_NAME,),
+    answers={HTTPStatus.OK: Answer("Its messages go.", Queue, examples.QUEUE)},
+    errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
+)
 async def start(request: web.Request) -> web.Response:
-    """Lets a queue's messages go."""
+    """Starts a queue: its messages go."""
     return await _set_active(request, active=True)
 
 
+@operation(
+    tags.QUEUES,
+    access=Access.ADMINS,
+    parameters=(parameters.QUEUE_NAME,),
+    answers={HTTPStatus.OK: Answer("Its messages wait.", Queue, examples.STOPPED_QUEUE)},
+    errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
+)
 async def stop(request: web.Request) -> web.Response:
-    """Holds a queue's messages back; what is on its way goes on."""
+    """Stops a queue: its messages wait.
+
+    What is on its way goes on.
+    """
     return await _set_active(request, active=False)
 
 
@@ -72,7 +114,7 @@ def _known_form(request: web.Request) -> str:
 
 def _existing(queue: Queue | None) -> Queue:
     if queue is None:
-        raise RequestError(HTTPStatus.NOT_FOUND, "there is no such queue")
+        raise RequestError(HTTPStatus.NOT_FOUND, _NO_QUEUE)
     return queue
 
 

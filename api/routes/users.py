@@ -15,6 +15,8 @@ from api.auth import require_admin
 from api.body import answer, read
 from api.identifiers import parse_id
 from api.listing import parse_place
+from api.openapi import examples, failures, parameters, request_examples, tags
+from api.openapi.operation import Access, Answer, Body, operation
 from api.resources import ACCOUNTS, SETTINGS
 from tidings.accounts import User
 
@@ -22,8 +24,14 @@ _new_decoder: Final = msgspec.json.Decoder(NewUser)
 _change_decoder: Final = msgspec.json.Decoder(UserChange)
 
 
+@operation(
+    tags.USERS,
+    access=Access.ADMINS,
+    parameters=parameters.PLACE,
+    answers={HTTPStatus.OK: Answer("A page.", UserList, examples.USERS)},
+)
 async def list_page(request: web.Request) -> web.Response:
-    """A page of users, oldest first."""
+    """Lists users, oldest first."""
     require_admin(request)
     after, limit = parse_place(request.query)
     found = await _users(request).page(after=after, limit=limit + 1)
@@ -36,20 +44,46 @@ async def list_page(request: web.Request) -> web.Response:
     )
 
 
+@operation(
+    tags.USERS,
+    access=Access.ADMINS,
+    body=Body(_new_decoder, request_examples.USERS),
+    answers={
+        HTTPStatus.CREATED: Answer(
+            "It is made.", UserAnswer, examples.USER, headers={hdrs.LOCATION: "The path of the user."}
+        )
+    },
+    errors={**failures.TAKEN, HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS},
+)
 async def create(request: web.Request) -> web.Response:
-    """An account, whether registration is open or not."""
+    """Makes an account, whether registration is open or not."""
     require_admin(request)
     user = await _users(request).create(await read(request, _new_decoder))
     return answer(_shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/users/{user.id}"})
 
 
+@operation(
+    tags.USERS,
+    access=Access.ADMINS,
+    parameters=(parameters.USER_ID,),
+    answers={HTTPStatus.OK: Answer("The user.", UserAnswer, examples.USER)},
+    errors={HTTPStatus.NOT_FOUND: NoSuchUserError().detail},
+)
 async def get(request: web.Request) -> web.Response:
-    """One user."""
+    """Shows one user."""
     return answer(_shown(request, await _users(request).get(named_id(request))))
 
 
+@operation(
+    tags.USERS,
+    access=Access.ADMINS,
+    parameters=(parameters.USER_ID,),
+    body=Body(_change_decoder, request_examples.USER_CHANGES),
+    answers={HTTPStatus.OK: Answer("The user as it is now.", UserAnswer, examples.USER)},
+    errors={HTTPStatus.NOT_FOUND: NoSuchUserError().detail},
+)
 async def change(request: web.Request) -> web.Response:
-    """A user's role or channels."""
+    """Changes a user's role or channels."""
     user_id = named_id(request)
     return answer(_shown(request, await _users(request).allow(user_id, await read(request, _change_decoder))))
 

@@ -91,6 +91,7 @@ def children(pid: int) -> list[int]:
 async def test_the_demo_delivers_fifteen_messages_and_ctrl_c_leaves_nothing(data_dir: Path) -> None:
     async with up(data_dir, "--demo") as running:
         url = await running.url()
+        assert f"dashboard: {url}/  (open to this machine" in await running.says("dashboard")
         await running.says("all 15 sample messages are delivered")
         async with ApiClient(url) as api:
             page = await api.get("/api/v1/messages", {"status": "sent"})

@@ -1,4 +1,4 @@
-"""A client that knows what every answer of the API must look like."""
+"""A client that knows what every answer of the API must look like: as the API's own document has it."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +11,8 @@ import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
+
+from tests.integration.api import described
 
 MESSAGE: Mapping[str, Any] = {"channel": "sms", "recipient": "+905551111111", "content": "Hello"}
 JSON = {"Content-Type": "application/json"}
@@ -57,6 +59,7 @@ class Api:
             skip_auto_headers=["Content-Type"],
         ) as response:
             answer = Answer(response.status, response.headers, msgspec.json.decode(await response.read() or b"{}"))
+            described.check(method, response.url.path, response.status, response.content_type, answer.body)
             if response.status >= 400 and not (path.startswith("/health") and response.status == 503):
                 assert response.content_type == "application/problem+json"
                 assert answer.body["status"] == response.status

@@ -77,7 +77,56 @@ async def test_a_key_must_be_visible(api: Api) -> None:
     assert await api.all_messages() == []
 
 
-async def test_a_batch_keeps_no_key_and_says_so(api: Api) -> None:
-    answer = await api.post("/api/v1/messages/batch", {"messages": [MESSAGE]}, **{KEY: "k1"})
+BATCH = "/api/v1/messages/batch"
+
+
+def batch(*contents: str) -> dict[str, object]:
+    return {"messages": [{**MESSAGE, "content": content} for content in contents]}
+
+
+async def test_the_same_batch_again_is_the_same_messages(api: Api) -> None:
+    first = await api.post(BATCH, batch("a", "b", "a"), **{KEY: "k1"})
+    again = await api.post(BATCH, batch("a", "b", "a"), **{KEY: "k1"})
+    assert (first.status, again.status) == (201, 201)
+    assert again.body == first.body
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    kept = {message["id"]: message["content"] for message in await api.all_messages()}
+    assert [kept[message_id] for message_id in first.body["ids"]] == ["a", "b", "a"]
+    assert len(kept) == 3
+
+
+async def test_another_batch_under_the_same_key_is_refused(api: Api) -> None:
+    await api.post(BATCH, batch("a", "b"), **{KEY: "k1"})
+    answer = await api.post(BATCH, batch("a", "c"), **{KEY: "k1"})
     assert (answer.status, answer.faults) == (422, [(None, KEY)])
-    assert await api.all_messages() == []
+    assert len(await api.all_messages()) == 2
+
+
+async def test_the_keys_of_batches_and_of_single_messages_are_apart(api: Api) -> None:
+    await post(api, "k1")
+    assert (await api.post(BATCH, batch("a"), **{KEY: "k1"})).status == 201
+    assert len(await api.all_messages()) == 2
+
+
+async def test_many_batches_at_once_are_one(api: Api) -> None:
+    answers = await asyncio.gather(*(api.post(BATCH, batch("a", "b"), **{KEY: "k1"}) for _ in range(10)))
+    assert {answer.status for answer in answers} == {201}
+    assert len({tuple(answer.body["ids"]) for answer in answers}) == 1
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+    assert len(await api.all_messages()) == 2
+
+
+async def test_the_first_answer_to_a_batch_stands_when_it_has_become_late(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await api.post(BATCH, batch("a", "b"), **{KEY: "k1"})
+    monkeypatch.setattr("api.validation._expires_at", lambda _, __, faults: faults.update(expires_at="late"))
+    again = await api.post(BATCH, batch("a", "b"), **{KEY: "k1"})
+    assert (again.status, again.body) == (201, first.body)
+    assert (await api.post(BATCH, batch("a", "b"), **{KEY: "k2"})).status == 422
+
+
+async def test_a_refused_batch_keeps_no_key(api: Api) -> None:
+    assert (await api.post(BATCH, {"messages": [{**MESSAGE, "recipient": "nobody"}]}, **{KEY: "k1"})).status == 422
+    assert (await api.post(BATCH, batch("a"), **{KEY: "k1"})).status == 201

@@ -44,13 +44,22 @@ ROUTES: Final[Mapping[str, Business]] = {
     "GET /health": Business.EVERYBODYS,
     "GET /health/live": Business.EVERYBODYS,
     "GET /health/ready": Business.EVERYBODYS,
+    "GET /openapi.json": Business.EVERYBODYS,
+    "GET /swagger": Business.EVERYBODYS,
+    "GET /swagger/doc.json": Business.EVERYBODYS,
+    "GET /swagger/{name}": Business.EVERYBODYS,
     "POST /api/v1/messages": Business.OWN,
     "GET /api/v1/messages": Business.OWN,
     "POST /api/v1/messages/batch": Business.OWN,
+    "POST /api/v1/messages/cancel": Business.OWN,
+    "POST /api/v1/messages/retry": Business.OWN,
     "GET /api/v1/messages/{id}": Business.ONE_THING,
     "GET /api/v1/messages/{id}/attempts": Business.ONE_THING,
+    "GET /api/v1/messages/{id}/explain": Business.ONE_THING,
     "POST /api/v1/messages/{id}/cancel": Business.ONE_THING,
     "POST /api/v1/messages/{id}/retry": Business.ONE_THING,
+    "GET /api/v1/overview": Business.ADMINS,
+    "GET /api/v1/overview/events": Business.ADMINS,
     "GET /api/v1/queues": Business.SHARED,
     "GET /api/v1/queues/{name}": Business.SHARED,
     "PUT /api/v1/queues/{name}": Business.ADMINS,
@@ -104,6 +113,8 @@ WEBHOOK: Final = {"channel": "webhook", "recipient": "https://example.com/bobs",
 BODIES: Final[Mapping[str, Any]] = {
     "POST /api/v1/messages": WEBHOOK,
     "POST /api/v1/messages/batch": {"messages": [WEBHOOK]},
+    "POST /api/v1/messages/cancel": {"all": True},
+    "POST /api/v1/messages/retry": {"all": True},
     "PUT /api/v1/queues/{name}": {"active": False},
     "PATCH /api/v1/me": {"smtp": None},
     "POST /api/v1/api-keys": {"name": "bob's"},
@@ -187,7 +198,10 @@ async def ask(session: aiohttp.ClientSession, who: Person, method: str, path: st
     headers = {"Authorization": f"Bearer {who.credential}", **(JSON if body else {})}
     data = None if body is None else msgspec.json.encode(body)
     async with session.request(method, who.api.url.join(URL(path)), data=data, headers=headers) as response:
-        return response.status, f"{dict(response.headers)} {await response.text()}"
+        # A stream has no end.
+        stream = response.content_type == "text/event-stream"
+        said = (await response.content.readuntil(b"\n\n")).decode() if stream else await response.text()
+        return response.status, f"{dict(response.headers)} {said}"
 
 
 async def everything_but(store: Store, user_id: UUID | None) -> list[list[str]]:

@@ -1,0 +1,66 @@
+"""The cookie of a page: a bearer token that no script can read.
+
+Scripts cannot send it on behalf of other sites either. `SameSite=Strict` keeps it from pages of other sites; a page on
+another port of the same host counts as the same site, though, so the browser's own word on where a request comes from
+is asked too. Programs have no cookie and are not concerned.
+"""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from api.problems import RequestError
+
+NAME: Final = "tidings_session"
+_SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+
+
+def token_of(request: web.Request) -> str | None:
+    """The token that the request's cookie holds."""
+    return request.cookies.get(NAME)
+
+
+def put(response: web.Response, token: str, *, life: timedelta, request: web.Request) -> None:
+    """Gives the token to the browser, for as long as it is good."""
+    response.set_cookie(
+        NAME,
+        token,
+        max_age=int(life.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="Strict",
+        secure=_came_by_https(request),
+    )
+
+
+def remove(response: web.Response, *, request: web.Request) -> None:
+    """Makes the browser forget it."""
+    response.del_cookie(NAME, path="/", httponly=True, samesite="Strict", secure=_came_by_https(request))
+
+
+def require_own_page(request: web.Request) -> None:
+    """Raises RequestError for a change that a page of ours did not ask for.
+
+    `Sec-Fetch-Site` says so wherever the connection can be trusted (https, this machine); elsewhere `Origin` does.
+    """
+    if request.method in _SAFE_METHODS:
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    if site != "same-origin" if site is not None else _origin(request) != request.host:
+        raise RequestError(HTTPStatus.FORBIDDEN, "with the dashboard's cookie only its own pages may change anything")
+
+
+def _origin(request: web.Request) -> str | None:
+    """The host and port of the page that asks; None where the browser does not tell."""
+    try:
+        return urlsplit(request.headers.get(hdrs.ORIGIN, "")).netloc or None
+    except ValueError:
+        return None
+
+
+def _came_by_https(request: web.Request) -> bool:
+    # A proxy's word is enough here: whoever makes it up only keeps the cookie off plain http.
+    return request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"

@@ -1,0 +1,62 @@
+"""Logging in and out of the dashboard, with the same accounts and limits as everywhere.
+
+In play: one cookie (`api.dashboard.cookie`) with the token that `POST /api/v1/tokens` would have answered. Nothing is
+kept on this side: logging out takes the cookie away, and the token ends by itself, or with a new password.
+"""
+
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from aiohttp import hdrs, web
+
+from api.accounts.schemas import LoginRequest
+from api.auth import principal
+from api.body import answer, read
+from api.dashboard import cookie
+from api.openapi.operation import Access, page
+from api.resources import ACCOUNTS
+from api.routes.accounts import NOT_KEPT
+from tidings.accounts import Role
+from tidings.model import utc_now
+
+_decoder: Final = msgspec.json.Decoder(LoginRequest)
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """Who looks at the dashboard."""
+
+    email: str | None
+    """Null: the operator on this machine, who needs no account yet."""
+    role: Role
+
+
+@page(access=Access.MEMBERS)
+async def get(request: web.Request) -> web.Response:
+    """Who one is; 401 where that is nobody, who then has to log in."""
+    who = principal(request)
+    email = None if who.user_id is None else (await request.app[ACCOUNTS].users.get(who.user_id)).email
+    return answer(Session(email=email, role=who.role), headers=NOT_KEPT)
+
+
+@page(access=Access.EVERYBODY)
+async def log_in(request: web.Request) -> web.Response:
+    """Takes an e-mail address and a password, and gives the browser a cookie."""
+    cookie.require_own_page(request)
+    wanted = await read(request, _decoder)
+    login = await request.app[ACCOUNTS].logins.log_in(
+        email=wanted.email, password=wanted.password, address=request.remote
+    )
+    session = Session(email=login.user.email, role=login.user.role)
+    response = answer(session, status=HTTPStatus.CREATED, headers=NOT_KEPT)
+    cookie.put(response, login.token, life=login.expires_at - utc_now(), request=request)
+    return response
+
+
+@page(access=Access.EVERYBODY)
+async def log_out(request: web.Request) -> web.Response:
+    """Takes the cookie back, whether it was good or not."""
+    cookie.require_own_page(request)
+    response = web.Response(status=HTTPStatus.NO_CONTENT, headers={hdrs.CACHE_CONTROL: "no-store"})
+    cookie.remove(response, request=request)
+    return response

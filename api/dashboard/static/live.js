@@ -1,0 +1,41 @@
+// The figures, as the server sends them: one connection for the page, closed while nobody looks at it.
+
+const EVENTS = "/api/v1/overview/events";
+const PATIENCE_MS = 3000;
+
+export function follow({ figures, state }) {
+  // Calls `figures` with each overview, and `state` with "live" or "lost". Answers a function that ends it.
+  let source = null;
+  let timer;
+
+  function connect() {
+    source = new EventSource(EVENTS);
+    source.addEventListener("overview", (event) => {
+      state("live");
+      figures(JSON.parse(event.data));
+    });
+    source.addEventListener("error", () => {
+      state("lost");
+      // The browser tries again by itself, but not after an answer that is no stream.
+      if (source?.readyState === EventSource.CLOSED) timer = setTimeout(again, PATIENCE_MS);
+    });
+  }
+
+  function disconnect() {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+  }
+
+  function again() {
+    disconnect();
+    if (!document.hidden) connect();
+  }
+
+  document.addEventListener("visibilitychange", again);
+  again();
+  return () => {
+    document.removeEventListener("visibilitychange", again);
+    disconnect();
+  };
+}

@@ -1,0 +1,117 @@
+// The page: finds out who is there, draws the view that the address names, and hands it the live figures.
+
+import { ask } from "./api.js";
+import { drawFrame } from "./frame.js";
+import { merge } from "./history.js";
+import { follow } from "./live.js";
+import { attempt } from "./notes.js";
+import { fault } from "./parts.js";
+import { route } from "./router.js";
+import { html, render } from "./vendor/lit-html/lit-html.js";
+import { consumers } from "./views/consumers.js";
+import { login } from "./views/login.js";
+import { message } from "./views/message.js";
+import { messages } from "./views/messages.js";
+import { overview } from "./views/overview.js";
+import { queues } from "./views/queues.js";
+
+const main = document.getElementById("main");
+const state = { who: null, view: null, key: "", name: "", pulse: "connecting", figures: null };
+const VIEWS = { admin: { overview, messages, queues, consumers }, user: { messages, queues } };
+const REFRESH_MS = 10_000;
+let unfollow = () => {};
+
+function frame() {
+  drawFrame({ views: state.who ? Object.keys(VIEWS[state.who.role]) : [], view: state.name, who: state.who, pulse: state.pulse, logOut });
+}
+
+function show() {
+  const wanted = route();
+  const views = VIEWS[state.who.role];
+  const name = wanted.name in views ? wanted.name : Object.keys(views)[0];
+  const key = `${name}/${wanted.id}`;
+  if (key !== state.key) {
+    const moved = state.key !== "";
+    state.view?.close();
+    const make = name === "messages" && wanted.id ? message : views[name];
+    state.view = make(fresh(), state.who);
+    Object.assign(state, { key, name });
+    if (moved) {
+      scrollTo(0, 0);
+      main.focus({ preventScroll: true });
+    }
+  }
+  document.title = `${state.view.title} · tidings`;
+  state.view.show(wanted);
+  if (state.figures) state.view.live(state.figures);
+  frame();
+}
+
+function fresh() {
+  // A place of its own for each view: what one still waits for when it is left cannot be drawn over the next.
+  const place = document.createElement("div");
+  main.replaceChildren(place);
+  return place;
+}
+
+function enter(who) {
+  Object.assign(state, { who, key: "", pulse: "connecting" });
+  unfollow = who.role === "admin" ? followFigures() : refreshSlowly();
+  show();
+}
+
+function refreshSlowly() {
+  // The figures tell of everybody's messages, so only admins have them; a user's views look again by themselves.
+  const timer = setInterval(() => document.hidden || state.view.refresh?.(), REFRESH_MS);
+  return () => clearInterval(timer);
+}
+
+function followFigures() {
+  return follow({
+    figures(figures) {
+      state.figures = { ...figures, history: merge(state.figures?.history, figures.history) };
+      state.view.live(state.figures);
+    },
+    state(pulse) {
+      if (pulse === state.pulse) return;
+      state.pulse = pulse;
+      frame();
+    },
+  });
+}
+
+function leave() {
+  unfollow();
+  state.view?.close();
+  Object.assign(state, { who: null, view: null, key: "", name: "", figures: null });
+  frame();
+  document.title = "Log in · tidings";
+  login(fresh(), enter);
+}
+
+async function logOut() {
+  if (await attempt(() => ask("/dashboard/session", { method: "DELETE" }))) leave();
+}
+
+async function start() {
+  try {
+    enter(await ask("/dashboard/session"));
+  } catch (problem) {
+    if (problem.status === 401) return leave();
+    render(html`${fault(problem)}<p class="actions"><button @click=${() => location.reload()}>Try again</button></p>`, fresh());
+  }
+}
+
+addEventListener("hashchange", () => state.who && show());
+addEventListener("logged-out", () => state.who && leave());
+addEventListener("theme", () => {
+  frame();
+  if (state.view && state.figures) state.view.live(state.figures);
+});
+document.getElementById("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+
+frame();
+start();

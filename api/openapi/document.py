@@ -1,0 +1,212 @@
+"""The document: every route of the router, with what its handler says of itself."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from aiohttp import hdrs, web
+
+from api.openapi.failures import HEADERS, failures
+from api.openapi.operation import JSON, Access, Answer, Answers, Body, Operation, Parameter, Tag, check, operation_of
+from api.openapi.schemas import Schema, schemas_of
+from api.openapi.words import Words, words_on
+from tidings import __version__
+
+VERSION: Final = "3.1.1"
+
+_ABOUT: Final = """\
+tidings takes messages (text messages, webhooks, e-mail, log lines) now or for a later time, and delivers each one on
+time, once, with bounded retries.
+
+**Who asks** is shown by `Authorization: Bearer` with one of three: the token of a login (`POST /api/v1/tokens`), an API
+key (`POST /api/v1/api-keys`), or the operator's `API_KEY`. On a machine of one's own, where there is no `API_KEY` and
+are no accounts, nothing is needed.
+
+**Errors** are problem documents (RFC 9457): `detail` says in a sentence what is wrong, `errors` names each field.
+
+**Lists** come in pages: `next_cursor` of one page is the `cursor` of the next.
+
+**Times** are RFC 3339 with an offset, or Unix time in seconds or milliseconds; answers are in UTC.
+
+Below the API's own routes stand those of five older systems, whose clients go on working here: each has its own words
+for errors, too.
+"""
+_SECURITY_SCHEMES: Final = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The token of a login.",
+    },
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "tdg_",
+        "description": "An API key, or the operator's `API_KEY`.",
+    },
+}
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A route, with all that is told of it."""
+
+    method: str
+    path: str
+    operation: Operation
+    words: Words
+
+
+class Types:
+    """The types that the document tells of: each is asked for once to be collected, and then by place."""
+
+    def __init__(self, routes: list[Route]) -> None:
+        types = [described for route in routes for described in _types_of(route)]
+        schemas, self.components = schemas_of(types)
+        self._schemas = list(zip(types, schemas, strict=True))
+
+    def schema(self, wanted: Any) -> Schema:
+        """The schema of a type of a route."""
+        return next(schema for known, schema in self._schemas if known is wanted or known == wanted)
+
+
+class Document:
+    """What `/openapi.json` answers. Raises UndocumentedError for a route that says nothing of itself."""
+
+    def __init__(self, router: web.UrlDispatcher) -> None:
+        check(router)
+        self._router = router
+
+    def encode(self) -> bytes:
+        """The JSON."""
+        return self._encoded
+
+    @cached_property
+    def _encoded(self) -> bytes:
+        return msgspec.json.encode(self.content)
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """The document as it stands in JSON; made when it is first asked for."""
+        routes = list(_routes(self._router))
+        types = Types(routes)
+        paths: dict[str, dict[str, Any]] = defaultdict(dict)
+        for route in routes:
+            paths[route.path][route.method.lower()] = _operation(route, types)
+        return {
+            "openapi": VERSION,
+            "info": {
+                "title": "tidings",
+                "version": __version__,
+                "description": _ABOUT,
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "servers": [{"url": "/"}],
+            "tags": [{"name": tag.name, "description": tag.description} for tag in _tags(routes)],
+            "paths": paths,
+            "components": {"schemas": types.components, "securitySchemes": _SECURITY_SCHEMES},
+        }
+
+
+DOCUMENT: Final = web.AppKey("document", Document)
+
+
+def _routes(router: web.UrlDispatcher) -> Iterator[Route]:
+    for route in router.routes():
+        said = operation_of(route.handler)
+        # A GET brings a HEAD with it, of which there is nothing more to tell.
+        if said is not None and route.resource is not None and route.method != hdrs.METH_HEAD:
+            path = route.resource.canonical
+            yield Route(route.method, path, said, words_on(path))
+
+
+def _tags(routes: list[Route]) -> list[Tag]:
+    return list(dict.fromkeys(route.operation.tag for route in routes))
+
+
+def _types_of(route: Route) -> Iterator[Any]:
+    if route.operation.body is not None:
+        yield route.operation.body.described_as
+    yield from (parameter.type for parameter in route.operation.parameters)
+    yield from (answer.type for answer in route.operation.answers.values() if answer.type is not None)
+    yield route.words.type
+
+
+def _operation(route: Route, types: Types) -> dict[str, Any]:
+    said = route.operation
+    told: dict[str, Any] = {
+        "tags": [said.tag.name],
+        "operationId": said.name,
+        "summary": said.summary,
+        "security": [] if said.access is Access.EVERYBODY else [{name: []} for name in _SECURITY_SCHEMES],
+        "responses": {**_failures(route, types), **_answers(said.answers, types)},
+    }
+    if said.description:
+        told["description"] = said.description
+    if said.parameters:
+        told["parameters"] = [_parameter(parameter, types) for parameter in said.parameters]
+    if said.body is not None:
+        told["requestBody"] = _body(said.body, types)
+    told["responses"] = dict(sorted(told["responses"].items()))
+    return told
+
+
+def _parameter(parameter: Parameter, types: Types) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.where,
+        "required": parameter.where == "path",
+        "description": parameter.description,
+        "schema": types.schema(parameter.type),
+        "example": msgspec.to_builtins(parameter.example),
+    }
+
+
+def _body(body: Body, types: Types) -> dict[str, Any]:
+    examples = {name: {"value": value} for name, value in body.examples.items()}
+    return {"required": True, "content": {JSON: {"schema": types.schema(body.described_as), "examples": examples}}}
+
+
+def _answers(answers: Answers, types: Types) -> dict[str, Any]:
+    return {str(int(status)): _answer(answer, types) for status, answer in answers.items()}
+
+
+def _answer(answer: Answer, types: Types) -> dict[str, Any]:
+    shown = {"example": msgspec.to_builtins(answer.example)}
+    if answer.type is not None:
+        shown["schema"] = types.schema(answer.type)
+    content = {answer.media_type: shown, **{other: {"schema": {"type": "string"}} for other in answer.also}}
+    return _with_headers({"description": answer.description, "content": content}, answer.headers)
+
+
+def _failures(route: Route, types: Types) -> dict[str, Any]:
+    """The errors of a route, each with an example of every way in which it comes about."""
+    words, path = route.words, _example_path(route)
+    told: dict[HTTPStatus, list[str]] = defaultdict(list)
+    for status, details in failures(route.operation, route.method).items():
+        told[HTTPStatus(words.statuses.get(status, status))] += details
+    answers = {}
+    for status, details in told.items():
+        examples = {detail: {"value": msgspec.to_builtins(words.example(status, detail, path))} for detail in details}
+        content = {words.media_type: {"schema": types.schema(words.type), "examples": examples}}
+        answers[str(int(status))] = _with_headers(
+            {"description": status.phrase, "content": content}, HEADERS.get(status, {})
+        )
+    return answers
+
+
+def _with_headers(answer: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    if headers:
+        answer["headers"] = {
+            name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()
+        }
+    return answer
+
+
+def _example_path(route: Route) -> str:
+    path = route.path
+    for parameter in route.operation.parameters:
+        path = path.replace(f"{{{parameter.name}}}", str(parameter.example))
+    return path

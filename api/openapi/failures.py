@@ -1,0 +1,77 @@
+"""The errors that a route has without saying so: they come with a credential, a body, or parameters."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from aiohttp import hdrs
+
+from api.accounts.errors import BusyError, EmailInUseError, NoSecretKeysError, TooManyLoginsError
+from api.openapi.operation import Access, Body, Errors, Operation
+
+NO_CREDENTIAL: Final = "this needs Authorization: Bearer"
+FOREIGN_PAGE: Final = "without API_KEY pages of other sites may not change anything"
+NOT_ADMIN: Final = "this is for an admin to do"
+AWAY: Final = "the store does not answer at present"
+NOT_JSON: Final = "the body is not JSON: invalid character (byte 0)"
+NOT_WHOLE: Final = "the body did not arrive whole"
+TOO_LARGE: Final = "the body is larger than 1048576 bytes"
+LIMIT: Final = "limit must be a whole number from 1 to 500"
+ANOTHER_TYPE: Final = "the body must be application/json, in UTF-8"
+
+NO_SECRET_KEYS: Final = NoSecretKeysError().detail
+
+TAKEN: Final[Errors] = {HTTPStatus.CONFLICT: EmailInUseError().detail}
+PASSWORD_CHECK: Final[Errors] = {
+    HTTPStatus.TOO_MANY_REQUESTS: TooManyLoginsError(60).detail,
+    HTTPStatus.SERVICE_UNAVAILABLE: BusyError().detail,
+}
+"""Of whatever checks a password or makes one."""
+NEW_ACCOUNT: Final[Errors] = {**TAKEN, **PASSWORD_CHECK}
+
+HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
+    HTTPStatus.UNAUTHORIZED: {hdrs.WWW_AUTHENTICATE: "How to show who asks (RFC 9110, section 11.6.1)."},
+    HTTPStatus.TOO_MANY_REQUESTS: {hdrs.RETRY_AFTER: "Seconds after which it is worth trying again."},
+    HTTPStatus.SERVICE_UNAVAILABLE: {hdrs.RETRY_AFTER: "Seconds after which it is worth trying again."},
+}
+"""What comes with an error of a status."""
+
+
+def failures(operation: Operation, method: str) -> dict[HTTPStatus, list[str]]:
+    """What is wrong, by status: what each kind of request can meet, and what the operation says of itself."""
+    said: dict[HTTPStatus, list[str]] = defaultdict(list)
+    for status, detail in (*_of_its_kind(operation, method), *operation.errors.items()):
+        said[status].append(detail)
+    return {status: said[status] for status in sorted(said)}
+
+
+def _of_its_kind(operation: Operation, method: str) -> Iterator[tuple[HTTPStatus, str]]:
+    if operation.access is not Access.EVERYBODY:
+        yield HTTPStatus.UNAUTHORIZED, NO_CREDENTIAL
+        yield HTTPStatus.SERVICE_UNAVAILABLE, AWAY
+    if operation.access is Access.ADMINS:
+        yield HTTPStatus.FORBIDDEN, NOT_ADMIN
+    if method != hdrs.METH_GET:
+        yield HTTPStatus.FORBIDDEN, FOREIGN_PAGE
+    if operation.body is not None:
+        yield HTTPStatus.BAD_REQUEST, NOT_JSON
+        yield HTTPStatus.BAD_REQUEST, NOT_WHOLE
+        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE
+        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE, ANOTHER_TYPE
+        yield from ((HTTPStatus.UNPROCESSABLE_ENTITY, detail) for detail in _unfit(operation.body))
+    if any(parameter.name == "limit" for parameter in operation.parameters):
+        yield HTTPStatus.UNPROCESSABLE_ENTITY, LIMIT
+
+
+def _unfit(body: Body) -> Iterator[str]:
+    """What is said of JSON that does not fit; none, where the handler has words of its own for it."""
+    if body.type is not None:
+        return
+    struct = body.decoder.type
+    required = [field.encode_name for field in msgspec.structs.fields(struct) if field.required]
+    if required:
+        yield f"{required[0]} is missing"
+    if struct.__struct_config__.forbid_unknown_fields:
+        yield "colour is unknown"

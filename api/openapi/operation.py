@@ -1,0 +1,201 @@
+"""What a handler says of itself, next to its code, for the document at `/openapi.json`.
+
+    @operation(
+        MESSAGES,
+        body=Body(_decoder, {"a text message": {"channel": "sms", "recipient": "+905551111111", "content": "Hello"}}),
+        answers={HTTPStatus.CREATED: Answer("It is kept.", MessageAnswer, examples.MESSAGE)},
+        errors={HTTPStatus.CONFLICT: "it was sent already"},
+    )
+    async def create(request: web.Request) -> web.Response:
+        \"\"\"Keeps one message.
+
+        Answered when it is committed.
+        \"\"\"
+
+The first line of the docstring is the summary, what follows is the description. Errors that come with a credential, a
+body or parameters (400, 401, 403, 413, 415, 422, 503) are added by `api.openapi.failures`. A handler that says nothing
+of itself cannot be routed: `check` refuses it when the application is made.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+JSON: Final = "application/json"
+TEXT: Final = "text/plain"
+
+_VARIABLE: Final = re.compile(r"\{([^{}:]+)[^{}]*\}")
+
+H = TypeVar("H", bound=Handler)
+
+
+class UndocumentedError(TypeError):
+    """A route whose handler says nothing of itself, or not all; a mistake in the code."""
+
+
+class Access(Enum):
+    """Who may use a route."""
+
+    EVERYBODY = auto()
+    """No credential is asked for."""
+    MEMBERS = auto()
+    """Whoever has a credential, each for what is theirs."""
+    ADMINS = auto()
+
+
+class Tag(msgspec.Struct, frozen=True):
+    """Under what a route is listed."""
+
+    name: str
+    description: str
+
+
+class Body(msgspec.Struct, frozen=True):
+    """What a client sends: the type is that of the decoder which reads it."""
+
+    decoder: "msgspec.json.Decoder[Any]"
+    examples: Mapping[str, Any]
+    """By what each one shows, as the client writes it."""
+    type: Any = None
+    """The JSON that is meant, where the decoder takes any and the handler looks at it itself."""
+
+    @property
+    def described_as(self) -> Any:
+        """The type to describe it by."""
+        return self.decoder.type if self.type is None else self.type
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """A part of the path, the query or the headers."""
+
+    name: str
+    type: Any
+    description: str
+    example: Any
+    where: Literal["path", "query", "header"] = "query"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer: for whom it is read what it means, its type, and an example of it."""
+
+    description: str
+    type: Any
+    """None: a stream, of which a schema could tell nothing."""
+    example: Any
+    headers: Mapping[str, str] = {}
+    """What each of its headers says."""
+    media_type: str = JSON
+    also: Sequence[str] = ()
+    """Other media types that a client may ask for."""
+
+
+Answers = Mapping[HTTPStatus, Answer]
+Errors = Mapping[HTTPStatus, str]
+"""What is wrong, by status, in the words of the problem's `detail`."""
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a handler says of itself."""
+
+    tag: Tag
+    summary: str
+    description: str
+    name: str
+    access: Access
+    parameters: Sequence[Parameter]
+    body: Body | None
+    answers: Answers
+    errors: Errors
+
+
+_operations: Final[dict[Handler, Operation]] = {}
+_pages: Final[dict[Handler, Access]] = {}
+
+
+def operation(
+    tag: Tag,
+    *,
+    answers: Answers,
+    access: Access = Access.MEMBERS,
+    body: Body | None = None,
+    parameters: Iterable[Parameter] = (),
+    errors: Errors | None = None,
+) -> Callable[[H], H]:
+    """Declares a handler of the API."""
+
+    def declared(handler: H) -> H:
+        summary, _, description = inspect.cleandoc(handler.__doc__ or "").partition("\n")
+        _operations[handler] = Operation(
+            tag=tag,
+            summary=summary.removesuffix("."),
+            description=description.strip(),
+            name=f"{handler.__module__.rpartition('.')[2]}_{handler.__name__}",
+            access=access,
+            parameters=tuple(parameters),
+            body=body,
+            answers=answers,
+            errors=errors or {},
+        )
+        return handler
+
+    return declared
+
+
+def page(*, access: Access) -> Callable[[H], H]:
+    """Declares a handler that answers browsers, and so is no part of the document."""
+
+    def declared(handler: H) -> H:
+        _pages[handler] = access
+        return handler
+
+    return declared
+
+
+def operation_of(handler: Handler) -> Operation | None:
+    """What the handler says of itself; None for pages and files. Raises UndocumentedError."""
+    if handler in _pages or _is_of_a_folder(handler):
+        return None
+    found = _operations.get(handler)
+    if found is None or not found.summary:
+        raise UndocumentedError(f"{handler!r} needs @operation or @page (api/openapi/operation.py), and a docstring")
+    return found
+
+
+def public(routes: Iterable[web.RouteDef]) -> frozenset[Handler]:
+    """The handlers that need no credential."""
+    return frozenset(route.handler for route in routes if _access(route.handler) is Access.EVERYBODY)
+
+
+def check(router: web.UrlDispatcher) -> None:
+    """Raises UndocumentedError where a route says nothing of itself, or not what the parts of its path are."""
+    for route in router.routes():
+        said = operation_of(route.handler)
+        if said is None or route.resource is None:
+            continue
+        path = route.resource.canonical
+        named = {parameter.name for parameter in said.parameters if parameter.where == "path"}
+        if named != set(variables(path)):
+            raise UndocumentedError(f"{route.method} {path}: its operation has to name its path parameters, no others")
+
+
+def variables(path: str) -> list[str]:
+    """The names of the variable parts of a path."""
+    return _VARIABLE.findall(path)
+
+
+def _access(handler: Any) -> Access | None:
+    if not callable(handler):
+        return None
+    said = _operations.get(handler)
+    return _pages.get(handler) if said is None else said.access
+
+
+def _is_of_a_folder(handler: Handler) -> bool:
+    return isinstance(getattr(handler, "__self__", None), web.StaticResource)

@@ -1,0 +1,57 @@
+"""Parameters that more than one route has."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+from msgspec import Meta
+
+from api import idempotency
+from api.listing import DEFAULT_LIMIT, MAX_LIMIT
+from api.openapi import examples
+from api.openapi.operation import Parameter
+from tidings.model import DEFAULT_QUEUE, Status
+
+_Cursor = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{22}$")]
+_Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, extra_json_schema={"default": DEFAULT_LIMIT})]
+_QueueName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,62}$")]
+_Key = Annotated[str, Meta(pattern="^[!-~]{1,255}$")]
+
+_Moment = Annotated[
+    str,
+    Meta(extra_json_schema={"anyOf": [{"format": "date-time"}, {"pattern": r"^[0-9]+(\.[0-9]+)?$"}]}),
+]
+
+MESSAGE_ID: Final = Parameter("id", UUID, "The id of a message.", examples.MESSAGE_ID, "path")
+USER_ID: Final = Parameter("id", UUID, "The id of a user.", examples.USER_ID, "path")
+KEY_ID: Final = Parameter("key_id", UUID, "The id of an API key.", examples.KEY_ID, "path")
+QUEUE_NAME: Final = Parameter("name", str, "The name of a queue.", DEFAULT_QUEUE, "path")
+NEW_QUEUE_NAME: Final = Parameter(
+    "name", _QueueName, "The name of a queue, which need not be there yet.", "newsletter", "path"
+)
+
+IDEMPOTENCY_KEY: Final = Parameter(
+    idempotency.HEADER,
+    _Key,
+    "Names the request: the same key with the same request is the same message, however often it comes.",
+    "order-4711-shipped",
+    "header",
+)
+
+PLACE: Final = (
+    Parameter("limit", _Limit, "How many of them at the most.", DEFAULT_LIMIT),
+    Parameter("cursor", _Cursor, "`next_cursor` of the page before.", examples.CURSOR),
+)
+"""What every list knows."""
+
+_FROM: Final = datetime(2030, 1, 1, tzinfo=UTC)
+
+MESSAGE_FILTER: Final = (
+    Parameter("status", Status, "Those that are in this state.", Status.FAILED),
+    Parameter("channel", str, "Those of this channel.", "sms"),
+    Parameter("queue", str, "Those of this queue.", DEFAULT_QUEUE),
+    Parameter("recipient", str, "Those to this recipient, written as answers show it.", "+905551111111"),
+    Parameter("created_from", _Moment, "Those that were handed in then or later: RFC 3339, or Unix time.", _FROM),
+    Parameter("created_until", _Moment, "Those that were handed in before.", examples.CREATED),
+)
+"""Which messages are meant."""

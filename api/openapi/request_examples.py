@@ -1,0 +1,63 @@
+"""Bodies as clients write them, by what each one shows."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+Examples = Mapping[str, Any]
+
+_TEXT: Final = {"channel": "sms", "recipient": "+905551111111", "content": "Your parcel is on its way."}
+_HOOK: Final = {
+    "channel": "webhook",
+    "recipient": "https://shop.example.com/hooks/orders",
+    "content": '{"order": 4711, "state": "shipped"}',
+    "headers": {"X-Shop": "4"},
+}
+_MAIL: Final = {
+    "channel": "email",
+    "recipient": "ada@example.com",
+    "subject": "Your parcel",
+    "content": "It is on its way.",
+}
+_LINE: Final = {"channel": "echo", "recipient": "log", "content": "Good morning"}
+
+MESSAGES: Final[Examples] = {
+    "a text message, now": _TEXT,
+    "a webhook that gives up after three tries": {**_HOOK, "max_tries": 3},
+    "an e-mail that can wait": {**_MAIL, "priority": "low"},
+    "a line in the log, in the year 2030, in its hour or not at all": {
+        **_LINE,
+        "due_at": "2030-01-31T09:00:00+03:00",
+        "expires_at": "2030-01-31T10:00:00+03:00",
+    },
+}
+BATCH: Final[Examples] = {"two messages": {"messages": [_TEXT, _LINE]}}
+QUEUES: Final[Examples] = {
+    "two messages every two minutes": {"interval_seconds": 120, "batch_size": 2},
+    "as fast as it goes": {"interval_seconds": 0},
+    "stopped": {"active": False},
+}
+
+_LOGIN: Final = {"email": "ada@example.com", "password": "correct horse battery staple"}
+_SMTP: Final = {"host": "mail.example.com", "port": 587, "username": "ada", "password": "swordfish of smtp"}
+
+REGISTRATIONS: Final[Examples] = {
+    "an account": _LOGIN,
+    "an account that sends mail": {**_LOGIN, "smtp": _SMTP},
+}
+LOGINS: Final[Examples] = {"a login": _LOGIN}
+PROFILES: Final[Examples] = {
+    "another SMTP account": {"smtp": _SMTP},
+    "no SMTP account": {"smtp": None},
+    "a new password": {"password": "battery staple correct horse", "current_password": _LOGIN["password"]},
+}
+USERS: Final[Examples] = {
+    "somebody who may send what users may": {"email": "grace@example.com", "password": _LOGIN["password"]},
+    "an admin": {"email": "root@example.com", "password": _LOGIN["password"], "role": "admin"},
+}
+USER_CHANGES: Final[Examples] = {
+    "may send text messages": {"channels": ["sms", "webhook"]},
+    "may send what users may": {"channels": None},
+    "becomes an admin": {"role": "admin"},
+}
+KEYS: Final[Examples] = {"a key": {"name": "the shop"}}
+KEYS_WITH_CHANNELS: Final[Examples] = {**KEYS, "a key for text messages": {"name": "the till", "channels": ["sms"]}}

@@ -1,0 +1,40 @@
+"""How errors are told: as problem documents (RFC 9457), or on the paths of an older system in that system's words."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from api import problems
+from api.compat.system import Problem, System
+from api.compat.systems import SYSTEMS
+from api.openapi.operation import JSON
+
+
+class Words(msgspec.Struct, frozen=True):
+    """The errors on some paths."""
+
+    type: Any
+    media_type: str
+    statuses: Mapping[int, int]
+    """Where a status is another one here."""
+    example: Callable[[int, str, str], Any]
+    """An error with a status, a detail and the path where it occurred."""
+
+
+def words_on(path: str) -> Words:
+    """The words of the system whose path it is, or else the API's own."""
+    system = next((system for system in SYSTEMS if system.paths.fullmatch(path)), None)
+    return _OWN if system is None else _words_of(system)
+
+
+def _words_of(system: System) -> Words:
+    def example(status: int, detail: str, _path: str) -> Any:
+        said = system.say(Problem(status=status, detail=detail))
+        return msgspec.json.decode(said.body) if said.content_type == JSON else said.text  # type: ignore[arg-type]
+
+    media_type = system.say(Problem(status=400, detail="")).content_type
+    return Words(type=system.error, media_type=media_type, statuses=system.statuses, example=example)
+
+
+_OWN: Final = Words(type=problems.Problem, media_type=problems.MEDIA_TYPE, statuses={}, example=problems.document)

@@ -1,0 +1,56 @@
+"""The page at `/swagger/`, and its files.
+
+The policy lets in scripts and styles out of our own files only, none inline. Swagger UI sets styles from its script,
+which needs no leave, and has its arrows as `data:` images.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from api.openapi.operation import Access, page, public
+from api.static_files import StaticFiles
+
+FRONT: Final = "index.html"
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_FILES: Final = StaticFiles(Path(__file__).parent / "static", policy=POLICY)
+
+
+@page(access=Access.EVERYBODY)
+async def folder(_request: web.Request) -> web.Response:
+    """Sends whoever left out the last slash to the page."""
+    raise web.HTTPPermanentRedirect("/swagger/")
+
+
+@page(access=Access.EVERYBODY)
+async def document(_request: web.Request) -> web.Response:
+    """Sends whoever looks for the document where an older system had it to where it is."""
+    raise web.HTTPPermanentRedirect("/openapi.json")
+
+
+@page(access=Access.EVERYBODY)
+async def file(request: web.Request) -> web.FileResponse:
+    """The page, or one of its files."""
+    return _FILES.serve(request.match_info["name"] or FRONT)
+
+
+ROUTES: Final = (
+    web.get("/swagger", folder),
+    web.get("/swagger/doc.json", document),
+    web.get("/swagger/{name:.*}", file),
+)
+
+PUBLIC: Final = public(ROUTES)
+"""What needs no credential."""

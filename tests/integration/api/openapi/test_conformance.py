@@ -1,0 +1,69 @@
+"""The API does what its document says: schemathesis asks it what is allowed and what is not, and looks at each answer.
+
+It runs as a program of its own, always with the same seed, against an API on real stores, as an admin.
+"""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+from argon2.profiles import CHEAPEST
+
+from api.accounts import services
+from api.accounts.passwords import Passwords
+from tests.integration.api.accounts.people import OPERATORS_KEY, admin
+from tests.integration.api.client import Api
+from tests.integration.api.described import operations
+from tidings.secretbox import new_key
+from tidings.settings import Settings
+
+SEED = 20300131
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return msgspec.structs.replace(
+        settings,
+        api_key=OPERATORS_KEY,
+        secret_key="signs tokens " * 4,
+        secret_keys=(new_key(),),
+        logins_per_email=1_000_000,
+        logins_per_address=1_000_000,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "Passwords", partial(Passwords, CHEAPEST))
+
+
+@pytest.mark.timeout(300)
+async def test_the_api_does_what_its_document_says(api: Api, tmp_path: Path) -> None:
+    root = await (await admin(api)).key()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        f"--config-file={Path(__file__).with_name('schemathesis.toml')}",
+        "run",
+        str(api.url.with_path("/openapi.json")),
+        f"--header=Authorization: Bearer {root.credential}",
+        f"--seed={SEED}",
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "160"},
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, said.decode()
+    assert f"Tested: {len(list(operations()))}\n" in said.decode()

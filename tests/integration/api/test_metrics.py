@@ -1,0 +1,113 @@
+"""api/metrics.py: requests by route, and the work that is there."""
+
+import math
+from datetime import timedelta
+
+import aiohttp
+from aiohttp import web
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.metrics import ApiMetrics, Work
+from api.queue_depths import QueueDepths
+from api.resources import METRICS, READINESS, STORE
+from sql.store import Store
+from tests.factories import DEFAULT_LANES, keep, offers
+from tests.integration.api.client import MESSAGE, Api
+from tidings.model import new_id, utc_now
+
+
+async def seen(app: web.Application) -> dict[tuple[str, ...], float]:
+    body = (await app[METRICS].figures.exposition()).body
+    assert isinstance(body, bytes)
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    }
+
+
+async def test_requests_are_counted_by_route_never_by_path(app: web.Application, api: Api) -> None:
+    message = await api.accept()
+    await api.get(f"/api/v1/messages/{message['id']}")
+    await api.get(f"/api/v1/messages/{new_id()}")
+    await api.post("/api/v1/messages", {**MESSAGE, "channel": "smoke"})
+    await api.get("/nothing/here")
+    async with aiohttp.ClientSession() as session, session.request("PROPFIND", api.url / "pot") as response:
+        assert response.status in {404, 405}
+    figures = await seen(app)
+    requests = {name[1:]: value for name, value in figures.items() if name[0] == "tidings_api_requests_total"}
+    assert requests == {
+        ("POST", "/api/v1/messages", "201"): 1,
+        ("POST", "/api/v1/messages", "422"): 1,
+        ("GET", "/api/v1/messages/{id}", "200"): 1,
+        ("GET", "/api/v1/messages/{id}", "404"): 1,
+        ("GET", "unmatched", "404"): 1,
+        ("other", "unmatched", str(response.status)): 1,
+    }
+    assert figures["tidings_api_request_seconds_count", "POST", "/api/v1/messages"] == 2
+    assert figures["tidings_messages_accepted_total",] == 1
+
+
+async def test_how_long_a_stream_lasts_is_no_figure() -> None:
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        return response
+
+    metrics = ApiMetrics("here")
+    app = web.Application(middlewares=[metrics.counted])
+    app[METRICS] = metrics
+    app.add_routes([web.get("/events", stream)])
+    async with Api.serving(app) as api, aiohttp.ClientSession() as session, session.get(api.url / "events") as response:
+        assert response.status == 200
+        await response.read()
+    figures = await seen(app)
+    assert figures["tidings_api_requests_total", "GET", "/events", "200"] == 1
+    assert not any(name[0] == "tidings_api_request_seconds_count" for name in figures)
+
+
+async def test_what_the_queues_hold(app: web.Application, api: Api, store: Store) -> None:
+    assert (
+        await api.put("/api/v1/queues/slow", {"interval_seconds": 60, "batch_size": 1, "active": False})
+    ).status == 201
+    await keep(store, 3)
+    await keep(store, 2, due_at=utc_now() + timedelta(hours=1))
+    await keep(store, 4, queue="slow", due_at=utc_now() - timedelta(minutes=1))
+    await store.batches.claim(DEFAULT_LANES, offers(1), batch_size=2)
+    figures = await seen(app)
+    queues = {
+        queue: tuple(figures[f"tidings_messages_{what}", queue] for what in ("waiting", "due", "processing"))
+        for queue in ("default", "slow")
+    }
+    assert queues == {"default": (3, 1, 2), "slow": (4, 4, 0)}
+    assert figures["tidings_queue_active", "slow"] == 0
+    assert figures["tidings_queue_interval_seconds", "slow"] == 60
+    # What stands in a stopped queue is not late.
+    assert figures["tidings_behind_seconds",] < 30
+    assert (figures["tidings_producer_up",], figures["tidings_consumers_up",]) == (0, 0)
+
+
+async def test_a_count_is_good_for_a_while(app: web.Application, api: Api, store: Store) -> None:
+    moment = 0.0
+    work = Work(app[STORE], app[READINESS], QueueDepths(app[STORE].queues, clock=lambda: moment))
+    await work.look()
+    await keep(store, 1)
+    await work.look()
+    [waiting] = [m for m in work.collect() if m.name == "tidings_messages_waiting"]
+    assert [sample.value for sample in waiting.samples] == [0]
+    moment = 3600.0
+    await work.look()
+    [waiting] = [m for m in work.collect() if m.name == "tidings_messages_waiting"]
+    assert [sample.value for sample in waiting.samples] == [1]
+
+
+async def test_what_a_store_that_is_away_cannot_tell_is_not_a_number(app: web.Application, api: Api) -> None:
+    await seen(app)
+    await app[STORE].database.pool.close()
+    work = Work(app[STORE], app[READINESS], QueueDepths(app[STORE].queues))
+    await work.look()
+    figures = {sample.name: sample.value for metric in work.collect() for sample in metric.samples if not sample.labels}
+    assert math.isnan(figures["tidings_behind_seconds"])
+    assert math.isnan(figures["tidings_consumers_up"])
+    up = {s.labels["store"]: s.value for m in work.collect() if m.name == "tidings_store_up" for s in m.samples}
+    assert up == {"postgres": 0, "redis": 1}
