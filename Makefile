@@ -28,8 +28,10 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Three at a time, since most tests wait; those that kill and pause under load have the machine to themselves.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/chaos -n 3 --dist loadfile
+	$(BIN)/python -m pytest tests/chaos
 
 bench: ROUNDS ?= 3
 bench: install
