@@ -54,7 +54,11 @@ def test_a_secret_does_not_open_in_another_place(purpose: Purpose, owner: UUID) 
         SecretBox([NEW, OLD]).reseal(sealed, purpose, owner)
 
 
-@pytest.mark.parametrize("sealed", [b"", b"plain text", SecretBox([NEW]).seal("hunter2", PASSWORD, ADA)])
+@pytest.mark.parametrize(
+    "sealed",
+    [b"", b"plain text", SecretBox([NEW]).seal("hunter2", PASSWORD, ADA)],
+    ids=["nothing", "plain", "another key's"],
+)
 def test_what_no_key_opens_is_told_without_showing_it(sealed: bytes) -> None:
     with pytest.raises(UnsealError, match=r"^none of SECRET_KEYS opens") as refused:
         SecretBox([OLD]).unseal(Sealed(sealed), PASSWORD, ADA)
@@ -77,7 +81,9 @@ def test_without_keys_nothing_is_kept_and_nothing_read() -> None:
         box.unseal(SecretBox([OLD]).seal("hunter2", PASSWORD, ADA), PASSWORD, ADA)
 
 
-@pytest.mark.parametrize("key", ["", "hunter2", "ä", OLD[:-4], OLD + "AAAA"])
+@pytest.mark.parametrize(
+    "key", ["", "hunter2", "ä", OLD[:-4], OLD + "AAAA"], ids=["none", "text", "no ASCII", "short", "long"]
+)
 def test_a_wrong_key_is_told_without_showing_it(key: str) -> None:
     with pytest.raises(ValueError, match=r"^must be 32 bytes") as refused:
         SecretBox([key])

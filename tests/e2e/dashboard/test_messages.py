@@ -97,6 +97,7 @@ async def test_a_message_that_is_not_there(visitor: Visitor) -> None:
     await expect(visitor.page.get_by_role("alert")).to_have_text("there is no such message")
 
 
+@pytest.mark.timeout(180)
 async def test_ten_thousand_are_paged_through(visitor: Visitor, system: System) -> None:
     page = visitor.page
     each = {"channel": "echo", "recipient": "the archive", "content": "x", "due_at": tomorrow()}

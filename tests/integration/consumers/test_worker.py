@@ -84,7 +84,7 @@ class Trap:
         job(jobs.DELIVER, "no uuid", "slot", False),
         job(jobs.DELIVER, ["a", "list"], "slot", False),
         job(jobs.DELIVER, 7, 8, 9),
-        job(jobs.DELIVER, str(new_id()), "slot", False),
+        job(jobs.DELIVER, "01987654-3210-7000-8000-000000000000", "slot", False),
         None,
     ],
 )

@@ -57,7 +57,7 @@ def test_refuses_what_is_not_here(consumer: "subprocess.Popen[bytes]", kind: str
         victims.of_local_up(kind, url)
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid(), 2**22 + 1])
+@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid(), 2**22 + 1], ids=["init", "itself", "parent", "nobody"])
 def test_refuses_itself_and_nobody(pid: int) -> None:
     with pytest.raises(SettingsError, match="--kill-pid"):
         victims.by_pid(pid)

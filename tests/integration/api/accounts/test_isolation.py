@@ -29,6 +29,8 @@ class Business(Enum):
 
     EVERYBODYS = auto()
     """Needs no credential, and tells nothing of anybody."""
+    OUR_PAGES = auto()
+    """For browsers that show a page of ours: whoever else asks is refused."""
     SHARED = auto()
     """Needs a credential, and is the same for all."""
     OWN = auto()
@@ -44,6 +46,10 @@ ROUTES: Final[Mapping[str, Business]] = {
     "GET /health": Business.EVERYBODYS,
     "GET /health/live": Business.EVERYBODYS,
     "GET /health/ready": Business.EVERYBODYS,
+    "GET /dashboard/session": Business.OWN,
+    "POST /dashboard/session": Business.OUR_PAGES,
+    "DELETE /dashboard/session": Business.OUR_PAGES,
+    "GET /dashboard/static/{name}": Business.EVERYBODYS,
     "GET /openapi.json": Business.EVERYBODYS,
     "GET /swagger": Business.EVERYBODYS,
     "GET /swagger/doc.json": Business.EVERYBODYS,
@@ -229,7 +235,12 @@ async def test_the_wrong_user(
     program = await bob.key()
     before = await everything_but(app[STORE], bob.id)
     assert ADAS in str(before)
-    expected = {Business.ONE_THING: 404, Business.ONE_ACCOUNT: 403, Business.ADMINS: 403}
+    expected = {
+        Business.ONE_THING: 404,
+        Business.ONE_ACCOUNT: 403,
+        Business.ADMINS: 403,
+        Business.OUR_PAGES: 403,
+    }
     for who in (bob, program):
         for method, pattern, name in routes(app):
             business = ROUTES[name]
@@ -256,6 +267,8 @@ async def test_nobody(app: web.Application, api: Api, session: aiohttp.ClientSes
                 status, said = await ask(session, who, method, path, body)
                 if ROUTES[name] is Business.EVERYBODYS:
                     assert status not in {401, 403}, (method, path)
+                elif ROUTES[name] is Business.OUR_PAGES:
+                    assert status == 403, (method, path)
                 else:
                     assert status == 401, (method, path)
                 for mark in belongings.marks:
