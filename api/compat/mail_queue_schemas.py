@@ -194,11 +194,11 @@ class MailError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 REGISTRATION: Final = {
-    "email": "ada@example.com",
+    "email": "ida@example.com",
     "password": "correct horse battery staple",
     "smtp_host": "mail.example.com",
     "smtp_port": 587,
-    "smtp-username": "ada",
+    "smtp-username": "ida",
     "smtp-password": "swordfish of smtp",
 }
 CREDENTIALS: Final = {name: REGISTRATION[name] for name in ("email", "password")}
@@ -206,7 +206,7 @@ MAIL: Final = {"recipient_email": "grace@example.com", "subject": "Your parcel",
 MAILS: Final = {"a mail, now": MAIL, "a mail, later": {**MAIL, "scheduled_at": "2030-01-31T09:00:00Z"}}
 LOGIN: Final = Login(id=examples.USER_ID, token="eyJhbGciOi…")  # noqa: S106
 ACCOUNT: Final = Account(
-    id=examples.USER_ID, email="ada@example.com", smtp_host="mail.example.com", smtp_port=587, smtp_username="ada"
+    id=examples.USER_ID, email="ida@example.com", smtp_host="mail.example.com", smtp_port=587, smtp_username="ida"
 )
 ENQUEUED: Final = EnqueuedData(data=Enqueued(task_id=examples.MESSAGE_ID))
 TASK: Final = Task(

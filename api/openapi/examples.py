@@ -82,10 +82,10 @@ QUEUES: Final = QueueList(queues=[QUEUE])
 
 USER: Final = UserAnswer(
     id=USER_ID,
-    email="ada@example.com",
+    email="ida@example.com",
     role=Role.USER,
     channels=["email", "webhook"],
-    smtp=SmtpAnswer(host="mail.example.com", port=587, username="ada", has_password=True, tls=True),
+    smtp=SmtpAnswer(host="mail.example.com", port=587, username="ida", has_password=True, tls=True),
     signs_webhooks=False,
     created_at=CREATED,
     updated_at=CREATED,

@@ -14,7 +14,7 @@ _HOOK: Final = {
 }
 _MAIL: Final = {
     "channel": "email",
-    "recipient": "ada@example.com",
+    "recipient": "ida@example.com",
     "subject": "Your parcel",
     "content": "It is on its way.",
 }
@@ -37,8 +37,8 @@ QUEUES: Final[Examples] = {
     "stopped": {"active": False},
 }
 
-_LOGIN: Final = {"email": "ada@example.com", "password": "correct horse battery staple"}
-_SMTP: Final = {"host": "mail.example.com", "port": 587, "username": "ada", "password": "swordfish of smtp"}
+_LOGIN: Final = {"email": "ida@example.com", "password": "correct horse battery staple"}
+_SMTP: Final = {"host": "mail.example.com", "port": 587, "username": "ida", "password": "swordfish of smtp"}
 
 REGISTRATIONS: Final[Examples] = {
     "an account": _LOGIN,

@@ -46,7 +46,7 @@ export function chart({ lines, format, least }) {
           {},
           ...lines.map(({ label, tone, fill }) => {
             const stroke = colour(tone);
-            return { label, stroke, width: 1.5, fill: fill ? faint(stroke) : undefined, points: { show: false }, spanGaps: true };
+            return { label, stroke, width: 1.5, fill: fill ? faint(stroke) : undefined, points: { size: 4, show: isSparse }, spanGaps: true };
           }),
         ],
         hooks: { setCursor: [read] },
@@ -79,6 +79,9 @@ export function chart({ lines, format, least }) {
     },
   };
 }
+
+// A value with none beside it is no line yet.
+const isSparse = (plot, line) => plot.data[line].filter((value) => value !== null).length < 3;
 
 const WHOLE_MINUTES = [1, 2, 5, 10, 15, 20, 30].map((count) => count * 60);
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
