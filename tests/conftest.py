@@ -29,6 +29,10 @@ async def stores() -> AsyncIterator[EmbeddedStores]:
     running = EmbeddedStores(folder / "data")
     try:
         await running.start()
+        # What only a crash of the machine would need, and what makes a database for each test dear.
+        await _administer(running, "ALTER SYSTEM SET fsync = off")
+        await _administer(running, "ALTER SYSTEM SET full_page_writes = off")
+        await _administer(running, "SELECT pg_reload_conf()")
         yield running
     finally:
         await running.stop()
