@@ -1,8 +1,9 @@
 """Stores for the tests: one PostgreSQL and one Redis for the whole session, a database of its own for each test."""
 
+import logging
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +19,16 @@ from tidings.embedded import EmbeddedStores
 from tidings.settings import Settings
 
 TEMPLATE = "template_for_tests"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Whoever routes all logging somewhere, as each process does at its start, does so for one test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
