@@ -4,14 +4,13 @@ Nothing that a message holds can become a script here: the policy allows scripts
 none inline, and connections to nobody but us.
 """
 
-from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from api.openapi.operation import Access, page
-from api.problems import RequestError
+from api.static_files import StaticFiles
 
 STATIC: Final = Path(__file__).parent / "static"
 FRONT: Final = "index.html"
@@ -30,27 +29,7 @@ POLICY: Final = "; ".join(
         "trusted-types lit-html",
     )
 )
-
-HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    # Asked for each time, answered by 304: after an upgrade nobody has half of the old files.
-    hdrs.CACHE_CONTROL: "no-cache",
-}
-
-_TYPES: Final = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
-_FILES: Final = {
-    path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.suffix in _TYPES and path.is_file()
-}
-"""Every file that is served, by its name in the URL: no other can be reached, however it is spelled."""
+_FILES: Final = StaticFiles(STATIC, policy=POLICY)
 
 
 def wanted_by(request: web.Request) -> bool:
@@ -61,18 +40,10 @@ def wanted_by(request: web.Request) -> bool:
 
 def front() -> web.FileResponse:
     """The page."""
-    return _served(FRONT)
+    return _FILES.serve(FRONT)
 
 
 @page(access=Access.EVERYBODY)
 async def file(request: web.Request) -> web.FileResponse:
     """One of its files; they hold nobody's data."""
-    name = request.match_info["name"]
-    if name not in _FILES:
-        raise RequestError(HTTPStatus.NOT_FOUND, "there is no such file")
-    return _served(name)
-
-
-def _served(name: str) -> web.FileResponse:
-    path = _FILES[name]
-    return web.FileResponse(path, headers={**HEADERS, hdrs.CONTENT_TYPE: _TYPES[path.suffix]})
+    return _FILES.serve(request.match_info["name"])
