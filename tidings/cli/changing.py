@@ -87,7 +87,7 @@ async def change_all(change: Change, filters: Mapping[str, str], *, url: str, ap
     if as_json:
         print_json({DONE[change]: count})
     else:
-        print_line(f"{DONE[change]} {count:,} messages")
+        print_line(f"{DONE[change]} {count:,} message{'' if count == 1 else 's'}")
 
 
 def _confirm(change: Change, filters: Mapping[str, str]) -> None:
