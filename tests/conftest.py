@@ -40,14 +40,20 @@ async def stores() -> AsyncIterator[EmbeddedStores]:
     running = EmbeddedStores(folder / "data")
     try:
         await running.start()
-        # What only a crash of the machine would need, and what makes a database for each test dear.
-        await _administer(running, "ALTER SYSTEM SET fsync = off")
-        await _administer(running, "ALTER SYSTEM SET full_page_writes = off")
-        await _administer(running, "SELECT pg_reload_conf()")
+        # Only a crash of the machine would need it, and it makes a database for each test dear.
+        await _sync(running, "off")
         yield running
     finally:
         await running.stop()
         shutil.rmtree(folder)
+
+
+@pytest_asyncio.fixture
+async def durable(stores: EmbeddedStores) -> AsyncIterator[None]:
+    """Postgres as it is started, for those who look at how it is set."""
+    await _sync(stores, "on")
+    yield
+    await _sync(stores, "off")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -100,6 +106,12 @@ async def fresh_database(stores: EmbeddedStores, template: str) -> AsyncIterator
 
 def _database_uri(stores: EmbeddedStores, name: str) -> str:
     return urlsplit(stores.postgres_uri)._replace(path=f"/{name}").geturl()
+
+
+async def _sync(stores: EmbeddedStores, switch: str) -> None:
+    for setting in ("fsync", "full_page_writes"):
+        await _administer(stores, f"ALTER SYSTEM SET {setting} = {switch}")
+    await _administer(stores, "SELECT pg_reload_conf()")
 
 
 async def _administer(stores: EmbeddedStores, statement: str) -> None:

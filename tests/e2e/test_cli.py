@@ -9,6 +9,8 @@ import signal
 import subprocess
 from typing import NamedTuple
 
+import pytest
+
 from tests.e2e.gateway import CountingGateway
 from tests.e2e.system import System
 from tests.e2e.test_up import TIDINGS
@@ -35,6 +37,7 @@ def environ(system: System) -> dict[str, str]:
     return {**system._environ, "TIDINGS_URL": system.url, "COLUMNS": "160"}
 
 
+@pytest.mark.usefixtures("durable")
 async def test_a_running_system_is_looked_at(system: System, gateway: CountingGateway) -> None:
     await system.start_all(consumers=2)
     sent = await run(system, "send", "+905551111111", "Hello", "--json")

@@ -49,6 +49,7 @@ async def alter(settings: Settings, *statements: str) -> None:
         await connection.close()
 
 
+@pytest.mark.usefixtures("durable")
 async def test_good_stores_without_processes() -> None:
     found = await look()
     failed = {check for check, finding in found.items() if finding.level is Level.FAILURE}
