@@ -19,7 +19,7 @@ from consumers.breaker import Breaker, BreakerState
 
 log = structlog.get_logger(__name__)
 
-PATIENCE_SECONDS: Final = 0.3
+PATIENCE_SECONDS: Final = 1.0
 """How long a delivery waits for room in a full line before it looks how fast the line moves."""
 LONGEST_WAIT: Final = 10.0
 """Seconds that the line, and those who wait for room in it, may take at that pace; beyond, the destination is slow."""

@@ -35,6 +35,9 @@ log = structlog.get_logger(__name__)
 SLOTS_AT_ONCE: Final = 16
 """Batches in one claim at the most: what a claim costs beyond its rows is spread thin, and it stays short."""
 
+SLOT_GATHERING_SECONDS: Final = 0.005
+"""Between claims that took all the slots there were. A consumer has work in line for longer than that."""
+
 SLOT_WAIT_SECONDS: Final = 1.0
 """How long one wait for a free slot takes; longer would only delay a stop."""
 
@@ -109,6 +112,9 @@ class Claimer:
             await self._market.give_back(list(by_offer.values()))
             if by_offer:
                 break
+            if len(slots) < SLOTS_AT_ONCE:
+                # There is more to claim than there are slots: those that become free in a moment go together.
+                await asyncio.sleep(SLOT_GATHERING_SECONDS)
         # Whatever is left (in other lanes, due soon, or waiting for a slot) sets the alarm.
         seconds = await self._store.batches.next_due(self._low_water)
         if seconds is not None:
