@@ -33,6 +33,7 @@ class Bell:
         self._channel = keys.bell(consumer)
         self._rung = asyncio.Event()
         self._there = False
+        self._away = False
 
     async def wait(self, *, quickly: bool = False) -> None:
         """Returns when it is time to look into the queue: at a ring, or after a while.
@@ -52,7 +53,9 @@ class Bell:
                 await channel.subscribe(self._channel)
                 await self._hear(channel)
             except (RedisError, OSError) as error:
-                log.info("the queue is polled: no bell", error=describe(error))
+                if not self._away:
+                    log.info("no bell: the queue is polled", error=describe(error))
+                    self._away = True
             finally:
                 self._there = False
                 with contextlib.suppress(RedisError, OSError):
@@ -64,5 +67,5 @@ class Bell:
             message = await channel.get_message(timeout=LISTEN_SECONDS)
             if message is not None:
                 # A ring; or the subscription begins (again), and what was rung before is found by looking once.
-                self._there = True
+                self._there, self._away = True, False
                 self._rung.set()

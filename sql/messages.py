@@ -43,15 +43,6 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     created_until: datetime | None = None
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """How much there is to do."""
-
-    waiting: int
-    """Messages that wait, for their due time or for room; counted up to 100,000."""
-    processing: int
-    """Messages in batches."""
-
-
 class MessageStore:
     """The message side of the store."""
 
@@ -119,10 +110,6 @@ class MessageStore:
         else:
             rows = await self.database.rows("list_user_sent_sms", user_id=user_id, **parameters)
         return [_message(row) for row in rows]
-
-    async def figures(self) -> Figures:
-        """What waits and what is on its way."""
-        return Figures(**await self.database.one("figures"))
 
     async def attempts(self, message: Message) -> Sequence[Attempt]:
         """The tries made so far, oldest first."""

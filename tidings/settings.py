@@ -132,7 +132,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     it well over `LEASE_SECONDS`."""
     provider_records: bool = True
     """Whether the record is found by the provider's `messageId` too on a Redis without MSETEX (older than Redis 8.4 or
-    Valkey 9.1). Each record is a command of its own there: 2.2 commands per delivered message with this, 1.2 without.
+    Valkey 9.1). Each record is a command of its own there: 2.3 commands per delivered message with this, 1.3 without.
     Where MSETEX is known one command writes all the records of a moment, and both kinds are always kept."""
 
     # E-mail

@@ -12,7 +12,6 @@ import msgspec
 from benchmarks.rig.figure import Round
 from benchmarks.rig.machine import Machine
 from benchmarks.rig.system import CpuTimes, system
-from tidings.settings import Settings
 
 MESSAGES: Final = 20_000
 QUICK: Final = 1_000
@@ -36,8 +35,7 @@ class Delivered(msgspec.Struct, frozen=True):
 
 def transports() -> list[str]:
     """Those that can be measured here: the default, and the fast one where it is there."""
-    fast = "http_transport" in Settings.__struct_fields__ and importlib.util.find_spec("pyreqwest") is not None
-    return ["aiohttp", "pyreqwest"] if fast else ["aiohttp"]
+    return ["aiohttp", "pyreqwest"] if importlib.util.find_spec("pyreqwest") else ["aiohttp"]
 
 
 async def deliver(machine: Machine, *, messages: int, consumers: int, transport: str = "aiohttp") -> Delivered:

@@ -158,12 +158,6 @@ SELECT
     recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
 FROM retried LEFT JOIN woken ON true;
 
--- name: figures()^
--- How many messages wait, counted up to 100,000, and how many are on their way.
-SELECT
-    (SELECT count(*) FROM (SELECT FROM messages WHERE status IN ('pending', 'failed') LIMIT 100000) AS counted) AS waiting,
-    (SELECT count(*) FROM messages WHERE status = 'processing') AS processing;
-
 -- name: under_way()$
 -- Whether a living consumer is at work on messages: it renews the leases of the batches that it has started.
 SELECT EXISTS (SELECT FROM batches WHERE lease_until > now() AND started_at IS NOT NULL);

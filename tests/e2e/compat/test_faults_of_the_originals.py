@@ -14,7 +14,6 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from sql.messages import Figures
 from sql.store import Store
 from tests.e2e.compat.client import Client
 from tests.e2e.compat.moody_gateway import DROP, HANG, MoodyGateway
@@ -26,6 +25,7 @@ from tests.eventually import eventually
 from tests.factories import DEFAULT_LANES, offers
 from tidings.embedded import EmbeddedStores
 from tidings.model import utc_now
+from tidings.reports import Depth
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -307,6 +307,6 @@ async def test_message_scheduler_fetched_all_that_was_due_at_once(system: System
         # What a consumer has room for, in slots of a hundred each, and no more.
         claimed = await store.batches.claim(DEFAULT_LANES, offers(2), batch_size=100)
         assert [batch.size for batch in claimed] == [100, 100]
-        assert await store.messages.figures() == Figures(waiting=2800, processing=200)
+        assert await store.queues.depths(limit=5000) == {"default": Depth(due=2800, later=0, processing=200)}
     finally:
         await store.close()
