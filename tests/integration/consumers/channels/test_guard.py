@@ -157,9 +157,9 @@ async def test_a_name_that_changes_between_the_resolver_and_the_socket(guarded: 
     unguarded = Names("127.0.0.1")
     if isinstance(transport, PyreqwestTransport):
         transport._pinned._resolver = unguarded  # type: ignore[union-attr]
-        transport._aiohttp._session.connector._resolver = unguarded  # type: ignore[union-attr]
+        transport._aiohttp._connector._resolver = unguarded
     elif isinstance(transport, AiohttpTransport):
-        transport._session.connector._resolver = unguarded  # type: ignore[union-attr]
+        transport._connector._resolver = unguarded
     async with internal_receiver() as receiver:
         for _ in range(2):
             await refused(transport, at(receiver, "innocent.example"))

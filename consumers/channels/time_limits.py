@@ -1,0 +1,74 @@
+"""Time limits of requests: all of one length, so they end in the order in which they began, and one timer serves them.
+
+`asyncio.timeout` sets a timer for each, which cost 8 to 15 µs a request beside the 20 of the request itself.
+"""
+
+import asyncio
+from typing import Final
+
+LATEST: Final = 0.001
+"""Seconds by which a timer may be early, as event loops round."""
+
+
+class TimeLimit:
+    """Of one request. When it has passed, the connection is cut, which wakes up whoever waits for it."""
+
+    __slots__ = ("_connection", "at", "passed")
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        """When it ends, by the loop's clock."""
+        self._connection: asyncio.Transport | None = None
+        self.passed = False
+
+    def holds_for(self, connection: asyncio.Transport) -> None:
+        """From now on it is this connection that is cut."""
+        self._connection = connection
+        if self.passed:
+            connection.abort()
+
+    def end(self) -> None:
+        """The time is up."""
+        self.passed = True
+        if self._connection is not None:
+            self._connection.abort()
+
+
+class TimeLimits:
+    """Those that are under way, the oldest first. Create it inside the running event loop."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._under_way: dict[TimeLimit, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> TimeLimit:
+        """A limit that counts from now, until `done`."""
+        limit = TimeLimit(self._loop.time() + self._seconds)
+        self._under_way[limit] = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(limit.at, self._look)
+        return limit
+
+    def done(self, limit: TimeLimit) -> None:
+        """It is not needed any more."""
+        self._under_way.pop(limit, None)
+
+    def close(self) -> None:
+        """Nothing is watched from now on."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._loop.time() + LATEST
+        over = []
+        for limit in self._under_way:
+            if limit.at > now:
+                self._timer = self._loop.call_at(limit.at, self._look)
+                break
+            over.append(limit)
+        for limit in over:
+            del self._under_way[limit]
+            limit.end()
