@@ -1,13 +1,13 @@
 """One consumer: takes batches, has their messages delivered, and gives back what it cannot deliver.
 
 The way of a batch here: its job arrives (nothing has happened yet: a crash costs one lease) → `take` commits (from now
-on outcomes are unknown after a crash) → each message is started as room allows, and the slot is free again → outcomes
-are recorded → with the last one the batch is deleted. The lease is renewed from `take` to the end.
+on outcomes are unknown after a crash) → its messages begin or stand in line, and once there is room for more its slot
+is free again → outcomes are recorded → with the last one the batch is deleted. The lease is renewed from `take` to the
+end.
 """
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Self
 from uuid import UUID
@@ -152,7 +152,7 @@ class Consumer:
         return not self._stopping and self._recorder.accepting and not self._leases.away and self._dispatcher.has_room
 
     async def deliver(self, batch_id: UUID, slot: str, *, alone: bool) -> None:
-        """Takes a batch that arrived through a slot, and returns when all its messages have been started.
+        """Takes a batch that arrived through a slot; returns when its messages have begun or wait, and there is room.
 
         The work goes on by itself where the caller is cancelled.
         """
@@ -210,6 +210,7 @@ class Consumer:
                         await batch.through.wait()
             else:
                 await self._begin(batch_id)
+                await self._dispatcher.room()
         except AWAY as error:
             log.warning("a batch was not taken", batch=str(batch_id), error=describe(error))
         finally:
@@ -235,15 +236,8 @@ class Consumer:
 
     async def _start_all(self, deliveries: Sequence[Delivery], batch: OpenBatch) -> None:
         await self._read_senders(deliveries)
-        by_destination: dict[str, list[Delivery]] = defaultdict(list)
         for delivery in await self._without_delivered(deliveries, batch):
-            by_destination[self._dispatcher.destination(delivery)].append(delivery)
-        # Side by side: a destination that has no room must not hold up the others of its batch.
-        await asyncio.gather(*(self._start(group, batch, destination) for destination, group in by_destination.items()))
-
-    async def _start(self, deliveries: Sequence[Delivery], batch: OpenBatch, destination: str) -> None:
-        for delivery in deliveries:
-            await self._dispatcher.start(delivery, batch, destination)
+            self._dispatcher.start(delivery, batch)
 
     async def _read_senders(self, deliveries: Sequence[Delivery]) -> None:
         """All users of a batch at once, before its deliveries ask for them one by one."""

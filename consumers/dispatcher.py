@@ -65,6 +65,7 @@ class Dispatcher:
         self._clock = clock
         self._lanes: Lanes[Waiting] = Lanes(
             self._begin,
+            self._send_back,
             places=settings.in_flight,
             places_per_lane=settings.in_flight_per_destination,
             breaker=lambda: Breaker(failures=settings.breaker_failures, open_seconds=settings.breaker_seconds),
@@ -76,7 +77,11 @@ class Dispatcher:
     @property
     def has_room(self) -> bool:
         """Whether more messages are welcome."""
-        return self._lanes.has_room
+        return self._lanes.room.is_set()
+
+    async def room(self) -> None:
+        """Waits until more messages are welcome."""
+        await self._lanes.room.wait()
 
     @property
     def in_flight(self) -> int:
@@ -107,8 +112,8 @@ class Dispatcher:
             log.info("a message without a destination", message=str(delivery.id), error=str(error))
             return delivery.channel
 
-    async def start(self, delivery: Delivery, batch: OpenBatch, destination: str) -> None:
-        """Returns when the delivery has begun or stands in line; its outcome is recorded when it comes.
+    def start(self, delivery: Delivery, batch: OpenBatch) -> None:
+        """Begins a delivery or puts it in line, and has its outcome recorded when that comes.
 
         Gives the message back where it cannot go now, or its batch may be lost.
         """
@@ -117,9 +122,10 @@ class Dispatcher:
             return
         channel = self._channels.get(delivery.channel)
         places = None if channel is None else channel.places_per_destination
-        stay = await self._lanes.enter(destination, Waiting(channel, delivery, batch), places=places)
+        waiting = Waiting(channel, delivery, batch)
+        stay = self._lanes.enter(self.destination(delivery), waiting, places=places)
         if stay is not None:
-            self._send_back(delivery, batch, stay)
+            self._send_back(waiting, stay)
 
     def conclude(self, outcome: Outcome, batch: OpenBatch) -> None:
         """Has an outcome recorded."""
@@ -223,9 +229,10 @@ class Dispatcher:
                     stay = lane.breaker.wait(now)
                     log.warning("breaker opened", destination=lane.destination, seconds=stay, error=result.error)
                     for waiting in self._lanes.clear_line(lane):
-                        self._send_back(waiting.delivery, waiting.batch, stay)
+                        self._send_back(waiting, stay)
 
-    def _send_back(self, delivery: Delivery, batch: OpenBatch, stay: float) -> None:
+    def _send_back(self, waiting: Waiting, stay: float) -> None:
         # Spread a little, so that what is sent back together does not come again together.
         seconds = stay * (1 + 0.2 * self._policy.random())
-        self.conclude(outcomes.returned(delivery, due_at=self._now() + timedelta(seconds=seconds)), batch)
+        due_at = self._now() + timedelta(seconds=seconds)
+        self.conclude(outcomes.returned(waiting.delivery, due_at=due_at), waiting.batch)

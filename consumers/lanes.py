@@ -1,11 +1,14 @@
 """Lanes: the places in flight, shared out among destinations.
 
-In play, all in memory: for each destination its deliveries in flight, a short line of those that wait for a place, and
-a breaker. Free places go to the lines in turn. A destination that asks for less (429) gets half of its places, and one
-more for each round of deliveries that it takes. What stands in a line holds no slot of its consumer, so a slow
-destination keeps neither batches nor slots from the others. Where a line is full, a delivery waits a moment (a fast
-destination moves on in milliseconds, and the wait is what slows the producer down); if that is not enough, it is sent
-back to Postgres for about as long as the destination needs to work off what is before it.
+In play, all in memory: for each destination its deliveries in flight, a line of those that wait for a place, and a
+breaker. Free places go to the lines in turn. A destination that asks for less (429) gets half of its places, and one
+more for each round of deliveries that it takes.
+
+A line holds no slot of its consumer, and may grow as long as there is room: the lines of all destinations together
+hold as much as can be in flight, then nothing more is taken in, which is what slows the producer down. Before one
+destination takes the room from the others its line is cut: what is over goes back to Postgres, for about as long as the
+destination needs to work off what is before it. That happens at once where it stands still, and after a second's
+patience where it moves too slowly. Where it is the only one it is waited for longer, since perhaps nobody else comes.
 """
 
 import asyncio
@@ -19,10 +22,14 @@ from consumers.breaker import Breaker, BreakerState
 
 log = structlog.get_logger(__name__)
 
+STANDSTILL_SECONDS: Final = 0.25
+"""Without one delivery that ends; then a destination makes room for others at once, if there is none left."""
 PATIENCE_SECONDS: Final = 1.0
-"""How long a delivery waits for room in a full line before it looks how fast the line moves."""
+"""How long a line is looked at before it is judged by its pace."""
+PATIENCE_ALONE: Final = 3
+"""So many times as long where there is no other destination."""
 LONGEST_WAIT: Final = 10.0
-"""Seconds that the line, and those who wait for room in it, may take at that pace; beyond, the destination is slow."""
+"""Seconds that a line may take at that pace; beyond, the destination is slow."""
 SHORTEST_STAY: Final = 1.0
 LONGEST_STAY: Final = 60.0
 """Seconds that a message which finds no room stays away."""
@@ -49,12 +56,12 @@ class Lane(Generic[T]):
         "breaker",
         "destination",
         "ended",
+        "ended_before",
         "in_flight",
         "line",
-        "room",
-        "slow",
+        "longest",
         "turns",
-        "visitors",
+        "watched_since",
     )
 
     def __init__(self, destination: str, breaker: Breaker, places: int, now: float) -> None:
@@ -67,15 +74,13 @@ class Lane(Generic[T]):
         self.turns = False
         """Whether it stands among those that are served in turn."""
         self.line: deque[T] = deque()
-        self.room = asyncio.Event()
-        """Set while the line has room."""
-        self.room.set()
-        self.slow = False
-        """Its line was full for longer than anybody should wait."""
-        self.visitors = 0
-        """Who waits for room in the line."""
+        self.longest = 0
+        """Where its line was cut, the length at which nothing more comes in, until it is half as long; otherwise 0."""
         self.ended = 0
         """Deliveries that have ended, well or not."""
+        self.ended_before = 0
+        """As many as had ended when it was last looked at."""
+        self.watched_since = now
         self._ended_lately = 0.0
         self._lately_since = now
         self._returns_at = 0.0
@@ -87,12 +92,12 @@ class Lane(Generic[T]):
 
     @property
     def idle(self) -> bool:
-        return not (self.in_flight or self.line or self.visitors)
+        return not (self.in_flight or self.line)
 
     @property
     def at_rest(self) -> bool:
         """Idle, and a new lane would be the same."""
-        return self.idle and not self.slow and self._allowed == self._most and self.breaker.at_rest
+        return self.idle and not self.longest and self._allowed == self._most and self.breaker.at_rest
 
     def ease(self, now: float, began: float) -> bool:
         """The far side asks for less, in answer to a delivery that began then; whether it gets less from now on.
@@ -126,11 +131,16 @@ class Lane(Generic[T]):
 
 
 class Lanes(Generic[T]):
-    """Decides who goes, who waits, and who is sent back. `go` starts a delivery of a lane at once."""
+    """Decides who goes, who waits, and who is sent back. Create it inside the running event loop.
+
+    `go` starts a delivery of a lane at once. `send_back` takes what stood in a line that was cut, with the seconds that
+    it is to stay away.
+    """
 
     def __init__(
         self,
         go: Callable[[Lane[T], T], None],
+        send_back: Callable[[T, float], None],
         *,
         places: int,
         places_per_lane: int,
@@ -138,20 +148,22 @@ class Lanes(Generic[T]):
         clock: Callable[[], float],
     ) -> None:
         self._go = go
+        self._send_back = send_back
         self._places = places
         self._per_lane = places_per_lane
         self._new_breaker = breaker
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._lanes: dict[str, Lane[T]] = {}
         self._turns: deque[Lane[T]] = deque()
         """Lanes that have a line and a free place of their own, once each, in the order in which they are served."""
+        self._watched: set[Lane[T]] = set()
+        """Lanes whose line is longer than what they may have in flight."""
         self.in_flight = 0
         self.waiting = 0
-
-    @property
-    def has_room(self) -> bool:
-        """Whether the lines hold less than can be in flight."""
-        return self.waiting < self._places
+        self.room = asyncio.Event()
+        """Set while the lines hold less than can be in flight."""
+        self.room.set()
 
     def breakers(self) -> dict[str, BreakerState]:
         """The destinations whose breaker is not closed."""
@@ -167,7 +179,7 @@ class Lanes(Generic[T]):
             for destination, state in self.breakers().items()
         ]
 
-    async def enter(self, destination: str, delivery: T, *, places: int | None = None) -> float | None:
+    def enter(self, destination: str, delivery: T, *, places: int | None = None) -> float | None:
         """Starts a delivery or lets it stand in line: None. Or refuses it: the seconds to stay away.
 
         `places`, where given, are fewer than a lane has otherwise. Its line is as long as any.
@@ -180,14 +192,19 @@ class Lanes(Generic[T]):
             if lane.in_flight or lane.line:
                 # Half open: one probes, or what was in flight before it opened ends first.
                 return lane.stay(now)
-        elif not lane.room.is_set() and not await self._room(lane):
-            return lane.stay(self._clock())
+        elif lane.longest and len(lane.line) >= lane.longest:
+            return lane.stay(now)
         lane.line.append(delivery)
         self.waiting += 1
-        if len(lane.line) >= self._per_lane:
-            lane.room.clear()
         self._take_turns(lane)
         self._serve()
+        if len(lane.line) > self._per_lane and lane not in self._watched:
+            self._watched.add(lane)
+            self._watch(lane)
+        if self.waiting >= self._places:
+            self.room.clear()
+            if self._watched:
+                self._make_room()
         return None
 
     def leave(self, lane: Lane[T]) -> None:
@@ -204,42 +221,57 @@ class Lanes(Generic[T]):
     def clear_line(self, lane: Lane[T]) -> list[T]:
         """Takes everybody out of a line."""
         waiting = list(lane.line)
-        self.waiting -= len(waiting)
         lane.line.clear()
-        lane.slow = False
-        lane.room.set()
+        lane.longest = 0
+        self._no_longer_waiting(len(waiting))
         return waiting
 
     def clear(self) -> list[T]:
         """Takes everybody out of every line."""
         return [delivery for lane in self._lanes.values() for delivery in self.clear_line(lane)]
 
-    async def _room(self, lane: Lane[T]) -> bool:
-        """Waits for room in a line; no where the destination is slow."""
-        if lane.slow:
-            return False
-        lane.visitors += 1
-        try:
-            while not lane.room.is_set():
-                before = lane.ended
-                try:
-                    async with asyncio.timeout(PATIENCE_SECONDS):
-                        while not lane.room.is_set():
-                            await lane.room.wait()
-                except TimeoutError:
-                    if lane.in_flight < lane.places:
-                        # Not this destination is slow: the process has no place left, and waiting is right.
-                        continue
-                    rate = (lane.ended - before) / PATIENCE_SECONDS
-                    if rate * LONGEST_WAIT >= len(lane.line) + lane.visitors:
-                        continue
-                    if not lane.slow:
-                        lane.slow = True
-                        log.warning("destination is slow: messages come back later", destination=lane.destination)
-                    return False
-        finally:
-            lane.visitors -= 1
-        return True
+    def _watch(self, lane: Lane[T]) -> None:
+        lane.watched_since, lane.ended_before = self._clock(), lane.ended
+        patience = PATIENCE_SECONDS if len(self._lanes) > 1 else PATIENCE_SECONDS * PATIENCE_ALONE
+        self._loop.call_later(patience, self._look, lane)
+
+    def _look(self, lane: Lane[T]) -> None:
+        """Judges a long line by its pace since it was last looked at."""
+        if len(lane.line) <= self._per_lane:
+            self._watched.discard(lane)
+            return
+        if not self.room.is_set() and lane.in_flight >= lane.places:
+            # There is no room, and that is not for want of places in the process.
+            rate = (lane.ended - lane.ended_before) / (self._clock() - lane.watched_since)
+            worth = max(int(rate * LONGEST_WAIT), self._per_lane)
+            if worth < len(lane.line):
+                self._cut(lane, worth)
+        self._watch(lane)
+
+    def _make_room(self) -> None:
+        """Cuts the longest line of those that stand still, where others need the room."""
+        if len(self._lanes) == 1:
+            return
+        before = self._clock() - STANDSTILL_SECONDS
+        still = [each for each in self._watched if each.ended == each.ended_before and each.watched_since <= before]
+        if still:
+            self._cut(max(still, key=lambda lane: len(lane.line)), self._per_lane)
+
+    def _cut(self, lane: Lane[T], length: int) -> None:
+        """Sends back what a line holds beyond that length, each a bit later than the last."""
+        if not lane.longest:
+            log.warning("destination is slow: messages come back later", destination=lane.destination)
+        lane.longest = length
+        now = self._clock()
+        over = [lane.line.pop() for _ in range(len(lane.line) - length)]
+        self._no_longer_waiting(len(over))
+        for delivery in reversed(over):
+            self._send_back(delivery, lane.stay(now))
+
+    def _no_longer_waiting(self, count: int) -> None:
+        self.waiting -= count
+        if self.waiting < self._places:
+            self.room.set()
 
     def _take_turns(self, lane: Lane[T]) -> None:
         if lane.line and not lane.turns and lane.in_flight < lane.places:
@@ -254,12 +286,11 @@ class Lanes(Generic[T]):
                 # Its line was cleared, or it has fewer places by now.
                 continue
             delivery = lane.line.popleft()
-            self.waiting -= 1
             lane.in_flight += 1
             self.in_flight += 1
-            lane.room.set()
-            if lane.slow and len(lane.line) <= self._per_lane // 2:
-                lane.slow = False
+            self._no_longer_waiting(1)
+            if lane.longest and len(lane.line) <= lane.longest // 2:
+                lane.longest = 0
             self._take_turns(lane)
             lane.breaker.begin()
             self._go(lane, delivery)

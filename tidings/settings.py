@@ -130,7 +130,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_ttl: Count = 300
     """Seconds that the record of a delivery stays in Redis. It guards against sending twice after a crash, so keep
     it well over `LEASE_SECONDS`."""
-    provider_records: bool = True
+    provider_records: bool = False
     """Whether the record is found by the provider's `messageId` too on a Redis without MSETEX (older than Redis 8.4 or
     Valkey 9.1). Each record is a command of its own there: 2.3 commands per delivered message with this, 1.3 without.
     Where MSETEX is known one command writes all the records of a moment, and both kinds are always kept."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
@@ -86,6 +85,7 @@ class Cell:
         self._slots = asyncio.Semaphore(self._size.consumers * settings.consumer_slots)
         self._lanes: Lanes[Message] = Lanes(
             self._begin,
+            self._send_back,
             places=math.ceil(self._size.consumers * settings.in_flight / weight),
             places_per_lane=math.ceil(self._size.consumers * settings.in_flight_per_destination / weight),
             breaker=lambda: Breaker(
@@ -106,6 +106,7 @@ class Cell:
         assert self._life is not None
         await cancel_and_wait(self._life)
         self._life = None
+        self._lanes.clear()
         for message in [*self._under_way.values(), *self.table.everything()]:
             message.held_up = True
 
@@ -131,22 +132,13 @@ class Cell:
             alarm.cancel()
 
     async def _through_slot(self, batch: list[Message]) -> None:
-        """Returns when all have begun, stand in line, or were sent back, as in consumers/consumer.py."""
-        by_destination: dict[str, list[Message]] = defaultdict(list)
+        """As in consumers/consumer.py: when all have begun or stand in line, and there is room, the slot is free."""
         for message in batch:
-            by_destination[message.destination].append(message)
-        first, *others = (self._enter(group) for group in by_destination.values())
-        try:
-            # A task less where there is one destination only, as there is with a weight of a whole batch.
-            await (asyncio.gather(first, *others) if others else first)
-        finally:
-            self._slots.release()
-
-    async def _enter(self, messages: list[Message]) -> None:
-        for message in messages:
-            stay = await self._lanes.enter(message.destination, message)
+            stay = self._lanes.enter(message.destination, message)
             if stay is not None:
                 self._send_back(message, stay)
+        await self._lanes.room.wait()
+        self._slots.release()
 
     def _begin(self, lane: Lane[Message], message: Message) -> None:
         loop, now = asyncio.get_running_loop(), self._clock()

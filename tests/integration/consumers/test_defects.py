@@ -43,7 +43,7 @@ async def test_a_channel_that_returns_nothing_costs_a_try(
     assert (message.tries, message.last_error) == (1, "the channel returned no result")
 
 
-@pytest.mark.parametrize(("method", "broken"), [("_through", fail), ("start", fail), ("destination", fail_now)])
+@pytest.mark.parametrize(("method", "broken"), [("_through", fail), ("start", fail_now)])
 async def test_a_defect_of_the_consumer_gives_the_batch_up(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, method: str, broken: Callable[..., Any]
 ) -> None:
