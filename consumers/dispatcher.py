@@ -32,7 +32,7 @@ from tidings.telemetry import delivering
 log = structlog.get_logger(__name__)
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class Waiting(msgspec.Struct, frozen=True, eq=False):
     """A delivery that stands in line."""
 
     channel: Channel | None
@@ -63,6 +63,7 @@ class Dispatcher:
         self._consumer = settings.consumer_name
         self._now = now
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._lanes: Lanes[Waiting] = Lanes(
             self._begin,
             self._send_back,
@@ -71,7 +72,8 @@ class Dispatcher:
             breaker=lambda: Breaker(failures=settings.breaker_failures, open_seconds=settings.breaker_seconds),
             clock=clock,
         )
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[Waiting, asyncio.Task[None]] = {}
+        """The deliveries that have begun; each takes itself out when it is through."""
         self._stopping = False
 
     @property
@@ -142,15 +144,13 @@ class Dispatcher:
         """Waits up to `grace` seconds for what is in flight, then cuts it off; those outcomes stay unknown."""
         if not self._running:
             return
-        _, late = await asyncio.wait(set(self._running), timeout=grace)
+        _, late = await asyncio.wait(self._running.values(), timeout=grace)
         if late:
             log.error("deliveries cut off in flight; their outcomes are unknown", deliveries=len(late))
             await cancel_and_wait(*late)
 
     def _begin(self, lane: Lane[Waiting], waiting: Waiting) -> None:
-        task = asyncio.get_running_loop().create_task(self._deliver(lane, waiting))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[waiting] = self._loop.create_task(self._deliver(lane, waiting))
 
     async def _deliver(self, lane: Lane[Waiting], waiting: Waiting) -> None:
         delivering.set((waiting.delivery.id, waiting.batch.id))
@@ -169,6 +169,7 @@ class Dispatcher:
                 raise
             log.exception("a defect: the batch comes back when its lease runs out")
         finally:
+            del self._running[waiting]
             if not isinstance(result, Accepted):
                 self._lanes.leave(lane)
 

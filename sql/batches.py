@@ -142,11 +142,11 @@ class BatchStore:
 
         May be repeated after an answer was lost: what was written then is not written twice.
         """
-        attempts = [o.attempt for o in outcomes if o.attempt is not None]
-        rows = await partitions.insert(
+        attempts = [o.attempt for o in outcomes]
+        [row] = await partitions.insert(
             self.database,
             "record_outcomes",
-            [a.started_at for a in attempts],
+            [a.started_at for a in attempts if a is not None],
             message_ids=[o.message_id for o in outcomes],
             batch_ids=[o.batch_id for o in outcomes],
             statuses=[o.status.value for o in outcomes],
@@ -158,18 +158,14 @@ class BatchStore:
             last_errors=[o.last_error for o in outcomes],
             unanswered=[o.unanswered for o in outcomes],
             consumer=consumer,
-            attempt_message_ids=[a.message_id for a in attempts],
-            attempt_tries=[a.try_number for a in attempts],
-            attempt_batch_ids=[a.batch_id for a in attempts],
-            attempt_started_ats=[a.started_at for a in attempts],
-            attempt_durations=[a.duration for a in attempts],
-            attempt_outcomes=[a.outcome.value for a in attempts],
-            attempt_status_codes=[a.status_code for a in attempts],
-            attempt_errors=[a.error for a in attempts],
-            attempt_answers=[a.answer for a in attempts],
+            started_ats=[None if a is None else a.started_at for a in attempts],
+            durations=[None if a is None else a.duration for a in attempts],
+            results=[None if a is None else a.outcome.value for a in attempts],
+            status_codes=[None if a is None else a.status_code for a in attempts],
+            answers=[None if a is None else a.answer for a in attempts],
             closed_batch_ids=list(closed),
         )
-        return {row["id"] for row in rows}
+        return set(row["ids"])
 
     # The reconciler's side
 
@@ -223,6 +219,6 @@ def _claimed(row: Any) -> ClaimedBatch:
 
 
 def _delivery(row: Any) -> Delivery:
-    values = dict(row)
-    values["headers"] = None if row["headers"] is None else msgspec.json.decode(row["headers"], type=dict[str, str])
-    return Delivery(**values)
+    if row["headers"] is None:
+        return Delivery(**row)
+    return Delivery(**{**row, "headers": msgspec.json.decode(row["headers"], type=dict[str, str])})

@@ -17,7 +17,7 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -25,6 +25,7 @@ import aiohttp
 import msgspec
 from aiohttp import ClientRequest, ClientTimeout, StreamReader, TCPConnector, ThreadedResolver
 from aiohttp.abc import AbstractResolver
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_writer import _serialize_headers
@@ -48,6 +49,15 @@ from tidings.settings import Settings
 
 TARGETS_KEPT: Final = 4096
 _LOST: Final = (aiohttp.ClientError, HttpProcessingError, OSError)
+
+
+class _Request(ClientRequest):
+    """Only tells the connector where to connect, which does not change."""
+
+    @cached_property
+    def connection_key(self) -> ConnectionKey:
+        """Asked for with every connection."""
+        return super().connection_key
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -160,7 +170,7 @@ class AiohttpTransport:
         parsed = URL(url, encoded=True)
         if parsed.scheme not in {"http", "https"}:
             raise ValueError(INVALID)
-        request = ClientRequest("POST", parsed, headers=OWN_HEADERS, loop=self._loop)
+        request = _Request("POST", parsed, headers=OWN_HEADERS, loop=self._loop)
         return Target(request, f"POST {parsed.raw_path_qs} HTTP/1.1", request.headers)
 
     def _describe_loss(self, error: Exception, limit: TimeLimit) -> str:

@@ -150,17 +150,20 @@ UPDATE batches SET lease_until = now() + :lease::interval
 WHERE id = ANY(:ids::uuid[])
 RETURNING id;
 
--- name: record_outcomes(message_ids, batch_ids, statuses, tries, due_ats, provider_message_ids, sent_ats, cancel_reasons, last_errors, unanswered, consumer, attempt_message_ids, attempt_tries, attempt_batch_ids, attempt_started_ats, attempt_durations, attempt_outcomes, attempt_status_codes, attempt_errors, attempt_answers, closed_batch_ids)
--- Writes a group of outcomes with their attempts, and closes the batches that are through: one statement, one commit.
+-- name: record_outcomes(message_ids, batch_ids, statuses, tries, due_ats, provider_message_ids, sent_ats, cancel_reasons, last_errors, unanswered, consumer, started_ats, durations, results, status_codes, answers, closed_batch_ids)
+-- Writes a group of outcomes with their attempts (where one was started), and closes the batches that are through: one
+-- statement, one commit. Answers the ids that were recorded.
 -- Fenced: an outcome whose message has meanwhile left its batch changes nothing, but the attempt is kept.
 WITH outcome AS MATERIALIZED (
     SELECT *
     FROM unnest(
         :message_ids::uuid[], :batch_ids::uuid[], :statuses::text[], :tries::smallint[], :due_ats::timestamptz[],
         :provider_message_ids::text[], :sent_ats::timestamptz[], :cancel_reasons::text[], :last_errors::text[],
-        :unanswered::boolean[]
+        :unanswered::boolean[], :started_ats::timestamptz[], :durations::double precision[], :results::text[],
+        :status_codes::integer[], :answers::text[]
     ) AS outcome (
-        message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered
+        message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered,
+        started_at, duration, result, status_code, answer
     )
 ),
 recorded AS (
@@ -185,12 +188,11 @@ tried AS (
     INSERT INTO attempts (
         message_id, try, batch_id, consumer, started_at, duration, outcome, status_code, error, answer
     )
-    SELECT message_id, try, batch_id, :consumer, started_at, duration, result::attempt_outcome, status_code, error, answer
-    FROM unnest(
-        :attempt_message_ids::uuid[], :attempt_tries::smallint[], :attempt_batch_ids::uuid[],
-        :attempt_started_ats::timestamptz[], :attempt_durations::double precision[], :attempt_outcomes::text[],
-        :attempt_status_codes::integer[], :attempt_errors::text[], :attempt_answers::text[]
-    ) AS attempt (message_id, try, batch_id, started_at, duration, result, status_code, error, answer)
+    SELECT
+        message_id, tries, batch_id, :consumer, started_at, duration, result::attempt_outcome, status_code, last_error,
+        answer
+    FROM outcome
+    WHERE started_at IS NOT NULL
     ON CONFLICT DO NOTHING
 ),
 closed AS (
@@ -202,7 +204,7 @@ woken AS MATERIALIZED (
     WHERE status IN ('failed', 'pending')
     HAVING count(*) > 0
 )
-SELECT recorded.id FROM recorded LEFT JOIN woken ON true;
+SELECT ARRAY(SELECT id FROM recorded) AS ids FROM (VALUES (1)) AS one LEFT JOIN woken ON true;
 
 -- name: expired_batches(limit)^
 -- The server's clock, when it started, and the batches whose lease ran out.
