@@ -31,7 +31,7 @@ LINGER_SECONDS: Final = 0.002
 SET_EACH: Final = "for i = 1, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[1]) end"
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The value of a record, kept as JSON."""
 
     sent_at: datetime

@@ -32,7 +32,7 @@ from tidings.telemetry import delivering
 log = structlog.get_logger(__name__)
 
 
-class Waiting(msgspec.Struct, frozen=True, eq=False):
+class Waiting(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A delivery that stands in line."""
 
     channel: Channel | None

@@ -17,7 +17,7 @@ from tidings.model import Delivery, utc_now
 from tidings.settings import Settings
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The far side took the message."""
 
     provider_message_id: str | None = None
@@ -26,7 +26,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     answer: bytes = b""
 
 
-class Retry(msgspec.Struct, frozen=True, kw_only=True):
+class Retry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """It did not work now, and may work later."""
 
     error: str
@@ -38,7 +38,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     answer: bytes = b""
 
 
-class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The far side refuses this message for good."""
 
     error: str

@@ -23,7 +23,7 @@ OWN_HEADERS: Final[Mapping[str, str]] = {"User-Agent": f"tidings/{__version__}",
 INVALID: Final = "no connection: the URL or a header is not valid"
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """An HTTP response, its body cut at 64 KiB."""
 
     status: int
