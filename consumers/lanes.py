@@ -123,9 +123,13 @@ class Lane(Generic[T]):
             self._ended_lately /= 2
             self._lately_since = (now + self._lately_since) / 2
 
+    def pace(self, now: float) -> float:
+        """Deliveries that ended in a second, of late."""
+        return self._ended_lately / max(now - self._lately_since, 0.5)
+
     def stay(self, now: float) -> float:
         """Seconds until one more message that finds no room should come again: each a bit later than the last."""
-        rate = max(self._ended_lately / max(now - self._lately_since, 0.5), SLOWEST_RATE)
+        rate = max(self.pace(now), SLOWEST_RATE)
         self._returns_at = max(self._returns_at, now + SHORTEST_STAY) + 1 / rate
         return min(self._returns_at - now, LONGEST_STAY)
 
@@ -161,6 +165,8 @@ class Lanes(Generic[T]):
         """Lanes whose line is longer than what they may have in flight."""
         self.in_flight = 0
         self.waiting = 0
+        self._again: asyncio.TimerHandle | None = None
+        """Will look once more whether there is room to be made."""
         self.room = asyncio.Event()
         """Set while the lines hold less than can be in flight."""
         self.room.set()
@@ -203,8 +209,7 @@ class Lanes(Generic[T]):
             self._watch(lane)
         if self.waiting >= self._places:
             self.room.clear()
-            if self._watched:
-                self._make_room()
+            self._make_room()
         return None
 
     def leave(self, lane: Lane[T]) -> None:
@@ -249,13 +254,27 @@ class Lanes(Generic[T]):
         self._watch(lane)
 
     def _make_room(self) -> None:
-        """Cuts the longest line of those that stand still, where others need the room."""
-        if len(self._lanes) == 1:
+        """Cuts the longest line of those that stand still, where others need the room; now, or as soon as one does."""
+        if self.room.is_set() or not self._watched or len(self._lanes) == 1:
             return
-        before = self._clock() - STANDSTILL_SECONDS
-        still = [each for each in self._watched if each.ended == each.ended_before and each.watched_since <= before]
-        if still:
+        now = self._clock()
+        if still := [lane for lane in self._watched if self._stands_still(lane, now)]:
             self._cut(max(still, key=lambda lane: len(lane.line)), self._per_lane)
+        elif self._again is None:
+            self._again = self._loop.call_later(STANDSTILL_SECONDS, self._make_room_again)
+
+    def _stands_still(self, lane: Lane[T], now: float) -> bool:
+        """Whether no delivery has ended lately, for no want of places, and not only between two bursts of them."""
+        return (
+            lane.ended == lane.ended_before
+            and now - lane.watched_since >= STANDSTILL_SECONDS
+            and lane.in_flight >= lane.places
+            and lane.pace(now) * LONGEST_WAIT < len(lane.line)
+        )
+
+    def _make_room_again(self) -> None:
+        self._again = None
+        self._make_room()
 
     def _cut(self, lane: Lane[T], length: int) -> None:
         """Sends back what a line holds beyond that length, each a bit later than the last."""

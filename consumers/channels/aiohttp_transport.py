@@ -47,7 +47,7 @@ from consumers.channels.transport import (
 from tidings.egress import Egress
 from tidings.settings import Settings
 
-TARGETS_KEPT: Final = 4096
+TARGETS_KEPT: Final = 1024
 _LOST: Final = (aiohttp.ClientError, HttpProcessingError, OSError)
 
 

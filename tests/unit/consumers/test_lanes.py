@@ -55,7 +55,7 @@ class Flight:
 
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(module, "STANDSTILL_SECONDS", 0.01)
 
 
@@ -178,6 +178,18 @@ async def test_a_destination_that_stands_still_makes_room_for_others_at_once() -
     assert flight.enter("a", 3, start=20) == [None] * 3
 
 
+async def test_room_is_made_as_soon_as_it_is_certain_that_a_destination_stands_still() -> None:
+    flight = Flight()
+    flight.enter("b", 1)
+    flight.enter("a", 14)
+    assert not flight.lanes.room.is_set()
+    # Nothing more comes in that could ask for room.
+    began = flight.now
+    await asyncio.wait_for(flight.lanes.room.wait(), timeout=module.PATIENCE_SECONDS)
+    assert flight.now - began < module.PATIENCE_SECONDS
+    assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(8, 14)]
+
+
 async def test_a_destination_that_is_alone_is_waited_for_a_while() -> None:
     flight = Flight()
     flight.enter("a", 14)
@@ -193,10 +205,10 @@ async def test_a_destination_that_moves_too_slowly_is_cut_after_a_while(monkeypa
     flight = Flight()
     flight.enter("b", 1)
     flight.enter("a", 14)
-    await asyncio.sleep(2 * module.STANDSTILL_SECONDS)
     # One delivery in the time: it does not stand still, but its line would take a second.
     flight.end("a0")
     assert flight.enter("a", 1, start=14) == [None]
+    await asyncio.sleep(2 * module.STANDSTILL_SECONDS)
     assert flight.back == []
     await cut(flight)
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(9, 15)]
@@ -290,10 +302,10 @@ async def test_a_destination_that_moves_on_is_waited_for() -> None:
     flight.enter("b", 1)
     flight.enter("a", 14)
     # Ends come now and then: slower than anybody's patience, fast enough for the line.
-    for n in range(4):
-        await asyncio.sleep(module.PATIENCE_SECONDS * 0.9)
+    for n in range(5):
         flight.end(f"a{n}")
         flight.enter("a", 1, start=20 + n)
+        await asyncio.sleep(module.PATIENCE_SECONDS * 0.9)
     assert flight.back == []
 
 
