@@ -5,12 +5,12 @@ import socket
 
 import aiohttp
 import pytest
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tidings import metrics
 from tidings.errors import SettingsError
-from tidings.metrics import Children, Figures, MetricsServer
+from tidings.metrics import Children, Distribution, Figures, MetricsServer
 from tidings.settings import Settings
 
 
@@ -106,3 +106,16 @@ async def test_port_0_is_none() -> None:
     server = MetricsServer(Figures("api", name="here"), Settings())
     await server.start()
     await server.stop()
+
+
+def test_a_distribution_shows_what_a_histogram_shows() -> None:
+    bounds = (0.005, 0.25, 1.0)
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    distribution = Distribution("seconds", "How long.", ["channel"], bounds=bounds, registry=ours)
+    histogram = Histogram("seconds", "How long.", ["channel"], buckets=bounds, registry=theirs)
+    assert generate_latest(ours) == generate_latest(theirs)
+    for channel, values in (("echo", [0.0, 0.005, 0.006]), ("sms", [1.0, 1.5, 99.0]), ("echo", [0.25])):
+        distribution.observe((channel,), values)
+        for value in values:
+            histogram.labels(channel).observe(value)
+    assert generate_latest(ours) == generate_latest(theirs)

@@ -1,0 +1,91 @@
+"""consumers/channels/time_limits.py"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import cast
+
+import pytest
+
+from consumers.channels.time_limits import TimeLimit, TimeLimits
+from tests.eventually import eventually
+
+SECONDS = 0.1
+
+
+class Connection:
+    """Remembers whether it was cut."""
+
+    cut = False
+
+    def abort(self) -> None:
+        self.cut = True
+
+
+@pytest.fixture
+async def limits() -> AsyncIterator[TimeLimits]:
+    limits = TimeLimits(SECONDS)
+    yield limits
+    limits.close()
+
+
+def begin(limits: TimeLimits) -> tuple[TimeLimit, Connection]:
+    limit, connection = limits.begin(), Connection()
+    limit.holds_for(cast("asyncio.Transport", connection))
+    return limit, connection
+
+
+async def until_passed(limit: TimeLimit) -> None:
+    async def look() -> bool:
+        return limit.passed
+
+    await eventually(look, every=0.005)
+
+
+async def test_whose_time_is_up_has_its_connection_cut(limits: TimeLimits) -> None:
+    began = asyncio.get_running_loop().time()
+    limit, connection = begin(limits)
+    assert not limit.passed
+    await until_passed(limit)
+    assert connection.cut
+    assert asyncio.get_running_loop().time() - began >= SECONDS - 0.01
+
+
+async def test_who_is_done_is_left_alone_and_holds_up_nobody(limits: TimeLimits) -> None:
+    first, kept = begin(limits)
+    limits.done(first)
+    limits.done(first)
+    second, cut = begin(limits)
+    await until_passed(second)
+    assert (first.passed, kept.cut, cut.cut) == (False, False, True)
+
+
+async def test_each_has_the_whole_time(limits: TimeLimits) -> None:
+    first, _ = begin(limits)
+    await asyncio.sleep(SECONDS / 2)
+    second, _ = begin(limits)
+    await until_passed(first)
+    assert not second.passed
+    await until_passed(second)
+
+
+async def test_a_connection_that_comes_too_late_is_cut(limits: TimeLimits) -> None:
+    limit = limits.begin()
+    await until_passed(limit)
+    connection = Connection()
+    limit.holds_for(cast("asyncio.Transport", connection))
+    assert connection.cut
+
+
+async def test_it_begins_anew_after_a_rest(limits: TimeLimits) -> None:
+    for _ in range(2):
+        limit, connection = begin(limits)
+        await until_passed(limit)
+        assert connection.cut
+
+
+async def test_nothing_is_cut_after_the_end() -> None:
+    limits = TimeLimits(0.01)
+    limit, connection = begin(limits)
+    limits.close()
+    await asyncio.sleep(0.03)
+    assert (limit.passed, connection.cut) == (False, False)
