@@ -199,8 +199,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     breaker_seconds: Positive = 10.0
     """How long that is at first; while it goes on failing it doubles, up to six times as long."""
     http_transport: Literal["aiohttp", "pyreqwest"] = "aiohttp"
-    """What speaks HTTP to the far sides. `pyreqwest` takes about half the CPU time for a request, and needs
-    `tidings[fast]`."""
+    """What speaks HTTP to the far sides. `pyreqwest` (reqwest, with TLS by rustls) needs `tidings[fast]`."""
     connect_timeout: Positive = 5.0
     """Seconds for a connection to the far side."""
     delivery_timeout: Positive = 15.0

@@ -1,7 +1,7 @@
 """HTTP over aiohttp's connections: the hot path of the `sms` and `webhook` channels.
 
 Of aiohttp this takes the connector (names, TLS, the race of addresses, kept connections) and the parser, and leaves out
-its session: a request of that, with the objects that it makes, costs about three times the CPU time (60 µs and 20).
+its session: a request of that, with all that it makes, costs three times the CPU time (76 µs and 28 in one run).
 What is used of aiohttp's inside is `TCPConnector.connect`, `ResponseHandler` and `_serialize_headers`, for which its
 minor version is pinned.
 

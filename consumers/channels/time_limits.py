@@ -1,6 +1,6 @@
 """Time limits of requests: all of one length, so they end in the order in which they began, and one timer serves them.
 
-`asyncio.timeout` sets a timer for each, which cost 8 to 15 µs a request beside the 20 of the request itself.
+`asyncio.timeout` sets a timer for each, which costs a quarter of the CPU time of the request itself.
 """
 
 import asyncio
