@@ -162,6 +162,7 @@ class BatchStore:
             durations=[None if a is None else a.duration for a in attempts],
             results=[None if a is None else a.outcome.value for a in attempts],
             status_codes=[None if a is None else a.status_code for a in attempts],
+            errors=[None if a is None else a.error for a in attempts],
             answers=[None if a is None else a.answer for a in attempts],
             closed_batch_ids=list(closed),
         )

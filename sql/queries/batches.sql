@@ -150,7 +150,7 @@ UPDATE batches SET lease_until = now() + :lease::interval
 WHERE id = ANY(:ids::uuid[])
 RETURNING id;
 
--- name: record_outcomes(message_ids, batch_ids, statuses, tries, due_ats, provider_message_ids, sent_ats, cancel_reasons, last_errors, unanswered, consumer, started_ats, durations, results, status_codes, answers, closed_batch_ids)
+-- name: record_outcomes(message_ids, batch_ids, statuses, tries, due_ats, provider_message_ids, sent_ats, cancel_reasons, last_errors, unanswered, consumer, started_ats, durations, results, status_codes, errors, answers, closed_batch_ids)
 -- Writes a group of outcomes with their attempts (where one was started), and closes the batches that are through: one
 -- statement, one commit. Answers the ids that were recorded.
 -- Fenced: an outcome whose message has meanwhile left its batch changes nothing, but the attempt is kept.
@@ -160,10 +160,10 @@ WITH outcome AS MATERIALIZED (
         :message_ids::uuid[], :batch_ids::uuid[], :statuses::text[], :tries::smallint[], :due_ats::timestamptz[],
         :provider_message_ids::text[], :sent_ats::timestamptz[], :cancel_reasons::text[], :last_errors::text[],
         :unanswered::boolean[], :started_ats::timestamptz[], :durations::double precision[], :results::text[],
-        :status_codes::integer[], :answers::text[]
+        :status_codes::integer[], :errors::text[], :answers::text[]
     ) AS outcome (
         message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered,
-        started_at, duration, result, status_code, answer
+        started_at, duration, result, status_code, error, answer
     )
 ),
 recorded AS (
@@ -189,7 +189,7 @@ tried AS (
         message_id, try, batch_id, consumer, started_at, duration, outcome, status_code, error, answer
     )
     SELECT
-        message_id, tries, batch_id, :consumer, started_at, duration, result::attempt_outcome, status_code, last_error,
+        message_id, tries, batch_id, :consumer, started_at, duration, result::attempt_outcome, status_code, error,
         answer
     FROM outcome
     WHERE started_at IS NOT NULL
