@@ -1,7 +1,7 @@
 """Figure 8: Redis commands and Postgres statements for a delivered message, at 1, 4, 16 and 32 consumers.
 
-Each message leaves a record in Redis, under its own id. The embedded Redis is older than MSETEX, which writes any number
-of them in one command, so each is a command here; the last number is with PROVIDER_RECORDS, a second one for each.
+Each message leaves a record in Redis, under its own id. The embedded Redis is older than MSETEX, which writes any
+number of them in one command, so each is a command here; the last number is with PROVIDER_RECORDS, a second one each.
 
 Counted from the start of the queue until the last outcome is on record, with everything that all processes say
 meanwhile: offers of slots, polls, heartbeats, renewals. A command inside of a Redis script counts as one. Nothing is
