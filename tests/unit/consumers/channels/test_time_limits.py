@@ -13,12 +13,14 @@ SECONDS = 0.1
 
 
 class Connection:
-    """Remembers whether it was cut."""
+    """Remembers whether it was cut, and when."""
 
     cut = False
+    cut_at = 0.0
 
     def abort(self) -> None:
         self.cut = True
+        self.cut_at = asyncio.get_running_loop().time()
 
 
 @pytest.fixture
@@ -60,12 +62,15 @@ async def test_who_is_done_is_left_alone_and_holds_up_nobody(limits: TimeLimits)
 
 
 async def test_each_has_the_whole_time(limits: TimeLimits) -> None:
-    first, _ = begin(limits)
-    await asyncio.sleep(SECONDS / 2)
-    second, _ = begin(limits)
-    await until_passed(first)
-    assert not second.passed
-    await until_passed(second)
+    began, connections = [], []
+    for _ in range(3):
+        began.append(asyncio.get_running_loop().time())
+        last, connection = begin(limits)
+        connections.append(connection)
+        await asyncio.sleep(SECONDS / 4)
+    await until_passed(last)
+    for since, connection in zip(began, connections, strict=True):
+        assert connection.cut_at - since >= SECONDS - 0.01
 
 
 async def test_a_connection_that_comes_too_late_is_cut(limits: TimeLimits) -> None:
