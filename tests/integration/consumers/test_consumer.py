@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
+from consumers import lanes
 from consumers.consumer import Consumer
 from consumers.delivery_record import Record
 from sql.batches import Offer
@@ -229,6 +230,35 @@ async def test_flight_is_bounded_and_a_slow_gateway_holds_no_lease_hostage(store
         for message_id in ids:
             await until(store, message_id, Status.SENT)
     assert len(gateway.received) == 20
+
+
+async def test_who_waits_for_a_gateway_that_hangs_holds_no_slot_and_leaves_room_for_others(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "PATIENCE_ALONE", 1)
+    ids = await keep_sms(store, 10)
+    gateway = Gateway()
+    gateway.hold.clear()
+    async with consuming(settings, gateway, in_flight=10, in_flight_per_destination=4) as consumer:
+        # Four hang and six stand in line. There is room for more, so the batch is through its slot.
+        async with asyncio.timeout(5):
+            await hand_over(store, consumer)
+        assert consumer.accepting
+        # With these there is no room left, until the line is cut to as many as may hang.
+        ids += await keep_sms(store, 7)
+        others = await keep(store, 5)
+        async with asyncio.timeout(5):
+            await hand_over(store, consumer)
+        assert consumer.accepting
+        for message_id in others:
+            await until(store, message_id, Status.SENT)
+        for message_id in ids[8:]:
+            assert (await until(store, message_id, Status.FAILED)).tries == 0
+        assert len(gateway.received) == 4
+        gateway.hold.set()
+        for message_id in ids[:8]:
+            await until(store, message_id, Status.SENT)
+    assert len(gateway.received) == 8
 
 
 async def test_a_batch_that_was_taken_away_is_not_started_further(store: Store, settings: Settings) -> None:
