@@ -1,7 +1,7 @@
 """`python -m api`"""
 
 from api.service import serve
-from tidings.process import run
+from tidings.runtime.process import run
 
 
 def main() -> None:

@@ -4,18 +4,18 @@ import socket
 
 from aiohttp import web
 
-from api import auth, body, resources
 from api.accounts.tokens import Tokens, signing_key
 from api.compat import systems
 from api.compat.system import in_their_words
 from api.dashboard import routes as dashboard
+from api.http import auth, body, resources
+from api.http.problems import problems
+from api.http.tracing import traced
 from api.metrics import ApiMetrics
 from api.openapi.document import DOCUMENT, Document
-from api.problems import problems
 from api.routes import PUBLIC, ROUTES
 from api.swagger import pages as swagger
-from api.tracing import traced
-from tidings import tracing
+from tidings.observability import tracing
 from tidings.settings import Settings
 
 

@@ -2,7 +2,7 @@
 
 The latter is asked for at a scrape: whether producers and consumers are alive (Redis and one index probe), how late the
 oldest message is, and what the queues hold, which is counted rarely however many scrapes there are
-(api/queue_depths.py). Every API process tells the same of them, so a query takes the `max` over processes.
+(api/overview/depths.py). Every API process tells the same of them, so a query takes the `max` over processes.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from api import readiness
-from api.queue_depths import QueueDepths
-from api.readiness import Readiness
+from api.health import readiness
+from api.health.readiness import Readiness
+from api.overview.depths import QueueDepths
 from sql.database import AWAY
 from sql.store import Store
-from tidings.errors import describe
-from tidings.metrics import Children, Figures
-from tidings.model import Queue
-from tidings.reports import Depth
+from tidings.domain.errors import describe
+from tidings.domain.message import Queue
+from tidings.observability.metrics import Children, Figures
+from tidings.observability.reports import Depth
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,8 @@ import structlog
 from aiohttp import web
 
 from api.app import create_app
-from tidings.errors import SettingsError
-from tidings.process import unless
+from tidings.domain.errors import SettingsError
+from tidings.runtime.process import unless
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -17,7 +17,8 @@ from benchmarks.rig.figure import Figure, Goal, Numbers, Round
 from benchmarks.rig.machine import Database
 from benchmarks.rig.running import main
 from benchmarks.rig.system import system
-from tidings.model import new_id, utc_now
+from tidings.domain.ids import new_id
+from tidings.domain.timestamps import utc_now
 
 BATCH = 500
 CLIENTS = 4

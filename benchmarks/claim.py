@@ -23,7 +23,10 @@ from benchmarks.rig.running import main
 from benchmarks.rig.system import System, system
 from sql.batches import Offer
 from sql.low_water import LowWater
-from tidings.model import Attempt, AttemptOutcome, Outcome, Priority, Status, new_id, utc_now
+from tidings.domain.ids import new_id
+from tidings.domain.message import Attempt, Outcome, Priority
+from tidings.domain.states import AttemptOutcome, Status
+from tidings.domain.timestamps import utc_now
 
 MILLI = 1e3
 BATCHES = 10

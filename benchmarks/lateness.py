@@ -13,7 +13,7 @@ from datetime import timedelta
 from benchmarks.rig.figure import Figure, Goal, Numbers, Round
 from benchmarks.rig.running import main
 from benchmarks.rig.system import system
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
 
 MILLI = 1e3
 LEAD = timedelta(seconds=2)

@@ -15,7 +15,7 @@ from benchmarks.rig.figure import Figure, Numbers, Round
 from benchmarks.rig.meters import RedisMeter
 from benchmarks.rig.running import main
 from benchmarks.rig.system import system
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
 
 MILLI, MICRO = 1e3, 1e6
 LEAD = timedelta(seconds=2)

@@ -22,11 +22,13 @@ import uvloop
 from benchmarks.rig import written
 from benchmarks.rig.machine import Database, Machine, make_folder, remove_folder
 from consumers import outcomes
-from consumers.channels.base import Accepted
 from sql.batches import Offer
 from sql.store import Store
-from tidings.model import Delivery, NewMessage, Priority, new_id, utc_now
-from tidings.retry import RetryPolicy
+from tidings.channels.base import Accepted
+from tidings.domain.ids import new_id
+from tidings.domain.message import Delivery, NewMessage, Priority
+from tidings.domain.retry import RetryPolicy
+from tidings.domain.timestamps import utc_now
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "scale.md"
 WAVE: Final = 5_000

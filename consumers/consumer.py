@@ -17,10 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers import outcomes
-from consumers.channels.base import ChannelContext
-from consumers.channels.registry import ChannelRegistry
-from consumers.channels.transports import open_transport
-from consumers.delivery_record import DeliveryRecords
+from consumers.dedup import DeliveryRecords
 from consumers.dispatcher import Dispatcher
 from consumers.leases import Leases, OpenBatch
 from consumers.metrics import ConsumerMetrics
@@ -30,15 +27,19 @@ from consumers.senders import CachedSenders
 from consumers.slots import SlotOffers
 from sql.database import AWAY
 from sql.store import Store
-from tidings import keys
-from tidings.cancellation import cancel_and_wait
-from tidings.egress import webhook_egress
-from tidings.errors import describe
-from tidings.metrics import MetricsServer
-from tidings.model import Delivery, Outcome, utc_now
-from tidings.retry import RetryPolicy
+from tidings.channels.base import ChannelContext
+from tidings.channels.http.transports import open_transport
+from tidings.channels.registry import ChannelRegistry
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.errors import describe
+from tidings.domain.message import Delivery, Outcome
+from tidings.domain.retry import RetryPolicy
+from tidings.domain.timestamps import utc_now
+from tidings.observability.metrics import MetricsServer
+from tidings.redis import keys
+from tidings.redis.connections import connect_redis
+from tidings.security.egress import webhook_egress
 from tidings.settings import Settings
-from tidings.stores import connect_redis
 
 log = structlog.get_logger(__name__)
 

@@ -17,17 +17,17 @@ import structlog
 
 from consumers import outcomes
 from consumers.breaker import Breaker, BreakerState
-from consumers.channels.base import Accepted, Channel, Rejected, Result, Retry
-from consumers.channels.registry import ChannelRegistry
-from consumers.delivery_record import DeliveryRecords, Record
-from consumers.lanes import Lane, Lanes
+from consumers.dedup import DeliveryRecords, Record
 from consumers.leases import Leases, OpenBatch
+from consumers.limiter import Lane, Lanes
 from consumers.recorder import Recorder
-from tidings.cancellation import cancel_and_wait
-from tidings.model import Delivery, Outcome
-from tidings.retry import RetryPolicy
+from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
+from tidings.channels.registry import ChannelRegistry
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.message import Delivery, Outcome
+from tidings.domain.retry import RetryPolicy
+from tidings.observability.logs import delivering
 from tidings.settings import Settings
-from tidings.telemetry import delivering
 
 log = structlog.get_logger(__name__)
 

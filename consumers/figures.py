@@ -9,8 +9,9 @@ from typing import Final
 
 import msgspec
 
-from tidings.model import Outcome, Status
-from tidings.reports import MOST_SERIES, OTHERS, Figures, Series, Tally, bucket_of
+from tidings.domain.message import Outcome
+from tidings.domain.states import Status
+from tidings.observability.reports import MOST_SERIES, OTHERS, Figures, Series, Tally, bucket_of
 
 KEPT: Final = 3
 """Buckets that are kept; what Redis does not take in that time is lost to the history."""

@@ -14,7 +14,7 @@ import structlog
 
 from sql.database import AWAY
 from sql.store import Store
-from tidings.errors import describe
+from tidings.domain.errors import describe
 
 log = structlog.get_logger(__name__)
 

@@ -17,8 +17,9 @@ from consumers.breaker import BreakerState
 from consumers.dispatcher import Dispatcher
 from consumers.leases import Leases
 from consumers.recorder import Recorder
-from tidings.metrics import Children, Distribution, Figures
-from tidings.model import CancelReason, Outcome, Status
+from tidings.domain.message import Outcome
+from tidings.domain.states import CancelReason, Status
+from tidings.observability.metrics import Children, Distribution, Figures
 from tidings.settings import Settings
 
 LATENESS_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)

@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from consumers.channels.base import Accepted, Rejected, Result, Retry
-from consumers.delivery_record import Record
-from tidings.model import Attempt, AttemptOutcome, CancelReason, Delivery, Outcome, Status
-from tidings.retry import RetryPolicy
+from consumers.dedup import Record
+from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tidings.domain.message import Attempt, Delivery, Outcome
+from tidings.domain.retry import RetryPolicy
+from tidings.domain.states import AttemptOutcome, CancelReason, Status
 
 ANSWER_BYTES: Final = 1024
 """What is kept of the far side's answer."""

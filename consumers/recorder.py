@@ -18,8 +18,8 @@ import structlog
 
 from sql.database import AWAY
 from sql.store import Store
-from tidings.errors import describe
-from tidings.model import Outcome
+from tidings.domain.errors import describe
+from tidings.domain.message import Outcome
 
 log = structlog.get_logger(__name__)
 

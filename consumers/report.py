@@ -1,8 +1,8 @@
 """Tells once a second how this consumer is and what it has done: one round trip to Redis, whatever there is to tell.
 
 In Redis: this consumer's field of `tidings:consumers`, and its field of `tidings:figures:{bucket}` for each bucket in
-which it did something (tidings/reports.py). A crash leaves a report that grows old, which is how others notice; a stop
-takes it away. Redis away: figures of the last seconds wait, older ones are lost.
+which it did something (tidings/observability/reports.py). A crash leaves a report that grows old, which is how others
+notice; a stop takes it away. Redis away: figures of the last seconds wait, older ones are lost.
 """
 
 import asyncio
@@ -21,16 +21,18 @@ from consumers.dispatcher import Dispatcher
 from consumers.figures import FigureBook
 from consumers.leases import Leases
 from consumers.recorder import Recorder
-from tidings import __version__, keys
-from tidings.errors import describe
-from tidings.model import Outcome, new_id
-from tidings.reports import (
+from tidings import __version__
+from tidings.domain.errors import describe
+from tidings.domain.ids import new_id
+from tidings.domain.message import Outcome
+from tidings.observability.reports import (
     BREAKERS_SHOWN,
     FIGURES_LIFE_SECONDS,
     REPORT_LIFE_SECONDS,
     BreakerReport,
     ConsumerReport,
 )
+from tidings.redis import keys
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)

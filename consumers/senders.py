@@ -13,8 +13,8 @@ from uuid import UUID
 import msgspec
 
 from sql.database import AWAY
-from tidings.accounts import Sender
-from tidings.errors import StoreUnavailableError
+from tidings.domain.account import Sender
+from tidings.domain.errors import StoreUnavailableError
 
 LIFE_SECONDS: Final = 10.0
 

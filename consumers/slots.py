@@ -16,8 +16,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tidings import keys
-from tidings.errors import describe
+from tidings.domain.errors import describe
+from tidings.redis import keys
 
 log = structlog.get_logger(__name__)
 

@@ -17,14 +17,14 @@ from arq.utils import timestamp_ms
 from arq.worker import Function, Worker, func
 from redis.exceptions import RedisError
 
-from consumers.bell import QUICK_POLL_SECONDS, Bell
 from consumers.consumer import Consumer
-from tidings import jobs, keys
-from tidings.cancellation import cancel_and_wait
-from tidings.errors import describe
-from tidings.process import unless
+from consumers.listener import QUICK_POLL_SECONDS, Bell
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.errors import describe
+from tidings.redis import jobs, keys
+from tidings.redis.connections import arq_redis_settings
+from tidings.runtime.process import unless
 from tidings.settings import Settings
-from tidings.stores import arq_redis_settings
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine

@@ -8,7 +8,8 @@ from typing import Any
 
 from consumers.consumer import Consumer
 from consumers.worker import worker_settings
-from tidings import stores, telemetry, tracing
+from tidings.observability import logs, tracing
+from tidings.runtime import stores
 from tidings.settings import Settings, load
 
 
@@ -20,7 +21,7 @@ def make_worker_settings() -> type:
 
 def _hooks(settings: Settings) -> dict[str, Any]:
     async def on_startup(context: dict[str, Any]) -> None:
-        telemetry.configure_logging("consumer", settings.log_level, consumer=settings.consumer_name)
+        logs.configure_logging("consumer", settings.log_level, consumer=settings.consumer_name)
         tracing.start("consumer", settings)
         context["consumer"] = await Consumer.start(settings)
 

@@ -1,1 +1,4 @@
-"""The cron-like side: claims due messages, pushes them to consumers, takes them back from the dead."""
+"""The cron-like side: claims due messages, pushes them to consumers, reclaims them, keeps the tables.
+
+Imports `sql` and `tidings`.
+"""

@@ -1,7 +1,7 @@
 """`python -m producer`"""
 
 from producer.service import serve
-from tidings.process import run
+from tidings.runtime.process import run
 
 
 def main() -> None:

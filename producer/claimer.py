@@ -17,17 +17,18 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
-from producer.belt import Belt
 from producer.gathering import Gathering
+from producer.publisher import Belt
 from producer.slots import Slot, SlotMarket
 from producer.wakeup import Wakeup
 from sql.batches import ClaimedBatch, Offer
 from sql.database import AWAY
 from sql.low_water import LowWater
 from sql.store import Store
-from tidings.cancellation import cancel_and_wait
-from tidings.errors import describe
-from tidings.model import Priority, new_id
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.errors import describe
+from tidings.domain.ids import new_id
+from tidings.domain.message import Priority
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -1,8 +1,8 @@
 """Notes every 5 s what the queues hold, for whoever wants to see later how much waited.
 
-In Redis: one value for each bucket of 5 s (tidings/reports.py), from the producer that comes to it first; its empty
-value, set before the counting, keeps the others from counting too. Lost at any moment, it leaves a gap in a curve.
-Counting is bounded in each lane, and takes a twentieth of the time at the most.
+In Redis: one value for each bucket of 5 s (tidings/observability/reports.py), from the producer that comes to it first;
+its empty value, set before the counting, keeps the others from counting too. Lost at any moment, it leaves a gap in a
+curve. Counting is bounded in each lane, and takes a twentieth of the time at the most.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 
 from sql.database import AWAY
 from sql.queues import QueueStore
-from tidings import keys
-from tidings.errors import describe
-from tidings.reports import BUCKET_SECONDS, FIGURES_LIFE_SECONDS, bucket_of
+from tidings.domain.errors import describe
+from tidings.observability.reports import BUCKET_SECONDS, FIGURES_LIFE_SECONDS, bucket_of
+from tidings.redis import keys
 
 log = structlog.get_logger(__name__)
 

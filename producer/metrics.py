@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from producer.belt import Belt
+from producer.publisher import Belt
 from producer.reconciler import Reconciler
-from tidings.metrics import Figures
-from tidings.model import CancelReason
+from tidings.domain.states import CancelReason
+from tidings.observability.metrics import Figures
 
 
 class ProducerMetrics:

@@ -21,7 +21,7 @@ import structlog
 from sql.batches import Expired
 from sql.database import AWAY, Connection
 from sql.store import Store
-from tidings.errors import describe
+from tidings.domain.errors import describe
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -10,22 +10,22 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from producer.belt import Belt
 from producer.claimer import Claimer
 from producer.depths import DepthNotes
-from producer.keeper import Keeper
+from producer.maintenance import Keeper
 from producer.metrics import ProducerMetrics
+from producer.publisher import Belt
 from producer.reconciler import Reconciler
 from producer.slots import SlotMarket
 from producer.wakeup import Ear, Wakeup
 from sql.store import Store
-from tidings import keys
-from tidings.cancellation import cancel_and_wait
-from tidings.metrics import MetricsServer
-from tidings.model import DEFAULT_QUEUE
-from tidings.process import unless
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.message import DEFAULT_QUEUE
+from tidings.observability.metrics import MetricsServer
+from tidings.redis import keys
+from tidings.redis.connections import connect_redis
+from tidings.runtime.process import unless
 from tidings.settings import Settings
-from tidings.stores import connect_redis
 
 log = structlog.get_logger(__name__)
 

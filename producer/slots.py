@@ -11,7 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from tidings import keys
+from tidings.redis import keys
 
 log = structlog.get_logger(__name__)
 

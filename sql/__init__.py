@@ -1,1 +1,4 @@
-"""Where Postgres is spoken to: numbered migrations, named queries, and the one store that runs them."""
+"""Everything that is said to Postgres: migrations, named queries, and one store a noun.
+
+Imports `tidings` below `tidings.cli`.
+"""

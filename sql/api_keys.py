@@ -6,8 +6,8 @@ from uuid import UUID
 import asyncpg
 
 from sql.database import Database
-from tidings.accounts import ApiKey
-from tidings.model import new_id
+from tidings.domain.account import ApiKey
+from tidings.domain.ids import new_id
 
 
 class ApiKeyStore:

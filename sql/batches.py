@@ -7,10 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from sql import partitions
+from sql import maintenance as partitions
 from sql.database import Database
 from sql.low_water import BOTTOM, Lane, LowWater, Mark
-from tidings.model import Delivery, Outcome
+from tidings.domain.message import Delivery, Outcome
 
 
 class Offer(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from sql.loader import load_queries
 from sql.migrate import check_version
-from tidings.errors import SchemaError, StoreUnavailableError, describe
+from tidings.domain.errors import SchemaError, StoreUnavailableError, describe
 
 log = structlog.get_logger(__name__)
 

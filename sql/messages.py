@@ -8,10 +8,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from sql import partitions
-from sql.circumstances import Circumstances, circumstances_of
+from sql import maintenance as partitions
 from sql.database import Database
-from tidings.model import Attempt, AttemptOutcome, CancelReason, Message, NewMessage, Priority, Status
+from sql.explanation import Circumstances, circumstances_of
+from tidings.domain.message import Attempt, Message, NewMessage, Priority
+from tidings.domain.states import AttemptOutcome, CancelReason, Status
 
 
 class IdempotencyKey(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from sql.loader import load_queries
-from tidings.errors import SchemaError
+from tidings.domain.errors import SchemaError
 
 _FILE_NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
 

@@ -1,8 +1,8 @@
 """Queues: streams of messages with their own pace and on/off switch, the same for every process."""
 
 from sql.database import Database
-from tidings.model import Queue
-from tidings.reports import Depth
+from tidings.domain.message import Queue
+from tidings.observability.reports import Depth
 
 
 class QueueStore:

@@ -6,9 +6,9 @@ from typing import Self
 from sql.api_keys import ApiKeyStore
 from sql.batches import BatchStore
 from sql.database import Database
+from sql.maintenance import PartitionStore
 from sql.messages import MessageStore
 from sql.migrate import check_version
-from sql.partitions import PartitionStore
 from sql.queues import QueueStore
 from sql.users import UserStore
 

@@ -12,9 +12,9 @@ import asyncpg
 import msgspec
 
 from sql.database import Database
-from tidings.accounts import Role, Sealed, Sender, SmtpAccount, User
-from tidings.errors import EmailTakenError
-from tidings.model import new_id
+from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, User
+from tidings.domain.errors import EmailTakenError
+from tidings.domain.ids import new_id
 
 SECRET_OVERLAP: Final = timedelta(hours=24)
 """How long a signing secret goes on signing after it was replaced."""

@@ -5,7 +5,9 @@ from uuid import UUID
 
 from sql.batches import Offer
 from sql.store import Store
-from tidings.model import Delivery, NewMessage, Priority, new_id, utc_now
+from tidings.domain.ids import new_id
+from tidings.domain.message import Delivery, NewMessage, Priority
+from tidings.domain.timestamps import utc_now
 
 
 def new_message(**changes: Any) -> NewMessage:

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from tidings import keys
-from tidings.model import utc_now
-from tidings.reports import ConsumerReport
+from tidings.domain.timestamps import utc_now
+from tidings.observability.reports import ConsumerReport
+from tidings.redis import keys
 
 
 def new_report(**changes: Any) -> ConsumerReport:

@@ -9,9 +9,9 @@ from api.accounts import key_text
 from api.accounts.checks import channel_faults
 from api.accounts.credentials import Credentials
 from api.accounts.errors import NoSuchKeyError, NoSuchUserError
-from api.problems import Fault, InvalidError
+from api.http.problems import Fault, InvalidError
 from sql.api_keys import ApiKeyStore
-from tidings.accounts import ApiKey
+from tidings.domain.account import ApiKey
 
 
 class ApiKeys:

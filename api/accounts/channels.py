@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from tidings.accounts import ApiKey, Role, User
+from tidings.domain.account import ApiKey, Role, User
 
 
 def usable_channels(user: User, defaults: Iterable[str], key: ApiKey | None = None) -> frozenset[str] | None:

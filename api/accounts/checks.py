@@ -8,8 +8,8 @@ from typing import Final
 from email_validator import EmailNotValidError, validate_email
 
 from api.accounts.schemas import NewSmtpAccount
-from api.problems import Fault
-from tidings.recipients import channel_names
+from api.http.problems import Fault
+from tidings.channels.recipients import channel_names
 
 MIN_PASSWORD: Final = 8
 MAX_PASSWORD: Final = 1024

@@ -15,9 +15,9 @@ from api.accounts.channels import usable_channels
 from api.accounts.last_use import LastUse
 from api.accounts.recent import Recent
 from api.accounts.tokens import Tokens
-from api.principal import Principal
+from api.http.principal import Principal
 from sql.store import Store
-from tidings.accounts import ApiKey, User
+from tidings.domain.account import ApiKey, User
 
 LIFE_SECONDS: Final = 5.0
 NOBODY_LIFE_SECONDS: Final = 1.0

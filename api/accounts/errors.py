@@ -1,6 +1,6 @@
 """What the services for accounts refuse, each with the status that clients see.
 
-RequestError (api.problems)
+RequestError (api.http.problems)
 ├── WrongCredentialsError    401  unknown user or wrong password: nobody is told which
 ├── RegistrationClosedError  403  only an admin makes accounts here
 ├── NoSuchUserError          404
@@ -16,7 +16,7 @@ from http import HTTPStatus
 
 from aiohttp import hdrs
 
-from api.problems import RequestError
+from api.http.problems import RequestError
 
 
 class WrongCredentialsError(RequestError):

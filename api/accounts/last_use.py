@@ -11,8 +11,8 @@ import structlog
 
 from sql.api_keys import ApiKeyStore
 from sql.database import AWAY
-from tidings.cancellation import cancel_and_wait
-from tidings.errors import describe
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.errors import describe
 
 log = structlog.get_logger(__name__)
 

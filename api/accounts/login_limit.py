@@ -19,8 +19,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.accounts.errors import TooManyLoginsError
-from tidings import keys
-from tidings.errors import describe
+from tidings.domain.errors import describe
+from tidings.redis import keys
 
 log = structlog.get_logger(__name__)
 

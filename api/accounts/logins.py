@@ -8,7 +8,7 @@ from api.accounts.login_limit import LoginLimit
 from api.accounts.passwords import Passwords
 from api.accounts.tokens import Tokens
 from sql.users import UserStore
-from tidings.accounts import Discreet, User
+from tidings.domain.account import Discreet, User
 
 
 class Login(Discreet, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.accounts.channels import usable_channels
-from tidings.accounts import ApiKey, Discreet, Role, SmtpAccount, User
-from tidings.recipients import channel_names
+from tidings.channels.recipients import channel_names
+from tidings.domain.account import ApiKey, Discreet, Role, SmtpAccount, User
 
 T = TypeVar("T")
 

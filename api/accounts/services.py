@@ -13,7 +13,7 @@ from api.accounts.passwords import Passwords
 from api.accounts.tokens import Tokens
 from api.accounts.users import Users
 from sql.store import Store
-from tidings.secretbox import SecretBox
+from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
 

@@ -13,10 +13,10 @@ from uuid import UUID
 import jwt
 import msgspec
 
-from tidings.accounts import User
-from tidings.egress import is_loopback
-from tidings.errors import SettingsError
-from tidings.model import utc_now
+from tidings.domain.account import User
+from tidings.domain.addresses import is_loopback
+from tidings.domain.errors import SettingsError
+from tidings.domain.timestamps import utc_now
 from tidings.settings import Settings
 
 ALGORITHM: Final = "HS256"

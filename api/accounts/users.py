@@ -15,13 +15,13 @@ from api.accounts.login_limit import LoginLimit
 from api.accounts.logins import Logins
 from api.accounts.passwords import Passwords
 from api.accounts.schemas import NewSmtpAccount, NewUser, ProfileChange, Registration, UserChange, given
-from api.problems import Fault, InvalidError
+from api.http.problems import Fault, InvalidError
 from sql.users import UserStore
-from tidings.accounts import Discreet, Sealed, SmtpAccount, User
-from tidings.errors import EmailTakenError, SettingsError
-from tidings.model import new_id
-from tidings.secretbox import Purpose, SecretBox
-from tidings.signing import PREFIX
+from tidings.domain.account import Discreet, Sealed, SmtpAccount, User
+from tidings.domain.errors import EmailTakenError, SettingsError
+from tidings.domain.ids import new_id
+from tidings.domain.secrets import SIGNING_SECRET_PREFIX
+from tidings.security.secretbox import Purpose, SecretBox
 
 SIGNING_KEY_BYTES: Final = 32
 
@@ -123,7 +123,7 @@ class Users:
 
     async def rotate_webhook_secret(self, user_id: UUID) -> NewSecret:
         """A new signing secret; the one before signs too for a while. Raises NoSecretKeysError."""
-        secret = f"{PREFIX}{b64encode(secrets.token_bytes(SIGNING_KEY_BYTES)).decode()}"
+        secret = f"{SIGNING_SECRET_PREFIX}{b64encode(secrets.token_bytes(SIGNING_KEY_BYTES)).decode()}"
         until = await self._store.rotate_webhook_secret(user_id, self._seal(secret, Purpose.WEBHOOK_SECRET, user_id))
         if until is None:
             raise NoSuchUserError

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 import msgspec
 from aiohttp import web
 
-from api.auth import principal
-from api.problems import InvalidError
-from api.resources import INTAKE, QUEUE_NAMES, SETTINGS
-from api.schemas import MessageRequest
-from api.validation import to_message
-from tidings.model import NewMessage
+from api.http.auth import principal
+from api.http.problems import InvalidError
+from api.http.resources import INTAKE, QUEUE_NAMES, SETTINGS
+from api.messages.schemas import MessageRequest
+from api.messages.validation import to_message
+from tidings.domain.message import NewMessage
 
 
 @contextmanager

@@ -6,9 +6,9 @@ It is for an admin to use.
 
 from aiohttp import web
 
-from api.auth import require_admin
-from api.resources import STORE
-from tidings.model import DEFAULT_QUEUE
+from api.http.auth import require_admin
+from api.http.resources import STORE
+from tidings.domain.message import DEFAULT_QUEUE
 
 
 async def start(request: web.Request) -> bool:

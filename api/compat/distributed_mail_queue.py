@@ -12,8 +12,6 @@ import msgspec
 from aiohttp import web
 
 from api.accounts.errors import NoSuchUserError, RegistrationClosedError, WrongCredentialsError
-from api.auth import principal
-from api.body import answer, read
 from api.compat import mail_queue_schemas as schemas
 from api.compat.acceptance import accept, renamed
 from api.compat.mail_queue_schemas import (
@@ -37,14 +35,18 @@ from api.compat.mail_queue_schemas import (
 from api.compat.paging import NEXT_PAGE, cut, page_of
 from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
 from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
+from api.http.auth import principal
+from api.http.body import answer, read
+from api.http.problems import Fault, InvalidError, RequestError
+from api.http.resources import ACCOUNTS, SETTINGS, STORE
+from api.messages.schemas import MessageRequest
 from api.openapi import failures, parameters
 from api.openapi.operation import Access, Answer, Answers, Body, Tag, operation
-from api.problems import Fault, InvalidError, RequestError
-from api.resources import ACCOUNTS, SETTINGS, STORE
-from api.schemas import MessageRequest
 from sql.messages import MessageFilter
 from tidings import __version__
-from tidings.model import Message, Status, utc_now
+from tidings.domain.message import Message
+from tidings.domain.states import Status
+from tidings.domain.timestamps import utc_now
 
 TAG: Final = Tag(
     "Distributed Mail Queue Service", "An older system: accounts with an SMTP server each, and mail in their name."

@@ -9,19 +9,19 @@ from uuid import UUID
 import msgspec
 from aiohttp import hdrs, web
 
-from api.auth import require_admin
-from api.body import answer
 from api.compat import default_queue
 from api.compat.paging import NEXT_PAGE
 from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
 from api.compat.sent_messages import sent_messages
 from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, Problem, System
+from api.health.readiness import OK
+from api.http.auth import require_admin
+from api.http.body import answer
+from api.http.resources import METRICS, READINESS, SETTINGS
 from api.openapi import examples
 from api.openapi.operation import TEXT, Access, Answer, Answers, Tag, operation
-from api.readiness import OK
-from api.resources import METRICS, READINESS, SETTINGS
-from tidings.model import Status
-from tidings.vault_health import vault_is_up
+from tidings.domain.states import Status
+from tidings.settings.vault_health import vault_is_up
 
 HEALTHY: Final = "healthy"
 UNHEALTHY: Final = "unhealthy"

@@ -10,10 +10,11 @@ import msgspec
 from msgspec import Meta
 
 from api.accounts.schemas import NewSmtpAccount, Registration
+from api.http.problems import Fault, InvalidError
 from api.openapi import examples
-from api.problems import Fault, InvalidError
-from tidings.accounts import Discreet, User
-from tidings.model import Message, Status
+from tidings.domain.account import Discreet, User
+from tidings.domain.message import Message
+from tidings.domain.states import Status
 
 NUMBERS: Final = {
     Status.PENDING: 0,

@@ -9,15 +9,15 @@ import msgspec
 from aiohttp import hdrs, web
 from msgspec import Meta
 
-from api.body import read
 from api.compat import javascript_date
 from api.compat.acceptance import accept
 from api.compat.javascript_date import is_truthy
 from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
+from api.http.body import read
+from api.http.problems import RequestError
+from api.messages.schemas import MessageRequest
 from api.openapi.operation import TEXT, Answer, Body, Tag, operation
-from api.problems import RequestError
-from api.schemas import MessageRequest
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
 
 NAMES: Final = {"content": "message", "due_at": "time"}
 

@@ -10,19 +10,19 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from api.body import answer, read
 from api.compat import default_queue
 from api.compat.acceptance import accept
 from api.compat.paging import NEXT_PAGE
 from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
 from api.compat.sent_messages import CHANNEL, sent_messages
 from api.compat.system import Problem, System
+from api.http.body import answer, read
+from api.http.problems import RequestError
+from api.messages.schemas import MessageRequest
 from api.openapi import examples
 from api.openapi.operation import Access, Answer, Body, Parameter, Tag, operation
-from api.problems import RequestError
-from api.schemas import MessageRequest
 from tidings import __version__
-from tidings.model import Message, NewMessage
+from tidings.domain.message import Message, NewMessage
 
 TAG: Final = Tag(
     "message-sending-system", "An older system: hand in a text message, see what was sent, start and stop."

@@ -10,18 +10,18 @@ import msgspec
 from aiohttp import hdrs, web
 from msgspec import UNSET, Meta, UnsetType
 
-from api.body import answer, read
 from api.compat import default_queue
 from api.compat.paging import NEXT_PAGE
 from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
 from api.compat.sent_messages import sent_messages
 from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, Problem, System
 from api.dashboard import pages
+from api.http.body import answer, read
+from api.http.problems import RequestError
+from api.messages.schemas import HealthAnswer
 from api.openapi import examples
 from api.openapi.operation import Access, Answer, Body, Tag, operation
-from api.problems import RequestError
-from api.schemas import HealthAnswer
-from tidings.model import Message
+from tidings.domain.message import Message
 
 TAG: Final = Tag("Messaging Server", "An older system: one switch, and a list of what was sent.")
 

@@ -13,10 +13,10 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from api.http.problems import Fault, InvalidError
 from api.openapi import examples
 from api.openapi.operation import Parameter
-from api.problems import Fault, InvalidError
-from tidings.model import Message
+from tidings.domain.message import Message
 
 MAX_LIMIT: Final = 500
 

@@ -5,11 +5,11 @@ from typing import Final
 
 from aiohttp import web
 
-from api.auth import principal
 from api.compat.paging import cut, page_of
-from api.problems import Fault, InvalidError
-from api.resources import STORE
-from tidings.model import Message
+from api.http.auth import principal
+from api.http.problems import Fault, InvalidError
+from api.http.resources import STORE
+from tidings.domain.message import Message
 
 CHANNEL: Final = "sms"
 

@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from api import problems
+from api.http import problems
 
 
 class Problem(msgspec.Struct, frozen=True):

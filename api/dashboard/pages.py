@@ -9,8 +9,8 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from api.http.static_files import StaticFiles
 from api.openapi.operation import Access, page
-from api.static_files import StaticFiles
 
 STATIC: Final = Path(__file__).parent / "static"
 FRONT: Final = "index.html"

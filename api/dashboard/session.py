@@ -10,15 +10,15 @@ from typing import Final
 import msgspec
 from aiohttp import hdrs, web
 
+from api.accounts.routes import NOT_KEPT
 from api.accounts.schemas import LoginRequest
-from api.auth import principal
-from api.body import answer, read
 from api.dashboard import cookie
+from api.http.auth import principal
+from api.http.body import answer, read
+from api.http.resources import ACCOUNTS
 from api.openapi.operation import Access, page
-from api.resources import ACCOUNTS
-from api.routes.accounts import NOT_KEPT
-from tidings.accounts import Role
-from tidings.model import utc_now
+from tidings.domain.account import Role
+from tidings.domain.timestamps import utc_now
 
 _decoder: Final = msgspec.json.Decoder(LoginRequest)
 

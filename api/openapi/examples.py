@@ -6,7 +6,6 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from api import cursor
 from api.accounts.schemas import (
     KeyAnswer,
     KeyList,
@@ -17,7 +16,8 @@ from api.accounts.schemas import (
     UserAnswer,
     UserList,
 )
-from api.schemas import (
+from api.messages import cursor
+from api.messages.schemas import (
     AttemptAnswer,
     AttemptList,
     BatchAnswer,
@@ -27,8 +27,9 @@ from api.schemas import (
     QueueList,
     Readiness,
 )
-from tidings.accounts import Role
-from tidings.model import DEFAULT_QUEUE, AttemptOutcome, CancelReason, Queue, Status
+from tidings.domain.account import Role
+from tidings.domain.message import DEFAULT_QUEUE, Queue
+from tidings.domain.states import AttemptOutcome, CancelReason, Status
 
 MESSAGE_ID: Final = UUID("0197d7a4-5b3e-7c41-9f0a-2b6c8d1e4f70")
 USER_ID: Final = UUID("0197d7a4-1c22-7f3b-8e55-0a9b7c6d5e4f")

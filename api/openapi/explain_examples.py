@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Final
 
-from api.explanation import Explanation, Facts, LastTry, Next, Reason
+from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
 from api.openapi.examples import CREATED, DUE
-from tidings.model import DEFAULT_QUEUE, Status
+from tidings.domain.message import DEFAULT_QUEUE
+from tidings.domain.states import Status
 
 _AGAIN: Final = DUE + timedelta(seconds=30)
 

@@ -4,9 +4,19 @@ from datetime import timedelta
 from typing import Final
 
 from api.openapi.examples import CREATED, DUE
-from api.overview import ChannelFigures, ConsumerFigures, Counts, Flow, Health, History, Overview, QueueFigures, Totals
-from tidings.model import DEFAULT_QUEUE
-from tidings.reports import BreakerReport
+from api.overview.schemas import (
+    ChannelFigures,
+    ConsumerFigures,
+    Counts,
+    Flow,
+    Health,
+    History,
+    Overview,
+    QueueFigures,
+    Totals,
+)
+from tidings.domain.message import DEFAULT_QUEUE
+from tidings.observability.reports import BreakerReport
 
 _FLOW: Final = Flow(
     sent=412.6,

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from api import idempotency
-from api.listing import DEFAULT_LIMIT, MAX_LIMIT
+from api.messages import idempotency
+from api.messages.listing import DEFAULT_LIMIT, MAX_LIMIT
 from api.openapi import examples
 from api.openapi.operation import Parameter
-from tidings.model import DEFAULT_QUEUE, Status
+from tidings.domain.message import DEFAULT_QUEUE
+from tidings.domain.states import Status
 
 _Cursor = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{22}$")]
 _Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, extra_json_schema={"default": DEFAULT_LIMIT})]

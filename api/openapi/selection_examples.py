@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from api.selection import Changed
-from tidings.model import DEFAULT_QUEUE
+from api.messages.selection import Changed
+from tidings.domain.message import DEFAULT_QUEUE
 
 CANCEL: Final = {
     "what waits in a queue": {"queue": "newsletter"},

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from api import problems
 from api.compat.system import Problem, System
 from api.compat.systems import SYSTEMS
+from api.http import problems
 from api.openapi.operation import JSON
 
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from aiohttp import web
 
+from api.http.static_files import StaticFiles
 from api.openapi.operation import Access, page, public
-from api.static_files import StaticFiles
 
 FRONT: Final = "index.html"
 POLICY: Final = "; ".join(

@@ -24,14 +24,16 @@ import msgspec
 import uvloop
 
 from benchmarks.peers.mail_server import HOST
-from consumers.channels import smtp_pool
-from consumers.channels.aiohttp_transport import AiohttpTransport
-from consumers.channels.base import Accepted, ChannelContext
-from consumers.channels.email import EmailChannel
-from consumers.channels.mail import compose
-from tidings.accounts import Sender, SmtpAccount
-from tidings.model import Delivery, new_id, utc_now
-from tidings.secretbox import Purpose, SecretBox, new_key
+from tidings.channels.base import Accepted, ChannelContext
+from tidings.channels.email.channel import EmailChannel
+from tidings.channels.http.aiohttp_transport import AiohttpTransport
+from tidings.channels.smtp import pool as smtp_pool
+from tidings.channels.smtp.mail import compose
+from tidings.domain.account import Sender, SmtpAccount
+from tidings.domain.ids import new_id
+from tidings.domain.message import Delivery
+from tidings.domain.timestamps import utc_now
+from tidings.security.secretbox import Purpose, SecretBox, new_key
 from tidings.settings import Settings
 
 CONNECTIONS: Final = 10

@@ -6,11 +6,11 @@ It starts as the API does (and needs its settings, and its stores to start), but
 as if it had been committed: Postgres hears of none of them, and the group commit is left out.
 """
 
-from api.intake import Intake
+from api.messages.intake import Intake
 from api.service import serve
 from sql.messages import IdempotencyKey
-from tidings.model import NewMessage
-from tidings.process import run
+from tidings.domain.message import NewMessage
+from tidings.runtime.process import run
 
 
 async def keep_nothing(self: Intake, message: NewMessage, key: IdempotencyKey | None = None) -> bool:  # noqa: ARG001

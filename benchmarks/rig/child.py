@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 import msgspec
 import psutil
 
-from tidings.child_process import bound_to_parent
+from tidings.embedded.child_process import bound_to_parent
 from tidings.settings import Settings
 
 REPOSITORY: Final = Path(__file__).parents[2]

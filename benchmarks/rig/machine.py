@@ -21,8 +21,8 @@ from redis.asyncio import Redis
 
 from benchmarks.rig.gateway import Gateway
 from sql.migrate import migrate
+from tidings.domain.timestamps import utc_now
 from tidings.embedded import EmbeddedStores
-from tidings.model import utc_now
 
 TEMPLATE: Final = "template_for_benchmarks"
 PORTS: Final = 8

@@ -5,7 +5,8 @@ from collections import Counter
 import msgspec
 
 from benchmarks.simulation.traffic import Message
-from tidings.model import Outcome, Status
+from tidings.domain.message import Outcome
+from tidings.domain.states import Status
 
 
 class BooksError(Exception):

@@ -14,11 +14,12 @@ from benchmarks.simulation.table import WaitingTable
 from benchmarks.simulation.traffic import Message, moment, second
 from consumers import outcomes
 from consumers.breaker import Breaker
-from consumers.channels.base import Accepted, Rejected, Result, Retry
-from consumers.lanes import Lane, Lanes
-from tidings.cancellation import cancel_and_wait
-from tidings.model import Outcome, Status
-from tidings.retry import RetryPolicy
+from consumers.limiter import Lane, Lanes
+from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.message import Outcome
+from tidings.domain.retry import RetryPolicy
+from tidings.domain.states import Status
 from tidings.settings import Settings
 
 

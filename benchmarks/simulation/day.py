@@ -13,7 +13,7 @@ from benchmarks.simulation.cell import Cell, Size
 from benchmarks.simulation.far_sides import far_sides
 from benchmarks.simulation.routing import Routing
 from benchmarks.simulation.traffic import HOUR, KINDS, MINUTE, Kind, Message, busiest_rate, messages
-from tidings.retry import RetryPolicy
+from tidings.domain.retry import RetryPolicy
 from tidings.settings import Settings
 
 LOOK_SECONDS: Final = 10.0

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.simulation.traffic import DAY, HOUR
-from consumers.channels.base import Accepted, Rejected, Result, Retry
+from tidings.channels.base import Accepted, Rejected, Result, Retry
 
 REJECTS: Final = 0.002
 """Share of messages that a far side refuses for good."""

@@ -13,8 +13,8 @@ from benchmarks.simulation import virtual_time
 from benchmarks.simulation.books import Books
 from benchmarks.simulation.cell import Cell, Size
 from benchmarks.simulation.traffic import Kind, Message
-from consumers.channels.base import Accepted, Result, Retry
-from tidings.retry import RetryPolicy
+from tidings.channels.base import Accepted, Result, Retry
+from tidings.domain.retry import RetryPolicy
 from tidings.settings import Settings
 
 SECONDS: Final = 0.15

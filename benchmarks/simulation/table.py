@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from uuid import UUID
 
 from benchmarks.simulation.traffic import Message
-from tidings.model import Priority
+from tidings.domain.message import Priority
 
 
 class WaitingTable:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from tidings.model import DEFAULT_QUEUE, Delivery, Priority
+from tidings.domain.message import DEFAULT_QUEUE, Delivery, Priority
 
 MIDNIGHT: Final = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE: Final = 60.0

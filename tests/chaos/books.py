@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from tests.chaos.counting_receiver import Arrivals
 from tests.chaos.flow import Accepted
-from tidings import keys
+from tidings.redis import keys
 
 _UNSETTLED: Final = """
 SELECT count(*) FROM messages WHERE status IN ('pending', 'processing', 'failed') AND created_at <= $1

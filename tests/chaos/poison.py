@@ -4,8 +4,8 @@ import os
 import signal
 from pathlib import Path
 
-from consumers.channels.base import Channel, Result
-from tidings.model import Delivery
+from tidings.channels.base import Channel, Result
+from tidings.domain.message import Delivery
 
 NAME = "poison"
 

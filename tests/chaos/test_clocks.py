@@ -10,7 +10,7 @@ from producer.reconciler import Reconciler
 from sql.store import Store
 from tests.chaos.clocks import faketime
 from tests.chaos.round import Round, row
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 

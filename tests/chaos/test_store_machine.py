@@ -25,11 +25,13 @@ from hypothesis.stateful import (
 )
 
 from consumers import outcomes
-from consumers.channels.base import Accepted, Rejected, Result, Retry
 from sql.store import Store
 from tests.factories import DEFAULT_LANES, new_message, offers
-from tidings.model import Delivery, Priority, Status, utc_now
-from tidings.retry import RetryPolicy
+from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tidings.domain.message import Delivery, Priority
+from tidings.domain.retry import RetryPolicy
+from tidings.domain.states import Status
+from tidings.domain.timestamps import utc_now
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from tests.deployment.cluster import Cluster, Manifest, container, ports, render
 from tests.deployment.files import COMPOSE, KUBERNETES, ROOT, SETTINGS, read_yaml, run
 from tests.deployment.stack import read_env
 from tidings import __version__, settings
-from tidings.secretbox import new_key
+from tidings.security.secretbox import new_key
 
 OVERLAYS = ("overlays/dev", "overlays/prod")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.deployment.files import COMPOSE, KUBERNETES, program, run
 from tests.deployment.stack import Stack, new_env, read_env
-from tests.integration.vault_server import ROLE_ID, SECRET_ID, running_vault
+from tests.integration.settings.vault_server import ROLE_ID, SECRET_ID, running_vault
 from tidings import settings
-from tidings.secretbox import SecretBox
+from tidings.security.secretbox import SecretBox
 
 SECRETS = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "API_KEY", "SECRET_KEY", "SECRET_KEYS"}
 

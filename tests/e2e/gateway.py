@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from tests.integration.consumers.channels.receivers import web_receiver
+from tests.integration.channels.receivers import web_receiver
 
 
 class CountingGateway:

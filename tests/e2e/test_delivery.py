@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from tests.e2e.gateway import CountingGateway
 from tests.e2e.system import System
 from tests.eventually import eventually
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
 
 PHONE = "+4915112345678"
 

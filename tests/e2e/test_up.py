@@ -16,7 +16,7 @@ import pytest
 
 from tests.processes import alive, on_directory, until
 from tidings.cli.client import ApiClient
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
 

@@ -11,7 +11,7 @@ import structlog
 import yaml
 
 from tests.observe.expressions import COMPOSE
-from tidings.telemetry import configure_logging
+from tidings.observability.logs import configure_logging
 
 ALLOY = (COMPOSE / "alloy" / "config.alloy").read_text("utf-8")
 

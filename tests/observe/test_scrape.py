@@ -21,7 +21,7 @@ from tests.e2e.test_up import QUIET, data_dir, up
 from tests.eventually import eventually
 from tests.observe.expressions import COMPOSE, RULES, alerts, asked_of_prometheus, metrics_in
 from tidings.cli.client import ApiClient
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
 
 __all__ = ["data_dir"]
 

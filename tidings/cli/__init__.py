@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from tidings.cli.errors import NotDoneError, complain
-from tidings.errors import TidingsError
+from tidings.domain.errors import TidingsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from tidings.cli.client import ApiClient, ApiError, of_message
 from tidings.cli.errors import NotDoneError, complain
 from tidings.cli.messages import NO_MESSAGE
 from tidings.cli.printing import print_json, print_line, printable
-from tidings.errors import TidingsError
+from tidings.domain.errors import TidingsError
 
 Change = Literal["cancel", "retry"]
 DONE: Final[Mapping[Change, str]] = {"cancel": "cancelled", "retry": "retried"}

@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 from yarl import URL
 
 from tidings.cli.server_sent import events
-from tidings.errors import TidingsError
+from tidings.domain.errors import TidingsError
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
 STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)

@@ -15,7 +15,7 @@ from uuid import uuid4
 import msgspec
 from aiohttp import web
 
-from tidings.errors import SettingsError, TidingsError
+from tidings.domain.errors import SettingsError, TidingsError
 
 ERROR_RATE: Final = web.AppKey("error_rate", list[float])
 """One number in a list, because an application's values may not be exchanged once it runs."""

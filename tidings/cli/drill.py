@@ -22,7 +22,7 @@ from tidings.cli.client import ApiClient, ApiError
 from tidings.cli.drill_receiver import DrillReceiver
 from tidings.cli.drill_report import Canary, DrillReport, print_report, report
 from tidings.cli.victims import Victim, kill
-from tidings.model import new_id
+from tidings.domain.ids import new_id
 
 KILL_BETWEEN: Final = (0.3, 0.6)
 """Part of the canaries that are sent when something is killed, from … to …"""

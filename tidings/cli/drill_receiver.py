@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from aiohttp import web
 
-from tidings.errors import SettingsError
+from tidings.domain.errors import SettingsError
 
 LAST_PORT: Final = 65535
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tidings.cli.victims import Victim
-from tidings.model import Status
+from tidings.domain.states import Status
 
 SHOWN: Final = 10
 """Lost canaries that are named."""

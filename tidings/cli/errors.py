@@ -5,7 +5,7 @@
 
 import sys
 
-from tidings.errors import TidingsError
+from tidings.domain.errors import TidingsError
 
 
 class NotDoneError(TidingsError):

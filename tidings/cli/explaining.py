@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from api.explanation import Explanation, LastTry
+from api.explain.schemas import Explanation, LastTry
 from tidings.cli.client import ApiClient
 from tidings.cli.messages import get_known
 from tidings.cli.printing import moment, print_json, printable, rfc3339, wide_console

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from tidings.cli.client import ApiClient
 from tidings.cli.message_files import FIELDS
-from tidings.errors import TidingsError
+from tidings.domain.errors import TidingsError
 
 PAGE: Final = 500
 PATIENCE_SECONDS: Final = 30.0

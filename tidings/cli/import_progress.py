@@ -13,8 +13,8 @@ from typing import Final, Self
 import msgspec
 
 from tidings.cli.message_files import BEGINNING, MessageFile, Place
-from tidings.errors import TidingsError
-from tidings.model import new_id
+from tidings.domain.errors import TidingsError
+from tidings.domain.ids import new_id
 
 SUFFIX: Final = ".progress"
 

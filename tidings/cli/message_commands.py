@@ -77,7 +77,7 @@ def schedule(
     """Send one message later: at a time, or in a while."""
     from tidings.cli.messages import scheduled_for
     from tidings.cli.messages import send as post
-    from tidings.model import utc_now
+    from tidings.domain.timestamps import utc_now
 
     message: dict[str, object | None] = {
         "channel": channel,

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from tidings.errors import TidingsError
+from tidings.domain.errors import TidingsError
 
 FIELDS: Final = (
     "channel",

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from tidings.cli.client import IDEMPOTENCY_KEY, ApiClient, ApiError, of_message
 from tidings.cli.errors import NotDoneError
-from tidings.cli.moments import TimeError, before_now, from_now
 from tidings.cli.printing import (
     STATUS_STYLES,
     moment,
@@ -22,7 +21,8 @@ from tidings.cli.printing import (
     rfc3339,
     wide_console,
 )
-from tidings.model import utc_now
+from tidings.cli.times import TimeError, before_now, from_now
+from tidings.domain.timestamps import utc_now
 
 Value = TypeVar("Value")
 

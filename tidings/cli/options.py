@@ -5,7 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
-from tidings.model import CancelReason, Priority, Status
+from tidings.domain.message import Priority
+from tidings.domain.states import CancelReason, Status
 
 LOCAL: Final = "http://127.0.0.1:8080"
 """Where `tidings up` serves its API unless told otherwise."""
@@ -19,7 +20,7 @@ def _completing(words: Callable[[], list[str]]) -> Callable[[str], list[str]]:
 
 
 def _channels() -> list[str]:
-    from tidings.recipients import channel_names  # noqa: PLC0415  (phone numbers take a while to import)
+    from tidings.channels.recipients import channel_names  # noqa: PLC0415  (phone numbers take a while to import)
 
     return sorted(channel_names())
 

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from tidings.cli.client import ApiClient, ApiError, of_queue
 from tidings.cli.errors import NotDoneError
-from tidings.cli.moments import duration
 from tidings.cli.printing import moment, print_json, print_line, print_table, printable
+from tidings.cli.times import duration
 
 
 async def show(*, url: str, api_key: str, as_json: bool) -> None:

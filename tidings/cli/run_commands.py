@@ -55,7 +55,7 @@ def consumer() -> None:
 def migrate() -> None:
     """Bring the database schema up to this program's version."""
     from tidings.cli.schema import bring_up_to_date
-    from tidings.stores import resolve
+    from tidings.runtime.stores import resolve
 
     applied = asyncio.run(bring_up_to_date(resolve(configuration.load()).postgres_uri))
     for name in applied:

@@ -10,7 +10,8 @@ from http import HTTPStatus
 from typing import Final
 
 from tidings.cli.client import ApiClient, ApiError
-from tidings.model import Status, utc_now
+from tidings.domain.states import Status
+from tidings.domain.timestamps import utc_now
 
 RECIPIENT: Final = "+1202555{:04}"
 """Numbers 555-0100 to 555-0199 belong to nobody: they are kept for fiction."""

@@ -11,7 +11,7 @@ app = typer.Typer(help="Exchange the keys that encrypt users' secrets (SECRET_KE
 @app.command("new-key")
 def new_key() -> None:
     """Print a new key for SECRET_KEYS."""
-    from tidings.secretbox import new_key as make
+    from tidings.security.secretbox import new_key as make
 
     typer.echo(make())
 
@@ -20,7 +20,7 @@ def new_key() -> None:
 def rotate() -> None:
     """Bring every secret in Postgres under the first of SECRET_KEYS."""
     from tidings.cli.secrets import rotate_secrets
-    from tidings.stores import resolve
+    from tidings.runtime.stores import resolve
 
     rotation = rotate_secrets(resolve(configuration.load()))
     typer.echo(f"{rotation.resealed} of {rotation.users} users with secrets came under the newest key")

@@ -16,9 +16,9 @@ import msgspec
 
 from sql.store import Store
 from sql.users import FIRST, SealedSecrets
-from tidings.accounts import Sealed
-from tidings.errors import SettingsError
-from tidings.secretbox import Purpose, SecretBox
+from tidings.domain.account import Sealed
+from tidings.domain.errors import SettingsError
+from tidings.security.secretbox import Purpose, SecretBox
 from tidings.settings import Settings
 
 AT_ONCE: Final = 500

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager, contextmanager
 import asyncpg
 
 from sql.store import Store
-from tidings.errors import StoreUnavailableError
+from tidings.domain.errors import StoreUnavailableError
+from tidings.runtime.stores import resolve
 from tidings.settings import Settings
-from tidings.stores import resolve
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from api.overview import History, Overview
+from api.overview.schemas import History, Overview
 from tidings.cli.client import ApiClient, ApiError
 from tidings.cli.printing import print_line
 from tidings.cli.top_view import away, view

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from api.overview import ConsumerFigures, Flow, Health, Overview, QueueFigures, Totals
+from api.overview.schemas import ConsumerFigures, Flow, Health, Overview, QueueFigures, Totals
 from tidings.cli.printing import moment, printable, rfc3339
 from tidings.cli.queues import words_of_pace
 

@@ -23,17 +23,17 @@ import msgspec
 import structlog
 import typer
 
-from tidings.cancellation import cancel_and_wait
 from tidings.cli.client import ApiClient, ApiError
 from tidings.cli.dashboard_hint import dashboard_hint
 from tidings.cli.samples import TEXTS, delivered, post_samples
 from tidings.cli.schema import bring_up_to_date
+from tidings.cli.supervisor import Program, Supervisor
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.errors import SettingsError, TidingsError
 from tidings.embedded import EmbeddedStores
-from tidings.errors import SettingsError, TidingsError
+from tidings.observability.logs import configure_logging
+from tidings.runtime.stores import resolve
 from tidings.settings import Settings, load
-from tidings.stores import resolve
-from tidings.supervisor import Program, Supervisor
-from tidings.telemetry import configure_logging
 
 log = structlog.get_logger(__name__)
 

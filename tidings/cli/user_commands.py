@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tidings import settings as configuration
-from tidings.accounts import Role
+from tidings.domain.account import Role
 
 app = typer.Typer(help="Accounts: add, list, and change who may do what.", no_args_is_help=True)
 

@@ -9,10 +9,10 @@ from typing import Final
 from api.accounts.checks import AccountError, check_email, password_faults
 from api.accounts.passwords import Passwords
 from sql.users import UserStore
-from tidings.accounts import Role, User
 from tidings.cli.printing import print_json, print_table
 from tidings.cli.store import opened
-from tidings.errors import TidingsError
+from tidings.domain.account import Role, User
+from tidings.domain.errors import TidingsError
 from tidings.settings import Settings
 
 AT_ONCE: Final = 500

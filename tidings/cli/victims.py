@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 import typer
 from yarl import URL
 
-from tidings.egress import is_loopback
-from tidings.errors import SettingsError
+from tidings.domain.addresses import is_loopback
+from tidings.domain.errors import SettingsError
 
 MODULES: Final = {"consumer": "consumers", "producer": "producer"}
 """What `--kill` may say, with the module that such a process runs."""

@@ -11,12 +11,12 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from tidings.cancellation import cancel_and_wait
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.errors import TidingsError
 from tidings.embedded.data_directory import DataDirectory
 from tidings.embedded.postgres import EmbeddedPostgres, postgres_uri
 from tidings.embedded.redis import EmbeddedRedis, redis_uri
 from tidings.embedded.secret_keys import ensure_secret_keys
-from tidings.errors import TidingsError
 
 __all__ = ["Addresses", "EmbeddedStores", "addresses"]
 

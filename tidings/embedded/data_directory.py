@@ -24,8 +24,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from tidings.child_process import Account
-from tidings.errors import DataDirectoryError
+from tidings.domain.errors import DataDirectoryError
+from tidings.embedded.child_process import Account
 
 MAX_SOCKET_PATH: Final = 100
 """Bytes. The kernel's limit for a socket's address is 107 (Linux) or 103 (macOS)."""

@@ -20,8 +20,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tidings.child_process import DIRECTORY_UNREACHABLE, PROGRAM_UNREACHABLE, Account, bound_to_parent
-from tidings.errors import DataDirectoryError, EmbeddedStoreError
+from tidings.domain.errors import DataDirectoryError, EmbeddedStoreError
+from tidings.embedded.child_process import DIRECTORY_UNREACHABLE, PROGRAM_UNREACHABLE, Account, bound_to_parent
 
 POSTGRES_MAJOR: Final = "18"
 ACCOUNTS: Final = ("postgres", "nobody")

@@ -20,12 +20,12 @@ from urllib.parse import quote
 
 import asyncpg
 
-from tidings.child_process import Account
+from tidings.domain.errors import DataDirectoryError, EmbeddedStoreError
 from tidings.embedded import orphan
+from tidings.embedded.child_process import Account
 from tidings.embedded.data_directory import DataDirectory, own_private_directory
 from tidings.embedded.installation import POSTGRES_MAJOR, postgres_account, postgres_programs
 from tidings.embedded.server import Server
-from tidings.errors import DataDirectoryError, EmbeddedStoreError
 
 DATABASE: Final = "tidings"
 USER: Final = "tidings"

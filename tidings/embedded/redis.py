@@ -15,11 +15,11 @@ from urllib.parse import quote
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from tidings.domain.errors import DataDirectoryError
 from tidings.embedded import orphan
 from tidings.embedded.data_directory import DataDirectory, own_private_directory
 from tidings.embedded.installation import redis_program
 from tidings.embedded.server import Server
-from tidings.errors import DataDirectoryError
 
 STOP_SIGNALS: Final = ((signal.SIGTERM, 10.0),)
 PROGRAMS: Final = ("redis-server", "valkey-server")

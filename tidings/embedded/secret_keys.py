@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-from tidings.errors import SettingsError
-from tidings.secretbox import new_key
+from cryptography.fernet import Fernet
+
+from tidings.domain.errors import SettingsError
 
 FILE_NAME: Final = "secret_keys"
 
@@ -19,7 +20,7 @@ def ensure_secret_keys(data_dir: Path) -> str:
     kept = kept_secret_keys(data_dir)
     if kept:
         return kept
-    made = new_key()
+    made = Fernet.generate_key().decode()
     draft = data_dir / f"{FILE_NAME}.new"
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from tidings.child_process import Account, bound_to_parent
+from tidings.domain.errors import EmbeddedStoreError
 from tidings.embedded.bounded_log import BoundedLog
+from tidings.embedded.child_process import Account, bound_to_parent
 from tidings.embedded.orphan import Escalation
-from tidings.errors import EmbeddedStoreError
 
 READY_SECONDS: Final = 60.0
 """Time for a store to answer: recovery after a crash replays up to `max_wal_size` of log."""

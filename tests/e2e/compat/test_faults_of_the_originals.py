@@ -23,9 +23,9 @@ from tests.e2e.system import Process, System
 from tests.e2e.test_delivery import PHONE
 from tests.eventually import eventually
 from tests.factories import DEFAULT_LANES, offers
+from tidings.domain.timestamps import utc_now
 from tidings.embedded import EmbeddedStores
-from tidings.model import utc_now
-from tidings.reports import Depth
+from tidings.observability.reports import Depth
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

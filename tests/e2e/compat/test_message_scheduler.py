@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.compat.client import Client
 from tests.e2e.system import System
 from tests.eventually import eventually
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

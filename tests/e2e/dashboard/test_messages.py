@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.e2e.dashboard.visitor import Visitor
 from tests.e2e.system import System
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -7,13 +7,14 @@ import aiohttp
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.http.resources import METRICS, READINESS, STORE
 from api.metrics import ApiMetrics, Work
-from api.queue_depths import QueueDepths
-from api.resources import METRICS, READINESS, STORE
+from api.overview.depths import QueueDepths
 from sql.store import Store
 from tests.factories import DEFAULT_LANES, keep, offers
 from tests.integration.api.client import MESSAGE, Api
-from tidings.model import new_id, utc_now
+from tidings.domain.ids import new_id
+from tidings.domain.timestamps import utc_now
 
 
 async def seen(app: web.Application) -> dict[tuple[str, ...], float]:

@@ -11,7 +11,8 @@ from benchmarks.simulation.table import WaitingTable
 from benchmarks.simulation.traffic import Kind, Message, second
 from sql.store import Store
 from tests.factories import DEFAULT_LANES, new_message, offers
-from tidings.model import NewMessage, Priority, utc_now
+from tidings.domain.message import NewMessage, Priority
+from tidings.domain.timestamps import utc_now
 
 KINDS = {priority: Kind(name=priority.name, channel="echo", percent=0, priority=priority) for priority in Priority}
 

@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 
 from sql.store import Store
 from tests.factories import new_message
-from tidings import keys
 from tidings.cli.doctor import findings_of
 from tidings.cli.doctor.finding import Finding, Level
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
+from tidings.redis import keys
+from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-from tidings.stores import connect_redis
 
 NOWHERE = "http://127.0.0.1:1"
 

@@ -7,7 +7,8 @@ import pytest
 from sql.store import Store
 from tests.integration.api.client import Api
 from tests.integration.cli.conftest import Tidings
-from tidings.model import new_id, utc_now
+from tidings.domain.ids import new_id
+from tidings.domain.timestamps import utc_now
 
 NOBODY = str(new_id())
 

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from sql.store import Store
-from tidings.accounts import Sealed, SmtpAccount
 from tidings.cli.secrets import Rotation, rotate, rotate_secrets
-from tidings.errors import SettingsError, UnsealError
-from tidings.model import new_id
-from tidings.secretbox import Purpose, SecretBox, new_key
+from tidings.domain.account import Sealed, SmtpAccount
+from tidings.domain.errors import SettingsError, UnsealError
+from tidings.domain.ids import new_id
+from tidings.security.secretbox import Purpose, SecretBox, new_key
 from tidings.settings import Settings
 
 OLD, NEW = new_key(), new_key()

@@ -9,8 +9,8 @@ import pytest
 
 from api.accounts.passwords import Passwords
 from sql.store import Store
-from tidings.accounts import Role
 from tidings.cli import main
+from tidings.domain.account import Role
 from tidings.settings import Settings
 
 PASSWORD = "correct horse battery staple"

@@ -7,17 +7,19 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from consumers.channels.guard import SAID
 from consumers.consumer import Consumer
 from sql.store import Store
 from tests.factories import keep
-from tests.integration.consumers.channels.receivers import web_receiver
+from tests.integration.channels.receivers import web_receiver
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, until
-from tidings.accounts import Sender
-from tidings.model import CancelReason, Status, new_id
-from tidings.secretbox import Purpose, SecretBox, new_key
+from tidings.channels.http.guard import SAID
+from tidings.domain.account import Sender
+from tidings.domain.ids import new_id
+from tidings.domain.secrets import signing_key
+from tidings.domain.states import CancelReason, Status
+from tidings.security.secretbox import Purpose, SecretBox, new_key
+from tidings.security.signing import signature
 from tidings.settings import Settings
-from tidings.signing import signature, signing_key
 
 KEY = new_key()
 FIRST = "whsec_Zmlyc3RmaXJzdGZpcnN0Zmlyc3RmaXJzdA=="

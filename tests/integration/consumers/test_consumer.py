@@ -11,18 +11,21 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
-from consumers import lanes
+from consumers import limiter as lanes
 from consumers.consumer import Consumer
-from consumers.delivery_record import Record
+from consumers.dedup import Record
 from sql.batches import Offer
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import DEFAULT_LANES, keep
-from tests.integration.consumers.channels.receivers import web_receiver
-from tidings import keys
-from tidings.model import AttemptOutcome, CancelReason, Message, Status, new_id, utc_now
+from tests.integration.channels.receivers import web_receiver
+from tidings.domain.ids import new_id
+from tidings.domain.message import Message
+from tidings.domain.states import AttemptOutcome, CancelReason, Status
+from tidings.domain.timestamps import utc_now
+from tidings.redis import keys
+from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-from tidings.stores import connect_redis
 
 
 class Gateway:

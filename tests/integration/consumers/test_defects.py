@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from consumers.channels.echo import EchoChannel
 from consumers.dispatcher import Dispatcher
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import keep
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, until
-from tidings.model import Status
+from tidings.channels.echo.channel import EchoChannel
+from tidings.domain.states import Status
 from tidings.settings import Settings
 
 

@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 
 from sql.store import Store
 from tests.factories import keep
-from tests.integration.consumers.channels.smtp_server import HOST, Security, smtp_server
+from tests.integration.channels.smtp_server import HOST, Security, smtp_server
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over
-from tidings.accounts import SmtpAccount
-from tidings.model import new_id
-from tidings.secretbox import new_key
+from tidings.domain.account import SmtpAccount
+from tidings.domain.ids import new_id
+from tidings.security.secretbox import new_key
 from tidings.settings import Settings
 
 CONNECTIONS = 3

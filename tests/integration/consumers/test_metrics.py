@@ -7,8 +7,9 @@ from consumers.consumer import Consumer
 from sql.store import Store
 from tests.eventually import eventually
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, keep_sms, until
-from tests.unit.test_metrics import free_port
-from tidings.model import Status, utc_now
+from tests.unit.observability.test_metrics import free_port
+from tidings.domain.states import Status
+from tidings.domain.timestamps import utc_now
 from tidings.settings import Settings
 
 Seen = dict[tuple[str, frozenset[str]], float]

@@ -12,12 +12,13 @@ from redis.asyncio import Redis
 from sql.store import Store
 from tests.eventually import eventually
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, keep_sms, until
-from tidings import keys
-from tidings.cancellation import cancel_and_wait
-from tidings.model import Status, utc_now
-from tidings.reports import FIGURES_LIFE_SECONDS, ConsumerReport, Figures, Tally
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.states import Status
+from tidings.domain.timestamps import utc_now
+from tidings.observability.reports import FIGURES_LIFE_SECONDS, ConsumerReport, Figures, Tally
+from tidings.redis import keys
+from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-from tidings.stores import connect_redis
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 from consumers import slots
 from consumers.slots import SlotOffers
 from tests.eventually import eventually
-from tidings import keys
-from tidings.cancellation import cancel_and_wait
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.redis import keys
+from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-from tidings.stores import connect_redis
 
 NAMES = {f"c/{number}".encode() for number in range(4)}
 

@@ -5,7 +5,7 @@ import asyncio
 from sql.store import Store
 from tests.eventually import eventually
 from tests.integration.consumers.test_consumer import Gateway, batches_left, consuming, hand_over, keep_sms, until
-from tidings.model import Status
+from tidings.domain.states import Status
 from tidings.settings import Settings
 
 

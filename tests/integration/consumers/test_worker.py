@@ -14,18 +14,20 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from consumers import bell
+from consumers import listener as bell
 from consumers.worker import serve
-from producer.belt import Belt
+from producer.publisher import Belt
 from producer.slots import Slot
 from sql.batches import Offer
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import DEFAULT_LANES, keep
-from tidings import jobs, keys
-from tidings.model import Message, Status, new_id
+from tidings.domain.ids import new_id
+from tidings.domain.message import Message
+from tidings.domain.states import Status
+from tidings.redis import jobs, keys
+from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-from tidings.stores import connect_redis
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from arq.connections import ArqRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from producer.belt import Belt
 from producer.claimer import Claimer
+from producer.publisher import Belt
 from producer.slots import Slot, SlotMarket
 from producer.wakeup import Ear, Wakeup
 from sql.batches import ClaimedBatch
@@ -18,10 +18,10 @@ from sql.messages import MessageFilter
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import keep
-from tidings import jobs, keys
-from tidings.model import Status
+from tidings.domain.states import Status
+from tidings.redis import jobs, keys
+from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-from tidings.stores import connect_redis
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from producer import depths
 from producer.depths import DepthNotes
 from sql.store import Store
 from tests.factories import DEFAULT_LANES, keep, offers
-from tidings import keys
-from tidings.model import utc_now
-from tidings.reports import FIGURES_LIFE_SECONDS, Depth, bucket_of
+from tidings.domain.timestamps import utc_now
+from tidings.observability.reports import FIGURES_LIFE_SECONDS, Depth, bucket_of
+from tidings.redis import keys
+from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-from tidings.stores import connect_redis
 
 
 @pytest.fixture

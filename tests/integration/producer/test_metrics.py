@@ -4,15 +4,15 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
-from producer.belt import Belt
 from producer.metrics import ProducerMetrics
+from producer.publisher import Belt
 from producer.reconciler import Reconciler
 from producer.slots import Slot
 from sql.store import Store
 from tests.factories import DEFAULT_LANES, keep, offers
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
+from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-from tidings.stores import connect_redis
 
 
 async def test_what_is_pushed_lost_and_expired(store: Store, settings: Settings) -> None:

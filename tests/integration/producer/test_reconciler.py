@@ -10,7 +10,7 @@ from sql.batches import Expired
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import DEFAULT_LANES, keep, offers
-from tidings.model import Status
+from tidings.domain.states import Status
 from tidings.settings import Settings
 
 PAST_THE_START = timedelta(hours=-1)

@@ -8,7 +8,7 @@ from sql.batches import PICKUP_SHARE
 from sql.store import Store
 from tests.factories import DEFAULT_LANES, keep, offers
 from tests.integration.producer.test_reconciler import SteeredStore, lose_one, lost
-from tidings.model import Status
+from tidings.domain.states import Status
 from tidings.settings import Settings
 
 

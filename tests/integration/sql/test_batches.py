@@ -10,18 +10,10 @@ import pytest
 from sql.batches import Expired, Reclaimed
 from sql.store import Store
 from tests.factories import DEFAULT_LANES, keep, new_message, offers
-from tidings.model import (
-    Attempt,
-    AttemptOutcome,
-    CancelReason,
-    Delivery,
-    Message,
-    Outcome,
-    Priority,
-    Status,
-    new_id,
-    utc_now,
-)
+from tidings.domain.ids import new_id
+from tidings.domain.message import Attempt, Delivery, Message, Outcome, Priority
+from tidings.domain.states import AttemptOutcome, CancelReason, Status
+from tidings.domain.timestamps import utc_now
 
 MINUTE = timedelta(minutes=1)
 

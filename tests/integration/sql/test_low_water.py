@@ -8,7 +8,7 @@ from sql.low_water import LowWater
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import DEFAULT_LANES, keep, new_message, offers
-from tidings.model import utc_now
+from tidings.domain.timestamps import utc_now
 
 SECOND = timedelta(seconds=1)
 

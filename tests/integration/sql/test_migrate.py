@@ -8,7 +8,7 @@ import pytest
 from sql import migrate as migrating
 from sql.migrate import Migration, expected_version, migrate, migrations
 from sql.store import Store
-from tidings.errors import SchemaError
+from tidings.domain.errors import SchemaError
 
 
 async def reset(uri: str) -> None:

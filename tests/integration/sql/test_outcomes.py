@@ -7,7 +7,9 @@ import msgspec
 from sql.store import Store
 from tests.factories import keep
 from tests.integration.sql.test_batches import claim, message, sent
-from tidings.model import Outcome, Status, utc_now
+from tidings.domain.message import Outcome
+from tidings.domain.states import Status
+from tidings.domain.timestamps import utc_now
 
 
 async def test_a_try_without_an_answer_is_told_to_the_next(store: Store) -> None:

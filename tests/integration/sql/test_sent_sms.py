@@ -9,7 +9,8 @@ import pytest
 from sql.store import Store
 from tests.factories import keep
 from tests.integration.sql.test_plans import nodes
-from tidings.model import new_id, utc_now
+from tidings.domain.ids import new_id
+from tidings.domain.timestamps import utc_now
 
 SENT = "UPDATE messages SET status = 'processing', batch_id = $1 WHERE id = $2"
 FILL = """

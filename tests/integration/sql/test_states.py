@@ -9,7 +9,8 @@ import asyncpg
 from sql.database import PoolConnection
 from sql.store import Store
 from tests.factories import new_message
-from tidings.model import Status, new_id
+from tidings.domain.ids import new_id
+from tidings.domain.states import Status
 
 DIAGRAM = Path(__file__).parents[3] / "docs" / "states.md"
 

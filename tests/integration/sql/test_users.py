@@ -12,9 +12,10 @@ from sql.store import Store
 from sql.users import SECRET_OVERLAP, SealedSecrets
 from tests.factories import keep
 from tests.integration.sql.test_plans import nodes
-from tidings.accounts import Role, Sealed, Sender, SmtpAccount, User
-from tidings.errors import EmailTakenError
-from tidings.model import new_id, utc_now
+from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, User
+from tidings.domain.errors import EmailTakenError
+from tidings.domain.ids import new_id
+from tidings.domain.timestamps import utc_now
 
 SMTP = SmtpAccount(host="mail.example", port=587, username="ada@mail.example", password=Sealed(b"sealed"))
 

@@ -17,8 +17,8 @@ from benchmarks.simulation.summary import Whose, summarize
 from benchmarks.simulation.traffic import HOUR, MINUTE
 from consumers import outcomes
 from consumers.breaker import Breaker
-from consumers.lanes import Lanes
-from tidings.retry import RetryPolicy
+from consumers.limiter import Lanes
+from tidings.domain.retry import RetryPolicy
 from tidings.settings import Settings
 
 PLAN = Plan(messages=10_000_000, weight=2_500, consumers=100)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from benchmarks.simulation.far_sides import Character, FarSide, far_sides
-from consumers.channels.base import Accepted, Retry
+from tidings.channels.base import Accepted, Retry
 
 STEADY = Character(seconds=0.2, rate=100, away_every=1e9, away_for=1)
 

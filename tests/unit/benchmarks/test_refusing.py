@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.simulation.refusing import SECONDS, Case, RefusingFarSide, simulate
-from consumers.channels.base import Accepted
+from tidings.channels.base import Accepted
 
 MESSAGES = 2_000
 

@@ -6,7 +6,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from tidings.cli.demo import application, read_error_rate
-from tidings.errors import SettingsError
+from tidings.domain.errors import SettingsError
 
 
 async def test_it_accepts_what_an_sms_gateway_accepts(capsys: pytest.CaptureFixture[str]) -> None:

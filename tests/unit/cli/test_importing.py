@@ -9,7 +9,7 @@ from tests.unit.cli.conftest import Serve
 from tests.unit.cli.fake_api import Answer, Asked
 from tidings.cli.client import ApiError
 from tidings.cli.importing import import_messages
-from tidings.errors import TidingsError
+from tidings.domain.errors import TidingsError
 
 
 def accept(asked: Asked) -> Answer:

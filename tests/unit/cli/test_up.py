@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tidings.cli.up import _free_port, programs
-from tidings.errors import SettingsError
+from tidings.domain.errors import SettingsError
 from tidings.settings import Settings
 
 

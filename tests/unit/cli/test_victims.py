@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from tidings.cli import victims
-from tidings.errors import SettingsError
+from tidings.domain.errors import SettingsError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
 

@@ -6,12 +6,13 @@ import msgspec
 import pytest
 
 from consumers import outcomes
-from consumers.channels.base import Accepted, Rejected, Result, Retry
 from consumers.figures import KEPT, FigureBook
 from tests.factories import new_delivery
-from tidings.model import Outcome, utc_now
-from tidings.reports import BUCKET_SECONDS, MOST_SERIES, OTHERS, Figures, Tally
-from tidings.retry import RetryPolicy
+from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tidings.domain.message import Outcome
+from tidings.domain.retry import RetryPolicy
+from tidings.domain.timestamps import utc_now
+from tidings.observability.reports import BUCKET_SECONDS, MOST_SERIES, OTHERS, Figures, Tally
 
 
 class Clock:

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consumers import outcomes
-from consumers.channels.base import Accepted, Rejected, Result, Retry
-from consumers.delivery_record import Record
+from consumers.dedup import Record
 from tests.factories import new_delivery
-from tidings.model import CancelReason, Delivery, Outcome, Status
-from tidings.retry import RetryPolicy
+from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tidings.domain.message import Delivery, Outcome
+from tidings.domain.retry import RetryPolicy
+from tidings.domain.states import CancelReason, Status
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 POLICY = RetryPolicy(delays=(5, 30, 120), jitter=0.2, random=lambda: 0.5)

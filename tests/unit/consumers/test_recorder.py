@@ -12,7 +12,7 @@ from consumers import outcomes, recorder
 from consumers.recorder import Recorder
 from sql.store import Store
 from tests.factories import new_delivery
-from tidings.model import Outcome
+from tidings.domain.message import Outcome
 
 
 class FakeBatches:

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from consumers.senders import CachedSenders
-from tidings.accounts import Sender
-from tidings.errors import StoreUnavailableError
+from tidings.domain.account import Sender
+from tidings.domain.errors import StoreUnavailableError
 
 ADA, BOB, NOBODY = UUID(int=1), UUID(int=2), UUID(int=3)
 

@@ -5,14 +5,16 @@ from datetime import timedelta
 import pytest
 
 from consumers import outcomes
-from consumers.channels.base import Retry
-from consumers.channels.sms import SmsChannel
-from consumers.channels.transport import TransportError
-from consumers.channels.webhook import WebhookChannel
 from tests.factories import new_delivery
-from tests.unit.consumers.channels.doubles import answer, context
-from tidings.model import Delivery, Outcome, Status, utc_now
-from tidings.retry import RetryPolicy
+from tests.unit.channels.doubles import answer, context
+from tidings.channels.base import Retry
+from tidings.channels.http.transport import TransportError
+from tidings.channels.sms.channel import SmsChannel
+from tidings.channels.webhook.channel import WebhookChannel
+from tidings.domain.message import Delivery, Outcome
+from tidings.domain.retry import RetryPolicy
+from tidings.domain.states import Status
+from tidings.domain.timestamps import utc_now
 
 URL = "https://example.com/hook"
 

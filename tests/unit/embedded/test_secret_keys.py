@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from tidings import embedded
+from tidings.domain.errors import SettingsError
 from tidings.embedded.secret_keys import FILE_NAME, ensure_secret_keys, kept_secret_keys
-from tidings.errors import SettingsError
-from tidings.secretbox import SecretBox, new_key
+from tidings.runtime.stores import resolve
+from tidings.security.secretbox import SecretBox, new_key
 from tidings.settings import Settings
-from tidings.stores import resolve
 
 
 def test_keys_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:

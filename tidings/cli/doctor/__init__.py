@@ -18,9 +18,9 @@ from tidings.cli.client import ApiClient, ApiError
 from tidings.cli.doctor import configuration, postgres, redis
 from tidings.cli.doctor.finding import Finding, Level, failure, ok
 from tidings.cli.printing import print_json
-from tidings.errors import SettingsError
+from tidings.domain.errors import SettingsError
+from tidings.runtime.stores import resolve
 from tidings.settings import Settings, load
-from tidings.stores import resolve
 
 STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "bold red"}
 SIGNS: Final = {Level.OK: "✓", Level.WARNING: "!", Level.FAILURE: "✗"}

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from api.accounts.tokens import signing_key
 from tidings import embedded
 from tidings.cli.doctor.finding import Finding, failure, ok, warning
-from tidings.egress import is_loopback
-from tidings.errors import SettingsError
+from tidings.domain.addresses import is_loopback
+from tidings.domain.errors import SettingsError
 from tidings.settings import Settings
 
 MOVES_ON_SECONDS: Final = 15.0

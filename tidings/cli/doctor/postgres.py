@@ -10,8 +10,8 @@ from sql.migrate import expected_version
 from tidings.cli.doctor import clocks
 from tidings.cli.doctor.finding import Finding, failure, ok, warning
 from tidings.cli.store import said_plainly
-from tidings.errors import StoreUnavailableError
-from tidings.model import utc_now
+from tidings.domain.errors import StoreUnavailableError
+from tidings.domain.timestamps import utc_now
 from tidings.settings import Settings
 
 PATIENCE_SECONDS: Final = 5.0

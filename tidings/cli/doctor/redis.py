@@ -9,14 +9,15 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tidings import __version__, keys
+from tidings import __version__
 from tidings.cli.doctor import clocks
 from tidings.cli.doctor.finding import Finding, failure, ok, warning
-from tidings.errors import SettingsError
-from tidings.model import utc_now
-from tidings.reports import SILENT_SECONDS, ConsumerReport
+from tidings.domain.errors import SettingsError
+from tidings.domain.timestamps import utc_now
+from tidings.observability.reports import SILENT_SECONDS, ConsumerReport
+from tidings.redis import keys
+from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-from tidings.stores import connect_redis
 
 PATIENCE_SECONDS: Final = 5.0
 OLDEST: Final = (6, 2)

@@ -10,9 +10,9 @@ from tests.e2e.compat.client import Client
 from tests.e2e.compat.mail_queue.user import User
 from tests.e2e.compat.running import fresh_system
 from tests.e2e.system import System
-from tests.integration.consumers.channels.smtp_server import Security, SmtpServer, smtp_server
+from tests.integration.channels.smtp_server import Security, SmtpServer, smtp_server
 from tidings.embedded import EmbeddedStores
-from tidings.secretbox import new_key
+from tidings.security.secretbox import new_key
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.compat.client import Client
 from tests.e2e.compat.mail_queue.user import PASSWORD, User, data, error, registration, subjects
-from tests.integration.consumers.channels.smtp_server import HOST, USERNAME, SmtpServer
+from tests.integration.channels.smtp_server import HOST, USERNAME, SmtpServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,8 +12,8 @@ from tests.e2e.compat.client import Client
 from tests.e2e.compat.mail_queue.user import PASSWORD, User, error, subjects
 from tests.e2e.system import System
 from tests.eventually import eventually
-from tests.integration.consumers.channels.smtp_server import PASSWORD as SMTP_PASSWORD
-from tests.integration.consumers.channels.smtp_server import Security, SmtpServer, smtp_server
+from tests.integration.channels.smtp_server import PASSWORD as SMTP_PASSWORD
+from tests.integration.channels.smtp_server import Security, SmtpServer, smtp_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

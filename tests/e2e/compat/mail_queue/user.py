@@ -4,8 +4,8 @@ from typing import Any
 
 from tests.e2e.compat.client import Answer, Client
 from tests.eventually import eventually
-from tests.integration.consumers.channels.smtp_server import HOST, USERNAME, SmtpServer
-from tests.integration.consumers.channels.smtp_server import PASSWORD as SMTP_PASSWORD
+from tests.integration.channels.smtp_server import HOST, USERNAME, SmtpServer
+from tests.integration.channels.smtp_server import PASSWORD as SMTP_PASSWORD
 
 PASSWORD = "a password of the account"
 

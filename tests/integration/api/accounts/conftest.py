@@ -9,7 +9,7 @@ from argon2.profiles import CHEAPEST
 from api.accounts import services
 from api.accounts.passwords import Passwords
 from tests.integration.api.accounts.people import OPERATORS_KEY
-from tidings.secretbox import new_key
+from tidings.security.secretbox import new_key
 from tidings.settings import Settings
 
 

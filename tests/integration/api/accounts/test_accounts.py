@@ -1,4 +1,4 @@
-"""api/routes/accounts.py and api/routes/me.py: registering, logging in, and the own account."""
+"""api/accounts/routes.py and api/accounts/me_routes.py: registering, logging in, and the own account."""
 
 from datetime import datetime, timedelta
 
@@ -9,12 +9,12 @@ from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from api.accounts.passwords import Passwords
 from api.app import create_app
-from api.resources import ACCOUNTS, STORE
+from api.http.resources import ACCOUNTS, STORE
 from tests.integration.api.accounts.people import PASSWORD, SMTP, admin, join, log_in, operator, stranger
 from tests.integration.api.client import MESSAGE, Api
-from tidings.accounts import User
-from tidings.model import utc_now
-from tidings.secretbox import Purpose, SecretBox
+from tidings.domain.account import User
+from tidings.domain.timestamps import utc_now
+from tidings.security.secretbox import Purpose, SecretBox
 from tidings.settings import Settings
 
 ACCOUNTS_PATH, TOKENS_PATH, ME = "/api/v1/accounts", "/api/v1/tokens", "/api/v1/me"

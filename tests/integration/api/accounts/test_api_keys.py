@@ -1,4 +1,4 @@
-"""api/routes/api_keys.py, api/accounts/api_keys.py, credentials.py and last_use.py: programs with a key."""
+"""api/accounts/api_key_routes.py, api/accounts/api_keys.py, credentials.py and last_use.py: programs with a key."""
 
 from datetime import datetime
 from uuid import uuid4
@@ -9,12 +9,12 @@ from aiohttp import web
 from api.accounts.credentials import LIFE_SECONDS, Credentials
 from api.accounts.last_use import LastUse
 from api.accounts.tokens import Tokens
-from api.resources import ACCOUNTS, STORE
+from api.http.resources import ACCOUNTS, STORE
 from sql.store import Store
 from tests.integration.api.accounts.people import Person, admin, join, operator
 from tests.integration.api.client import MESSAGE, Api
-from tidings.accounts import Role
-from tidings.errors import StoreUnavailableError
+from tidings.domain.account import Role
+from tidings.domain.errors import StoreUnavailableError
 
 KEYS = "/api/v1/api-keys"
 

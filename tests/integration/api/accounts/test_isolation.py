@@ -16,12 +16,13 @@ import pytest_asyncio
 from aiohttp import web
 from yarl import URL
 
-from api.resources import STORE
+from api.http.resources import STORE
 from sql.store import Store
 from tests.factories import keep
 from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, admin, join, operator, stranger
 from tests.integration.api.client import JSON, Api
-from tidings.model import new_id, utc_now
+from tidings.domain.ids import new_id
+from tidings.domain.timestamps import utc_now
 
 
 class Business(Enum):

@@ -9,11 +9,11 @@ import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
-from api.resources import ACCOUNTS, REDIS, STORE
+from api.http.resources import ACCOUNTS, REDIS, STORE
 from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, log_in, operator
 from tests.integration.api.client import Api
+from tidings.observability.logs import configure_logging
 from tidings.settings import Settings
-from tidings.telemetry import configure_logging
 
 ADA = {"email": "ada@example.com", "password": PASSWORD, "smtp": SMTP}
 NEW_PASSWORD = "a password that is new"

@@ -3,7 +3,7 @@
 import aiohttp
 from aiohttp import web
 
-from api.resources import FEED
+from api.http.resources import FEED
 from tests.eventually import eventually
 from tests.integration.api.accounts.people import admin, operator
 from tests.integration.api.client import Api

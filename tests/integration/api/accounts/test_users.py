@@ -1,4 +1,4 @@
-"""api/routes/users.py: what an admin does with users."""
+"""api/accounts/user_routes.py: what an admin does with users."""
 
 from uuid import uuid4
 

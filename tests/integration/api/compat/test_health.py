@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from api.app import create_app
 from tests.e2e.compat.client import Client
-from tests.integration.vault_server import running_vault
+from tests.integration.settings.vault_server import running_vault
 from tidings.settings import Settings
 
 

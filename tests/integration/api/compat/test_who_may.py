@@ -20,7 +20,9 @@ from api.compat import systems
 from sql.store import Store
 from tests.e2e.compat.client import Answer, Client
 from tests.factories import DEFAULT_LANES, keep, offers
-from tidings.model import Outcome, Status, utc_now
+from tidings.domain.message import Outcome
+from tidings.domain.states import Status
+from tidings.domain.timestamps import utc_now
 from tidings.settings import Settings
 
 OPERATORS_KEY = "the key of the operator"

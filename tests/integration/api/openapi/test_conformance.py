@@ -19,7 +19,7 @@ from api.accounts.passwords import Passwords
 from tests.integration.api.accounts.people import OPERATORS_KEY, admin
 from tests.integration.api.client import Api
 from tests.integration.api.described import operations
-from tidings.secretbox import new_key
+from tidings.security.secretbox import new_key
 from tidings.settings import Settings
 
 SEED = 20300131

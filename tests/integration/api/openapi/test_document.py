@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from api import listing
 from api.app import create_app
 from api.compat.systems import SYSTEMS
+from api.messages import listing
 from api.openapi import parameters
 from api.openapi.failures import NOT_ADMIN
 from api.openapi.operation import operation_of

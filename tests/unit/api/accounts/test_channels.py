@@ -4,8 +4,9 @@ import msgspec
 
 from api.accounts.channels import usable_channels
 from tests.unit.api.accounts.test_tokens import USER
-from tidings.accounts import ApiKey, Role
-from tidings.model import new_id, utc_now
+from tidings.domain.account import ApiKey, Role
+from tidings.domain.ids import new_id
+from tidings.domain.timestamps import utc_now
 
 DEFAULTS = ("email", "webhook")
 KEY = ApiKey(

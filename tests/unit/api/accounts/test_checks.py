@@ -4,7 +4,7 @@ import pytest
 
 from api.accounts.checks import AccountError, channel_faults, check_email, password_faults, smtp_faults
 from api.accounts.schemas import NewSmtpAccount
-from api.problems import Fault
+from api.http.problems import Fault
 
 
 def fields(faults: list[Fault]) -> list[str | None]:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from api.accounts import tokens as module
 from api.accounts.tokens import LIFE, Claims, Tokens, signing_key
-from tidings.accounts import Role, User
-from tidings.errors import SettingsError
-from tidings.model import new_id, utc_now
-from tidings.secretbox import new_key
+from tidings.domain.account import Role, User
+from tidings.domain.errors import SettingsError
+from tidings.domain.ids import new_id
+from tidings.domain.timestamps import utc_now
+from tidings.security.secretbox import new_key
 from tidings.settings import Settings
 
 KEY = b"k" * 32

@@ -7,11 +7,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from api.body import answer
 from api.compat import systems
 from api.compat.system import Problem, System, in_their_words
-from api.problems import RequestError, problems
-from tidings.errors import StoreUnavailableError
+from api.http.body import answer
+from api.http.problems import RequestError, problems
+from tidings.domain.errors import StoreUnavailableError
 
 
 def say(problem: Problem) -> web.Response:

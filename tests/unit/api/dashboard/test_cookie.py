@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from api.dashboard import cookie
-from api.problems import RequestError
+from api.http.problems import RequestError
 
 HOST = "tidings.example.com:8080"
 

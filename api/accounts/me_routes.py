@@ -1,0 +1,72 @@
+"""The own account: what it is, changing it, and the secret that signs its webhooks."""
+
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from api.accounts.routes import NOT_KEPT
+from api.accounts.schemas import ProfileChange, SecretAnswer, UserAnswer
+from api.http.auth import principal
+from api.http.body import answer, read
+from api.http.problems import RequestError
+from api.http.resources import ACCOUNTS, SETTINGS
+from api.openapi import examples, failures, request_examples, tags
+from api.openapi.operation import Answer, Body, operation
+from tidings.domain.account import User
+
+_decoder: Final = msgspec.json.Decoder(ProfileChange)
+NO_ACCOUNT: Final = "the operator has no account; log in to one"
+
+
+@operation(
+    tags.ACCOUNTS,
+    answers={HTTPStatus.OK: Answer("The account.", UserAnswer, examples.USER)},
+    errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT},
+)
+async def get(request: web.Request) -> web.Response:
+    """Shows the own account."""
+    return _shown(request, await request.app[ACCOUNTS].users.get(own_id(request)))
+
+
+@operation(
+    tags.ACCOUNTS,
+    body=Body(_decoder, request_examples.PROFILES),
+    answers={HTTPStatus.OK: Answer("The account as it is now.", UserAnswer, examples.USER)},
+    errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT, **failures.NEW_ACCOUNT},
+)
+async def change(request: web.Request) -> web.Response:
+    """Changes the own e-mail address, password or SMTP account.
+
+    A new password makes every bearer token void.
+    """
+    user_id, wanted = own_id(request), await read(request, _decoder)
+    return _shown(request, await request.app[ACCOUNTS].users.change(user_id, wanted, address=request.remote))
+
+
+@operation(
+    tags.ACCOUNTS,
+    answers={HTTPStatus.OK: Answer("The new secret.", SecretAnswer, examples.SECRET)},
+    errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT, HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS},
+)
+async def rotate_webhook_secret(request: web.Request) -> web.Response:
+    """Makes a new secret that signs webhooks.
+
+    It is shown this once; the one before signs too for a day.
+    """
+    made = await request.app[ACCOUNTS].users.rotate_webhook_secret(own_id(request))
+    return answer(SecretAnswer(secret=made.secret, previous_until=made.previous_until), headers=NOT_KEPT)
+
+
+def own_id(request: web.Request) -> UUID:
+    """Whose account it is. Raises RequestError for the operator."""
+    user_id = principal(request).user_id
+    if user_id is None:
+        raise RequestError(HTTPStatus.NOT_FOUND, NO_ACCOUNT)
+    return user_id
+
+
+def _shown(request: web.Request, user: User) -> web.Response:
+    return answer(UserAnswer.of(user, request.app[SETTINGS].user_channels))

@@ -1,0 +1,64 @@
+"""Accounts: make oneself one, and log in to it. Open to everybody."""
+
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from aiohttp import hdrs, web
+
+from api.accounts.schemas import LoginAnswer, LoginRequest, Registration, UserAnswer
+from api.http.body import answer, read
+from api.http.resources import ACCOUNTS, SETTINGS
+from api.openapi import examples, failures, request_examples, tags
+from api.openapi.operation import Access, Answer, Body, operation
+
+NOT_KEPT: Final[dict[str, str]] = {hdrs.CACHE_CONTROL: "no-store"}
+"""For answers that hold a secret."""
+
+_registration_decoder: Final = msgspec.json.Decoder(Registration)
+_login_decoder: Final = msgspec.json.Decoder(LoginRequest)
+
+
+@operation(
+    tags.ACCOUNTS,
+    access=Access.EVERYBODY,
+    body=Body(_registration_decoder, request_examples.REGISTRATIONS),
+    answers={
+        HTTPStatus.CREATED: Answer(
+            "It is made.", UserAnswer, examples.USER, headers={hdrs.LOCATION: "The path of the own account."}
+        )
+    },
+    errors={HTTPStatus.FORBIDDEN: "registration is closed; an admin makes accounts", **failures.NEW_ACCOUNT},
+)
+async def register(request: web.Request) -> web.Response:
+    """Makes an account for whoever wants one.
+
+    Where `REGISTRATION` is closed, an admin makes accounts.
+    """
+    wanted = await read(request, _registration_decoder)
+    user = await request.app[ACCOUNTS].users.register(wanted, address=request.remote)
+    return answer(
+        UserAnswer.of(user, request.app[SETTINGS].user_channels),
+        status=HTTPStatus.CREATED,
+        headers={hdrs.LOCATION: "/api/v1/me"},
+    )
+
+
+@operation(
+    tags.ACCOUNTS,
+    access=Access.EVERYBODY,
+    body=Body(_login_decoder, request_examples.LOGINS),
+    answers={HTTPStatus.CREATED: Answer("A token.", LoginAnswer, examples.LOGIN)},
+    errors={HTTPStatus.UNAUTHORIZED: "the e-mail address or the password is wrong", **failures.PASSWORD_CHECK},
+)
+async def log_in(request: web.Request) -> web.Response:
+    """Logs in: a bearer token for an e-mail address and its password."""
+    wanted = await read(request, _login_decoder)
+    login = await request.app[ACCOUNTS].logins.log_in(
+        email=wanted.email, password=wanted.password, address=request.remote
+    )
+    return answer(
+        LoginAnswer(token=login.token, expires_at=login.expires_at, user_id=login.user.id),
+        status=HTTPStatus.CREATED,
+        headers=NOT_KEPT,
+    )

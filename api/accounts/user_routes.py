@@ -1,0 +1,105 @@
+"""Users, as an admin sees them: list, make, look up, and what they may do."""
+
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from aiohttp import hdrs, web
+
+from api.accounts.errors import NoSuchUserError
+from api.accounts.schemas import NewUser, UserAnswer, UserChange, UserList
+from api.accounts.users import Users
+from api.http.auth import require_admin
+from api.http.body import answer, read
+from api.http.resources import ACCOUNTS, SETTINGS
+from api.messages import cursor
+from api.messages.listing import parse_place
+from api.openapi import examples, failures, parameters, request_examples, tags
+from api.openapi.operation import Access, Answer, Body, operation
+from tidings.domain.account import User
+from tidings.domain.ids import parse_id
+
+_new_decoder: Final = msgspec.json.Decoder(NewUser)
+_change_decoder: Final = msgspec.json.Decoder(UserChange)
+
+
+@operation(
+    tags.USERS,
+    access=Access.ADMINS,
+    parameters=parameters.PLACE,
+    answers={HTTPStatus.OK: Answer("A page.", UserList, examples.USERS)},
+)
+async def list_page(request: web.Request) -> web.Response:
+    """Lists users, oldest first."""
+    require_admin(request)
+    after, limit = parse_place(request.query)
+    found = await _users(request).page(after=after, limit=limit + 1)
+    shown = found[:limit]
+    return answer(
+        UserList(
+            users=[_shown(request, user) for user in shown],
+            next_cursor=cursor.encode(shown[-1].id) if len(found) > len(shown) else None,
+        )
+    )
+
+
+@operation(
+    tags.USERS,
+    access=Access.ADMINS,
+    body=Body(_new_decoder, request_examples.USERS),
+    answers={
+        HTTPStatus.CREATED: Answer(
+            "It is made.", UserAnswer, examples.USER, headers={hdrs.LOCATION: "The path of the user."}
+        )
+    },
+    errors={**failures.TAKEN, HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS},
+)
+async def create(request: web.Request) -> web.Response:
+    """Makes an account, whether registration is open or not."""
+    require_admin(request)
+    user = await _users(request).create(await read(request, _new_decoder))
+    return answer(_shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/users/{user.id}"})
+
+
+@operation(
+    tags.USERS,
+    access=Access.ADMINS,
+    parameters=(parameters.USER_ID,),
+    answers={HTTPStatus.OK: Answer("The user.", UserAnswer, examples.USER)},
+    errors={HTTPStatus.NOT_FOUND: NoSuchUserError().detail},
+)
+async def get(request: web.Request) -> web.Response:
+    """Shows one user."""
+    return answer(_shown(request, await _users(request).get(named_id(request))))
+
+
+@operation(
+    tags.USERS,
+    access=Access.ADMINS,
+    parameters=(parameters.USER_ID,),
+    body=Body(_change_decoder, request_examples.USER_CHANGES),
+    answers={HTTPStatus.OK: Answer("The user as it is now.", UserAnswer, examples.USER)},
+    errors={HTTPStatus.NOT_FOUND: NoSuchUserError().detail},
+)
+async def change(request: web.Request) -> web.Response:
+    """Changes a user's role or channels."""
+    user_id = named_id(request)
+    return answer(_shown(request, await _users(request).allow(user_id, await read(request, _change_decoder))))
+
+
+def named_id(request: web.Request) -> UUID:
+    """The user that the path names. Raises RequestError for whoever is no admin."""
+    require_admin(request)
+    user_id = parse_id(request.match_info["id"])
+    if user_id is None:
+        raise NoSuchUserError
+    return user_id
+
+
+def _shown(request: web.Request, user: User) -> UserAnswer:
+    return UserAnswer.of(user, request.app[SETTINGS].user_channels)
+
+
+def _users(request: web.Request) -> Users:
+    return request.app[ACCOUNTS].users

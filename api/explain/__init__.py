@@ -1,0 +1,1 @@
+"""Why a message has not been sent yet."""

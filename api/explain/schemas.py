@@ -1,0 +1,94 @@
+"""The answer to "why is it not sent?", as clients read it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from tidings.domain.states import Status
+
+
+class Reason(StrEnum):
+    """Why a message is where it is; of several, the one that has to end first."""
+
+    SENT = "sent"
+    NOT_DUE = "not_due"
+    QUEUE_STOPPED = "queue_stopped"
+    PACED = "paced"
+    """Its queue lets no more go before the next interval."""
+    REDIS_AWAY = "redis_away"
+    NO_PRODUCER = "no_producer"
+    NO_CONSUMER = "no_consumer"
+    WAITING_FOR_ROOM = "waiting_for_room"
+    """The consumers, or its destination, can take no more at present."""
+    WAITING_FOR_TURN = "waiting_for_turn"
+    """It is due, and so are others that go first."""
+    BREAKER_OPEN = "breaker_open"
+    """Its destination failed so often that nothing is sent there for a while."""
+    CLAIMED = "claimed"
+    """On its way to a consumer that has not taken it up yet."""
+    LEASED = "leased"
+    """A consumer has it."""
+    LOST = "lost"
+    """The consumer that has it gives no sign of life."""
+    RETRYING = "retrying"
+    """The last try failed; another one is to come."""
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    EXHAUSTED = "exhausted"
+    POISON = "poison"
+    REQUESTED = "requested"
+    """Somebody cancelled it."""
+
+
+class Next(msgspec.Struct, frozen=True, kw_only=True):
+    """What will happen next."""
+
+    what: str
+    """In a sentence."""
+    at: datetime | None
+    """When; null where nobody can know."""
+
+
+class LastTry(msgspec.Struct, frozen=True, kw_only=True):
+    """How the last try went."""
+
+    number: int
+    started_at: datetime
+    consumer: str
+    status_code: int | None
+    error: str | None
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the explanation rests on."""
+
+    status: Status
+    queue: str
+    queue_active: bool
+    channel: str
+    destination: str | None
+    """The far side, as consumers name it; null where that cannot be told from here."""
+    due_at: datetime
+    expires_at: datetime | None
+    tries: int
+    max_tries: int
+    recoveries: int
+    """How often it was lost with its consumer."""
+    consumer: str | None
+    """Who has it, or is to get it."""
+    batch_size: int | None
+    """How many messages travel with it, itself included."""
+    lease_until: datetime | None
+    last_try: LastTry | None
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a message is not sent, or that it is."""
+
+    reason: Reason
+    summary: str
+    """In a sentence or two."""
+    next: Next | None
+    """Null where nothing more will happen by itself."""
+    facts: Facts

@@ -1,0 +1,96 @@
+"""Whether a message could be delivered now: what that takes, looked at with three questions, none longer than 2 s.
+
+A consumer shows itself in one of two ways: with room, it offers its slots in Redis every second; without, it holds
+batches in Postgres whose leases it renews. Rejected: arq's health keys, which bear the names of their consumers and so
+are found only by scanning a Redis that holds a record of every recent delivery.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from sql.database import AWAY
+from sql.store import Store
+from tidings.domain.errors import SchemaError
+from tidings.redis import keys
+
+PATIENCE_SECONDS: Final = 2.0
+
+OK: Final = "ok"
+SILENT: Final = "does not answer"
+UNKNOWN: Final = "unknown"
+
+T = TypeVar("T")
+
+
+class Readiness:
+    """The doctor of one API process."""
+
+    def __init__(self, store: Store, redis: Redis) -> None:
+        self._store = store
+        self._redis = redis
+
+    async def stores(self) -> dict[str, str]:
+        """Whether Postgres and Redis answer."""
+        postgres, redis = await asyncio.gather(_in_time(self._ping_postgres()), _in_time(self._ping_redis()))
+        return {"postgres": _word(postgres), "redis": _word(redis)}
+
+    async def all(self) -> dict[str, str]:
+        """Each check with `ok` or what is amiss."""
+        schema, redis, busy = await asyncio.gather(
+            _in_time(self._schema()), _in_time(self._belt()), _in_time(self._store.messages.under_way())
+        )
+        producer, offered = redis or (None, None)
+        return {
+            "postgres": _word(schema),
+            "schema": schema or UNKNOWN,
+            "redis": _word(redis),
+            "producer": UNKNOWN if producer is None else OK if producer else "none is alive",
+            "consumers": _consumers(offered, busy),
+        }
+
+    async def _schema(self) -> str:
+        try:
+            await self._store.check_schema()
+        except SchemaError as error:
+            return str(error)
+        return OK
+
+    async def _belt(self) -> tuple[bool, bool]:
+        """Whether a producer is alive, and whether a living consumer offers a slot. By the clock of Redis."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.exists(keys.PRODUCER_HEARTBEAT)
+            pipe.zrange(keys.SLOTS, 0, 0, desc=True, withscores=True)
+            (seconds, microseconds), producer, newest = await pipe.execute()
+        oldest = seconds + microseconds / 1e6 - keys.OFFER_LIFE_SECONDS
+        return bool(producer), bool(newest) and newest[0][1] >= oldest
+
+    async def _ping_postgres(self) -> bool:
+        await self._store.ping()
+        return True
+
+    async def _ping_redis(self) -> bool:
+        return bool(await self._redis.ping())
+
+
+async def _in_time(answer: Awaitable[T]) -> T | None:
+    """The answer; None where it does not come, or not in time."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await answer
+    except (*AWAY, RedisError):
+        return None
+
+
+def _word(answer: object) -> str:
+    return SILENT if answer is None else OK
+
+
+def _consumers(offered: bool | None, busy: bool | None) -> str:
+    if offered or busy:
+        return OK
+    return UNKNOWN if offered is None or busy is None else "none is alive"

@@ -1,0 +1,62 @@
+"""Health: is the process alive, do the stores answer, could a message be delivered now. Open to everybody."""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from api.health import readiness
+from api.http.body import answer
+from api.http.resources import READINESS
+from api.messages.schemas import Alive, HealthAnswer, Readiness
+from api.openapi import examples, tags
+from api.openapi.operation import Access, Answer, operation
+
+
+@operation(
+    tags.HEALTH, access=Access.EVERYBODY, answers={HTTPStatus.OK: Answer("It serves.", Alive, Alive(status="alive"))}
+)
+async def live(_request: web.Request) -> web.Response:
+    """Tells whether this process serves requests, whatever the stores do."""
+    return answer(Alive(status="alive"))
+
+
+@operation(
+    tags.HEALTH,
+    access=Access.EVERYBODY,
+    answers={
+        HTTPStatus.OK: Answer("Both answer.", HealthAnswer, examples.HEALTHY),
+        HTTPStatus.SERVICE_UNAVAILABLE: Answer(
+            "One of them does not.",
+            HealthAnswer,
+            HealthAnswer(message="unhealthy: redis does not answer", status="unavailable"),
+        ),
+    },
+)
+async def stores(request: web.Request) -> web.Response:
+    """Tells whether Postgres and Redis answer."""
+    checks = await request.app[READINESS].stores()
+    amiss = _amiss(checks)
+    if amiss:
+        unhealthy = HealthAnswer(message=f"unhealthy: {amiss}", status="unavailable")
+        return answer(unhealthy, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    return answer(HealthAnswer(message="healthy", status="ok"))
+
+
+@operation(
+    tags.HEALTH,
+    access=Access.EVERYBODY,
+    answers={
+        HTTPStatus.OK: Answer("Yes.", Readiness, examples.READY),
+        HTTPStatus.SERVICE_UNAVAILABLE: Answer("No, and `checks` says why.", Readiness, examples.NOT_READY),
+    },
+)
+async def ready(request: web.Request) -> web.Response:
+    """Tells whether a message could be delivered now."""
+    checks = await request.app[READINESS].all()
+    if _amiss(checks):
+        return answer(Readiness(status="unavailable", checks=checks), status=HTTPStatus.SERVICE_UNAVAILABLE)
+    return answer(Readiness(status="ready", checks=checks))
+
+
+def _amiss(checks: dict[str, str]) -> str:
+    return ", ".join(f"{name} {said}" for name, said in checks.items() if said != readiness.OK)

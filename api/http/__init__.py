@@ -1,0 +1,1 @@
+"""What all handlers share: authentication, bodies, problems, resources, static files."""

@@ -1,0 +1,129 @@
+"""Who asks: every request but those to the public handlers carries a principal, or is refused.
+
+`Authorization: Bearer` brings one of three: the operator's `API_KEY`, a user's token, or a user's API key; a page of
+the dashboard brings a user's token in its cookie. Without any, where there is no `API_KEY`, the API listens on
+loopback, and there are no accounts yet, whoever is on this machine is its operator.
+"""
+
+from collections.abc import Container
+from functools import lru_cache
+from hmac import compare_digest
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from api.dashboard import cookie
+from api.http.principal import OPERATOR, Principal
+from api.http.problems import RequestError
+from api.http.resources import ACCOUNTS
+from tidings.domain.addresses import is_loopback
+from tidings.settings import Settings
+
+_PRINCIPAL: Final = web.RequestKey("principal", Principal)
+_SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+
+
+def principal(request: web.Request) -> Principal:
+    """On whose behalf this request is served."""
+    return request[_PRINCIPAL]
+
+
+def require_admin(request: web.Request) -> None:
+    """Raises RequestError for everybody but admins and the operator."""
+    if not principal(request).is_admin:
+        raise RequestError(HTTPStatus.FORBIDDEN, "this is for an admin to do")
+
+
+async def authenticate_again(request: web.Request) -> None:
+    """For answers that last: who asks is told anew. Raises RequestError where that is nobody known any more."""
+    request[_PRINCIPAL] = await request[_DOOR].authenticate(request)
+
+
+def authentication(settings: Settings, *, public: Container[Handler]) -> Middleware:
+    """The middleware that lets known principals in, and everybody to the public handlers."""
+    door = _Door(settings)
+
+    @web.middleware
+    async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.match_info.handler in public:
+            door.admit_stranger(request)
+        else:
+            request[_DOOR] = door
+            await authenticate_again(request)
+        return await handler(request)
+
+    return authenticated
+
+
+class _Door:
+    """Who is let in."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._api_key = settings.api_key.encode()
+        self._trusts_this_machine = not self._api_key and is_loopback(settings.host)
+
+    def admit_stranger(self, request: web.Request) -> None:
+        """Raises RequestError for a request that only a page of others can have sent."""
+        if self._trusts_this_machine and request.method not in _SAFE_METHODS:
+            _refuse_foreign_pages(request)
+
+    async def authenticate(self, request: web.Request) -> Principal:
+        """Tells who asks. Raises RequestError where that is nobody known."""
+        credential = _bearer(request)
+        if credential is None:
+            return await self._by_cookie(request) or await self._without_credential(request)
+        if self._api_key and compare_digest(credential.encode("utf-8", "surrogateescape"), self._api_key):
+            return OPERATOR
+        found = await request.app[ACCOUNTS].credentials.principal(credential)
+        if found is None:
+            raise _unauthorized("the token is not valid", 'Bearer realm="tidings", error="invalid_token"')
+        return found
+
+    async def _by_cookie(self, request: web.Request) -> Principal | None:
+        """Who logged in to the dashboard; a cookie that is not good (any more) is as good as none."""
+        token = cookie.token_of(request)
+        found = await request.app[ACCOUNTS].credentials.principal(token) if token else None
+        if found is not None:
+            cookie.require_own_page(request)
+        return found
+
+    async def _without_credential(self, request: web.Request) -> Principal:
+        if not self._trusts_this_machine:
+            raise _unauthorized("this needs Authorization: Bearer")
+        _refuse_foreign_pages(request)
+        if await request.app[ACCOUNTS].credentials.anybody():
+            raise _unauthorized("there are accounts here, so this needs Authorization: Bearer")
+        return OPERATOR
+
+
+_DOOR: Final = web.RequestKey("door", _Door)
+
+
+def _bearer(request: web.Request) -> str | None:
+    scheme, _, credential = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else None
+
+
+def _refuse_foreign_pages(request: web.Request) -> None:
+    # A browser on this machine is not its user: pages of others may send requests from there, under a name of theirs
+    # that they let point to loopback, or across sites.
+    if not _is_loopback_authority(request.host):
+        raise RequestError(HTTPStatus.FORBIDDEN, "without API_KEY only requests to a loopback host are served")
+    site = request.headers.get("Sec-Fetch-Site")
+    if site not in {None, "same-origin", "none"} and request.method not in _SAFE_METHODS:
+        raise RequestError(HTTPStatus.FORBIDDEN, "without API_KEY pages of other sites may not change anything")
+
+
+def _unauthorized(detail: str, challenge: str = 'Bearer realm="tidings"') -> RequestError:
+    return RequestError(HTTPStatus.UNAUTHORIZED, detail, headers={hdrs.WWW_AUTHENTICATE: challenge})
+
+
+@lru_cache(maxsize=64)
+def _is_loopback_authority(authority: str) -> bool:
+    try:
+        return is_loopback(urlsplit(f"//{authority}").hostname or "")
+    except ValueError:
+        return False

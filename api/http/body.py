@@ -1,0 +1,74 @@
+"""Bodies: JSON in, by msgspec straight into a struct, and JSON out, encoded once."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import msgspec
+from aiohttp import hdrs, web
+
+from api.http.problems import Fault, InvalidError, RequestError
+
+MEDIA_TYPE: Final = "application/json"
+MAX_BYTES: Final = 1024**2
+
+_encoder: Final = msgspec.json.Encoder()
+
+_PLACE: Final = re.compile(r" - at `(?:key` in `)?\$\.?(?P<field>[^.\[`]*)[^`]*`$")
+_MEMBER: Final = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<field>.*)`", re.DOTALL)
+
+T = TypeVar("T")
+
+
+async def read(request: web.Request, decoder: "msgspec.json.Decoder[T]", *, any_type: bool = False) -> T:
+    """The decoded body; with `any_type` it need not be labelled as JSON.
+
+    Raises RequestError: 415 for another media type, 413 for a body that is too large, 400 for one that is not JSON, 422
+    naming the field for one that does not fit.
+    """
+    # A body without a type is refused too: a page in somebody's browser can send one anywhere, and JSON only where it
+    # is allowed to (CORS).
+    said_json = request.content_type == MEDIA_TYPE and (request.charset or "utf-8").lower() == "utf-8"
+    if not (said_json or any_type):
+        raise RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {MEDIA_TYPE}, in UTF-8")
+    try:
+        body = await request.read()
+    except (web.RequestPayloadError, OSError):
+        raise RequestError(HTTPStatus.BAD_REQUEST, "the body did not arrive whole") from None
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidError([fault_of(error)]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {_reason(error)}") from None
+
+
+def answer(value: Any, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A response with the value as JSON."""
+    return web.Response(
+        body=_encoder.encode(value),
+        status=status,
+        headers={hdrs.CONTENT_TYPE: MEDIA_TYPE, **(headers or {})},
+    )
+
+
+def fault_of(error: msgspec.ValidationError, *, index: int | None = None) -> Fault:
+    """What msgspec found, with the field that it found it in."""
+    text = str(error)
+    place = _PLACE.search(text)
+    text = _PLACE.sub("", text)
+    if member := _MEMBER.fullmatch(text):
+        detail = "is missing" if member["what"] == "missing required" else "is unknown"
+        return Fault(detail=detail, field=member["field"], index=index)
+    detail = f"{text[:1].lower()}{text[1:]}".replace("`", "")
+    return Fault(detail=detail, field=place["field"] or None if place else None, index=index)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return "it is not UTF-8"
+        case RecursionError():
+            return "it is nested too deeply"
+    return str(error).removeprefix("JSON is malformed: ")

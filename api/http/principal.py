@@ -1,0 +1,44 @@
+"""On whose behalf a request is served, and what that lets it do."""
+
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from tidings.domain.account import Role
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks: the operator, or a user, be it with a password, a token or an API key."""
+
+    user_id: UUID | None
+    """The user whose messages those are that it hands in. None: the operator, who has no account."""
+    role: Role
+    channels: frozenset[str] | None
+    """What it may send with. None: every channel."""
+
+    def __post_init__(self) -> None:
+        if self.user_id is None and self.role is not Role.ADMIN:
+            raise ValueError("only the operator is nobody in particular")
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether it sees everybody's messages and controls the queues."""
+        return self.role is Role.ADMIN
+
+    @property
+    def scope(self) -> UUID | None:
+        """The user whose messages its lists show; None: everybody's."""
+        return None if self.is_admin else self.user_id
+
+    def may_see(self, owner: UUID | None) -> bool:
+        """Whether what belongs to the owner may be shown to it and changed by it."""
+        return self.is_admin or self.user_id == owner
+
+    def may_use(self, channel: str) -> bool:
+        """Whether it may send with the channel."""
+        return self.channels is None or channel in self.channels
+
+
+OPERATOR: Final = Principal(user_id=None, role=Role.ADMIN, channels=None)
+"""Whoever runs the service."""

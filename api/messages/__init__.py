@@ -1,0 +1,1 @@
+"""Messages: accepted, looked up, listed, cancelled, retried, one by one or in bulk."""

@@ -1,0 +1,84 @@
+"""`Idempotency-Key`: the same key with the same request is the same message.
+
+As in the IETF draft draft-ietf-httpapi-idempotency-key-header.
+
+The key is kept in the same commit as its message, so neither is ever there without the other. A batch has one key; each
+of its messages is kept under a part of it, so that all of them are known or none is.
+"""
+
+import re
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from api.http.problems import Fault, InvalidError
+from api.messages.schemas import BatchRequest, MessageRequest
+from sql.messages import IdempotencyKey, MessageStore
+from tidings.domain.errors import StoreUnavailableError
+from tidings.domain.message import Message
+
+HEADER: Final = "Idempotency-Key"
+REPLAYED_HEADER: Final = "Idempotent-Replayed"
+
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_canonical: Final = msgspec.json.Encoder(order="deterministic")
+
+
+def key_of(request: web.Request, message: MessageRequest) -> IdempotencyKey | None:
+    """The client's key, with a fingerprint of what it asks for; None where it sent none. Raises InvalidError."""
+    key = _sent_key(request)
+    return None if key is None else IdempotencyKey(key, sha256(_canonical.encode(message)).digest())
+
+
+def batch_keys_of(request: web.Request, batch: BatchRequest) -> Sequence[IdempotencyKey] | None:
+    """A key for each message of a batch, or None where the client sent none. Raises InvalidError.
+
+    The space keeps them apart from the keys of single messages, and the number of messages in each of them sees to it
+    that of another, longer request under the same key no part is new. The fingerprint is of the batch as it was sent,
+    letter for letter.
+    """
+    key = _sent_key(request)
+    if key is None:
+        return None
+    fingerprint = sha256(b",".join(map(bytes, batch.messages))).digest()
+    count = len(batch.messages)
+    return [IdempotencyKey(f"{key} {index}/{count}", fingerprint) for index in range(count)]
+
+
+async def earlier_message(store: MessageStore, key: IdempotencyKey, user_id: UUID | None) -> Message | None:
+    """The message that the key's first request stored; None for a new key.
+
+    Raises InvalidError where that was another request.
+    """
+    for known in await store.known_keys([key.key]):
+        if known.user_id == user_id:
+            if known.fingerprint != key.fingerprint:
+                raise InvalidError([Fault(field=HEADER, detail="was used for another request")])
+            return await store.get(known.message_id)
+    return None
+
+
+async def earlier_batch(store: MessageStore, keys: Sequence[IdempotencyKey], user_id: UUID | None) -> list[UUID] | None:
+    """The ids of the messages that the first batch with these keys stored, in its order; None for new keys.
+
+    Raises InvalidError where that was another batch, StoreUnavailableError in the moment in which keys are forgotten.
+    """
+    known = {each.key: each for each in await store.known_keys([key.key for key in keys]) if each.user_id == user_id}
+    if not known:
+        return None
+    if len(known) < len(keys):
+        raise StoreUnavailableError("the idempotency key has just been forgotten")
+    if any(known[key.key].fingerprint != key.fingerprint for key in keys):
+        raise InvalidError([Fault(field=HEADER, detail="was used for another request")])
+    return [known[key.key].message_id for key in keys]
+
+
+def _sent_key(request: web.Request) -> str | None:
+    key = request.headers.get(HEADER)
+    if key is not None and not _VISIBLE.fullmatch(key):
+        raise InvalidError([Fault(field=HEADER, detail="must be 1 to 255 visible ASCII characters")])
+    return key

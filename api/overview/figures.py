@@ -1,0 +1,174 @@
+"""Puts the overview together: one at a time per API process, however many ask.
+
+In play: the history that was read from Redis, the depths that were counted in Postgres, and the overview made of them,
+good for a second. A store that is away leaves out its part.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from msgspec.structs import replace
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from api.health.readiness import Readiness
+from api.overview.cluster import silent
+from api.overview.depths import COUNTED_UP_TO, QueueDepths
+from api.overview.history import FigureHistory, Flows
+from api.overview.schemas import ChannelFigures, ConsumerFigures, Health, Overview, QueueFigures, Totals
+from sql.database import AWAY
+from sql.store import Store
+from tidings.domain.errors import describe
+from tidings.domain.message import Queue
+from tidings.observability.reports import ConsumerReport, Depth
+
+log = structlog.get_logger(__name__)
+
+GOOD_SECONDS: Final = 0.9
+"""How long an overview is answered again: a little less than the second in which listeners get the next."""
+RECENT_STEPS: Final = 6
+"""Steps of the history that a later overview of a stream brings; what changes is in the last three."""
+
+
+class Figures:
+    """The overviews of one API process."""
+
+    def __init__(self, store: Store, redis: Redis, readiness: Readiness) -> None:
+        self._store = store
+        self._readiness = readiness
+        self._history = FigureHistory(redis)
+        self._depths = QueueDepths(store.queues)
+        self._turn = asyncio.Lock()
+        self._made: Overview | None = None
+        self._good_until = 0.0
+
+    async def recent(self) -> Overview:
+        """How it is now, with the last steps of the history."""
+        async with self._turn:
+            if self._made is None or time.monotonic() >= self._good_until:
+                self._made = await self._make()
+                self._good_until = time.monotonic() + GOOD_SECONDS
+            return self._made
+
+    async def whole(self) -> Overview:
+        """How it is now, with the whole history."""
+        return replace(await self.recent(), history=self._history.columns())
+
+    async def _make(self) -> Overview:
+        queues, depths, checks, heard = await asyncio.gather(
+            self._queues(), self._counted(), self._readiness.all(), self._read()
+        )
+        flows = self._history.flows() if heard else None
+        now = datetime.fromtimestamp(self._history.now, UTC)
+        reports = self._history.around.reports if heard and self._history.around else ()
+        return Overview(
+            at=now,
+            totals=_totals(depths, flows, reports if heard else None),
+            channels=[] if flows is None else [ChannelFigures(name=n, flow=f) for n, f in flows.channels.items()],
+            queues=[_queue(queue, depths, flows, now) for queue in queues],
+            consumers=[_consumer(report, now) for report in reports],
+            checks=checks,
+            history=self._history.columns(RECENT_STEPS),
+        )
+
+    async def _queues(self) -> Sequence[Queue]:
+        try:
+            return await self._store.queues.list()
+        except AWAY as error:
+            log.info("an overview without queues", error=describe(error))
+            return ()
+
+    async def _counted(self) -> Mapping[str, Depth] | None:
+        try:
+            return await self._depths.get()
+        except AWAY as error:
+            log.info("an overview without what waits", error=describe(error))
+            return None
+
+    async def _read(self) -> bool:
+        try:
+            await self._history.read()
+        except (RedisError, OSError) as error:
+            log.info("an overview without what consumers report", error=describe(error))
+            return False
+        return True
+
+
+def _totals(
+    depths: Mapping[str, Depth] | None, flows: Flows | None, reports: Sequence[ConsumerReport] | None
+) -> Totals:
+    counted = None if depths is None else list(depths.values())
+    return Totals(
+        waiting=None if counted is None else sum(_waiting(depth) for depth in counted),
+        waiting_capped=counted is not None and any(_capped(depth) for depth in counted),
+        due=None if counted is None else sum(min(depth.due, COUNTED_UP_TO) for depth in counted),
+        processing=None if counted is None else sum(depth.processing for depth in counted),
+        in_flight=None if reports is None else sum(report.in_flight for report in reports),
+        flow=None if flows is None else flows.total,
+    )
+
+
+def _queue(queue: Queue, depths: Mapping[str, Depth] | None, flows: Flows | None, now: datetime) -> QueueFigures:
+    depth = None if depths is None else depths.get(queue.name, Depth(0, 0, 0))
+    return QueueFigures(
+        name=queue.name,
+        active=queue.active,
+        interval_seconds=queue.interval_seconds,
+        batch_size=queue.batch_size,
+        last_claimed_at=queue.last_claimed_at,
+        next_tick_at=next_tick(queue, now),
+        waiting=None if depth is None else _waiting(depth),
+        waiting_capped=depth is not None and _capped(depth),
+        due=None if depth is None else min(depth.due, COUNTED_UP_TO),
+        processing=None if depth is None else depth.processing,
+        flow=None if flows is None else flows.queues.get(queue.name),
+    )
+
+
+def next_tick(queue: Queue, now: datetime) -> datetime | None:
+    """When the next interval of a queue may begin, where it is paced and that is to come."""
+    if not queue.interval_seconds or queue.last_claimed_at is None:
+        return None
+    tick = queue.last_claimed_at + timedelta(seconds=queue.interval_seconds)
+    return tick if tick > now else None
+
+
+def _waiting(depth: Depth) -> int:
+    return min(depth.due + depth.later, COUNTED_UP_TO)
+
+
+def _capped(depth: Depth) -> bool:
+    return depth.due + depth.later > COUNTED_UP_TO
+
+
+def _consumer(report: ConsumerReport, now: datetime) -> ConsumerFigures:
+    return ConsumerFigures(
+        name=report.name,
+        health=health(report, now),
+        host=report.host,
+        version=report.version,
+        started_at=report.started_at,
+        reported_at=report.reported_at,
+        in_flight=report.in_flight,
+        places=report.places,
+        waiting=report.waiting,
+        open_batches=report.open_batches,
+        outcomes_waiting=report.outcomes_waiting,
+        accepting=report.accepting,
+        breakers=report.breakers,
+    )
+
+
+def health(report: ConsumerReport, now: datetime) -> Health:
+    """How a consumer is, as its last report and the age of that tell."""
+    if silent(report, now):
+        return Health.SILENT
+    if report.stopping:
+        return Health.STOPPING
+    if report.postgres_away:
+        return Health.POSTGRES_AWAY
+    return Health.WELL if report.accepting else Health.FULL

@@ -1,0 +1,96 @@
+"""The overview: once, or as a stream. It tells of everybody's messages, so it is for admins."""
+
+import asyncio
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from aiohttp import hdrs, web
+
+from api.http.auth import authenticate_again, require_admin
+from api.http.body import answer
+from api.http.problems import RequestError
+from api.http.resources import FEED, FIGURES
+from api.openapi import overview_examples, tags
+from api.openapi.operation import Access, Answer, operation
+from api.overview.schemas import Overview
+
+log = structlog.get_logger(__name__)
+
+STREAM: Final = "text/event-stream"
+PATIENCE_SECONDS: Final = 10.0
+"""How long a listener may take nothing before it is let go."""
+LOOK_AGAIN_EVENTS: Final = 5
+"""Events between looks whether the listener may still see them."""
+_HEADERS: Final = {
+    hdrs.CONTENT_TYPE: STREAM,
+    hdrs.CACHE_CONTROL: "no-store",
+    # nginx would otherwise gather events before it passes them on.
+    "X-Accel-Buffering": "no",
+}
+
+
+@operation(
+    tags.OVERVIEW,
+    access=Access.ADMINS,
+    answers={HTTPStatus.OK: Answer("How it is now, and the last hour.", Overview, overview_examples.OVERVIEW)},
+)
+async def get(request: web.Request) -> web.Response:
+    """Tells what goes on.
+
+    What waits, what is being done and how fast, by channel and queue, which consumers are at work, and the last hour in
+    steps of 5 s. What cannot be told because a store is away is null, and `checks` says which.
+    """
+    require_admin(request)
+    return answer(await request.app[FIGURES].whole())
+
+
+@operation(
+    tags.OVERVIEW,
+    access=Access.ADMINS,
+    answers={
+        HTTPStatus.OK: Answer(
+            "Events called `overview`, about one a second.",
+            None,
+            "event: overview\ndata: {…}\n\n",
+            media_type=STREAM,
+        )
+    },
+)
+async def events(request: web.Request) -> web.StreamResponse:
+    """Tells what goes on, again and again.
+
+    Server-sent events, each the JSON of an overview: the first with the whole history, the others with its last steps.
+    """
+    require_admin(request)
+    response = web.StreamResponse(headers=_HEADERS)
+    await response.prepare(request)
+    async with aclosing(request.app[FEED].events()) as stream:
+        number = 0
+        async for each in stream:
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await response.write(each)
+            except (TimeoutError, ConnectionError):
+                _let_go(request)
+                break
+            number += 1
+            if number % LOOK_AGAIN_EVENTS == 0 and not await _may_still_look(request):
+                break
+    return response
+
+
+async def _may_still_look(request: web.Request) -> bool:
+    try:
+        await authenticate_again(request)
+        require_admin(request)
+    except RequestError:
+        return False
+    return True
+
+
+def _let_go(request: web.Request) -> None:
+    """Ends the connection as it is: what was written waits for somebody who does not read."""
+    if request.transport is not None:
+        request.transport.abort()

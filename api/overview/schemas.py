@@ -1,0 +1,148 @@
+"""What the overview answers: how much there is to do, how fast it is done, and by whom. Times are seconds.
+
+What cannot be told because a store is away is null; `checks` says which one.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from tidings.observability.reports import BreakerReport
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is being done: messages per second over the last 10 s, and how long things took in the last minute."""
+
+    sent: float
+    failed: float
+    """Tries that failed and are made again."""
+    cancelled: float
+    """Messages given up by a consumer: rejected, exhausted, expired."""
+    lateness_p50: float | None
+    """From the due time to the start of the try; null where none was made."""
+    lateness_p99: float | None
+    duration_p50: float | None
+    """From the start of the try to the far side's answer."""
+    duration_p99: float | None
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """All queues and channels together."""
+
+    waiting: int | None
+    """Messages that wait, for their due time or for room."""
+    waiting_capped: bool
+    """Whether there are more than `waiting` says, because counting ended there."""
+    due: int | None
+    """Those of them that could go now."""
+    processing: int | None
+    """Messages in batches, on their way."""
+    in_flight: int | None
+    """Deliveries begun and not ended, in all consumers."""
+    flow: Flow | None
+
+
+class ChannelFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel in which something happened in the last minute."""
+
+    name: str
+    flow: Flow
+
+
+class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue: its switch, its pace, what it holds."""
+
+    name: str
+    active: bool
+    interval_seconds: float
+    batch_size: int | None
+    last_claimed_at: datetime | None
+    next_tick_at: datetime | None
+    """When the next interval of a paced queue may begin; null where it is not paced, or may begin at any time."""
+    waiting: int | None
+    waiting_capped: bool
+    due: int | None
+    processing: int | None
+    flow: Flow | None
+
+
+class Health(StrEnum):
+    """How a consumer is."""
+
+    WELL = "well"
+    FULL = "full"
+    """It has no room for more at present."""
+    POSTGRES_AWAY = "postgres away"
+    STOPPING = "stopping"
+    SILENT = "silent"
+    """It has not reported for 5 s; after a minute it is left out."""
+
+
+class ConsumerFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One consumer, as it last reported."""
+
+    name: str
+    health: Health
+    host: str
+    version: str
+    started_at: datetime
+    reported_at: datetime
+    in_flight: int
+    places: int
+    """Deliveries that may be in flight at once."""
+    waiting: int
+    """Messages that it has taken in and that wait for a place."""
+    open_batches: int
+    outcomes_waiting: int
+    """Outcomes that are not on disk yet."""
+    accepting: bool
+    breakers: Sequence[BreakerReport]
+    """Destinations to which it delivers nothing at present."""
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one channel or queue, for each moment of the history."""
+
+    sent: list[int]
+    failed: list[int]
+    cancelled: list[int]
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """The past in equal steps, as columns: the n-th entry of each belongs to the n-th of `at`."""
+
+    step_seconds: int
+    at: Sequence[int]
+    """When each step began, as Unix time."""
+    sent: Sequence[int]
+    failed: Sequence[int]
+    cancelled: Sequence[int]
+    in_flight: Sequence[int]
+    waiting: Sequence[int | None]
+    """Counted by the producer; null where none was there."""
+    due: Sequence[int | None]
+    lateness_p50: Sequence[float | None]
+    lateness_p99: Sequence[float | None]
+    duration_p50: Sequence[float | None]
+    duration_p99: Sequence[float | None]
+    channels: Mapping[str, Counts]
+    """The busiest of them."""
+    queues: Mapping[str, Counts]
+    """The busiest of them."""
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes on."""
+
+    at: datetime
+    totals: Totals
+    channels: Sequence[ChannelFigures]
+    queues: Sequence[QueueFigures]
+    consumers: Sequence[ConsumerFigures]
+    checks: Mapping[str, str]
+    """Postgres, its schema, Redis, the producer and the consumers: `ok`, or what is amiss."""
+    history: History
+    """The last hour. In a stream, whole in the first event; the others bring its last steps, which replace those of the
+    same `at`."""

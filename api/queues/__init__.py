@@ -1,0 +1,1 @@
+"""Queues: their pace, and their on/off switch."""

@@ -1,0 +1,122 @@
+"""Queues: their pace, and their on/off switch. Everybody may look, only an admin may change one."""
+
+import re
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from aiohttp import hdrs, web
+
+from api.http.auth import require_admin
+from api.http.body import answer, read
+from api.http.problems import Fault, InvalidError, RequestError
+from api.http.resources import STORE
+from api.messages.schemas import QueueList, QueueRequest
+from api.openapi import examples, parameters, request_examples, tags
+from api.openapi.operation import Access, Answer, Body, operation
+from sql.queues import QueueStore
+from tidings.domain.message import Queue
+
+_decoder: Final = msgspec.json.Decoder(QueueRequest)
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+"""As the table `queues` has it."""
+_NO_QUEUE: Final = "there is no such queue"
+
+
+@operation(tags.QUEUES, answers={HTTPStatus.OK: Answer("All queues.", QueueList, examples.QUEUES)})
+async def list_all(request: web.Request) -> web.Response:
+    """Lists all queues, by name."""
+    return answer(QueueList(queues=await _store(request).list()))
+
+
+@operation(
+    tags.QUEUES,
+    parameters=(parameters.QUEUE_NAME,),
+    answers={HTTPStatus.OK: Answer("The queue.", Queue, examples.QUEUE)},
+    errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
+)
+async def get(request: web.Request) -> web.Response:
+    """Shows one queue."""
+    return answer(_existing(await _store(request).get(_known_form(request))))
+
+
+@operation(
+    tags.QUEUES,
+    access=Access.ADMINS,
+    parameters=(parameters.NEW_QUEUE_NAME,),
+    body=Body(_decoder, request_examples.QUEUES),
+    answers={
+        HTTPStatus.OK: Answer("Its pace is set.", Queue, examples.QUEUE),
+        HTTPStatus.CREATED: Answer(
+            "It is made.", Queue, examples.QUEUE, headers={hdrs.LOCATION: "The path of the queue."}
+        ),
+    },
+)
+async def put(request: web.Request) -> web.Response:
+    """Makes a queue, or sets the pace of one.
+
+    With an interval, at most `batch_size` messages go in each; without, every message goes as soon as it is due.
+    """
+    require_admin(request)
+    name = request.match_info["name"]
+    wanted = await read(request, _decoder)
+    if not _NAME.fullmatch(name):
+        detail = "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+        raise InvalidError([Fault(field="name", detail=detail)])
+    queue, created = await _store(request).put(
+        name, active=wanted.active, interval_seconds=wanted.interval_seconds, batch_size=wanted.batch_size
+    )
+    if not created:
+        return answer(queue)
+    return answer(queue, status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/queues/{name}"})
+
+
+@operation(
+    tags.QUEUES,
+    access=Access.ADMINS,
+    parameters=(parameters.QUEUE_NAME,),
+    answers={HTTPStatus.OK: Answer("Its messages go.", Queue, examples.QUEUE)},
+    errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
+)
+async def start(request: web.Request) -> web.Response:
+    """Starts a queue: its messages go."""
+    return await _set_active(request, active=True)
+
+
+@operation(
+    tags.QUEUES,
+    access=Access.ADMINS,
+    parameters=(parameters.QUEUE_NAME,),
+    answers={HTTPStatus.OK: Answer("Its messages wait.", Queue, examples.STOPPED_QUEUE)},
+    errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
+)
+async def stop(request: web.Request) -> web.Response:
+    """Stops a queue: its messages wait.
+
+    What is on its way goes on.
+    """
+    return await _set_active(request, active=False)
+
+
+async def _set_active(request: web.Request, *, active: bool) -> web.Response:
+    require_admin(request)
+    changed = await _store(request).set_active(_known_form(request), active=active)
+    return answer(_existing(changed and changed[0]))
+
+
+def _known_form(request: web.Request) -> str:
+    """The name in the path. Raises RequestError for one that no queue can have."""
+    name = request.match_info["name"]
+    if not _NAME.fullmatch(name):
+        _existing(None)
+    return name
+
+
+def _existing(queue: Queue | None) -> Queue:
+    if queue is None:
+        raise RequestError(HTTPStatus.NOT_FOUND, _NO_QUEUE)
+    return queue
+
+
+def _store(request: web.Request) -> QueueStore:
+    return request.app[STORE].queues

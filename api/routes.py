@@ -1,0 +1,65 @@
+"""Every route of the API.
+
+A handler says of itself what it reads and answers, in a decorator: `api/openapi/operation.py` shows how. One that says
+nothing cannot be routed. The order here is that of the document.
+"""
+
+from typing import Final
+
+from aiohttp import web
+
+from api.accounts import api_key_routes as api_keys
+from api.accounts import me_routes as me
+from api.accounts import routes as accounts
+from api.accounts import user_routes as users
+from api.explain import routes as explain
+from api.health import routes as health
+from api.messages import bulk as many
+from api.messages import routes as messages
+from api.openapi import routes as reference
+from api.openapi.operation import public
+from api.overview import routes as overview
+from api.queues import routes as queues
+
+ROUTES: Final = (
+    web.post("/api/v1/messages", messages.create),
+    web.get("/api/v1/messages", messages.list_page),
+    web.post("/api/v1/messages/batch", messages.create_batch),
+    web.post("/api/v1/messages/cancel", many.cancel),
+    web.post("/api/v1/messages/retry", many.retry),
+    # Not `batch`, `cancel` or `retry`, which know POST only, and say so.
+    web.get("/api/v1/messages/{id:[0-9A-Fa-f-]{36}}", messages.get),
+    web.get("/api/v1/messages/{id}/attempts", messages.attempts),
+    web.get("/api/v1/messages/{id}/explain", explain.get),
+    web.post("/api/v1/messages/{id}/cancel", messages.cancel),
+    web.post("/api/v1/messages/{id}/retry", messages.retry),
+    web.get("/api/v1/overview", overview.get),
+    web.get("/api/v1/overview/events", overview.events, allow_head=False),
+    web.get("/api/v1/queues", queues.list_all),
+    web.get("/api/v1/queues/{name}", queues.get),
+    web.put("/api/v1/queues/{name}", queues.put),
+    web.post("/api/v1/queues/{name}/start", queues.start),
+    web.post("/api/v1/queues/{name}/stop", queues.stop),
+    web.post("/api/v1/accounts", accounts.register),
+    web.post("/api/v1/tokens", accounts.log_in),
+    web.get("/api/v1/me", me.get),
+    web.patch("/api/v1/me", me.change),
+    web.post("/api/v1/me/webhook-secret/rotate", me.rotate_webhook_secret),
+    web.get("/api/v1/api-keys", api_keys.list_own),
+    web.post("/api/v1/api-keys", api_keys.create_own),
+    web.delete("/api/v1/api-keys/{key_id}", api_keys.revoke_own),
+    web.get("/api/v1/users", users.list_page),
+    web.post("/api/v1/users", users.create),
+    web.get("/api/v1/users/{id}", users.get),
+    web.patch("/api/v1/users/{id}", users.change),
+    web.get("/api/v1/users/{id}/api-keys", api_keys.list_of_user),
+    web.post("/api/v1/users/{id}/api-keys", api_keys.create_for_user),
+    web.delete("/api/v1/users/{id}/api-keys/{key_id}", api_keys.revoke_of_user),
+    web.get("/health", health.stores),
+    web.get("/health/live", health.live),
+    web.get("/health/ready", health.ready),
+    web.get("/openapi.json", reference.openapi),
+)
+
+PUBLIC: Final = public(ROUTES)
+"""What needs no credential."""

@@ -1,0 +1,138 @@
+"""The delivery record: what the far side accepted, in Redis before Postgres knows it.
+
+In play: `sent:{message id}` with a life of `REDIS_TTL`. A consumer that dies between the far side's answer and the
+commit of the outcome leaves this record, and whoever gets the message next finds it and does not send again. Redis
+away: the record is missing, which costs at worst a duplicate of what was in flight at a crash in that time.
+
+`sent:provider:{messageId}` is for people and programs that know a delivery by its provider's id. It is written together
+with the other where Redis has MSETEX (Redis 8.4, Valkey 9.1), one command for a whole group. An older Redis takes a SET
+for each (MSET knows no life), from a script, which costs us a quarter of what a pipeline does; there the second record
+is a setting, `PROVIDER_RECORDS`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
+
+from tidings.redis.keys import delivery_record, provider_record
+
+log = structlog.get_logger(__name__)
+
+
+LINGER_SECONDS: Final = 0.002
+"""Between groups under load: what a group costs beyond its records is spread over more of them."""
+SET_EACH: Final = "for i = 1, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[1]) end"
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The value of a record, kept as JSON."""
+
+    sent_at: datetime
+    message_id: str | None = None
+    """The provider's own id of the message."""
+
+
+class ProviderRecord(msgspec.Struct, frozen=True):
+    """The value of a record under the provider's id, kept as JSON."""
+
+    id: UUID
+    """Our message."""
+    sent_at: datetime
+
+
+class DeliveryRecords:
+    """Writes records in groups, one round trip each, as fast as Redis takes them."""
+
+    def __init__(self, redis: Redis, *, life_seconds: int, by_provider: bool = False) -> None:
+        self._redis = redis
+        self._life = life_seconds
+        self._by_provider = by_provider
+        self._has_msetex = True
+        """Until Redis says otherwise."""
+        self._set_each = redis.register_script(SET_EACH)
+        self._waiting: dict[UUID, Record] = {}
+        self._then: list[Callable[[], None]] = []
+        self._some = asyncio.Event()
+        self._written = asyncio.Event()
+        self._written.set()
+
+    def put(self, message_id: UUID, record: Record, *, then: Callable[[], None]) -> None:
+        """Notes what the far side has just accepted, and calls `then` when that was written, or could not be."""
+        self._waiting[message_id] = record
+        self._then.append(then)
+        self._written.clear()
+        self._some.set()
+
+    async def run(self) -> None:
+        """Writes until cancelled."""
+        while True:
+            await self._some.wait()
+            group, then = self._waiting, self._then
+            self._waiting, self._then = {}, []
+            self._some.clear()
+            try:
+                await self._write(group)
+            except (RedisError, OSError) as error:
+                log.warning("delivery records were not written", records=len(group), error=str(error))
+            for call in then:
+                call()
+            if self._waiting:
+                await asyncio.sleep(LINGER_SECONDS)
+            else:
+                self._written.set()
+
+    async def written(self) -> None:
+        """Waits until every record has been handed to Redis."""
+        await self._written.wait()
+
+    async def find(self, message_ids: Sequence[UUID]) -> dict[UUID, Record]:
+        """The records of these messages; none where Redis does not answer."""
+        try:
+            values = await self._redis.mget([delivery_record(message_id) for message_id in message_ids])
+        except (RedisError, OSError) as error:
+            log.warning("delivery records were not read", messages=len(message_ids), error=str(error))
+            return {}
+        found = {}
+        for message_id, value in zip(message_ids, values, strict=True):
+            if value is not None:
+                try:
+                    found[message_id] = msgspec.json.decode(value, type=Record)
+                except msgspec.MsgspecError as error:
+                    log.warning("a delivery record that cannot be read", message=str(message_id), error=str(error))
+        return found
+
+    async def _write(self, group: Mapping[UUID, Record]) -> None:
+        if self._has_msetex:
+            values = _values(group, by_provider=True)
+            pairs = [part for pair in values.items() for part in pair]
+            try:
+                await self._redis.execute_command(  # type: ignore[no-untyped-call]
+                    "MSETEX", len(values), *pairs, "EX", self._life
+                )
+            except ResponseError as error:
+                # Unknown or not allowed, neither of which passes; anything else (no memory, a replica) may.
+                if not isinstance(error, NoPermissionError) and "unknown command" not in str(error):
+                    raise
+                log.info("delivery records are written one by one", error=str(error))
+                self._has_msetex = False
+            else:
+                return
+        values = _values(group, by_provider=self._by_provider)
+        await self._set_each(keys=list(values), args=[self._life, *values.values()])
+
+
+def _values(group: Mapping[UUID, Record], *, by_provider: bool) -> dict[str, bytes]:
+    values = {delivery_record(message_id): msgspec.json.encode(record) for message_id, record in group.items()}
+    if by_provider:
+        for message_id, record in group.items():
+            if record.message_id is not None:
+                named = ProviderRecord(message_id, record.sent_at)
+                values[provider_record(record.message_id)] = msgspec.json.encode(named)
+    return values

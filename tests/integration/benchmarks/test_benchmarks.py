@@ -1,0 +1,36 @@
+"""`python -m benchmarks --quick`: every figure can be measured, and nothing is left running."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import FIGURES
+from tests.processes import on_directory
+
+REPOSITORY = Path(__file__).parents[3]
+SECONDS = 300
+
+
+@pytest.mark.timeout(SECONDS + 10)
+def test_every_figure_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    folder.chmod(0o711)
+    monkeypatch.setenv("TMPDIR", str(folder))
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    measured = {int(number) for number in re.findall(r"^\| (\d+) \|", done.stdout, re.MULTILINE)}
+    assert measured == {figure.number for figure in FIGURES}
+    assert on_directory(folder) == []
+    assert list(folder.iterdir()) == []
+    folder.rmdir()

@@ -1,0 +1,1 @@
+"""Channels: what plug-ins import, the registry, and one folder a channel."""

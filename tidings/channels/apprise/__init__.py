@@ -1,0 +1,1 @@
+"""Channel `apprise`: a hundred services more, by URL."""

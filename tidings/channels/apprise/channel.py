@@ -1,0 +1,143 @@
+"""A hundred services through one library: the recipient is an Apprise URL (https://appriseit.com), which names service,
+credentials and target. Needs the extra `tidings[apprise]`.
+
+Which URLs are taken is said in `tidings/channels/apprise/urls.py`; they are kept sealed
+(`tidings/channels/sealed_recipients.py`) and are opened here, for one delivery. A URL of several targets is rejected:
+some would get the message again with every try that another one needs.
+
+Apprise blocks, so each delivery has a thread of a small pool. A try that takes longer than `DELIVERY_TIMEOUT` counts as
+failed and its thread is left to end by itself; until then it keeps its place, so there are never more threads.
+"""
+
+import asyncio
+import logging
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from apprise import Apprise, AppriseAsset, NotifyFormat, PersistentStoreMode
+from apprise.exception import AppriseException
+
+from tidings.channels.apprise import urls as apprise_urls
+from tidings.channels.apprise.urls import AppriseUrlError
+from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
+from tidings.channels.http.judgement import judge
+from tidings.channels.http.transport import Answer
+from tidings.channels.sealed_recipients import unseal_recipient
+from tidings.domain.errors import UnsealError
+from tidings.domain.message import Delivery
+from tidings.domain.url_schemas import schemas
+from tidings.security.secretbox import SecretBox
+
+THREADS: Final = 16
+
+_STATUS: Final = re.compile(r"\berror=([0-9]{3})\b")
+
+
+class AppriseChannel(Channel):
+    """Delivers through whatever service the URL names."""
+
+    def __init__(self, context: ChannelContext) -> None:
+        super().__init__(context)
+        settings = context.settings
+        self._box = SecretBox(settings.secret_keys)
+        self._opened = schemas(settings.apprise_schemas)
+        self._connect_timeout = settings.connect_timeout
+        self._timeout = settings.delivery_timeout
+        self._asset = AppriseAsset(
+            app_id="tidings",
+            storage_mode=PersistentStoreMode.MEMORY,
+            http_redirects=False,
+            pgp_autogen=False,
+            pem_autogen=False,
+        )
+        self._refusals = _RefusalListener()
+        self._places = asyncio.Semaphore(THREADS)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="apprise")
+
+    def destination(self, delivery: Delivery) -> str:
+        return delivery.recipient.partition("://")[0]
+
+    async def deliver(self, delivery: Delivery) -> Result:
+        try:
+            url = unseal_recipient(self._box, delivery.id, delivery.channel, delivery.recipient)
+            url = apprise_urls.check(url, self._opened)
+        except UnsealError as error:
+            return Retry(error=str(error))
+        except AppriseUrlError as error:
+            return Rejected(error=f"the recipient {error}")
+        await self._places.acquire()
+        sending = asyncio.get_running_loop().run_in_executor(self._pool, self._send, url, delivery)
+        sending.add_done_callback(lambda _: self._places.release())
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await asyncio.shield(sending)
+        except TimeoutError:
+            return Retry(error=f"timed out after {self._timeout:g} s")
+
+    async def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._refusals.close()
+
+    def _send(self, url: str, delivery: Delivery) -> Result:
+        """One try, in a thread. Apprise's own texts go nowhere: they may repeat what is in the URL."""
+        try:
+            service = Apprise.instantiate(url, asset=self._asset, suppress_exceptions=False)
+        except (AppriseException, TypeError, ValueError):
+            service = None
+        if service is None:
+            return Rejected(error="the recipient is not a URL that Apprise can use")
+        if len(service) > 1:
+            return Rejected(error="the recipient names several targets; send a message to each")
+        service.socket_connect_timeout = self._connect_timeout
+        service.socket_read_timeout = self._timeout
+        # The pause between two requests of one service, kept by an object that lives for one delivery only.
+        service.request_rate_per_sec = 0
+        self._refusals.status()
+        try:
+            accepted = service.notify(
+                body=delivery.content, title=delivery.subject or "", body_format=NotifyFormat.TEXT
+            )
+        except Exception as error:  # noqa: BLE001  (a hundred plugins)
+            return Retry(error=f"{type(error).__name__} in Apprise")
+        if accepted:
+            return Accepted()
+        return self._judge(self._refusals.status())
+
+    def _judge(self, status: int | None) -> Result:
+        if status is None:
+            return Retry(error="the service did not take the message, or could not be reached")
+        result = judge(Answer(status, {}, b""), self.context.now)
+        if isinstance(result, Accepted):
+            # Some services say no in the body of a 200; whether for good is in words that only they understand.
+            return Retry(error="the service did not take the message", status_code=status)
+        return result
+
+
+class _RefusalListener(logging.Handler):
+    """Apprise answers True or False; the HTTP status of a refusal is only in its log, which ends here."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._heard = threading.local()
+        self._logger = logging.getLogger("apprise")
+        self._logger.addHandler(self)
+        self._logger.propagate = False
+        self._logger.setLevel(logging.WARNING)
+        # At DEBUG it names the path of every request, which is where many services want their token.
+        logging.getLogger("urllib3").setLevel(logging.INFO)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if found := _STATUS.search(record.getMessage()):
+            self._heard.status = int(found[1])
+
+    def status(self) -> int | None:
+        """The status that was last heard in this thread, once."""
+        status: int | None = getattr(self._heard, "status", None)
+        self._heard.status = None
+        return status
+
+    def close(self) -> None:
+        self._logger.removeHandler(self)
+        super().close()

@@ -1,0 +1,100 @@
+"""Which Apprise URLs are taken: those of services whose address Apprise itself knows.
+
+Apprise reaches nearly anything a URL can name: any host of the network it runs in, the desktop and the log of its own
+machine, files on its disk. Whoever may write a recipient must not get all that, so
+
+- `SERVICES` is a list of what is allowed, made by reading the plugins: each speaks HTTPS to hosts that are fixed in its
+  code (a part of a name, such as an AWS region, only where a pattern keeps it one), and redirects are not followed;
+- `APPRISE_SCHEMAS` opens others, such as `ntfys` or `json`, whose host is in the URL: a decision of the operator, since
+  its users then reach what the consumers reach, the network behind the firewall included;
+- `LOCAL` are those that act on the consumer's own machine, and nothing opens them;
+- `REFUSED_ARGUMENTS` are those that read local files, or undo time limits, the check of certificates, or what counts as
+  a failure.
+
+Apprise itself is not needed here.
+"""
+
+import re
+from collections.abc import Set
+from typing import Final
+from urllib.parse import unquote
+
+from tidings.domain.url_schemas import LOCAL
+
+SERVICES: Final = frozenset(
+    """
+    46elks atalk azure brevo bulksms bulkvs burstsms chanify clickatell clicksend cliq cm d7sms dingtalk discord dot
+    eight00com elks exotel feishu firehydrant flock freemobile gchat github groundmail groupme gupshup httpsms ifttt
+    ilert incidentio jira join kakao kakaotalk kaleyra klr kook kudosity kumulos lark lauther lfg line mailersend
+    mailgun mobilemessage mobilemsg msg91 msgbird nexmo notifiarr notifyre o365 octopush onesignal opsgenie pagerduty
+    pagertree pbul pingram plivo postmark pover prowl psafers push pushed pushme pushplus pushward pushy qq reddit
+    resend revolt ringc ryver schan sendgrid serwersms ses seven sfr signalgrid signl4 simplepush sinch slack smsc
+    smsmanager smsmgr smstunnel smtp2go sns sparkpost spike splunk spugpush spush squadcast stackfield strmlabs
+    telesign telnyx tgram threema tweet twilio twist twitter viber victorops voipms vonage webex wecom wecombot whapi
+    whatsapp wpush wxpusher wxteams x youlmk zalo zcliq zohocliq zoom
+    """.split()  # noqa: SIM905  (one a line would be 130 lines)
+)
+"""Schemas of Apprise URLs, as of Apprise 2.2."""
+
+REFUSED_ARGUMENTS: Final = frozenset(
+    {
+        # Files of the consumer's machine, read and in part sent along.
+        "attach",
+        "keyfile",
+        "pgp",
+        "pgpprv",
+        "pgppub",
+        "subfile",
+        "template",
+        # What the consumer decides.
+        "cto",
+        "optional",
+        "redirect",
+        "retry",
+        "rto",
+        "store",
+        "verify",
+        "wait",
+    }
+)
+
+LONGEST: Final = 1400
+"""Bytes in UTF-8: sealed, it is a third longer, and still fits where a recipient is kept."""
+
+_SCHEMA: Final = re.compile(r"([A-Za-z0-9]{1,32})://")
+_ARGUMENT: Final = re.compile(r"[?&;]([^=&;?]*)")
+
+
+class AppriseUrlError(ValueError):
+    """The URL is not one that is taken; the text says why and repeats nothing of it but its schema."""
+
+
+def check(url: str, opened: Set[str] | None = None) -> str:
+    """Returns the URL with its schema in lower case. Raises AppriseUrlError.
+
+    `opened` is `APPRISE_SCHEMAS`; None stands for someone who does not know it, and takes every schema but LOCAL.
+    """
+    schema = schema_of(url)
+    if len(url.encode(errors="surrogatepass")) > LONGEST:
+        raise AppriseUrlError(f"is longer than {LONGEST} bytes")
+    if schema in LOCAL or (opened is not None and schema not in SERVICES | opened):
+        raise AppriseUrlError(f"names the service {schema}://, which is not open here")
+    refused = REFUSED_ARGUMENTS & {name.strip().lower() for name in _ARGUMENT.findall(_plain(url))}
+    if refused:
+        raise AppriseUrlError(f"must not contain the argument {min(refused)!r}")
+    return f"{schema}{url[len(schema) :]}"
+
+
+def schema_of(url: str) -> str:
+    """The name before `://`, in lower case. Raises AppriseUrlError."""
+    found = _SCHEMA.match(url)
+    if found is None or found.end() == len(url):
+        raise AppriseUrlError("must be an Apprise URL, such as slack://TokenA/TokenB/TokenC")
+    return found[1].lower()
+
+
+def _plain(url: str) -> str:
+    """The URL without any percent-encoding, however often it was encoded: more is refused than Apprise would read."""
+    while (plain := unquote(url)) != url:
+        url = plain
+    return url

@@ -1,0 +1,1 @@
+"""Channel `echo`: prints through a logger."""

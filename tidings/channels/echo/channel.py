@@ -1,0 +1,71 @@
+"""Prints messages: through the standard logger `tidings.echo`, or through a logger of your own.
+
+The standard way is to give `logging.getLogger("tidings.echo")` the handlers and level you like. Where it inherits
+neither, it prints the bare content to standard output.
+
+The other way is any object with `log(text)` and `error(text)`:
+
+    class PrinterChannel(EchoChannel):
+        def __init__(self, context: ChannelContext) -> None:
+            super().__init__(context, logger=Printer())
+
+named in your package's entry points, where it takes the place of the channel that comes with tidings:
+
+    [project.entry-points."tidings.channels"]
+    echo = "your_package:PrinterChannel"
+"""
+
+import logging
+import sys
+from typing import Protocol
+
+from tidings.channels.base import Accepted, Channel, ChannelContext, Result, Retry
+from tidings.domain.message import Delivery
+
+
+class EchoLogger(Protocol):
+    """Where messages are printed. It is called in the event loop, so it must not block."""
+
+    def log(self, text: str, /) -> None:
+        """Prints the content of a message; an exception means that it is tried again."""
+
+    def error(self, text: str, /) -> None:
+        """Tells of a message that `log` could not print."""
+
+
+class StandardLogger:
+    """The logger `tidings.echo`; messages are of level INFO."""
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger("tidings.echo")
+        if self._logger.level == logging.NOTSET:
+            # LOG_LEVEL is about what tidings says of itself; a message is printed whatever it is.
+            self._logger.setLevel(logging.INFO)
+        if not self._logger.hasHandlers():
+            self._logger.addHandler(logging.StreamHandler(sys.stdout))
+
+    def log(self, text: str) -> None:
+        self._logger.info("%s", text)
+
+    def error(self, text: str) -> None:
+        self._logger.error("%s", text)
+
+
+class EchoChannel(Channel):
+    """Accepts what its logger took."""
+
+    def __init__(self, context: ChannelContext, logger: EchoLogger | None = None) -> None:
+        super().__init__(context)
+        self._logger = StandardLogger() if logger is None else logger
+
+    def destination(self, delivery: Delivery) -> str:  # noqa: ARG002  (there is one logger)
+        return "echo"
+
+    async def deliver(self, delivery: Delivery) -> Result:
+        try:
+            self._logger.log(delivery.content)
+        except Exception as error:  # noqa: BLE001  (the logger is somebody else's code)
+            problem = f"the logger failed: {type(error).__name__}"
+            self._logger.error(f"message {delivery.id}: {problem}")  # noqa: TRY400  (an EchoLogger has no `exception`)
+            return Retry(error=problem)
+        return Accepted()

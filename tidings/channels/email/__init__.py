@@ -1,0 +1,1 @@
+"""Channel `email`: mail through the user's SMTP account."""

@@ -1,0 +1,127 @@
+"""E-mail through each user's own SMTP account.
+
+4xx and whatever goes wrong on the way is tried again; 5xx rejects the message, in whichever phase. So does a login that
+is refused, which the user must put right. A certificate that cannot be verified is tried again: certificates are
+renewed, and who sits in between must not have the power to cancel messages.
+"""
+
+import re
+import ssl
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
+from tidings.channels.recipients import RecipientError
+from tidings.channels.smtp.connection import Terms
+from tidings.channels.smtp.errors import OutcomeUnknownError, PermanentError, TransientError, reply_bytes
+from tidings.channels.smtp.mail import Mail, MailError, compose, mailbox
+from tidings.channels.smtp.pool import SmtpPool
+from tidings.domain.account import Sealed, Sender, SmtpAccount
+from tidings.domain.errors import SettingsError, StoreUnavailableError, UnsealError
+from tidings.domain.message import Delivery
+from tidings.security.egress import smtp_egress
+from tidings.security.secretbox import Purpose, SecretBox
+from tidings.settings import Settings
+
+_QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
+"""In the reply of Postfix and many others, and in that of Exim."""
+
+
+class EmailChannel(Channel):
+    """Sends from the account's address: its user name where that is one, else the user's own."""
+
+    def __init__(self, context: ChannelContext) -> None:
+        super().__init__(context)
+        settings = context.settings
+        box = SecretBox(settings.secret_keys)
+        self._pool = SmtpPool(
+            Terms(
+                tls=_tls(settings),
+                egress=smtp_egress(settings),
+                allow_plaintext=settings.smtp_allow_plaintext,
+                connect_timeout=settings.connect_timeout,
+            ),
+            partial(_unseal, box),
+            limit=settings.smtp_connections_per_account,
+            idle_seconds=settings.smtp_idle_seconds,
+            delivery_timeout=settings.delivery_timeout,
+        )
+
+    @property
+    def places_per_destination(self) -> int:
+        return self.context.settings.smtp_connections_per_account
+
+    def destination(self, delivery: Delivery) -> str:
+        sender = None if delivery.user_id is None else self.context.senders.known(delivery.user_id)
+        if sender is None or sender.smtp is None:
+            return str(delivery.user_id)
+        return f"{sender.smtp.username or ''}@{sender.smtp.host}:{sender.smtp.port}"
+
+    async def deliver(self, delivery: Delivery) -> Result:
+        try:
+            sender = None if delivery.user_id is None else await self.context.senders.get(delivery.user_id)
+        except StoreUnavailableError as error:
+            return Retry(error=str(error))
+        if sender is None:
+            return Rejected(error="the message has no user, through whose SMTP account it could go out")
+        if sender.smtp is None:
+            return Rejected(error="the user has no SMTP account")
+        try:
+            mail = compose(delivery, sender=_address(sender, sender.smtp), now=self.context.now())
+        except MailError as error:
+            return Rejected(error=str(error))
+        return await self._send(sender.id, sender.smtp, mail)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def _send(self, owner: UUID, account: SmtpAccount, mail: Mail) -> Result:
+        try:
+            reply = await self._pool.send(owner, account, mail)
+        except UnsealError as error:
+            return Retry(error=str(error))
+        except PermanentError as failure:
+            return Rejected(error=str(failure), status_code=failure.code, answer=failure.answer)
+        except TransientError as failure:
+            return Retry(
+                error=str(failure),
+                unanswered=isinstance(failure, OutcomeUnknownError),
+                status_code=failure.code,
+                answer=failure.answer,
+            )
+        return Accepted(
+            provider_message_id=_queue_id(reply.message),
+            status_code=reply.code,
+            answer=reply_bytes(reply.code, reply.message),
+        )
+
+
+def _address(sender: Sender, account: SmtpAccount) -> str:
+    try:
+        return mailbox(account.username or "")
+    except RecipientError:
+        pass
+    try:
+        return mailbox(sender.email)
+    except RecipientError as error:
+        raise MailError(f"the user's own address {error}") from None
+
+
+def _queue_id(reply: str) -> str | None:
+    found = _QUEUE_ID.search(reply)
+    return found and (found[1] or found[2])
+
+
+def _unseal(box: SecretBox, owner: UUID, password: Sealed) -> str:
+    return box.unseal(password, Purpose.SMTP_PASSWORD, owner)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if settings.smtp_ca_file:
+        try:
+            context.load_verify_locations(settings.smtp_ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(f"SMTP_CA_FILE: cannot be read: {error}") from None
+    return context

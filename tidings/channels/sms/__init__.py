@@ -1,0 +1,1 @@
+"""Channel `sms`: text messages through a gateway."""

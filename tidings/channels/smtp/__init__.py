@@ -1,0 +1,1 @@
+"""The SMTP client: mails, connections, a pool of them."""

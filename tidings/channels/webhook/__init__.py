@@ -1,0 +1,1 @@
+"""Channel `webhook`: signed POSTs to a URL."""

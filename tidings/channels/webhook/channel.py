@@ -1,0 +1,127 @@
+"""Webhooks: the content POSTed as it is to the recipient's URL, by the Standard Webhooks specification.
+
+The receiver sees the same `webhook-id` in every try of a message, and can drop what it has seen. `tidings-attempt`
+counts the tries, and `tidings-possible-duplicate` marks a message that may have come before: its consumer died while
+it was on its way, or an earlier try got no answer.
+
+Each user has a signing secret of their own, or signs with the operator's. For a day after it was replaced, the old one
+signs too, and `webhook-signature` holds both: a receiver that knows either is served.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from tidings.channels.base import Channel, ChannelContext, Rejected, Result, Retry
+from tidings.channels.http.judgement import judge
+from tidings.channels.http.transport import ForbiddenError, TransportError
+from tidings.domain.account import Sealed
+from tidings.domain.errors import StoreUnavailableError, UnsealError
+from tidings.domain.headers import HeaderError, check_headers
+from tidings.domain.message import Delivery
+from tidings.domain.secrets import signing_key
+from tidings.security.secretbox import Purpose, SecretBox
+from tidings.security.signing import signature
+
+OWN_PREFIXES: Final = ("webhook-", "tidings-")
+
+NOT_PASSED_ON: Final = frozenset(
+    {
+        "host",
+        "content-length",
+        "accept-encoding",
+        "expect",
+        # Hop-by-hop: they speak of a connection, and this one is ours (RFC 9110, section 7.6.1).
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers of a message that stay behind, in lower case, besides those that begin with one of OWN_PREFIXES."""
+
+_ANY_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
+
+
+class WebhookChannel(Channel):
+    """Any 2xx is a delivery. Signed where the user has a secret or `WEBHOOK_SIGNING_SECRET` is set."""
+
+    def __init__(self, context: ChannelContext) -> None:
+        super().__init__(context)
+        secret = context.settings.webhook_signing_secret
+        self._operators_keys = [signing_key(secret)] if secret else []
+        self._box = SecretBox(context.settings.secret_keys)
+
+    def destination(self, delivery: Delivery) -> str:
+        return delivery.recipient.partition("://")[2].partition("/")[0]
+
+    async def deliver(self, delivery: Delivery) -> Result:
+        body = delivery.content.encode()
+        try:
+            headers = self._headers(delivery, body, await self._keys(delivery))
+        except HeaderError as error:
+            return Rejected(error=f"headers: {error}")
+        except (UnsealError, StoreUnavailableError) as error:
+            return Retry(error=str(error))
+        try:
+            answer = await self.context.transport.post(delivery.recipient, body=body, headers=headers)
+        except ForbiddenError as error:
+            # For good: the guard must not become a way to watch an internal name until it leads somewhere else.
+            return Rejected(error=str(error))
+        except TransportError as error:
+            return Retry(error=str(error), unanswered=error.unanswered)
+        return judge(answer, self.context.now)
+
+    async def _keys(self, delivery: Delivery) -> list[bytes]:
+        """What signs the messages of a user now, the newest first. Raises UnsealError, StoreUnavailableError."""
+        sender = None if delivery.user_id is None else await self.context.senders.get(delivery.user_id)
+        if sender is None or sender.secret is None:
+            return self._operators_keys
+        keys = [self._key(sender.secret, sender.id)]
+        if sender.previous_until is not None and self.context.now() < sender.previous_until:
+            before = sender.previous_secret
+            keys += self._operators_keys if before is None else [self._key(before, sender.id)]
+        return keys
+
+    def _key(self, secret: Sealed, owner: UUID) -> bytes:
+        try:
+            return signing_key(self._box.unseal(secret, Purpose.WEBHOOK_SECRET, owner))
+        except ValueError as error:
+            raise UnsealError(f"the user's signing secret {error}") from None
+
+    def _headers(self, delivery: Delivery, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
+        headers = _passed_on(delivery.headers) if delivery.headers else {}
+        if "content-type" not in headers:
+            headers["content-type"] = _content_type(body)
+        message_id = headers["webhook-id"] = str(delivery.id)
+        timestamp = headers["webhook-timestamp"] = str(int(self.context.now().timestamp()))
+        if keys:
+            headers["webhook-signature"] = " ".join(
+                signature(key, message_id=message_id, timestamp=timestamp, body=body) for key in keys
+            )
+        headers["tidings-attempt"] = str(delivery.tries + 1)
+        if delivery.possible_duplicate:
+            headers["tidings-possible-duplicate"] = "true"
+        return headers
+
+
+def _passed_on(headers: dict[str, str]) -> dict[str, str]:
+    check_headers(headers)
+    lower = {name.lower(): value for name, value in headers.items()}
+    kept_back = NOT_PASSED_ON.union(name.strip().lower() for name in lower.get("connection", "").split(","))
+    return {name: value for name, value in lower.items() if name not in kept_back and not name.startswith(OWN_PREFIXES)}
+
+
+def _content_type(body: bytes) -> str:
+    try:
+        _ANY_JSON.decode(body)
+    except msgspec.DecodeError:
+        return "text/plain; charset=utf-8"
+    return "application/json"

@@ -1,0 +1,98 @@
+"""The account model: users, what is sent in their name, and the keys of their programs.
+
+No representation of these shows a password's hash or a secret, sealed as it may be.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NewType
+from uuid import UUID
+
+import msgspec
+
+Sealed = NewType("Sealed", bytes)
+"""A secret as it is kept: encrypted by `tidings.security.secretbox`."""
+
+_HIDDEN: Final = frozenset(
+    {"password_hash", "password", "current_password", "secret", "previous_secret", "token", "key", "hash"}
+)
+
+
+class Role(StrEnum):
+    """What a user may do: an admin sees all messages and controls the queues."""
+
+    ADMIN = "admin"
+    USER = "user"
+
+
+class Discreet(msgspec.Struct, frozen=True, kw_only=True):
+    """Shows `…` for what is secret."""
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={'…' if name in _HIDDEN and value is not None else repr(value)}"
+            for name in self.__struct_fields__
+            for value in (getattr(self, name),)
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class SmtpAccount(Discreet, frozen=True, kw_only=True):
+    """How a user's mail is sent."""
+
+    host: str
+    port: int
+    """465 means TLS from the first byte, any other STARTTLS."""
+    username: str | None = None
+    password: Sealed | None = None
+    plaintext: bool = False
+    """The server offers no TLS. Mail goes there without only where `SMTP_ALLOW_PLAINTEXT` is set too."""
+
+
+class User(Discreet, frozen=True, kw_only=True):
+    """A user as Postgres keeps it. All times are UTC."""
+
+    id: UUID
+    email: str
+    password_hash: str
+    role: Role
+    channels: tuple[str, ...] | None
+    """None: those of `USER_CHANNELS`."""
+    token_version: int
+    """Must be in a bearer token for it to be good; a new password counts it up."""
+    smtp: SmtpAccount | None
+    signs_webhooks: bool
+    """Has a signing secret of its own."""
+    created_at: datetime
+    updated_at: datetime
+
+
+class Sender(Discreet, frozen=True, kw_only=True):
+    """What a consumer needs of a user to send in their name."""
+
+    id: UUID
+    email: str
+    smtp: SmtpAccount | None = None
+    secret: Sealed | None = None
+    """Signs webhooks. None: `WEBHOOK_SIGNING_SECRET` does."""
+    previous_secret: Sealed | None = None
+    """Signs them too until `previous_until`. None: in that time, `WEBHOOK_SIGNING_SECRET` does."""
+    previous_until: datetime | None = None
+
+
+class ApiKey(Discreet, frozen=True, kw_only=True):
+    """A key with which a program acts for its user."""
+
+    id: UUID
+    user_id: UUID
+    name: str
+    prefix: str
+    """The part of the key that is no secret, by which it is found."""
+    hash: bytes
+    """SHA-256 of the whole key."""
+    channels: tuple[str, ...] | None
+    """None: those of its user."""
+    created_at: datetime
+    last_used_at: datetime | None
+    """To the minute."""
+    revoked_at: datetime | None

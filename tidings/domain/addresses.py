@@ -1,0 +1,39 @@
+"""Addresses, networks and ports, as settings write them."""
+
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+LAST_PORT: Final = 65535
+LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+
+_PORTS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address, as it is written, is this machine's own."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")  # RFC 6761
+
+
+def networks(cidrs: Iterable[str]) -> tuple[Network, ...]:
+    """Raises ValueError for what is no network."""
+    return tuple(ip_network(cidr) for cidr in cidrs)
+
+
+def port_ranges(texts: Iterable[str]) -> tuple[range, ...]:
+    """From `443` and `1024-65535`. Raises ValueError for what is neither."""
+    ranges = []
+    for text in texts:
+        found = _PORTS.fullmatch(text)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if not 0 < first <= last <= LAST_PORT:
+            raise ValueError(f"{text!r} is neither a port nor a range such as 1024-65535")
+        ranges.append(range(first, last + 1))
+    return tuple(ranges)

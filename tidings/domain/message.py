@@ -1,0 +1,147 @@
+"""The message model: the words that SQL, Python, JSON and metrics share.
+
+`gc=False` where there is one for each message that is delivered: they hold no cycles, and the collector need not look.
+"""
+
+from datetime import datetime
+from enum import IntEnum
+from uuid import UUID
+
+import msgspec
+
+from tidings.domain.states import AttemptOutcome, CancelReason, Status
+
+DEFAULT_QUEUE = "default"
+"""The queue that is always there and takes the messages that name none."""
+
+
+class Priority(IntEnum):
+    """Due messages of a higher priority are claimed first, across all queues."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it is handed to the store: validated, complete, not yet kept."""
+
+    id: UUID
+    user_id: UUID | None
+    queue: str
+    channel: str
+    recipient: str
+    subject: str | None
+    content: str
+    headers: dict[str, str] | None
+    priority: Priority
+    max_tries: int
+    due_at: datetime
+    expires_at: datetime | None
+    created_at: datetime
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as Postgres keeps it. All times are UTC."""
+
+    id: UUID
+    user_id: UUID | None
+    queue: str
+    channel: str
+    recipient: str
+    subject: str | None
+    content: str
+    headers: dict[str, str] | None
+    priority: Priority
+    status: Status
+    tries: int
+    max_tries: int
+    recoveries: int
+    due_at: datetime
+    expires_at: datetime | None
+    batch_id: UUID | None
+    provider_message_id: str | None
+    sent_at: datetime | None
+    cancel_reason: CancelReason | None
+    last_error: str | None
+    created_at: datetime
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a consumer needs of a message to deliver it once: the part of a row that a channel sees."""
+
+    id: UUID
+    batch_id: UUID
+    user_id: UUID | None
+    queue: str
+    channel: str
+    recipient: str
+    subject: str | None
+    content: str
+    headers: dict[str, str] | None
+    tries: int
+    max_tries: int
+    recoveries: int
+    due_at: datetime
+    expires_at: datetime | None
+    created_at: datetime
+    unanswered: bool = False
+    """An earlier try went out and got no answer."""
+
+    @property
+    def possible_duplicate(self) -> bool:
+        """Whether the far side may have it already: it was lost with its consumer, or a try got no answer."""
+        return self.unanswered or self.recoveries > 0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What became of one try, ready to be recorded: the message's new state, and the attempt where one was made."""
+
+    message_id: UUID
+    batch_id: UUID
+    status: Status
+    tries: int
+    due_at: datetime | None = None
+    """When it is tried again; None leaves the due time as it is."""
+    provider_message_id: str | None = None
+    sent_at: datetime | None = None
+    cancel_reason: CancelReason | None = None
+    last_error: str | None = None
+    unanswered: bool = False
+    """The try went out and got no answer: the far side may have the message."""
+    attempt: "Attempt | None" = None
+    queue: str = DEFAULT_QUEUE
+    channel: str = ""
+    lateness: float | None = None
+    """Seconds from the message's due time to the start of the try, where there was one. Like `queue` and `channel` this
+    is for figures, and not recorded."""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One try at delivering a message, as it is kept for the reader of its history."""
+
+    message_id: UUID
+    batch_id: UUID
+    try_number: int = msgspec.field(name="try")
+    consumer: str
+    started_at: datetime
+    duration: float
+    """Seconds from the start to the outcome."""
+    outcome: AttemptOutcome
+    status_code: int | None
+    """The far side's own code: an HTTP status or an SMTP reply."""
+    error: str | None
+    answer: str | None
+    """The first 1,024 bytes of what the far side said."""
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream of messages with its own pace and on/off switch."""
+
+    name: str
+    active: bool
+    interval_seconds: float
+    """0: every message as soon as it is due; otherwise at most `batch_size` messages in each interval."""
+    batch_size: int | None
+    last_claimed_at: datetime | None
+    """When the present interval began."""

@@ -1,0 +1,153 @@
+"""Logging of every process: readable lines with colours on a terminal, one JSON object a line elsewhere.
+
+All of it goes to standard error, whether it was logged through structlog or through the standard library (arq, asyncpg,
+aiohttp), and every line names the process it came from, the consumer where it is one, the message and the batch that
+are being delivered, and the trace where one is made. Secrets never get in: values under telling names and passwords in
+URIs are blotted out as a last step, tracebacks show no local variables.
+"""
+
+import logging
+import os
+import re
+import sys
+from contextvars import ContextVar
+from typing import Any, Final, TextIO
+from uuid import UUID
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from tidings.observability import tracing
+
+SECRET_NAMES: Final = re.compile(r"passw|secret|token|authorization|auth_key|api_key|_uri$|cookie", re.IGNORECASE)
+URI_PASSWORD: Final = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.IGNORECASE)
+BLOT: Final = "…"
+
+delivering: ContextVar[tuple[UUID, UUID]] = ContextVar("delivering")
+"""The message and the batch that the present task delivers: on all that is logged meanwhile, whoever logs it."""
+
+QUIETER: Final = {
+    # It says at INFO what every job was called and returned; an attempt is on record in Postgres anyway.
+    "arq.worker": logging.WARNING,
+    "asyncio": logging.WARNING,
+}
+
+
+def configure_logging(process: str, level: str, *, consumer: str | None = None, stream: TextIO | None = None) -> None:
+    """Routes all logging of this process to `stream`, which is standard error unless said otherwise.
+
+    `process` (api, producer, …) is on every line, and so is the name of a consumer. May be called again, which replaces
+    what was there.
+    """
+    stream = stream or sys.stderr
+    terminal = stream.isatty()
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _name_process(process, consumer),
+        _name_delivery,
+        _name_trace,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        # Not cached: tests and `tidings up` configure more than once.
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.StackInfoRenderer(),
+                structlog.processors.format_exc_info,
+                blot_secrets,
+                *(_for_people() if terminal else _for_machines()),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for name, quiet in QUIETER.items():
+        logging.getLogger(name).setLevel(max(quiet, root.level))
+    logging.captureWarnings(capture=True)
+
+
+def blot_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Blots out what stands under a telling name, and every password in a URI, however deep."""
+    return {
+        name: BLOT if value and SECRET_NAMES.search(str(name)) else _blotted(value) for name, value in event.items()
+    }
+
+
+def _blotted(value: Any) -> Any:
+    if isinstance(value, str):
+        return URI_PASSWORD.sub(rf"\g<before>{BLOT}", value) if "://" in value else value
+    if isinstance(value, dict):
+        return blot_secrets(None, "", value)
+    if isinstance(value, list | tuple):
+        return [_blotted(each) for each in value]
+    if isinstance(value, BaseException):
+        return _blotted(repr(value))
+    return value
+
+
+def _name_process(process: str, consumer: str | None) -> Processor:
+    named = {"process": process} if consumer is None else {"process": process, "consumer": consumer}
+
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        # Asked anew: a fork has another id.
+        return {**named, "pid": os.getpid(), **event}
+
+    return add
+
+
+def _name_delivery(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    found = delivering.get(None)
+    return event if found is None else {"message": str(found[0]), "batch": str(found[1]), **event}
+
+
+def _name_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    spans = tracing.spans()
+    return event if spans is None else {**event, **spans.ids()}
+
+
+def _for_machines() -> list[Processor]:
+    def encode(event: object, **_: object) -> str:
+        return msgspec.json.encode(event, enc_hook=repr).decode()
+
+    return [_telling_fields_first, structlog.processors.JSONRenderer(serializer=encode)]
+
+
+def _telling_fields_first(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    first = {
+        name: event[name] for name in ("timestamp", "level", "process", "consumer", "pid", "event") if name in event
+    }
+    return {**first, **event}
+
+
+def _for_people() -> list[Processor]:
+    renderer = structlog.dev.ConsoleRenderer(
+        colors="NO_COLOR" not in os.environ, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+    )
+    return [_process_first, renderer]
+
+
+def _process_first(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Puts the process before the event, where the eye looks for it, and drops what only a machine reads."""
+    event.pop("pid", None)
+    event.pop("logger", None)
+    event["event"] = f"{event.pop('process', '')}: {event.get('event', '')}"
+    return event

@@ -1,0 +1,75 @@
+"""How a process connects to Redis. The settings are those that `tidings.runtime.stores.resolve` returns."""
+
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from arq.connections import RedisSettings
+from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
+
+from tidings.domain.errors import SettingsError
+from tidings.settings import Settings
+
+
+def connect_redis(settings: Settings, *, socket_timeout: float | None = 5.0, **options: Any) -> Redis:
+    """A client with a pool of its own; it connects at its first command, and the caller closes it (`aclose`).
+
+    `socket_timeout` (seconds) must be longer than any blocking command waits. Other options are those of
+    `redis.asyncio.Redis`; what the URI says wins. With `rediss://` the name in the certificate is checked, which
+    redis-py leaves out unless told.
+    """
+    uri = settings.redis_uri
+    if urlsplit(uri).scheme == "rediss":
+        options = {"ssl_check_hostname": True, **options}
+    if urlsplit(uri).scheme != "unix":
+        options = {"socket_keepalive": True, **options}
+    client: Redis = Redis.from_url(uri, socket_connect_timeout=5.0, socket_timeout=socket_timeout, **options)
+    return client
+
+
+def arq_redis_settings(settings: Settings) -> RedisSettings:
+    """The same Redis in the form that arq takes.
+
+    Not `RedisSettings.from_dsn`: it takes percent-encoded user names and passwords literally, knows no password in the
+    query of a `unix://` address, drops the TLS options, and does not check the name in the certificate.
+    """
+    uri = settings.redis_uri
+    parsed = parse_redis_uri(uri)
+    tls = {
+        name: parsed[name]
+        for name in ("ssl_keyfile", "ssl_certfile", "ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_data")
+        if name in parsed
+    }
+    return _RedisSettings(
+        host=parsed.get("host", "localhost"),
+        port=parsed.get("port", 6379),
+        unix_socket_path=parsed.get("path"),
+        database=parsed.get("db", 0),
+        username=parsed.get("username"),
+        password=parsed.get("password"),
+        ssl=urlsplit(uri).scheme == "rediss",
+        ssl_check_hostname=parsed.get("ssl_check_hostname", True),
+        conn_timeout=5,
+        **tls,
+    )
+
+
+class _RedisSettings(RedisSettings):
+    """arq's own representation shows the password."""
+
+    def __repr__(self) -> str:
+        return f"RedisSettings(host={self.host!r}, port={self.port}, unix_socket_path={self.unix_socket_path!r})"
+
+
+def parse_redis_uri(uri: str) -> dict[str, Any]:
+    """The options in a Redis URI, decoded, as redis-py reads them."""
+    try:
+        address = urlsplit(uri)
+        options = dict(parse_url(uri))
+        # redis-py takes a database that is not a number for database 0.
+        database = dict(parse_qsl(address.query)).get("db") or ("" if address.scheme == "unix" else address.path[1:])
+        options["db"] = int(database or 0)
+    except ValueError:
+        # Its text may quote the address, which may hold a password.
+        raise SettingsError("REDIS_URI: is not a well-formed redis://, rediss:// or unix:// address") from None
+    return options

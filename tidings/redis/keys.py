@@ -1,0 +1,69 @@
+"""Every Redis key of tidings, what it holds and how long it lives.
+
+Losing any of them at any moment loses no message: Postgres is the truth.
+"""
+
+from typing import Final
+from uuid import UUID
+
+SLOTS: Final = "tidings:slots"
+"""Sorted set of offered slots: member `consumer/slot`, score the offer's time (Unix seconds).
+Offered again every second by its consumer, so a flushed Redis heals by itself; one over 5 s old is dropped as dead."""
+
+
+def consumer_queue(consumer: str) -> str:
+    """The arq queue (a sorted set) of one consumer; it holds a batch for the few milliseconds until it is picked up.
+
+    arq keeps its health mark beside it, under the same name with `:health-check` added.
+    """
+    return f"tidings:queue:{consumer}"
+
+
+def bell(consumer: str) -> str:
+    """The channel (PUBLISH, nothing is kept) on which a consumer hears that batches were pushed."""
+    return f"tidings:bell:{consumer}"
+
+
+def delivery_record(message_id: UUID) -> str:
+    """What the far side accepted, written before Postgres knows it; lives `REDIS_TTL` seconds."""
+    return f"sent:{message_id}"
+
+
+def provider_record(provider_message_id: str) -> str:
+    """The same by the far side's own id of the message. Lives as long.
+
+    Not under `sent:` alone, where a far side whose ids are UUIDs could hit the record of another message.
+    """
+    return f"sent:provider:{provider_message_id}"
+
+
+def logins(counter: str, whose: str) -> str:
+    """How many logins were tried, for one e-mail address (by its hash) or from one client address; lives a minute.
+
+    Accounts made from one client address are counted too.
+    """
+    return f"tidings:logins:{counter}:{whose}"
+
+
+DOCTOR: Final = "tidings:doctor"
+"""What `tidings doctor` writes to see whether a write is taken; lives 5 s."""
+
+PRODUCER_HEARTBEAT: Final = "tidings:producer"
+"""Set every second by each producer, with a life of 5 s: somebody claims."""
+
+OFFER_LIFE_SECONDS: Final = 5.0
+"""An older offer is a dead consumer's."""
+
+CONSUMERS: Final = "tidings:consumers"
+"""Hash of the consumers' reports (`tidings/observability/reports.py`): field the consumer's name, value how it is,
+written every second. Lives an hour after the last; a consumer that starts clears away what dead ones left in it."""
+
+
+def figures(bucket: int) -> str:
+    """Hash of what was done in one bucket of 5 s: a field for each consumer. Lives a little over an hour."""
+    return f"tidings:figures:{bucket}"
+
+
+def depths(bucket: int) -> str:
+    """What the queues held in one bucket of 5 s, counted by the first producer that came to it. Lives as long."""
+    return f"tidings:depths:{bucket}"
