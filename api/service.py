@@ -9,7 +9,7 @@ from aiohttp import web
 
 from api.app import create_app
 from tidings.domain.errors import SettingsError
-from tidings.runtime.process import unless
+from tidings.runtime.process import run_until
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         shutdown_timeout=SHUTDOWN_SECONDS,
     )
     try:
-        if await unless(stop, _set_up(runner)):
+        if await run_until(stop, _set_up(runner)):
             await _listen(runner, settings)
             await stop.wait()
     finally:

@@ -53,7 +53,7 @@ def refusal(case: Case) -> Refusals:
 
 
 def _get_ready() -> None:
-    # Lanes and breakers log what they decide; a day of it is no reading.
+    # DestinationLimiter and breakers log what they decide; a day of it is no reading.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     # A process for this alone: nothing that it leaves is worth the tenth of its time that looking for it takes.
     gc.disable()

@@ -17,13 +17,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers import outcomes
-from consumers.dedup import DeliveryRecords
+from consumers.dedup import DedupRecords
 from consumers.dispatcher import Dispatcher
 from consumers.leases import Leases, OpenBatch
 from consumers.metrics import ConsumerMetrics
-from consumers.recorder import Recorder
+from consumers.recorder import OutcomeRecorder
 from consumers.report import Reporter
-from consumers.senders import CachedSenders
+from consumers.senders import SenderCache
 from consumers.slots import SlotOffers
 from sql.database import AWAY
 from sql.store import Store
@@ -58,7 +58,7 @@ class Consumer:
         # Two, since a connection that nobody checked must not serve who may only go to checked ones.
         self._transport = open_transport(settings, egress=webhook_egress(settings))
         self._operators_transport = open_transport(settings)
-        self._senders = CachedSenders(store.users.senders, clock=time.monotonic)
+        self._senders = SenderCache(store.users.senders, clock=time.monotonic)
         self._channels = ChannelRegistry.load(
             ChannelContext(
                 settings=settings,
@@ -73,8 +73,8 @@ class Consumer:
             renewal_seconds=settings.lease_renewal_seconds,
             clock=time.monotonic,
         )
-        self._records = DeliveryRecords(redis, life_seconds=settings.redis_ttl, by_provider=settings.provider_records)
-        self._recorder = Recorder(
+        self._records = DedupRecords(redis, life_seconds=settings.redis_ttl, by_provider=settings.provider_records)
+        self._recorder = OutcomeRecorder(
             store,
             consumer=self.name,
             backlog=settings.outcome_backlog,

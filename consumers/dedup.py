@@ -21,7 +21,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from tidings.redis.keys import delivery_record, provider_record
+from tidings.redis.keys import dedup_record, provider_record
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class ProviderRecord(msgspec.Struct, frozen=True):
     sent_at: datetime
 
 
-class DeliveryRecords:
+class DedupRecords:
     """Writes records in groups, one round trip each, as fast as Redis takes them."""
 
     def __init__(self, redis: Redis, *, life_seconds: int, by_provider: bool = False) -> None:
@@ -95,7 +95,7 @@ class DeliveryRecords:
     async def find(self, message_ids: Sequence[UUID]) -> dict[UUID, Record]:
         """The records of these messages; none where Redis does not answer."""
         try:
-            values = await self._redis.mget([delivery_record(message_id) for message_id in message_ids])
+            values = await self._redis.mget([dedup_record(message_id) for message_id in message_ids])
         except (RedisError, OSError) as error:
             log.warning("delivery records were not read", messages=len(message_ids), error=str(error))
             return {}
@@ -129,7 +129,7 @@ class DeliveryRecords:
 
 
 def _values(group: Mapping[UUID, Record], *, by_provider: bool) -> dict[str, bytes]:
-    values = {delivery_record(message_id): msgspec.json.encode(record) for message_id, record in group.items()}
+    values = {dedup_record(message_id): msgspec.json.encode(record) for message_id, record in group.items()}
     if by_provider:
         for message_id, record in group.items():
             if record.message_id is not None:

@@ -17,10 +17,10 @@ import structlog
 
 from consumers import outcomes
 from consumers.breaker import Breaker, BreakerState
-from consumers.dedup import DeliveryRecords, Record
+from consumers.dedup import DedupRecords, Record
 from consumers.leases import Leases, OpenBatch
-from consumers.limiter import Lane, Lanes
-from consumers.recorder import Recorder
+from consumers.limiter import Destination, DestinationLimiter
+from consumers.recorder import OutcomeRecorder
 from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
@@ -46,8 +46,8 @@ class Dispatcher:
     def __init__(
         self,
         channels: ChannelRegistry,
-        recorder: Recorder,
-        records: DeliveryRecords,
+        recorder: OutcomeRecorder,
+        records: DedupRecords,
         leases: Leases,
         *,
         settings: Settings,
@@ -64,7 +64,7 @@ class Dispatcher:
         self._now = now
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._lanes: Lanes[Waiting] = Lanes(
+        self._lanes: DestinationLimiter[Waiting] = DestinationLimiter(
             self._begin,
             self._send_back,
             places=settings.in_flight,
@@ -149,10 +149,10 @@ class Dispatcher:
             log.error("deliveries cut off in flight; their outcomes are unknown", deliveries=len(late))
             await cancel_and_wait(*late)
 
-    def _begin(self, lane: Lane[Waiting], waiting: Waiting) -> None:
+    def _begin(self, lane: Destination[Waiting], waiting: Waiting) -> None:
         self._running[waiting] = self._loop.create_task(self._deliver(lane, waiting))
 
-    async def _deliver(self, lane: Lane[Waiting], waiting: Waiting) -> None:
+    async def _deliver(self, lane: Destination[Waiting], waiting: Waiting) -> None:
         delivering.set((waiting.delivery.id, waiting.batch.id))
         result: Result | None = None
         try:
@@ -173,7 +173,7 @@ class Dispatcher:
             if not isinstance(result, Accepted):
                 self._lanes.leave(lane)
 
-    async def _through(self, lane: Lane[Waiting], waiting: Waiting) -> Result | None:
+    async def _through(self, lane: Destination[Waiting], waiting: Waiting) -> Result | None:
         """Makes one try and concludes it; None where there was no try."""
         delivery, batch = waiting.delivery, waiting.batch
         if self._stopping or not self._leases.holds(batch):
@@ -215,7 +215,7 @@ class Dispatcher:
         log.error("channel returned no result", channel=delivery.channel)
         return Retry(error="the channel returned no result")
 
-    def _judge(self, lane: Lane[Waiting], result: Result, began: float) -> None:
+    def _judge(self, lane: Destination[Waiting], result: Result, began: float) -> None:
         """Tells the lane and its breaker; what stands in the line of a destination that fails goes back at once."""
         now = self._clock()
         match result:

@@ -38,12 +38,12 @@ SLOWEST_RATE: Final = 20.0
 RATE_SECONDS: Final = 5.0
 """How far back a lane's rate looks."""
 LANES_KEPT: Final = 10_000
-"""Lanes kept for the sake of their breakers' memory; beyond that, idle ones are forgotten."""
+"""DestinationLimiter kept for the sake of their breakers' memory; beyond that, idle ones are forgotten."""
 
 T = TypeVar("T")
 
 
-class Lane(Generic[T]):
+class Destination(Generic[T]):
     """One destination."""
 
     __slots__ = (
@@ -134,7 +134,7 @@ class Lane(Generic[T]):
         return min(self._returns_at - now, LONGEST_STAY)
 
 
-class Lanes(Generic[T]):
+class DestinationLimiter(Generic[T]):
     """Decides who goes, who waits, and who is sent back. Create it inside the running event loop.
 
     `go` starts a delivery of a lane at once. `send_back` takes what stood in a line that was cut, with the seconds that
@@ -143,7 +143,7 @@ class Lanes(Generic[T]):
 
     def __init__(
         self,
-        go: Callable[[Lane[T], T], None],
+        go: Callable[[Destination[T], T], None],
         send_back: Callable[[T, float], None],
         *,
         places: int,
@@ -158,11 +158,14 @@ class Lanes(Generic[T]):
         self._new_breaker = breaker
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._lanes: dict[str, Lane[T]] = {}
-        self._turns: deque[Lane[T]] = deque()
-        """Lanes that have a line and a free place of their own, once each, in the order in which they are served."""
-        self._watched: set[Lane[T]] = set()
-        """Lanes whose line is longer than what they may have in flight."""
+        self._lanes: dict[str, Destination[T]] = {}
+        self._turns: deque[Destination[T]] = deque()
+        """Destinations that have a line and a free place of their own, once each, in the order in which they are
+        served..
+
+        """
+        self._watched: set[Destination[T]] = set()
+        """Destinations whose line is longer than what they may have in flight."""
         self.in_flight = 0
         self.waiting = 0
         self._again: asyncio.TimerHandle | None = None
@@ -212,7 +215,7 @@ class Lanes(Generic[T]):
             self._make_room()
         return None
 
-    def leave(self, lane: Lane[T]) -> None:
+    def leave(self, lane: Destination[T]) -> None:
         """A delivery has ended: its place goes to whoever's turn it is."""
         now = self._clock()
         lane.count_end(now)
@@ -223,7 +226,7 @@ class Lanes(Generic[T]):
         if lane.at_rest:
             self._lanes.pop(lane.destination, None)
 
-    def clear_line(self, lane: Lane[T]) -> list[T]:
+    def clear_line(self, lane: Destination[T]) -> list[T]:
         """Takes everybody out of a line."""
         waiting = list(lane.line)
         lane.line.clear()
@@ -235,12 +238,12 @@ class Lanes(Generic[T]):
         """Takes everybody out of every line."""
         return [delivery for lane in self._lanes.values() for delivery in self.clear_line(lane)]
 
-    def _watch(self, lane: Lane[T]) -> None:
+    def _watch(self, lane: Destination[T]) -> None:
         lane.watched_since, lane.ended_before = self._clock(), lane.ended
         patience = PATIENCE_SECONDS if len(self._lanes) > 1 else PATIENCE_SECONDS * PATIENCE_ALONE
         self._loop.call_later(patience, self._look, lane)
 
-    def _look(self, lane: Lane[T]) -> None:
+    def _look(self, lane: Destination[T]) -> None:
         """Judges a long line by its pace since it was last looked at."""
         if len(lane.line) <= self._per_lane:
             self._watched.discard(lane)
@@ -263,7 +266,7 @@ class Lanes(Generic[T]):
         elif self._again is None:
             self._again = self._loop.call_later(STANDSTILL_SECONDS, self._make_room_again)
 
-    def _stands_still(self, lane: Lane[T], now: float) -> bool:
+    def _stands_still(self, lane: Destination[T], now: float) -> bool:
         """Whether no delivery has ended lately, for no want of places, and not only between two bursts of them."""
         return (
             lane.ended == lane.ended_before
@@ -276,7 +279,7 @@ class Lanes(Generic[T]):
         self._again = None
         self._make_room()
 
-    def _cut(self, lane: Lane[T], length: int) -> None:
+    def _cut(self, lane: Destination[T], length: int) -> None:
         """Sends back what a line holds beyond that length, each a bit later than the last."""
         if not lane.longest:
             log.warning("destination is slow: messages come back later", destination=lane.destination)
@@ -292,7 +295,7 @@ class Lanes(Generic[T]):
         if self.waiting < self._places:
             self.room.set()
 
-    def _take_turns(self, lane: Lane[T]) -> None:
+    def _take_turns(self, lane: Destination[T]) -> None:
         if lane.line and not lane.turns and lane.in_flight < lane.places:
             lane.turns = True
             self._turns.append(lane)
@@ -314,10 +317,10 @@ class Lanes(Generic[T]):
             lane.breaker.begin()
             self._go(lane, delivery)
 
-    def _open(self, destination: str, places: int | None) -> Lane[T]:
+    def _open(self, destination: str, places: int | None) -> Destination[T]:
         if len(self._lanes) >= LANES_KEPT:
             for lane in [lane for lane in self._lanes.values() if lane.idle]:
                 del self._lanes[lane.destination]
         places = min(places or self._per_lane, self._per_lane)
-        lane = self._lanes[destination] = Lane(destination, self._new_breaker(), places, self._clock())
+        lane = self._lanes[destination] = Destination(destination, self._new_breaker(), places, self._clock())
         return lane

@@ -1,6 +1,6 @@
 """The bell: a producer rings it when it has pushed a batch, so that this consumer need not poll for it.
 
-In Redis: nothing is kept, PUBLISH on `tidings:bell:{consumer}`. A ring that nobody heard costs one slow poll of
+In Redis: nothing is kept, PUBLISH on `tidings:notify:{consumer}`. A ring that nobody heard costs one slow poll of
 lateness; while the bell is not there (Redis away, or its user may not subscribe) the queue is polled quickly.
 """
 
@@ -25,12 +25,12 @@ LISTEN_SECONDS: Final = 4.0
 AWAY_SECONDS: Final = 1.0
 
 
-class Bell:
+class Listener:
     """Hears the producers of one consumer's batches."""
 
     def __init__(self, redis: Redis, *, consumer: str) -> None:
         self._redis = redis
-        self._channel = keys.bell(consumer)
+        self._channel = keys.notification_channel(consumer)
         self._rung = asyncio.Event()
         self._there = False
         self._away = False

@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import Metric
 from consumers.breaker import BreakerState
 from consumers.dispatcher import Dispatcher
 from consumers.leases import Leases
-from consumers.recorder import Recorder
+from consumers.recorder import OutcomeRecorder
 from tidings.domain.message import Outcome
 from tidings.domain.states import CancelReason, Status
 from tidings.observability.metrics import Children, Distribution, Figures
@@ -44,7 +44,7 @@ class ConsumerMetrics:
         channels: Iterable[str],
         dispatcher: Dispatcher,
         leases: Leases,
-        recorder: Recorder,
+        recorder: OutcomeRecorder,
         accepting: Callable[[], bool],
     ) -> None:
         self.figures = Figures("consumer", name=settings.consumer_name)

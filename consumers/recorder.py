@@ -31,7 +31,7 @@ BUSY_SECONDS: Final = 0.04
 AWAY_SECONDS: Final = 0.5
 
 
-class Recorder:
+class OutcomeRecorder:
     """Takes outcomes in, and tells which batches are closed and what was recorded, once that is on disk."""
 
     def __init__(

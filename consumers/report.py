@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from consumers.dispatcher import Dispatcher
 from consumers.figures import FigureBook
 from consumers.leases import Leases
-from consumers.recorder import Recorder
+from consumers.recorder import OutcomeRecorder
 from tidings import __version__
 from tidings.domain.errors import describe
 from tidings.domain.ids import new_id
@@ -51,7 +51,7 @@ class Reporter:
         *,
         dispatcher: Dispatcher,
         leases: Leases,
-        recorder: Recorder,
+        recorder: OutcomeRecorder,
         accepting: Callable[[], bool],
         stopping: Callable[[], bool],
     ) -> None:

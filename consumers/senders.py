@@ -26,7 +26,7 @@ class _Known(msgspec.Struct, frozen=True):
     until: float
 
 
-class CachedSenders:
+class SenderCache:
     """Reads users through `read`, many at once and rarely."""
 
     def __init__(self, read: Read, *, clock: Callable[[], float], life_seconds: float = LIFE_SECONDS) -> None:

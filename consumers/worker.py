@@ -18,12 +18,12 @@ from arq.worker import Function, Worker, func
 from redis.exceptions import RedisError
 
 from consumers.consumer import Consumer
-from consumers.listener import QUICK_POLL_SECONDS, Bell
+from consumers.listener import QUICK_POLL_SECONDS, Listener
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
 from tidings.redis import jobs, keys
 from tidings.redis.connections import arq_redis_settings
-from tidings.runtime.process import unless
+from tidings.runtime.process import run_until
 from tidings.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class PromptWorker(Worker):
     Nobody else reads this queue, so it does not ask Redis who has a job: three round trips of seven that a batch costs.
     """
 
-    def __init__(self, bell: Bell, **settings: Any) -> None:
+    def __init__(self, bell: Listener, **settings: Any) -> None:
         super().__init__(**{**settings, "poll_delay": 0})
         self._bell = bell
 
@@ -105,12 +105,12 @@ class PromptWorker(Worker):
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Runs a consumer until told to stop, with a new worker each time that Redis drops the old one."""
-    consumer = await unless(stop, Consumer.start(settings))
+    consumer = await run_until(stop, Consumer.start(settings))
     if consumer is None:
         return
     stopped = asyncio.ensure_future(stop.wait())
     broken = asyncio.ensure_future(consumer.failed_loop())
-    bell = Bell(consumer.redis, consumer=consumer.name)
+    bell = Listener(consumer.redis, consumer=consumer.name)
     listening = asyncio.create_task(bell.run())
     loop = asyncio.get_running_loop()
     failures = 0

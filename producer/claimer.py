@@ -17,8 +17,8 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
-from producer.gathering import Gathering
-from producer.publisher import Belt
+from producer.gathering import Linger
+from producer.publisher import Publisher
 from producer.slots import Slot, SlotMarket
 from producer.wakeup import Wakeup
 from sql.batches import ClaimedBatch, Offer
@@ -49,14 +49,14 @@ AWAY_SECONDS: Final = 0.5
 class Claimer:
     """The claiming loop of one producer. Any number of them may run."""
 
-    def __init__(self, store: Store, market: SlotMarket, belt: Belt, wakeup: Wakeup, settings: Settings) -> None:
+    def __init__(self, store: Store, market: SlotMarket, belt: Publisher, wakeup: Wakeup, settings: Settings) -> None:
         self._store = store
         self._market = market
         self._belt = belt
         self._wakeup = wakeup
         self._settings = settings
         self._low_water = LowWater()
-        self._gathering = Gathering(time.monotonic)
+        self._gathering = Linger(time.monotonic)
         self._unpaced: deque[str] = deque()
         self._any_paced = False
         self._queues_known = False

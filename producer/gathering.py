@@ -15,7 +15,7 @@ MEMORY_SECONDS: Final = 1.0
 """How far back the rate looks."""
 
 
-class Gathering:
+class Linger:
     """Tells one claiming loop how long to wait."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -27,7 +27,7 @@ IDEMPOTENCY_KEY_LIFE: Final = timedelta(days=1)
 AFTER_FAILURE_SECONDS: Final = 10.0
 
 
-class Keeper:
+class Maintenance:
     """The housekeeping loop of a producer."""
 
     def __init__(self, store: Store, *, retention: timedelta, now: Callable[[], datetime] = utc_now) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from producer.publisher import Belt
+from producer.publisher import Publisher
 from producer.reconciler import Reconciler
 from tidings.domain.states import CancelReason
 from tidings.observability.metrics import Figures
@@ -14,7 +14,7 @@ from tidings.observability.metrics import Figures
 class ProducerMetrics:
     """The figures of one producer, all of them read off at a scrape."""
 
-    def __init__(self, name: str, *, belt: Belt, reconciler: Reconciler) -> None:
+    def __init__(self, name: str, *, belt: Publisher, reconciler: Reconciler) -> None:
         self.figures = Figures("producer", name=name)
         self._belt = belt
         self._reconciler = reconciler

@@ -21,7 +21,7 @@ _DUE_SINCE_EVER = 1
 that. Redis sorts equal scores by member, which is the batch id, a UUIDv7: first made, first taken."""
 
 
-class Belt:
+class Publisher:
     """Pushes batches."""
 
     def __init__(self, redis: Redis, *, lease_seconds: float) -> None:
@@ -47,7 +47,7 @@ class Belt:
                 pipe.psetex(job_key_prefix + job_id, self._life_ms, jobs.serialize(job))
                 pipe.zadd(keys.consumer_queue(slot.consumer), {job_id: _DUE_SINCE_EVER})
             for consumer in {slot.consumer for _, slot in batches}:
-                pipe.publish(keys.bell(consumer), b"")
+                pipe.publish(keys.notification_channel(consumer), b"")
             await pipe.execute()
         self.batches += len(batches)
         self.messages += sum(batch.size for batch, _ in batches)

@@ -12,19 +12,19 @@ from redis.exceptions import RedisError
 
 from producer.claimer import Claimer
 from producer.depths import DepthNotes
-from producer.maintenance import Keeper
+from producer.maintenance import Maintenance
 from producer.metrics import ProducerMetrics
-from producer.publisher import Belt
+from producer.publisher import Publisher
 from producer.reconciler import Reconciler
 from producer.slots import SlotMarket
-from producer.wakeup import Ear, Wakeup
+from producer.wakeup import Listener, Wakeup
 from sql.store import Store
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.message import DEFAULT_QUEUE
 from tidings.observability.metrics import MetricsServer
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis
-from tidings.runtime.process import unless
+from tidings.runtime.process import run_until
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -35,13 +35,13 @@ HEARTBEAT_LIFE_SECONDS: Final = 5
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Runs a producer until told to stop. Raises SchemaError where the database is at another version."""
-    store = await unless(
+    store = await run_until(
         stop, Store.connect(settings.postgres_uri, process="producer", lease_seconds=settings.lease_seconds)
     )
     if store is None:
         return
     redis = connect_redis(settings)
-    belt = Belt(redis, lease_seconds=settings.lease_seconds)
+    belt = Publisher(redis, lease_seconds=settings.lease_seconds)
     reconciler = Reconciler(store, settings)
     metrics = ProducerMetrics(socket.gethostname(), belt=belt, reconciler=reconciler)
     metrics.figures.watch_stores({"postgres": store.ping, "redis": redis.ping})
@@ -51,14 +51,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         await _pace_at_first(store, settings)
         wakeup = Wakeup(poll_interval=settings.poll_interval, clock=asyncio.get_running_loop().time)
         claimer = Claimer(store, SlotMarket(redis), belt, wakeup, settings)
-        ear = Ear(store.database, on_due=claimer.told, on_queues=claimer.forget_queues)
+        ear = Listener(store.database, on_due=claimer.told, on_queues=claimer.forget_queues)
         log.info("producer is ready")
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(ear.listen())
             beating = tasks.create_task(_beat(redis))
             tasks.create_task(reconciler.run(stop))
             tasks.create_task(DepthNotes(store.queues, redis).run(stop))
-            tasks.create_task(Keeper(store, retention=timedelta(days=settings.retention_days)).run(stop))
+            tasks.create_task(Maintenance(store, retention=timedelta(days=settings.retention_days)).run(stop))
             await claimer.run(stop)
             await cancel_and_wait(listening, beating)
         log.info("producer has stopped")

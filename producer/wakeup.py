@@ -42,7 +42,7 @@ class Wakeup:
         self._at = self._clock() + self._poll_interval
 
 
-class Ear:
+class Listener:
     """Listens for NOTIFY, and connects anew when the connection breaks."""
 
     def __init__(

@@ -9,7 +9,7 @@ import msgspec
 
 from sql import maintenance as partitions
 from sql.database import Database
-from sql.low_water import BOTTOM, Lane, LowWater, Mark
+from sql.low_water import BOTTOM, ClaimLane, LowWater, Mark
 from tidings.domain.message import Delivery, Outcome
 
 
@@ -70,7 +70,12 @@ class BatchStore:
     # The producer's side
 
     async def claim(
-        self, lanes: Sequence[Lane], offers: Sequence[Offer], *, batch_size: int, low_water: LowWater | None = None
+        self,
+        lanes: Sequence[ClaimLane],
+        offers: Sequence[Offer],
+        *,
+        batch_size: int,
+        low_water: LowWater | None = None,
     ) -> list[ClaimedBatch]:
         """Takes due messages of the lanes (served in this order) into at most one batch per offer."""
         marks = [BOTTOM] * len(lanes) if low_water is None else low_water.begin(lanes)
@@ -191,7 +196,7 @@ class BatchStore:
         return count
 
     def _claim_parameters(
-        self, lanes: Sequence[Lane], marks: Sequence[Mark], offers: Sequence[Offer], batch_size: int
+        self, lanes: Sequence[ClaimLane], marks: Sequence[Mark], offers: Sequence[Offer], batch_size: int
     ) -> dict[str, Any]:
         return {
             "priorities": [priority for priority, _ in lanes],

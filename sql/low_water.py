@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 
-Lane: TypeAlias = tuple[int, str]
+ClaimLane: TypeAlias = tuple[int, str]
 """A priority and a queue."""
 
 Mark: TypeAlias = tuple[datetime, UUID]
@@ -34,7 +34,7 @@ class LowWater:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._marks: dict[Lane, Mark] = {}
+        self._marks: dict[ClaimLane, Mark] = {}
         self._told: Mark | None = None
         """The lowest that was told of since the last look began."""
         self._began = 0.0
@@ -53,11 +53,11 @@ class LowWater:
             if told < mark:
                 self._marks[lane] = told
 
-    def marks(self) -> dict[Lane, Mark]:
+    def marks(self) -> dict[ClaimLane, Mark]:
         """Where anything can wait in the lanes that are known; the others are to be looked at from the bottom."""
         return self._marks if self._clock() < self._trusted_until else {}
 
-    def begin(self, lanes: Sequence[Lane]) -> list[Mark]:
+    def begin(self, lanes: Sequence[ClaimLane]) -> list[Mark]:
         """A look begins: where, for each lane."""
         self._began = self._clock()
         self._told = None
@@ -66,7 +66,7 @@ class LowWater:
             self._marks.clear()
         return [self._marks.get(lane, BOTTOM) for lane in lanes]
 
-    def end(self, lanes: Sequence[Lane], reached: Sequence[Mark | None]) -> None:
+    def end(self, lanes: Sequence[ClaimLane], reached: Sequence[Mark | None]) -> None:
         """The look has taken all that waited before `reached`, but for what was told of meanwhile."""
         now = self._clock()
         if self._from_bottom:

@@ -8,10 +8,10 @@ from api.accounts.login_limit import LoginLimit
 from api.accounts.passwords import Passwords
 from api.accounts.tokens import Tokens
 from sql.users import UserStore
-from tidings.domain.account import Discreet, User
+from tidings.domain.account import Redacted, User
 
 
-class Login(Discreet, frozen=True, kw_only=True):
+class Login(Redacted, frozen=True, kw_only=True):
     """A login that succeeded."""
 
     user: User

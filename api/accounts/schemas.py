@@ -10,14 +10,14 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.accounts.channels import usable_channels
 from tidings.channels.recipients import channel_names
-from tidings.domain.account import ApiKey, Discreet, Role, SmtpAccount, User
+from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, User
 
 T = TypeVar("T")
 
 KeyName = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
-class NewSmtpAccount(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewSmtpAccount(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a user's mail is to be sent, with the password in clear."""
 
     host: str
@@ -29,7 +29,7 @@ class NewSmtpAccount(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=
     """False where the server has none; mail goes there only where the operator allows that."""
 
 
-class Registration(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Registration(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Somebody who wants an account."""
 
     email: str
@@ -45,14 +45,14 @@ class NewUser(Registration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Null: those of `USER_CHANNELS`, and for an admin all."""
 
 
-class LoginRequest(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LoginRequest(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An e-mail address and a password, for a bearer token."""
 
     email: str
     password: str
 
 
-class ProfileChange(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ProfileChange(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a user changes of their own account; what is not given stays."""
 
     email: str | UnsetType = UNSET
@@ -84,7 +84,7 @@ def given(value: T | UnsetType) -> T | None:
     return None if value is UNSET else value
 
 
-class LoginAnswer(Discreet, frozen=True, kw_only=True):
+class LoginAnswer(Redacted, frozen=True, kw_only=True):
     """A bearer token."""
 
     token: str
@@ -152,7 +152,7 @@ class UserList(msgspec.Struct, frozen=True, kw_only=True):
     """Names the next page; null on the last one."""
 
 
-class SecretAnswer(Discreet, frozen=True, kw_only=True):
+class SecretAnswer(Redacted, frozen=True, kw_only=True):
     """A new signing secret. It is not shown again."""
 
     secret: str
@@ -187,7 +187,7 @@ class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class NewKeyAnswer(Discreet, frozen=True, kw_only=True):
+class NewKeyAnswer(Redacted, frozen=True, kw_only=True):
     """A new key. It is not shown again."""
 
     id: UUID

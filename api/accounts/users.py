@@ -17,7 +17,7 @@ from api.accounts.passwords import Passwords
 from api.accounts.schemas import NewSmtpAccount, NewUser, ProfileChange, Registration, UserChange, given
 from api.http.problems import Fault, InvalidError
 from sql.users import UserStore
-from tidings.domain.account import Discreet, Sealed, SmtpAccount, User
+from tidings.domain.account import Redacted, Sealed, SmtpAccount, User
 from tidings.domain.errors import EmailTakenError, SettingsError
 from tidings.domain.ids import new_id
 from tidings.domain.secrets import SIGNING_SECRET_PREFIX
@@ -26,7 +26,7 @@ from tidings.security.secretbox import Purpose, SecretBox
 SIGNING_KEY_BYTES: Final = 32
 
 
-class NewSecret(Discreet, frozen=True, kw_only=True):
+class NewSecret(Redacted, frozen=True, kw_only=True):
     """A signing secret that was just made."""
 
     secret: str

@@ -12,7 +12,7 @@ from msgspec import Meta
 from api.accounts.schemas import NewSmtpAccount, Registration
 from api.http.problems import Fault, InvalidError
 from api.openapi import examples
-from tidings.domain.account import Discreet, User
+from tidings.domain.account import Redacted, User
 from tidings.domain.message import Message
 from tidings.domain.states import Status
 
@@ -60,7 +60,7 @@ class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
         return Registration(email=self.email, password=self.password, smtp=smtp)
 
 
-class MailLogin(Discreet, frozen=True, kw_only=True):
+class MailLogin(Redacted, frozen=True, kw_only=True):
     """Who wants a token."""
 
     email: Given
@@ -115,7 +115,7 @@ class Registered(Data[str], frozen=True, kw_only=True):
     status: int = HTTPStatus.CREATED
 
 
-class Login(Discreet, frozen=True, kw_only=True):
+class Login(Redacted, frozen=True, kw_only=True):
     """A bearer token, and whose it is."""
 
     id: UUID

@@ -12,7 +12,7 @@ from api.http.problems import Fault, InvalidError
 from api.messages import cursor
 from sql.messages import MessageFilter
 from tidings.domain.states import Status
-from tidings.domain.timestamps import parse_moment
+from tidings.domain.timestamps import parse_timestamp
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
@@ -80,7 +80,7 @@ def _text(text: str) -> str:
 
 def _moment(text: str) -> datetime:
     # Nothing is older than the epoch, and ids count from there.
-    return max(parse_moment(text), EPOCH)
+    return max(parse_timestamp(text), EPOCH)
 
 
 def _limit(text: str) -> int:

@@ -14,7 +14,7 @@ from api.http.problems import Fault, InvalidError
 from api.messages.listing import EPOCH
 from sql.messages import MessageFilter
 from tidings.domain.states import CancelReason, Status
-from tidings.domain.timestamps import MomentError, parse_moment
+from tidings.domain.timestamps import TimestampError, parse_timestamp
 
 MOST: Final = 10_000
 """Messages that one request changes; for more it is sent again."""
@@ -58,8 +58,8 @@ def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset
 
     def moment(name: str, value: str | float | None) -> datetime | None:
         try:
-            return None if value is None else max(parse_moment(value), EPOCH)
-        except MomentError as error:
+            return None if value is None else max(parse_timestamp(value), EPOCH)
+        except TimestampError as error:
             faults.append(Fault(field=name, detail=str(error)))
             return None
 

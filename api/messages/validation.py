@@ -13,7 +13,7 @@ from tidings.channels.recipients import RecipientError, channel_names, check_rec
 from tidings.domain.headers import HeaderError, check_headers
 from tidings.domain.ids import new_id
 from tidings.domain.message import NewMessage, Priority
-from tidings.domain.timestamps import MomentError, parse_moment
+from tidings.domain.timestamps import TimestampError, parse_timestamp
 from tidings.observability import tracing
 
 HORIZON: Final = timedelta(days=3650)
@@ -91,8 +91,8 @@ def _due_at(request: MessageRequest, now: datetime, faults: Faults) -> datetime:
     if request.due_at is None:
         return now
     try:
-        due_at = parse_moment(request.due_at)
-    except MomentError as error:
+        due_at = parse_timestamp(request.due_at)
+    except TimestampError as error:
         faults["due_at"] = str(error)
         return now
     if abs(due_at - now) > HORIZON:
@@ -104,8 +104,8 @@ def _expires_at(request: MessageRequest, earliest: datetime, faults: Faults) -> 
     if request.expires_at is None:
         return None
     try:
-        expires_at = parse_moment(request.expires_at)
-    except MomentError as error:
+        expires_at = parse_timestamp(request.expires_at)
+    except TimestampError as error:
         faults["expires_at"] = str(error)
         return None
     if expires_at <= earliest:

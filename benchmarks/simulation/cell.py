@@ -14,7 +14,7 @@ from benchmarks.simulation.table import WaitingTable
 from benchmarks.simulation.traffic import Message, moment, second
 from consumers import outcomes
 from consumers.breaker import Breaker
-from consumers.limiter import Lane, Lanes
+from consumers.limiter import Destination, DestinationLimiter
 from tidings.channels.base import Accepted, Rejected, Result, Retry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.message import Outcome
@@ -84,7 +84,7 @@ class Cell:
         """Begins to work, with new processes. What was under way when the cell was lost counts a recovery."""
         settings, weight = self._settings, self._size.weight
         self._slots = asyncio.Semaphore(self._size.consumers * settings.consumer_slots)
-        self._lanes: Lanes[Message] = Lanes(
+        self._lanes: DestinationLimiter[Message] = DestinationLimiter(
             self._begin,
             self._send_back,
             places=math.ceil(self._size.consumers * settings.in_flight / weight),
@@ -141,7 +141,7 @@ class Cell:
         await self._lanes.room.wait()
         self._slots.release()
 
-    def _begin(self, lane: Lane[Message], message: Message) -> None:
+    def _begin(self, lane: Destination[Message], message: Message) -> None:
         loop, now = asyncio.get_running_loop(), self._clock()
         expires_at = message.delivery.expires_at
         if expires_at is not None and expires_at <= moment(now):
@@ -154,14 +154,14 @@ class Cell:
             self._books.duplicates += message.accepted > 1
         loop.call_later(seconds, self._end, lane, message, result, now, self._life)
 
-    def _end_untried(self, lane: Lane[Message], message: Message, life: object) -> None:
+    def _end_untried(self, lane: Destination[Message], message: Message, life: object) -> None:
         if life is not self._life:
             return
         self._conclude(message, outcomes.expired(message.delivery))
         lane.breaker.abandon()
         self._lanes.leave(lane)
 
-    def _end(self, lane: Lane[Message], message: Message, result: Result, began: float, life: object) -> None:
+    def _end(self, lane: Destination[Message], message: Message, result: Result, began: float, life: object) -> None:
         if life is not self._life:
             return
         outcome = outcomes.conclude(
@@ -176,7 +176,7 @@ class Cell:
         self._judge(lane, result, began)
         self._lanes.leave(lane)
 
-    def _judge(self, lane: Lane[Message], result: Result, began: float) -> None:
+    def _judge(self, lane: Destination[Message], result: Result, began: float) -> None:
         """As in consumers/dispatcher.py."""
         now = self._clock()
         match result:

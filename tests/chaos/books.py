@@ -99,7 +99,7 @@ class Books:
             return set()
         redis = Redis.from_url(self._redis_uri)
         try:
-            records = await redis.mget([keys.delivery_record(UUID(message_id)) for message_id in asked])
+            records = await redis.mget([keys.dedup_record(UUID(message_id)) for message_id in asked])
         finally:
             await redis.aclose()
         return {message_id for message_id, record in zip(asked, records, strict=True) if record is not None}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from tidings.domain.errors import TidingsError
-from tidings.domain.timestamps import MomentError, parse_moment
+from tidings.domain.timestamps import TimestampError, parse_timestamp
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[smhdw])+")
@@ -44,8 +44,8 @@ def time_of(text: str, *, now: datetime) -> datetime:
             continue
         return _on_this_clock(named, text)
     try:
-        return parse_moment(text)
-    except MomentError:
+        return parse_timestamp(text)
+    except TimestampError:
         raise TimeError(f"{text!r} is no time: 2030-01-31T09:00:00Z, '2030-01-31 9:00' and 18:30 are") from None
 
 

@@ -25,7 +25,7 @@ class Role(StrEnum):
     USER = "user"
 
 
-class Discreet(msgspec.Struct, frozen=True, kw_only=True):
+class Redacted(msgspec.Struct, frozen=True, kw_only=True):
     """Shows `…` for what is secret."""
 
     def __repr__(self) -> str:
@@ -37,7 +37,7 @@ class Discreet(msgspec.Struct, frozen=True, kw_only=True):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class SmtpAccount(Discreet, frozen=True, kw_only=True):
+class SmtpAccount(Redacted, frozen=True, kw_only=True):
     """How a user's mail is sent."""
 
     host: str
@@ -49,7 +49,7 @@ class SmtpAccount(Discreet, frozen=True, kw_only=True):
     """The server offers no TLS. Mail goes there without only where `SMTP_ALLOW_PLAINTEXT` is set too."""
 
 
-class User(Discreet, frozen=True, kw_only=True):
+class User(Redacted, frozen=True, kw_only=True):
     """A user as Postgres keeps it. All times are UTC."""
 
     id: UUID
@@ -67,7 +67,7 @@ class User(Discreet, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-class Sender(Discreet, frozen=True, kw_only=True):
+class Sender(Redacted, frozen=True, kw_only=True):
     """What a consumer needs of a user to send in their name."""
 
     id: UUID
@@ -80,7 +80,7 @@ class Sender(Discreet, frozen=True, kw_only=True):
     previous_until: datetime | None = None
 
 
-class ApiKey(Discreet, frozen=True, kw_only=True):
+class ApiKey(Redacted, frozen=True, kw_only=True):
     """A key with which a program acts for its user."""
 
     id: UUID

@@ -18,12 +18,12 @@ _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _WithOffset = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class MomentError(ValueError):
+class TimestampError(ValueError):
     """A text or number that is no moment; the text says what is wanted."""
 
 
-def parse_moment(value: str | float) -> datetime:
-    """The moment in UTC. Raises MomentError."""
+def parse_timestamp(value: str | float) -> datetime:
+    """The moment in UTC. Raises TimestampError."""
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value):
             return _from_text(value)
@@ -36,15 +36,15 @@ def _from_text(text: str) -> datetime:
         return msgspec.convert(text, _WithOffset).astimezone(UTC)
     except msgspec.ValidationError as error:
         if "timezone" in str(error):
-            raise MomentError("has no offset: end it with Z or ±hh:mm") from None
-        raise MomentError("must be a time such as 2030-01-31T09:00:00Z (RFC 3339), or Unix time") from None
+            raise TimestampError("has no offset: end it with Z or ±hh:mm") from None
+        raise TimestampError("must be a time such as 2030-01-31T09:00:00Z (RFC 3339), or Unix time") from None
     except OverflowError:
-        raise MomentError("is out of range") from None
+        raise TimestampError("is out of range") from None
 
 
 def _from_number(number: float) -> datetime:
     if not 0 <= number < _LATEST:
-        raise MomentError("is out of range for Unix time")
+        raise TimestampError("is out of range for Unix time")
     return datetime.fromtimestamp(number / 1000 if number >= MILLISECONDS_FROM else number, UTC)
 
 

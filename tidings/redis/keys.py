@@ -19,12 +19,12 @@ def consumer_queue(consumer: str) -> str:
     return f"tidings:queue:{consumer}"
 
 
-def bell(consumer: str) -> str:
+def notification_channel(consumer: str) -> str:
     """The channel (PUBLISH, nothing is kept) on which a consumer hears that batches were pushed."""
-    return f"tidings:bell:{consumer}"
+    return f"tidings:notify:{consumer}"
 
 
-def delivery_record(message_id: UUID) -> str:
+def dedup_record(message_id: UUID) -> str:
     """What the far side accepted, written before Postgres knows it; lives `REDIS_TTL` seconds."""
     return f"sent:{message_id}"
 

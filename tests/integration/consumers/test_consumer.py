@@ -109,10 +109,10 @@ async def test_delivers_records_and_closes(store: Store, settings: Settings, red
             assert message.tries == 1
         assert len(gateway.received) == 150
         assert await batches_left(store) == 0
-    assert all([await redis.exists(keys.delivery_record(message_id)) for message_id in ids])
-    record = msgspec.json.decode(await redis.get(keys.delivery_record(ids[0])), type=Record)
+    assert all([await redis.exists(keys.dedup_record(message_id)) for message_id in ids])
+    record = msgspec.json.decode(await redis.get(keys.dedup_record(ids[0])), type=Record)
     assert record.message_id is not None
-    assert 0 < await redis.ttl(keys.delivery_record(ids[0])) <= settings.redis_ttl
+    assert 0 < await redis.ttl(keys.dedup_record(ids[0])) <= settings.redis_ttl
 
 
 async def test_500_twice_then_202_makes_three_attempts(store: Store, settings: Settings) -> None:
@@ -197,7 +197,7 @@ async def test_what_an_earlier_consumer_delivered_is_not_sent_again(
     delivered, unknown = await keep_sms(store, 2)
     [batch] = await store.batches.claim(DEFAULT_LANES, [Offer(new_id(), "dead")], batch_size=100)
     await store.batches.take(batch.id, consumer="dead")
-    await redis.set(keys.delivery_record(delivered), msgspec.json.encode(Record(utc_now(), "from before")))
+    await redis.set(keys.dedup_record(delivered), msgspec.json.encode(Record(utc_now(), "from before")))
     async with store.database.pool.acquire() as connection:
         await connection.execute("UPDATE batches SET lease_until = now() - interval '1 s'")
     seen = await store.batches.expired(limit=10)

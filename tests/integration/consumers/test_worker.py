@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from consumers import listener as bell
 from consumers.worker import serve
-from producer.publisher import Belt
+from producer.publisher import Publisher
 from producer.slots import Slot
 from sql.batches import Offer
 from sql.store import Store
@@ -53,7 +53,7 @@ async def deliver_one(store: Store, redis: Redis, settings: Settings) -> None:
     [message_id] = await keep(store)
     name = settings.consumer_name
     [batch] = await store.batches.claim(DEFAULT_LANES, [Offer(new_id(), name)], batch_size=100)
-    await Belt(redis, lease_seconds=10).push([(batch, Slot(name, f"{name}/0", 0))])
+    await Publisher(redis, lease_seconds=10).push([(batch, Slot(name, f"{name}/0", 0))])
 
     async def sent() -> Message | None:
         message = await store.messages.get(message_id)

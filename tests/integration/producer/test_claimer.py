@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from producer.claimer import Claimer
-from producer.publisher import Belt
+from producer.publisher import Publisher
 from producer.slots import Slot, SlotMarket
-from producer.wakeup import Ear, Wakeup
+from producer.wakeup import Listener, Wakeup
 from sql.batches import ClaimedBatch
 from sql.messages import MessageFilter
 from sql.store import Store
@@ -37,11 +37,13 @@ async def offer(redis: Redis, count: int, *, age: float = 0.0) -> None:
 
 
 @asynccontextmanager
-async def claiming(store: Store, redis: Redis, settings: Settings, belt: Belt | None = None) -> AsyncIterator[None]:
+async def claiming(
+    store: Store, redis: Redis, settings: Settings, belt: Publisher | None = None
+) -> AsyncIterator[None]:
     """A claimer at work."""
     wakeup = Wakeup(poll_interval=0.2, clock=asyncio.get_running_loop().time)
-    claimer = Claimer(store, SlotMarket(redis), belt or Belt(redis, lease_seconds=10), wakeup, settings)
-    ear = Ear(store.database, on_due=claimer.told, on_queues=claimer.forget_queues)
+    claimer = Claimer(store, SlotMarket(redis), belt or Publisher(redis, lease_seconds=10), wakeup, settings)
+    ear = Listener(store.database, on_due=claimer.told, on_queues=claimer.forget_queues)
     stop = asyncio.Event()
     listening = asyncio.create_task(ear.listen())
     running = asyncio.create_task(claimer.run(stop))
@@ -106,7 +108,7 @@ async def test_a_notify_wakes_it(store: Store, redis: Redis, settings: Settings)
             await until_queued(redis, expected)
 
 
-class BrokenBelt(Belt):
+class BrokenBelt(Publisher):
     async def push(self, batches: Sequence[tuple[ClaimedBatch, Slot]]) -> None:
         raise RedisConnectionError("gone")
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from producer.maintenance import Keeper
+from producer.maintenance import Maintenance
 from sql.store import Store
 from tests.factories import new_message
 from tidings.domain.ids import new_id
@@ -23,7 +23,7 @@ async def partitions(store: Store, parent: str) -> list[str]:
 
 async def test_partitions_are_made_ahead(store: Store) -> None:
     later = utc_now() + 30 * DAY
-    await Keeper(store, retention=90 * DAY, now=lambda: later).keep()
+    await Maintenance(store, retention=90 * DAY, now=lambda: later).keep()
     for day in range(8):
         assert f"attempts_{later + day * DAY:%Y%m%d}" in await partitions(store, "attempts")
     await store.messages.insert([new_message(id=uuid_at(later.timestamp()), created_at=later)])
@@ -38,7 +38,7 @@ async def test_outlived_partitions_are_dropped_unless_a_message_in_them_is_unfin
     await store.messages.insert([finished])
     assert await store.messages.cancel(finished.id)
     before = await partitions(store, "messages")
-    await Keeper(store, retention=90 * DAY).keep()
+    await Maintenance(store, retention=90 * DAY).keep()
     after = await partitions(store, "messages")
     assert len(set(before) - set(after)) == 1
     assert await store.messages.get(finished.id) is None

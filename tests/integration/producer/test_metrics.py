@@ -5,7 +5,7 @@ from datetime import timedelta
 from prometheus_client import CollectorRegistry
 
 from producer.metrics import ProducerMetrics
-from producer.publisher import Belt
+from producer.publisher import Publisher
 from producer.reconciler import Reconciler
 from producer.slots import Slot
 from sql.store import Store
@@ -17,7 +17,7 @@ from tidings.settings import Settings
 
 async def test_what_is_pushed_lost_and_expired(store: Store, settings: Settings) -> None:
     redis = connect_redis(settings)
-    belt, reconciler = Belt(redis, lease_seconds=10), Reconciler(store, settings)
+    belt, reconciler = Publisher(redis, lease_seconds=10), Reconciler(store, settings)
     registry: CollectorRegistry = ProducerMetrics("here", belt=belt, reconciler=reconciler).figures.registry
 
     def value(name: str, **labels: str) -> float | None:

@@ -17,7 +17,7 @@ from benchmarks.simulation.summary import Whose, summarize
 from benchmarks.simulation.traffic import HOUR, MINUTE
 from consumers import outcomes
 from consumers.breaker import Breaker
-from consumers.limiter import Lanes
+from consumers.limiter import DestinationLimiter
 from tidings.domain.retry import RetryPolicy
 from tidings.settings import Settings
 
@@ -102,9 +102,9 @@ def test_more_headroom_is_over_sooner(day: Day) -> None:
 
 
 POLICY: list[tuple[Any, str]] = [
-    (Lanes, "enter"),
-    (Lanes, "leave"),
-    (Lanes, "clear_line"),
+    (DestinationLimiter, "enter"),
+    (DestinationLimiter, "leave"),
+    (DestinationLimiter, "clear_line"),
     (Breaker, "fail"),
     (Breaker, "succeed"),
     (RetryPolicy, "delay_after"),
@@ -134,14 +134,14 @@ def counted(calls: Counter[str], real: Callable[..., Any]) -> Callable[..., Any]
 
 def test_the_places_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     most: Counter[str] = Counter()
-    leave = Lanes.leave
+    leave = DestinationLimiter.leave
 
-    def look(self: Lanes[Any], lane: Any) -> None:
+    def look(self: DestinationLimiter[Any], lane: Any) -> None:
         most["all"] = max(most["all"], self.in_flight)
         most["one destination"] = max(most["one destination"], lane.in_flight)
         leave(self, lane)
 
-    monkeypatch.setattr(Lanes, "leave", look)
+    monkeypatch.setattr(DestinationLimiter, "leave", look)
     # So much headroom that nothing but the places holds the campaigns back.
     run(msgspec.structs.replace(PLAN, headroom=50.0))
     settings = Settings()

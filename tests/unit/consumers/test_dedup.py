@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
 
-from consumers.dedup import SET_EACH, DeliveryRecords, ProviderRecord, Record
+from consumers.dedup import SET_EACH, DedupRecords, ProviderRecord, Record
 from tidings.domain.ids import new_id
 from tidings.redis import keys
 
@@ -47,7 +47,7 @@ class FakeRedis:
         return [command[0] for command in self.commands]
 
 
-async def write(records: DeliveryRecords, *groups: list[Record]) -> None:
+async def write(records: DedupRecords, *groups: list[Record]) -> None:
     """Hands the records over, group by group, and waits for each to be written."""
     running = asyncio.create_task(records.run())
     for group in groups:
@@ -59,8 +59,8 @@ async def write(records: DeliveryRecords, *groups: list[Record]) -> None:
         await running
 
 
-def delivery_records(redis: FakeRedis, *, by_provider: bool = False) -> DeliveryRecords:
-    return DeliveryRecords(cast("Redis", redis), life_seconds=LIFE, by_provider=by_provider)
+def delivery_records(redis: FakeRedis, *, by_provider: bool = False) -> DedupRecords:
+    return DedupRecords(cast("Redis", redis), life_seconds=LIFE, by_provider=by_provider)
 
 
 async def test_one_command_writes_both_records_of_a_whole_group() -> None:
@@ -71,7 +71,7 @@ async def test_one_command_writes_both_records_of_a_whole_group() -> None:
     assert len(pairs) == 400
     written = dict(zip(pairs[::2], pairs[1::2], strict=True))
     named = msgspec.json.decode(written[keys.provider_record("7")], type=ProviderRecord)
-    assert msgspec.json.decode(written[keys.delivery_record(named.id)], type=Record) == Record(SENT_AT, "7")
+    assert msgspec.json.decode(written[keys.dedup_record(named.id)], type=Record) == Record(SENT_AT, "7")
 
 
 async def test_without_an_id_of_the_provider_there_is_one_record() -> None:
@@ -99,4 +99,4 @@ async def test_a_redis_without_memory_is_asked_again_next_time() -> None:
 
 def test_the_two_kinds_of_keys_never_meet() -> None:
     message_id = new_id()
-    assert keys.provider_record(str(message_id)) != keys.delivery_record(message_id)
+    assert keys.provider_record(str(message_id)) != keys.dedup_record(message_id)

@@ -6,21 +6,21 @@ import pytest
 
 from consumers import limiter as module
 from consumers.breaker import Breaker, BreakerState
-from consumers.limiter import Lane, Lanes
+from consumers.limiter import Destination, DestinationLimiter
 from tests.eventually import eventually
 
 
 class Flight:
-    """Lanes whose deliveries end when the test says so."""
+    """DestinationLimiter whose deliveries end when the test says so."""
 
     def __init__(self, *, places: int = 10, places_per_lane: int = 4) -> None:
         self.skipped = 0.0
         """Seconds by which its clock is ahead of the event loop's."""
         self.back: list[tuple[str, float]] = []
         """What was sent back from a line that was cut, with the seconds to stay away."""
-        self.going: list[tuple[Lane[str], str]] = []
+        self.going: list[tuple[Destination[str], str]] = []
         self.begun: list[str] = []
-        self.lanes: Lanes[str] = Lanes(
+        self.lanes: DestinationLimiter[str] = DestinationLimiter(
             self._go,
             lambda delivery, stay: self.back.append((delivery, stay)),
             places=places,
@@ -33,7 +33,7 @@ class Flight:
     def now(self) -> float:
         return asyncio.get_running_loop().time() + self.skipped
 
-    def _go(self, lane: Lane[str], delivery: str) -> None:
+    def _go(self, lane: Destination[str], delivery: str) -> None:
         self.going.append((lane, delivery))
         self.begun.append(delivery)
 

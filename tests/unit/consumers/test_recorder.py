@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from consumers import outcomes, recorder
-from consumers.recorder import Recorder
+from consumers.recorder import OutcomeRecorder
 from sql.store import Store
 from tests.factories import new_delivery
 from tidings.domain.message import Outcome
@@ -48,7 +48,7 @@ def store() -> FakeStore:
 async def run(store: FakeStore, count: int, *, closing: bool = True) -> tuple[list[Outcome], list[UUID]]:
     """Records that many outcomes; answers them, and the batches that were closed."""
     closed: list[UUID] = []
-    under_test = Recorder(
+    under_test = OutcomeRecorder(
         cast("Store", store), consumer="c", backlog=100, on_closed=closed.extend, on_recorded=lambda _: None
     )
     task = asyncio.create_task(under_test.run())
@@ -79,7 +79,7 @@ async def test_outcomes_wait_while_postgres_is_away(store: FakeStore, monkeypatc
 
 
 async def test_intake_stops_while_postgres_is_away_or_too_much_waits(store: FakeStore) -> None:
-    under_test = Recorder(
+    under_test = OutcomeRecorder(
         cast("Store", store), consumer="c", backlog=5, on_closed=lambda _: None, on_recorded=lambda _: None
     )
     for _ in range(5):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from consumers.senders import CachedSenders
+from consumers.senders import SenderCache
 from tidings.domain.account import Sender
 from tidings.domain.errors import StoreUnavailableError
 
@@ -39,17 +39,17 @@ def users() -> Users:
 
 
 @pytest.fixture
-def senders(users: Users) -> CachedSenders:
-    return CachedSenders(users.read, clock=lambda: users.now, life_seconds=10)
+def senders(users: Users) -> SenderCache:
+    return SenderCache(users.read, clock=lambda: users.now, life_seconds=10)
 
 
-async def test_who_is_asked_for_together_is_read_in_one_query(users: Users, senders: CachedSenders) -> None:
+async def test_who_is_asked_for_together_is_read_in_one_query(users: Users, senders: SenderCache) -> None:
     found = await asyncio.gather(*(senders.get(user_id) for user_id in (ADA, BOB, ADA, NOBODY)))
     assert found == [users.users[ADA], users.users[BOB], users.users[ADA], None]
     assert users.queries == [{ADA, BOB, NOBODY}]
 
 
-async def test_a_batch_is_read_at_once_and_known_then(users: Users, senders: CachedSenders) -> None:
+async def test_a_batch_is_read_at_once_and_known_then(users: Users, senders: SenderCache) -> None:
     assert senders.known(ADA) is None
     await senders.read([ADA, BOB, ADA])
     assert senders.known(ADA) == users.users[ADA]
@@ -59,7 +59,7 @@ async def test_a_batch_is_read_at_once_and_known_then(users: Users, senders: Cac
     assert len(users.queries) == 1
 
 
-async def test_nobody_is_read_twice_in_ten_seconds(users: Users, senders: CachedSenders) -> None:
+async def test_nobody_is_read_twice_in_ten_seconds(users: Users, senders: SenderCache) -> None:
     for now, queries in ((0, 1), (9.9, 1), (10, 2), (19.9, 2)):
         users.now = now
         await senders.get(ADA)
@@ -67,7 +67,7 @@ async def test_nobody_is_read_twice_in_ten_seconds(users: Users, senders: Cached
         assert len(users.queries) == queries * 2
 
 
-async def test_a_change_is_in_use_after_ten_seconds(users: Users, senders: CachedSenders) -> None:
+async def test_a_change_is_in_use_after_ten_seconds(users: Users, senders: SenderCache) -> None:
     before = await senders.get(ADA)
     users.users[ADA] = Sender(id=ADA, email="new@example.com")
     assert await senders.get(ADA) == before
@@ -76,7 +76,7 @@ async def test_a_change_is_in_use_after_ten_seconds(users: Users, senders: Cache
     assert await senders.get(ADA) == users.users[ADA]
 
 
-async def test_who_comes_while_a_query_runs_waits_for_it(users: Users, senders: CachedSenders) -> None:
+async def test_who_comes_while_a_query_runs_waits_for_it(users: Users, senders: SenderCache) -> None:
     users.answering.clear()
     first = asyncio.create_task(senders.get(ADA))
     await asyncio.sleep(0)
@@ -90,7 +90,7 @@ async def test_who_comes_while_a_query_runs_waits_for_it(users: Users, senders: 
     assert users.queries == [{ADA}, {BOB}]
 
 
-async def test_one_who_gives_up_takes_nothing_from_the_others(users: Users, senders: CachedSenders) -> None:
+async def test_one_who_gives_up_takes_nothing_from_the_others(users: Users, senders: SenderCache) -> None:
     users.answering.clear()
     first = asyncio.create_task(senders.get(ADA))
     second = asyncio.create_task(senders.get(ADA))
@@ -102,7 +102,7 @@ async def test_one_who_gives_up_takes_nothing_from_the_others(users: Users, send
     assert first.cancelled()
 
 
-async def test_while_postgres_is_away_what_was_known_goes_on(users: Users, senders: CachedSenders) -> None:
+async def test_while_postgres_is_away_what_was_known_goes_on(users: Users, senders: SenderCache) -> None:
     await senders.get(ADA)
     users.now = 1000
     users.error = ConnectionRefusedError()
@@ -115,7 +115,7 @@ async def test_while_postgres_is_away_what_was_known_goes_on(users: Users, sende
     assert await senders.get(BOB) == users.users[BOB]
 
 
-async def test_what_is_old_is_forgotten(users: Users, senders: CachedSenders) -> None:
+async def test_what_is_old_is_forgotten(users: Users, senders: SenderCache) -> None:
     await senders.read([ADA, NOBODY])
     users.now = 10
     await senders.read([BOB])

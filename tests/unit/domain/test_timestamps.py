@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tidings.domain.timestamps import MILLISECONDS_FROM, MomentError, parse_moment
+from tidings.domain.timestamps import MILLISECONDS_FROM, TimestampError, parse_timestamp
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
     ],
 )
 def test_ways_to_write_a_moment(value: str | float) -> None:
-    moment = parse_moment(value)
+    moment = parse_timestamp(value)
     assert moment == NEW_YEAR
     assert moment.tzinfo is UTC
 
@@ -50,8 +50,8 @@ def test_ways_to_write_a_moment(value: str | float) -> None:
     ],
 )
 def test_what_is_no_moment_is_refused(value: str | float, reason: str) -> None:
-    with pytest.raises(MomentError, match=reason):
-        parse_moment(value)
+    with pytest.raises(TimestampError, match=reason):
+        parse_timestamp(value)
 
 
 offsets = st.builds(timezone, st.builds(timedelta, minutes=st.integers(-14 * 60, 14 * 60)))
@@ -60,15 +60,15 @@ offsets = st.builds(timezone, st.builds(timedelta, minutes=st.integers(-14 * 60,
 @given(st.datetimes(timezones=offsets))
 def test_any_offset_is_the_same_moment(moment: datetime) -> None:
     assume(timedelta(days=1) < moment - FIRST and moment - LAST < -timedelta(days=1))
-    assert parse_moment(moment.isoformat()) == moment
+    assert parse_timestamp(moment.isoformat()) == moment
 
 
 @given(st.integers(0, MILLISECONDS_FROM - 1))
 def test_seconds_and_milliseconds_agree_where_both_are_possible(seconds: int) -> None:
     try:
-        by_milliseconds = parse_moment(seconds * 1000)
-    except MomentError:
+        by_milliseconds = parse_timestamp(seconds * 1000)
+    except TimestampError:
         assert seconds * 1000 >= 10**14
         return
     if seconds * 1000 >= MILLISECONDS_FROM:
-        assert by_milliseconds == parse_moment(seconds)
+        assert by_milliseconds == parse_timestamp(seconds)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from producer.gathering import LONGEST_AT, LONGEST_SECONDS, Gathering
+from producer.gathering import LONGEST_AT, LONGEST_SECONDS, Linger
 
 
 class Clock:
@@ -13,7 +13,7 @@ class Clock:
         return self.now
 
 
-def flow(gathering: Gathering, clock: Clock, *, rate: float, seconds: float = 10.0, every: float = 0.01) -> None:
+def flow(gathering: Linger, clock: Clock, *, rate: float, seconds: float = 10.0, every: float = 0.01) -> None:
     """Messages at a steady rate, claimed at every tick."""
     for _ in range(int(seconds / every)):
         clock.now += every
@@ -22,7 +22,7 @@ def flow(gathering: Gathering, clock: Clock, *, rate: float, seconds: float = 10
 
 def test_a_lone_message_does_not_wait() -> None:
     clock = Clock()
-    gathering = Gathering(clock)
+    gathering = Linger(clock)
     assert gathering.pause() == 0
     gathering.note(1)
     assert gathering.pause() < 0.0001
@@ -33,21 +33,21 @@ def test_a_lone_message_does_not_wait() -> None:
 @pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
 def test_the_wait_grows_with_the_rate(share: float) -> None:
     clock = Clock()
-    gathering = Gathering(clock)
+    gathering = Linger(clock)
     flow(gathering, clock, rate=share * LONGEST_AT)
     assert gathering.pause() == pytest.approx(share * LONGEST_SECONDS, rel=0.05)
 
 
 def test_it_is_never_longer_than_the_longest() -> None:
     clock = Clock()
-    gathering = Gathering(clock)
+    gathering = Linger(clock)
     flow(gathering, clock, rate=20 * LONGEST_AT)
     assert gathering.pause() == pytest.approx(LONGEST_SECONDS)
 
 
 def test_what_has_passed_since_the_last_claim_counts() -> None:
     clock = Clock()
-    gathering = Gathering(clock)
+    gathering = Linger(clock)
     flow(gathering, clock, rate=LONGEST_AT)
     clock.now += LONGEST_SECONDS / 2
     assert gathering.pause() == pytest.approx(LONGEST_SECONDS / 2, rel=0.1)
@@ -57,7 +57,7 @@ def test_what_has_passed_since_the_last_claim_counts() -> None:
 
 def test_a_burst_is_forgotten() -> None:
     clock = Clock()
-    gathering = Gathering(clock)
+    gathering = Linger(clock)
     flow(gathering, clock, rate=LONGEST_AT)
     flow(gathering, clock, rate=0, seconds=10)
     assert gathering.pause() < LONGEST_SECONDS / 100
