@@ -17,9 +17,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers import outcomes
+from consumers.channels.aiohttp_transport import AiohttpTransport
 from consumers.channels.base import ChannelContext
 from consumers.channels.registry import ChannelRegistry
-from consumers.channels.transports import open_transport
 from consumers.delivery_record import DeliveryRecords
 from consumers.dispatcher import Dispatcher
 from consumers.leases import Leases, OpenBatch
@@ -55,8 +55,8 @@ class Consumer:
         self._store = store
         self.redis = redis
         # Two, since a connection that nobody checked must not serve who may only go to checked ones.
-        self._transport = open_transport(settings, egress=webhook_egress(settings))
-        self._operators_transport = open_transport(settings)
+        self._transport = AiohttpTransport(settings, egress=webhook_egress(settings))
+        self._operators_transport = AiohttpTransport(settings)
         self._senders = CachedSenders(store.users.senders, clock=time.monotonic)
         self._channels = ChannelRegistry.load(
             ChannelContext(

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from aiohttp import web
 
 from consumers.channels.base import Accepted, ChannelContext, Result, Retry
@@ -11,8 +10,6 @@ from consumers.channels.transport import Transport
 from tests.integration.consumers.channels.receivers import web_receiver
 from tests.unit.consumers.channels.doubles import delivery
 from tidings.settings import Settings
-
-pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
 
 
 class Gateway:

@@ -8,8 +8,6 @@ import pytest
 from consumers.channels.transport import Transport, TransportError
 from tests.integration.consumers.channels.receivers import Receiver, read_request
 
-pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
-
 
 async def unanswered(transport: Transport, url: str) -> bool:
     with pytest.raises(TransportError) as raised:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
@@ -12,8 +11,6 @@ from consumers.channels.webhook import WebhookChannel
 from tests.integration.consumers.channels.receivers import web_receiver
 from tests.unit.consumers.channels.doubles import MESSAGE_ID, delivery
 from tidings.settings import Settings
-
-pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
