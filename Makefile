@@ -14,12 +14,15 @@ BIN := $(VENV)/bin
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+# Who only runs it waits for a third of the packages; what one works on it with includes them.
+$(VENV)/.runs: EXTRA := embedded
+$(VENV)/.installed: EXTRA := dev
+$(VENV)/.runs $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA)]'
+	touch $(VENV)/.runs $@
 
-run: install
+run: $(VENV)/.runs
 	$(BIN)/tidings up --demo
 
 check: install

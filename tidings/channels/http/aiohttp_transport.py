@@ -97,20 +97,16 @@ class AiohttpTransport:
             socket_factory=None if egress is None else GuardedSockets(egress),
         )
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str], within: float | None = None) -> Answer:
-        """Raises TransportError where no answer came within the time limits.
-
-        `within` is what is left of the whole time where some of it was spent before, in seconds over 0.
-        """
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Raises TransportError where no answer came within the time limits."""
         try:
             target = self._target(url)
             head = _head(target, headers, len(body))
         except ValueError:
             raise TransportError(INVALID) from None
         limit = self._limits.begin()
-        sooner = None if within is None else self._loop.call_later(within, limit.end)
         try:
-            connection = await self._connect(target.request, within)
+            connection = await self._connect(target.request)
             try:
                 return await self._exchange(connection, head + body, limit)
             except _LOST as error:
@@ -120,19 +116,14 @@ class AiohttpTransport:
                 connection.close()
         finally:
             self._limits.done(limit)
-            if sooner is not None:
-                sooner.cancel()
 
     async def close(self) -> None:
         self._limits.close()
         await self._connector.close()
 
-    async def _connect(self, request: ClientRequest, within: float | None) -> Connection:
-        connecting, told = self._connecting, self._connect_timeout
-        if within is not None and within < self._connect_timeout:
-            connecting, told = ClientTimeout(connect=within), self._total_timeout
+    async def _connect(self, request: ClientRequest) -> Connection:
         try:
-            return await self._connector.connect(request, [], connecting)
+            return await self._connector.connect(request, [], self._connecting)
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, BlockedError):
                 raise ForbiddenError(str(error.os_error)) from None
@@ -141,7 +132,7 @@ class AiohttpTransport:
             raise TransportError(INVALID) from None
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error, TimeoutError) and error.errno is None:  # with an errno it is the operating system's
-                raise TransportError(f"no connection: timed out after {told:g} s") from None
+                raise TransportError(f"no connection: timed out after {self._connect_timeout:g} s") from None
             raise TransportError(f"no connection: {_reason(error)}") from None
 
     async def _exchange(self, connection: Connection, request: bytes, limit: TimeLimit) -> Answer:
