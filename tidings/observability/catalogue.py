@@ -1,0 +1,257 @@
+"""The panels of the Grafana dashboard, in the order in which they stand there."""
+
+from typing import Final
+
+from tidings.observability.grafana import (
+    LOGARITHMIC,
+    RED_AT_NONE,
+    STACKED,
+    UP_OR_AWAY,
+    Json,
+    lines,
+    logs,
+    row,
+    stat,
+)
+
+
+def _rate(selector: str, by: str = "") -> str:
+    return f"sum{f' by ({by}) ' if by else ''}(rate({selector}[$__rate_interval]))"
+
+
+def _quantiles(selector: str, by: str = "", legend: str = "") -> dict[str, str]:
+    return {
+        f"{legend}p{quantile * 100:.0f}": f"histogram_quantile({quantile}, {_rate(selector, f'le{by}')})"
+        for quantile in (0.5, 0.99)
+    }
+
+
+def _by_process(expression: str) -> dict[str, str]:
+    joined = f"{expression} * on (job, instance) group_left (process, name) tidings_process_info"
+    return {"{{process}} {{name}} {{instance}}": joined}
+
+
+_NO_PROBES: Final = 'route!~"/health.*"'
+
+DESCRIPTION: Final = (
+    "Messages: how many, how late, through whom. "
+    "The same figures as the dashboard of tidings itself, for longer than an hour."
+)
+
+VARIABLES: Final = {
+    "channel": "label_values(tidings_deliveries_total, channel)",
+    "queue": "label_values(tidings_messages_waiting, queue)",
+}
+
+PANELS: Final[list[Json]] = [
+    stat(
+        "Sent",
+        "Messages a second that the far side accepted.",
+        _rate('tidings_deliveries_total{outcome="accepted"}'),
+        unit="ops",
+    ),
+    stat(
+        "Failed",
+        "Tries a second that failed.",
+        _rate('tidings_deliveries_total{outcome!="accepted"}') + " or vector(0)",
+        unit="ops",
+    ),
+    stat("In flight", "Deliveries that have begun and not ended.", "sum(tidings_in_flight)"),
+    stat(
+        "Waiting",
+        "Messages that wait, for their due time or for room.",
+        "sum(max by (queue) (tidings_messages_waiting))",
+    ),
+    stat("Due", "Messages that could go now.", "sum(max by (queue) (tidings_messages_due))"),
+    stat(
+        "Behind",
+        "For how long the oldest message that could go has been waiting.",
+        "max(tidings_behind_seconds)",
+        unit="s",
+        colors={"green": None, "orange": 5, "red": 30},
+    ),
+    stat(
+        "Consumers",
+        "Consumers that answer.",
+        'count(up{job="consumers"} == 1) or vector(0)',
+        width=2,
+        colors=RED_AT_NONE,
+    ),
+    stat(
+        "Producer",
+        "Whether one is alive.",
+        "max(tidings_producer_up)",
+        width=2,
+        colors=RED_AT_NONE,
+        mappings=UP_OR_AWAY,
+    ),
+    stat(
+        "Stores",
+        "Whether Postgres and Redis answer everybody.",
+        "min(tidings_store_up)",
+        width=2,
+        colors=RED_AT_NONE,
+        mappings=UP_OR_AWAY,
+    ),
+    row("Messages"),
+    lines(
+        "Deliveries by outcome",
+        "Tries a second, by how they ended.",
+        {"{{outcome}}": _rate('tidings_deliveries_total{channel=~"$channel", queue=~"$queue"}', "outcome")},
+        unit="ops",
+        width=12,
+        style=STACKED,
+    ),
+    lines(
+        "Lateness",
+        "From the due time of a message to the start of its try.",
+        {**_quantiles('tidings_lateness_seconds_bucket{queue=~"$queue"}'), "behind": "max(tidings_behind_seconds)"},
+        unit="s",
+        width=12,
+        style=LOGARITHMIC,
+    ),
+    lines(
+        "Waiting by queue",
+        "For their due time or for room; counted up to 100,000 at each priority.",
+        {"{{queue}}": 'max by (queue) (tidings_messages_waiting{queue=~"$queue"})'},
+        style=STACKED,
+    ),
+    lines(
+        "Due and processing",
+        "What could go now, and what is on its way.",
+        {
+            "due {{queue}}": 'max by (queue) (tidings_messages_due{queue=~"$queue"})',
+            "processing {{queue}}": 'max by (queue) (tidings_messages_processing{queue=~"$queue"})',
+        },
+    ),
+    lines(
+        "Accepted and cancelled",
+        "Messages a second that came in, and that were given up.",
+        {
+            "accepted": _rate("tidings_messages_accepted_total"),
+            "cancelled: {{reason}}": _rate("tidings_messages_cancelled_total", "reason"),
+        },
+        unit="ops",
+    ),
+    row("Channels and queues"),
+    lines(
+        "Deliveries by channel",
+        "Tries a second.",
+        {"{{channel}}": _rate('tidings_deliveries_total{channel=~"$channel"}', "channel")},
+        unit="ops",
+        style=STACKED,
+    ),
+    lines(
+        "Deliveries by queue",
+        "Tries a second.",
+        {"{{queue}}": _rate('tidings_deliveries_total{queue=~"$queue"}', "queue")},
+        unit="ops",
+        style=STACKED,
+    ),
+    lines(
+        "Share that fails",
+        "Of the tries of a channel.",
+        {
+            "{{channel}}": _rate('tidings_deliveries_total{channel=~"$channel", outcome!="accepted"}', "channel")
+            + " / "
+            + _rate('tidings_deliveries_total{channel=~"$channel"}', "channel")
+        },
+        unit="percentunit",
+    ),
+    lines(
+        "Seconds of a delivery",
+        "From the start of a try to its outcome.",
+        _quantiles('tidings_delivery_seconds_bucket{channel=~"$channel"}', ", channel", "{{channel}} "),
+        unit="s",
+        width=12,
+        style=LOGARITHMIC,
+    ),
+    lines(
+        "Breakers",
+        "Destinations to which nothing goes for a while, since they went on failing.",
+        {"{{channel}} {{state}}": 'sum by (channel, state) (tidings_breakers{channel=~"$channel"})'},
+        width=6,
+    ),
+    lines(
+        "Taken in and not tried",
+        "Messages a second that were given back, or had been delivered by a consumer that was lost.",
+        {"{{why}}": _rate("tidings_messages_untried_total", "why")},
+        unit="ops",
+        width=6,
+    ),
+    row("Consumers and producers"),
+    lines(
+        "Places",
+        "Deliveries in flight of those that may be, and messages in line for a place.",
+        {
+            "in flight": "sum(tidings_in_flight)",
+            "in line": "sum(tidings_in_line)",
+            "places": "sum(tidings_places)",
+            "outcomes not on disk": "sum(tidings_outcomes_waiting)",
+        },
+    ),
+    lines(
+        "Batches",
+        "A second; and those that are open.",
+        {
+            "pushed": _rate("tidings_batches_pushed_total"),
+            "taken": _rate("tidings_batches_taken_total"),
+            "open": "sum(tidings_batches_open)",
+        },
+    ),
+    lines(
+        "Lost and brought back",
+        "In the last five minutes: leases that ran out, batches taken back, and what became of their messages.",
+        {
+            "leases lost": "sum(increase(tidings_leases_lost_total[5m]))",
+            "batches taken back": "sum(increase(tidings_batches_reclaimed_total[5m]))",
+            "messages {{how}}": "sum by (how) (increase(tidings_messages_reconciled_total[5m]))",
+        },
+    ),
+    lines(
+        "Messages for each batch",
+        "How full the batches are: 100 at the most, unless set otherwise.",
+        {"messages": f"{_rate('tidings_messages_pushed_total')} / {_rate('tidings_batches_pushed_total')}"},
+    ),
+    lines(
+        "Stores",
+        "The share of processes that get an answer.",
+        {"{{store}}": "avg by (store) (tidings_store_up)"},
+        unit="percentunit",
+    ),
+    lines(
+        "Processes",
+        "Those that answer, and the consumers that accept batches.",
+        {"{{job}}": "sum by (job) (up)", "accepting": "sum(tidings_accepting)"},
+    ),
+    row("API"),
+    lines(
+        "Requests",
+        "A second, by status.",
+        {"{{status}}": _rate(f"tidings_api_requests_total{{{_NO_PROBES}}}", "status")},
+        unit="reqps",
+        style=STACKED,
+    ),
+    lines(
+        "Requests by route",
+        "A second.",
+        {"{{method}} {{route}}": f"topk(8, {_rate(f'tidings_api_requests_total{{{_NO_PROBES}}}', 'method, route')})"},
+        unit="reqps",
+    ),
+    lines(
+        "Seconds of a request",
+        "From its head to its answer.",
+        _quantiles(f"tidings_api_request_seconds_bucket{{{_NO_PROBES}}}"),
+        unit="s",
+        style=LOGARITHMIC,
+    ),
+    row("Processes and logs"),
+    lines("CPU", "Cores in use, by process.", _by_process("rate(process_cpu_seconds_total[$__rate_interval])")),
+    lines("Memory", "Resident, by process.", _by_process("process_resident_memory_bytes"), unit="bytes"),
+    lines("Open files", "Sockets too, by process.", _by_process("process_open_fds")),
+    logs(
+        "Warnings and errors",
+        "Of all processes. An id of a message, a batch or a trace in a line is a field to filter by.",
+        '{service=~"api|producer|consumers", level=~"warning|error|critical"} | json',
+    ),
+]
