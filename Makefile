@@ -1,7 +1,7 @@
 # make run    a whole tidings on this machine, with a fake SMS gateway and fifteen messages
 # make test   the checks and all the tests: what has to pass before a change lands
 # make check  lint, format, types, imports
-# make generate  docs/settings.md and the Grafana dashboard, from what the code declares
+# make generate  docs/settings.md, the tables of docs/metrics.md and the Grafana dashboard, from what the code declares
 # make bench  the benchmarks (minutes)
 # make chaos  kills and pauses everything under load, and writes what came of it to build/chaos (hours; see ROUNDS, SEED)
 # make soak   ten minutes of steady flow, in which nothing may grow (see MINUTES)

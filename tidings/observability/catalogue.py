@@ -1,4 +1,7 @@
-"""The panels of the Grafana dashboard, in the order in which they stand there."""
+"""Every metric, and the dashboard's panels: a new one is declared here, with its panel, and counted by its process.
+
+`make generate` makes docs/metrics.md and the Grafana dashboard from it, both in the order of this file.
+"""
 
 from typing import Final
 
@@ -13,6 +16,158 @@ from tidings.observability.grafana import (
     row,
     stat,
 )
+from tidings.observability.instruments import Metric
+
+LATENESS_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+DELIVERY_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
+"""Seconds. The promise of 50 ms and the usual time-out of 15 s are bounds, so that shares on either side are exact."""
+REQUEST_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+PROCESS_INFO: Final = Metric(
+    "tidings_process_info",
+    "gauge",
+    ("every",),
+    ("process", "name", "version"),
+    "What this process is. Always 1, to be joined with the others.",
+)
+STORE_UP: Final = Metric(
+    "tidings_store_up",
+    "gauge",
+    ("every",),
+    ("store",),
+    "Whether the store responds to this process within 2 s.",
+)
+
+API_REQUESTS: Final = Metric(
+    "tidings_api_requests_total", "counter", ("api",), ("method", "route", "status"), "Requests answered."
+)
+API_REQUEST_SECONDS: Final = Metric(
+    "tidings_api_request_seconds",
+    "histogram",
+    ("api",),
+    ("method", "route"),
+    "From the head of a request to its answer; without streams.",
+    REQUEST_BOUNDS,
+)
+MESSAGES_ACCEPTED: Final = Metric(
+    "tidings_messages_accepted_total", "counter", ("api",), (), "Messages that this process stored for delivery."
+)
+MESSAGES_WAITING: Final = Metric(
+    "tidings_messages_waiting", "gauge", ("api",), ("queue",), "Messages that wait, for their due time or for room."
+)
+MESSAGES_DUE: Final = Metric(
+    "tidings_messages_due",
+    "gauge",
+    ("api",),
+    ("queue",),
+    "Waiting messages that are due: what to scale consumers by.",
+)
+MESSAGES_PROCESSING: Final = Metric(
+    "tidings_messages_processing", "gauge", ("api",), ("queue",), "Messages that are claimed, in batches."
+)
+BEHIND_SECONDS: Final = Metric(
+    "tidings_behind_seconds",
+    "gauge",
+    ("api",),
+    (),
+    "How long the oldest claimable message has waited; 0 if there is none. Knows about pace and stopped queues.",
+)
+QUEUE_ACTIVE: Final = Metric("tidings_queue_active", "gauge", ("api",), ("queue",), "Whether the queue is on.")
+QUEUE_INTERVAL_SECONDS: Final = Metric(
+    "tidings_queue_interval_seconds", "gauge", ("api",), ("queue",), "The pace of the queue; 0: as soon as due."
+)
+PRODUCER_UP: Final = Metric("tidings_producer_up", "gauge", ("api",), (), "Whether a producer is alive.")
+CONSUMERS_UP: Final = Metric("tidings_consumers_up", "gauge", ("api",), (), "Whether a consumer is alive.")
+
+BATCHES_PUSHED: Final = Metric(
+    "tidings_batches_pushed_total", "counter", ("producer",), (), "Batches pushed to consumers."
+)
+MESSAGES_PUSHED: Final = Metric(
+    "tidings_messages_pushed_total", "counter", ("producer",), (), "Messages in these batches."
+)
+BATCHES_RECLAIMED: Final = Metric(
+    "tidings_batches_reclaimed_total", "counter", ("producer",), (), "Batches reclaimed from lost consumers."
+)
+MESSAGES_RECONCILED: Final = Metric(
+    "tidings_messages_reconciled_total",
+    "counter",
+    ("producer",),
+    ("how",),
+    "Messages that the reconciler put back to wait: "
+    "`released` (never started), `recovered` (outcome unknown), `healed` (without a batch).",
+)
+MESSAGES_CANCELLED: Final = Metric(
+    "tidings_messages_cancelled_total",
+    "counter",
+    ("producer", "consumers"),
+    ("reason",),
+    "Messages that will not be sent. Producers count `expired` while waiting and `poison`; "
+    "consumers `exhausted`, `expired` and `rejected`.",
+)
+RECONCILER_LEADS: Final = Metric(
+    "tidings_reconciler_leads", "gauge", ("producer",), (), "Whether it is this producer that reconciles."
+)
+
+DELIVERIES: Final = Metric(
+    "tidings_deliveries_total",
+    "counter",
+    ("consumers",),
+    ("channel", "queue", "outcome"),
+    "Attempts by outcome: `accepted`, `retry`, `rejected`.",
+)
+DELIVERY_SECONDS: Final = Metric(
+    "tidings_delivery_seconds",
+    "histogram",
+    ("consumers",),
+    ("channel",),
+    "From the start of an attempt to its outcome.",
+    DELIVERY_BOUNDS,
+)
+LATENESS_SECONDS: Final = Metric(
+    "tidings_lateness_seconds",
+    "histogram",
+    ("consumers",),
+    ("queue",),
+    "From the due time of a message to the start of its attempt.",
+    LATENESS_BOUNDS,
+)
+MESSAGES_UNTRIED: Final = Metric(
+    "tidings_messages_untried_total",
+    "counter",
+    ("consumers",),
+    ("why",),
+    "Messages taken in without an attempt: `returned` to wait (no room, an open breaker, a stop), "
+    "`delivered_before` by a consumer that was lost.",
+)
+BATCHES_TAKEN: Final = Metric("tidings_batches_taken_total", "counter", ("consumers",), (), "Batches started.")
+LEASES_LOST: Final = Metric(
+    "tidings_leases_lost_total",
+    "counter",
+    ("consumers",),
+    (),
+    "Batches whose lease ran out while this consumer held them.",
+)
+BATCHES_OPEN: Final = Metric(
+    "tidings_batches_open", "gauge", ("consumers",), (), "Batches whose leases this consumer renews."
+)
+IN_FLIGHT: Final = Metric("tidings_in_flight", "gauge", ("consumers",), (), "Deliveries in flight.")
+IN_LINE: Final = Metric(
+    "tidings_in_line", "gauge", ("consumers",), (), "Messages in this consumer that wait for a delivery to end."
+)
+PLACES: Final = Metric("tidings_places", "gauge", ("consumers",), (), "How many deliveries may be in flight at once.")
+OUTCOMES_WAITING: Final = Metric(
+    "tidings_outcomes_waiting", "gauge", ("consumers",), (), "Outcomes that are not recorded yet."
+)
+ACCEPTING: Final = Metric("tidings_accepting", "gauge", ("consumers",), (), "Whether this consumer accepts batches.")
+BREAKERS: Final = Metric(
+    "tidings_breakers",
+    "gauge",
+    ("consumers",),
+    ("channel", "state"),
+    "Destinations whose breaker is `open` or `half-open`.",
+)
+
+METRICS: Final = [value for value in list(globals().values()) if isinstance(value, Metric)]
 
 
 def _rate(selector: str, by: str = "") -> str:

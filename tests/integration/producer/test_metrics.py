@@ -18,7 +18,7 @@ from tidings.settings import Settings
 async def test_what_is_pushed_lost_and_expired(store: Store, settings: Settings) -> None:
     redis = connect_redis(settings)
     belt, reconciler = Publisher(redis, lease_seconds=10), Reconciler(store, settings)
-    registry: CollectorRegistry = ProducerMetrics("here", belt=belt, reconciler=reconciler).figures.registry
+    registry: CollectorRegistry = ProducerMetrics("here", belt=belt, reconciler=reconciler).registry
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
