@@ -190,7 +190,7 @@ _NO_PROBES: Final = 'route!~"/health.*"'
 
 DESCRIPTION: Final = (
     "Messages: how many, how late, through whom. "
-    "The same figures as the dashboard of tidings itself, for longer than an hour."
+    "The same as on the dashboard of tidings itself, for longer than an hour."
 )
 
 VARIABLES: Final = {
@@ -201,13 +201,13 @@ VARIABLES: Final = {
 PANELS: Final[list[Json]] = [
     stat(
         "Sent",
-        "Messages a second that the far side accepted.",
+        "Messages a second that the receiver or provider accepted.",
         _rate('tidings_deliveries_total{outcome="accepted"}'),
         unit="ops",
     ),
     stat(
         "Failed",
-        "Tries a second that failed.",
+        "Attempts a second that failed.",
         _rate('tidings_deliveries_total{outcome!="accepted"}') + " or vector(0)",
         unit="ops",
     ),
@@ -217,17 +217,17 @@ PANELS: Final[list[Json]] = [
         "Messages that wait, for their due time or for room.",
         "sum(max by (queue) (tidings_messages_waiting))",
     ),
-    stat("Due", "Messages that could go now.", "sum(max by (queue) (tidings_messages_due))"),
+    stat("Due", "Messages that could be claimed now.", "sum(max by (queue) (tidings_messages_due))"),
     stat(
         "Behind",
-        "For how long the oldest message that could go has been waiting.",
+        "How long the oldest message that could be claimed has waited.",
         "max(tidings_behind_seconds)",
         unit="s",
         colors={"green": None, "orange": 5, "red": 30},
     ),
     stat(
         "Consumers",
-        "Consumers that answer.",
+        "Consumers that respond.",
         'count(up{job="consumers"} == 1) or vector(0)',
         width=2,
         colors=RED_AT_NONE,
@@ -242,7 +242,7 @@ PANELS: Final[list[Json]] = [
     ),
     stat(
         "Stores",
-        "Whether Postgres and Redis answer everybody.",
+        "Whether Postgres and Redis respond to all processes.",
         "min(tidings_store_up)",
         width=2,
         colors=RED_AT_NONE,
@@ -251,7 +251,7 @@ PANELS: Final[list[Json]] = [
     row("Messages"),
     lines(
         "Deliveries by outcome",
-        "Tries a second, by how they ended.",
+        "Attempts a second, by outcome.",
         {"{{outcome}}": _rate('tidings_deliveries_total{channel=~"$channel", queue=~"$queue"}', "outcome")},
         unit="ops",
         width=12,
@@ -259,7 +259,7 @@ PANELS: Final[list[Json]] = [
     ),
     lines(
         "Lateness",
-        "From the due time of a message to the start of its try.",
+        "From the due time of a message to the start of its attempt.",
         {**_quantiles('tidings_lateness_seconds_bucket{queue=~"$queue"}'), "behind": "max(tidings_behind_seconds)"},
         unit="s",
         width=12,
@@ -273,7 +273,7 @@ PANELS: Final[list[Json]] = [
     ),
     lines(
         "Due and processing",
-        "What could go now, and what is on its way.",
+        "Messages that could be claimed now, and messages that are claimed.",
         {
             "due {{queue}}": 'max by (queue) (tidings_messages_due{queue=~"$queue"})',
             "processing {{queue}}": 'max by (queue) (tidings_messages_processing{queue=~"$queue"})',
@@ -281,7 +281,7 @@ PANELS: Final[list[Json]] = [
     ),
     lines(
         "Accepted and cancelled",
-        "Messages a second that came in, and that were given up.",
+        "Messages a second that were stored, and that will not be delivered.",
         {
             "accepted": _rate("tidings_messages_accepted_total"),
             "cancelled: {{reason}}": _rate("tidings_messages_cancelled_total", "reason"),
@@ -291,21 +291,21 @@ PANELS: Final[list[Json]] = [
     row("Channels and queues"),
     lines(
         "Deliveries by channel",
-        "Tries a second.",
+        "Attempts a second.",
         {"{{channel}}": _rate('tidings_deliveries_total{channel=~"$channel"}', "channel")},
         unit="ops",
         style=STACKED,
     ),
     lines(
         "Deliveries by queue",
-        "Tries a second.",
+        "Attempts a second.",
         {"{{queue}}": _rate('tidings_deliveries_total{queue=~"$queue"}', "queue")},
         unit="ops",
         style=STACKED,
     ),
     lines(
         "Share that fails",
-        "Of the tries of a channel.",
+        "Of the attempts of a channel.",
         {
             "{{channel}}": _rate('tidings_deliveries_total{channel=~"$channel", outcome!="accepted"}', "channel")
             + " / "
@@ -315,7 +315,7 @@ PANELS: Final[list[Json]] = [
     ),
     lines(
         "Seconds of a delivery",
-        "From the start of a try to its outcome.",
+        "From the start of an attempt to its outcome.",
         _quantiles('tidings_delivery_seconds_bucket{channel=~"$channel"}', ", channel", "{{channel}} "),
         unit="s",
         width=12,
@@ -323,31 +323,31 @@ PANELS: Final[list[Json]] = [
     ),
     lines(
         "Breakers",
-        "Destinations to which nothing goes for a while, since they went on failing.",
+        "Destinations that get nothing for a while, since they kept failing.",
         {"{{channel}} {{state}}": 'sum by (channel, state) (tidings_breakers{channel=~"$channel"})'},
         width=6,
     ),
     lines(
-        "Taken in and not tried",
-        "Messages a second that were given back, or had been delivered by a consumer that was lost.",
+        "Taken in without an attempt",
+        "Messages a second that were returned to wait, or that a lost consumer had delivered.",
         {"{{why}}": _rate("tidings_messages_untried_total", "why")},
         unit="ops",
         width=6,
     ),
     row("Consumers and producers"),
     lines(
-        "Places",
-        "Deliveries in flight of those that may be, and messages in line for a place.",
+        "Concurrency",
+        "Deliveries in flight, how many there may be, and messages that wait for one to end.",
         {
             "in flight": "sum(tidings_in_flight)",
-            "in line": "sum(tidings_in_line)",
-            "places": "sum(tidings_places)",
-            "outcomes not on disk": "sum(tidings_outcomes_waiting)",
+            "waiting": "sum(tidings_in_line)",
+            "limit": "sum(tidings_places)",
+            "outcomes not recorded": "sum(tidings_outcomes_waiting)",
         },
     ),
     lines(
         "Batches",
-        "A second; and those that are open.",
+        "Per second; and those that are open.",
         {
             "pushed": _rate("tidings_batches_pushed_total"),
             "taken": _rate("tidings_batches_taken_total"),
@@ -355,41 +355,41 @@ PANELS: Final[list[Json]] = [
         },
     ),
     lines(
-        "Lost and brought back",
-        "In the last five minutes: leases that ran out, batches taken back, and what became of their messages.",
+        "Lost and reclaimed",
+        "In the last five minutes: leases that ran out, batches reclaimed, and what became of their messages.",
         {
             "leases lost": "sum(increase(tidings_leases_lost_total[5m]))",
-            "batches taken back": "sum(increase(tidings_batches_reclaimed_total[5m]))",
+            "batches reclaimed": "sum(increase(tidings_batches_reclaimed_total[5m]))",
             "messages {{how}}": "sum by (how) (increase(tidings_messages_reconciled_total[5m]))",
         },
     ),
     lines(
-        "Messages for each batch",
-        "How full the batches are: 100 at the most, unless set otherwise.",
+        "Messages per batch",
+        "How full the batches are: 100 at most, unless set otherwise.",
         {"messages": f"{_rate('tidings_messages_pushed_total')} / {_rate('tidings_batches_pushed_total')}"},
     ),
     lines(
         "Stores",
-        "The share of processes that get an answer.",
+        "The share of processes to which the store responds.",
         {"{{store}}": "avg by (store) (tidings_store_up)"},
         unit="percentunit",
     ),
     lines(
         "Processes",
-        "Those that answer, and the consumers that accept batches.",
+        "Those that respond, and the consumers that accept batches.",
         {"{{job}}": "sum by (job) (up)", "accepting": "sum(tidings_accepting)"},
     ),
     row("API"),
     lines(
         "Requests",
-        "A second, by status.",
+        "Per second, by status.",
         {"{{status}}": _rate(f"tidings_api_requests_total{{{_NO_PROBES}}}", "status")},
         unit="reqps",
         style=STACKED,
     ),
     lines(
         "Requests by route",
-        "A second.",
+        "Per second.",
         {"{{method}} {{route}}": f"topk(8, {_rate(f'tidings_api_requests_total{{{_NO_PROBES}}}', 'method, route')})"},
         unit="reqps",
     ),
@@ -406,7 +406,7 @@ PANELS: Final[list[Json]] = [
     lines("Open files", "Sockets too, by process.", _by_process("process_open_fds")),
     logs(
         "Warnings and errors",
-        "Of all processes. An id of a message, a batch or a trace in a line is a field to filter by.",
+        "Of all processes. The ids of messages, batches and traces are fields to filter by.",
         '{service=~"api|producer|consumers", level=~"warning|error|critical"} | json',
     ),
 ]
