@@ -5,14 +5,16 @@
 
 from typing import Final
 
+from tidings.observability import grafana
 from tidings.observability.grafana import (
     LOGARITHMIC,
     RED_AT_NONE,
     STACKED,
     UP_OR_AWAY,
-    Json,
+    by_process,
     lines,
-    logs,
+    quantiles,
+    rate,
     row,
     stat,
 )
@@ -27,163 +29,130 @@ PROCESS_INFO: Final = Metric(
     "tidings_process_info",
     "gauge",
     ("every",),
-    ("process", "name", "version"),
     "What this process is. Always 1, to be joined with the others.",
+    ("process", "name", "version"),
 )
 STORE_UP: Final = Metric(
-    "tidings_store_up",
-    "gauge",
-    ("every",),
-    ("store",),
-    "Whether the store responds to this process within 2 s.",
+    "tidings_store_up", "gauge", ("every",), "Whether the store responds to this process within 2 s.", ("store",)
 )
 
 API_REQUESTS: Final = Metric(
-    "tidings_api_requests_total", "counter", ("api",), ("method", "route", "status"), "Requests answered."
+    "tidings_api_requests_total", "counter", ("api",), "Requests answered.", ("method", "route", "status")
 )
 API_REQUEST_SECONDS: Final = Metric(
     "tidings_api_request_seconds",
     "histogram",
     ("api",),
-    ("method", "route"),
     "From the head of a request to its answer; without streams.",
+    ("method", "route"),
     REQUEST_BOUNDS,
 )
 MESSAGES_ACCEPTED: Final = Metric(
-    "tidings_messages_accepted_total", "counter", ("api",), (), "Messages that this process stored for delivery."
+    "tidings_messages_accepted_total", "counter", ("api",), "Messages that this process stored for delivery."
 )
 MESSAGES_WAITING: Final = Metric(
-    "tidings_messages_waiting", "gauge", ("api",), ("queue",), "Messages that wait, for their due time or for room."
+    "tidings_messages_waiting", "gauge", ("api",), "Messages that wait, for their due time or for room.", ("queue",)
 )
 MESSAGES_DUE: Final = Metric(
-    "tidings_messages_due",
-    "gauge",
-    ("api",),
-    ("queue",),
-    "Waiting messages that are due: what to scale consumers by.",
+    "tidings_messages_due", "gauge", ("api",), "Waiting messages that are due: what to scale consumers by.", ("queue",)
 )
 MESSAGES_PROCESSING: Final = Metric(
-    "tidings_messages_processing", "gauge", ("api",), ("queue",), "Messages that are claimed, in batches."
+    "tidings_messages_processing", "gauge", ("api",), "Messages that are claimed, in batches.", ("queue",)
 )
 BEHIND_SECONDS: Final = Metric(
     "tidings_behind_seconds",
     "gauge",
     ("api",),
-    (),
     "How long the oldest claimable message has waited; 0 if there is none. Knows about pace and stopped queues.",
 )
-QUEUE_ACTIVE: Final = Metric("tidings_queue_active", "gauge", ("api",), ("queue",), "Whether the queue is on.")
+QUEUE_ACTIVE: Final = Metric("tidings_queue_active", "gauge", ("api",), "Whether the queue is on.", ("queue",))
 QUEUE_INTERVAL_SECONDS: Final = Metric(
-    "tidings_queue_interval_seconds", "gauge", ("api",), ("queue",), "The pace of the queue; 0: as soon as due."
+    "tidings_queue_interval_seconds", "gauge", ("api",), "The pace of the queue; 0: as soon as due.", ("queue",)
 )
-PRODUCER_UP: Final = Metric("tidings_producer_up", "gauge", ("api",), (), "Whether a producer is alive.")
-CONSUMERS_UP: Final = Metric("tidings_consumers_up", "gauge", ("api",), (), "Whether a consumer is alive.")
+PRODUCER_UP: Final = Metric("tidings_producer_up", "gauge", ("api",), "Whether a producer is alive.")
+CONSUMERS_UP: Final = Metric("tidings_consumers_up", "gauge", ("api",), "Whether a consumer is alive.")
 
-BATCHES_PUSHED: Final = Metric(
-    "tidings_batches_pushed_total", "counter", ("producer",), (), "Batches pushed to consumers."
-)
-MESSAGES_PUSHED: Final = Metric(
-    "tidings_messages_pushed_total", "counter", ("producer",), (), "Messages in these batches."
-)
+BATCHES_PUSHED: Final = Metric("tidings_batches_pushed_total", "counter", ("producer",), "Batches pushed to consumers.")
+MESSAGES_PUSHED: Final = Metric("tidings_messages_pushed_total", "counter", ("producer",), "Messages in these batches.")
 BATCHES_RECLAIMED: Final = Metric(
-    "tidings_batches_reclaimed_total", "counter", ("producer",), (), "Batches reclaimed from lost consumers."
+    "tidings_batches_reclaimed_total", "counter", ("producer",), "Batches reclaimed from lost consumers."
 )
 MESSAGES_RECONCILED: Final = Metric(
     "tidings_messages_reconciled_total",
     "counter",
     ("producer",),
-    ("how",),
     "Messages that the reconciler put back to wait: "
     "`released` (never started), `recovered` (outcome unknown), `healed` (without a batch).",
+    ("how",),
 )
 MESSAGES_CANCELLED: Final = Metric(
     "tidings_messages_cancelled_total",
     "counter",
     ("producer", "consumers"),
-    ("reason",),
     "Messages that will not be sent. Producers count `expired` while waiting and `poison`; "
     "consumers `exhausted`, `expired` and `rejected`.",
+    ("reason",),
 )
 RECONCILER_LEADS: Final = Metric(
-    "tidings_reconciler_leads", "gauge", ("producer",), (), "Whether it is this producer that reconciles."
+    "tidings_reconciler_leads", "gauge", ("producer",), "Whether it is this producer that reconciles."
 )
 
 DELIVERIES: Final = Metric(
     "tidings_deliveries_total",
     "counter",
     ("consumers",),
-    ("channel", "queue", "outcome"),
     "Attempts by outcome: `accepted`, `retry`, `rejected`.",
+    ("channel", "queue", "outcome"),
 )
 DELIVERY_SECONDS: Final = Metric(
     "tidings_delivery_seconds",
     "histogram",
     ("consumers",),
-    ("channel",),
     "From the start of an attempt to its outcome.",
+    ("channel",),
     DELIVERY_BOUNDS,
 )
 LATENESS_SECONDS: Final = Metric(
     "tidings_lateness_seconds",
     "histogram",
     ("consumers",),
-    ("queue",),
     "From the due time of a message to the start of its attempt.",
+    ("queue",),
     LATENESS_BOUNDS,
 )
 MESSAGES_UNTRIED: Final = Metric(
     "tidings_messages_untried_total",
     "counter",
     ("consumers",),
-    ("why",),
     "Messages taken in without an attempt: `returned` to wait (no room, an open breaker, a stop), "
     "`delivered_before` by a consumer that was lost.",
+    ("why",),
 )
-BATCHES_TAKEN: Final = Metric("tidings_batches_taken_total", "counter", ("consumers",), (), "Batches started.")
+BATCHES_TAKEN: Final = Metric("tidings_batches_taken_total", "counter", ("consumers",), "Batches started.")
 LEASES_LOST: Final = Metric(
-    "tidings_leases_lost_total",
-    "counter",
-    ("consumers",),
-    (),
-    "Batches whose lease ran out while this consumer held them.",
+    "tidings_leases_lost_total", "counter", ("consumers",), "Batches whose lease ran out while this consumer held them."
 )
 BATCHES_OPEN: Final = Metric(
-    "tidings_batches_open", "gauge", ("consumers",), (), "Batches whose leases this consumer renews."
+    "tidings_batches_open", "gauge", ("consumers",), "Batches whose leases this consumer renews."
 )
-IN_FLIGHT: Final = Metric("tidings_in_flight", "gauge", ("consumers",), (), "Deliveries in flight.")
+IN_FLIGHT: Final = Metric("tidings_in_flight", "gauge", ("consumers",), "Deliveries in flight.")
 IN_LINE: Final = Metric(
-    "tidings_in_line", "gauge", ("consumers",), (), "Messages in this consumer that wait for a delivery to end."
+    "tidings_in_line", "gauge", ("consumers",), "Messages in this consumer that wait for a delivery to end."
 )
-PLACES: Final = Metric("tidings_places", "gauge", ("consumers",), (), "How many deliveries may be in flight at once.")
+PLACES: Final = Metric("tidings_places", "gauge", ("consumers",), "How many deliveries may be in flight at once.")
 OUTCOMES_WAITING: Final = Metric(
-    "tidings_outcomes_waiting", "gauge", ("consumers",), (), "Outcomes that are not recorded yet."
+    "tidings_outcomes_waiting", "gauge", ("consumers",), "Outcomes that are not recorded yet."
 )
-ACCEPTING: Final = Metric("tidings_accepting", "gauge", ("consumers",), (), "Whether this consumer accepts batches.")
+ACCEPTING: Final = Metric("tidings_accepting", "gauge", ("consumers",), "Whether this consumer accepts batches.")
 BREAKERS: Final = Metric(
     "tidings_breakers",
     "gauge",
     ("consumers",),
-    ("channel", "state"),
     "Destinations whose breaker is `open` or `half-open`.",
+    ("channel", "state"),
 )
 
 METRICS: Final = [value for value in list(globals().values()) if isinstance(value, Metric)]
-
-
-def _rate(selector: str, by: str = "") -> str:
-    return f"sum{f' by ({by}) ' if by else ''}(rate({selector}[$__rate_interval]))"
-
-
-def _quantiles(selector: str, by: str = "", legend: str = "") -> dict[str, str]:
-    return {
-        f"{legend}p{quantile * 100:.0f}": f"histogram_quantile({quantile}, {_rate(selector, f'le{by}')})"
-        for quantile in (0.5, 0.99)
-    }
-
-
-def _by_process(expression: str) -> dict[str, str]:
-    joined = f"{expression} * on (job, instance) group_left (process, name) tidings_process_info"
-    return {"{{process}} {{name}} {{instance}}": joined}
 
 
 _NO_PROBES: Final = 'route!~"/health.*"'
@@ -198,17 +167,17 @@ VARIABLES: Final = {
     "queue": "label_values(tidings_messages_waiting, queue)",
 }
 
-PANELS: Final[list[Json]] = [
+PANELS: Final[list[grafana.Json]] = [
     stat(
         "Sent",
         "Messages a second that the receiver or provider accepted.",
-        _rate('tidings_deliveries_total{outcome="accepted"}'),
+        rate('tidings_deliveries_total{outcome="accepted"}'),
         unit="ops",
     ),
     stat(
         "Failed",
         "Attempts a second that failed.",
-        _rate('tidings_deliveries_total{outcome!="accepted"}') + " or vector(0)",
+        rate('tidings_deliveries_total{outcome!="accepted"}') + " or vector(0)",
         unit="ops",
     ),
     stat("In flight", "Deliveries that have begun and not ended.", "sum(tidings_in_flight)"),
@@ -252,7 +221,7 @@ PANELS: Final[list[Json]] = [
     lines(
         "Deliveries by outcome",
         "Attempts a second, by outcome.",
-        {"{{outcome}}": _rate('tidings_deliveries_total{channel=~"$channel", queue=~"$queue"}', "outcome")},
+        {"{{outcome}}": rate('tidings_deliveries_total{channel=~"$channel", queue=~"$queue"}', "outcome")},
         unit="ops",
         width=12,
         style=STACKED,
@@ -260,7 +229,7 @@ PANELS: Final[list[Json]] = [
     lines(
         "Lateness",
         "From the due time of a message to the start of its attempt.",
-        {**_quantiles('tidings_lateness_seconds_bucket{queue=~"$queue"}'), "behind": "max(tidings_behind_seconds)"},
+        {**quantiles('tidings_lateness_seconds_bucket{queue=~"$queue"}'), "behind": "max(tidings_behind_seconds)"},
         unit="s",
         width=12,
         style=LOGARITHMIC,
@@ -283,8 +252,8 @@ PANELS: Final[list[Json]] = [
         "Accepted and cancelled",
         "Messages a second that were stored, and that will not be delivered.",
         {
-            "accepted": _rate("tidings_messages_accepted_total"),
-            "cancelled: {{reason}}": _rate("tidings_messages_cancelled_total", "reason"),
+            "accepted": rate("tidings_messages_accepted_total"),
+            "cancelled: {{reason}}": rate("tidings_messages_cancelled_total", "reason"),
         },
         unit="ops",
     ),
@@ -292,14 +261,14 @@ PANELS: Final[list[Json]] = [
     lines(
         "Deliveries by channel",
         "Attempts a second.",
-        {"{{channel}}": _rate('tidings_deliveries_total{channel=~"$channel"}', "channel")},
+        {"{{channel}}": rate('tidings_deliveries_total{channel=~"$channel"}', "channel")},
         unit="ops",
         style=STACKED,
     ),
     lines(
         "Deliveries by queue",
         "Attempts a second.",
-        {"{{queue}}": _rate('tidings_deliveries_total{queue=~"$queue"}', "queue")},
+        {"{{queue}}": rate('tidings_deliveries_total{queue=~"$queue"}', "queue")},
         unit="ops",
         style=STACKED,
     ),
@@ -307,16 +276,16 @@ PANELS: Final[list[Json]] = [
         "Share that fails",
         "Of the attempts of a channel.",
         {
-            "{{channel}}": _rate('tidings_deliveries_total{channel=~"$channel", outcome!="accepted"}', "channel")
+            "{{channel}}": rate('tidings_deliveries_total{channel=~"$channel", outcome!="accepted"}', "channel")
             + " / "
-            + _rate('tidings_deliveries_total{channel=~"$channel"}', "channel")
+            + rate('tidings_deliveries_total{channel=~"$channel"}', "channel")
         },
         unit="percentunit",
     ),
     lines(
         "Seconds of a delivery",
         "From the start of an attempt to its outcome.",
-        _quantiles('tidings_delivery_seconds_bucket{channel=~"$channel"}', ", channel", "{{channel}} "),
+        quantiles('tidings_delivery_seconds_bucket{channel=~"$channel"}', "channel", "{{channel}} "),
         unit="s",
         width=12,
         style=LOGARITHMIC,
@@ -330,7 +299,7 @@ PANELS: Final[list[Json]] = [
     lines(
         "Taken in without an attempt",
         "Messages a second that were returned to wait, or that a lost consumer had delivered.",
-        {"{{why}}": _rate("tidings_messages_untried_total", "why")},
+        {"{{why}}": rate("tidings_messages_untried_total", "why")},
         unit="ops",
         width=6,
     ),
@@ -349,8 +318,8 @@ PANELS: Final[list[Json]] = [
         "Batches",
         "Per second; and those that are open.",
         {
-            "pushed": _rate("tidings_batches_pushed_total"),
-            "taken": _rate("tidings_batches_taken_total"),
+            "pushed": rate("tidings_batches_pushed_total"),
+            "taken": rate("tidings_batches_taken_total"),
             "open": "sum(tidings_batches_open)",
         },
     ),
@@ -366,7 +335,7 @@ PANELS: Final[list[Json]] = [
     lines(
         "Messages per batch",
         "How full the batches are: 100 at most, unless set otherwise.",
-        {"messages": f"{_rate('tidings_messages_pushed_total')} / {_rate('tidings_batches_pushed_total')}"},
+        {"messages": f"{rate('tidings_messages_pushed_total')} / {rate('tidings_batches_pushed_total')}"},
     ),
     lines(
         "Stores",
@@ -383,28 +352,28 @@ PANELS: Final[list[Json]] = [
     lines(
         "Requests",
         "Per second, by status.",
-        {"{{status}}": _rate(f"tidings_api_requests_total{{{_NO_PROBES}}}", "status")},
+        {"{{status}}": rate(f"tidings_api_requests_total{{{_NO_PROBES}}}", "status")},
         unit="reqps",
         style=STACKED,
     ),
     lines(
         "Requests by route",
         "Per second.",
-        {"{{method}} {{route}}": f"topk(8, {_rate(f'tidings_api_requests_total{{{_NO_PROBES}}}', 'method, route')})"},
+        {"{{method}} {{route}}": f"topk(8, {rate(f'tidings_api_requests_total{{{_NO_PROBES}}}', 'method, route')})"},
         unit="reqps",
     ),
     lines(
         "Seconds of a request",
         "From its head to its answer.",
-        _quantiles(f"tidings_api_request_seconds_bucket{{{_NO_PROBES}}}"),
+        quantiles(f"tidings_api_request_seconds_bucket{{{_NO_PROBES}}}"),
         unit="s",
         style=LOGARITHMIC,
     ),
     row("Processes and logs"),
-    lines("CPU", "Cores in use, by process.", _by_process("rate(process_cpu_seconds_total[$__rate_interval])")),
-    lines("Memory", "Resident, by process.", _by_process("process_resident_memory_bytes"), unit="bytes"),
-    lines("Open files", "Sockets too, by process.", _by_process("process_open_fds")),
-    logs(
+    lines("CPU", "Cores in use, by process.", by_process("rate(process_cpu_seconds_total[$__rate_interval])")),
+    lines("Memory", "Resident, by process.", by_process("process_resident_memory_bytes"), unit="bytes"),
+    lines("Open files", "Sockets too, by process.", by_process("process_open_fds")),
+    grafana.logs(
         "Warnings and errors",
         "Of all processes. The ids of messages, batches and traces are fields to filter by.",
         '{service=~"api|producer|consumers", level=~"warning|error|critical"} | json',

@@ -27,8 +27,8 @@ class Metric(msgspec.Struct, frozen=True):
     """With the ending that its kind has: `_total` of a counter, `_info`."""
     kind: Literal["counter", "gauge", "histogram"]
     shown_by: tuple[Shown, ...]
-    labels: Labels
     meaning: str
+    labels: Labels = ()
     bounds: tuple[float, ...] = ()
     """Of a histogram."""
 

@@ -6,10 +6,10 @@ from prometheus_client.registry import Collector
 
 from tidings.observability.instruments import Metric
 
-DELIVERIES = Metric("deliveries_total", "counter", ("consumers",), ("outcome",), "Attempts: `accepted`, `retry`.")
-SECONDS = Metric("seconds", "histogram", ("consumers",), ("channel",), "How long.", (0.005, 0.25, 1.0))
-STATE = Metric("breakers", "gauge", ("consumers",), ("channel", "state"), "Open ones.")
-IN_FLIGHT = Metric("in_flight", "gauge", ("consumers",), (), "In flight.")
+DELIVERIES = Metric("deliveries_total", "counter", ("consumers",), "Attempts: `accepted`, `retry`.", ("outcome",))
+SECONDS = Metric("seconds", "histogram", ("consumers",), "How long.", ("channel",), (0.005, 0.25, 1.0))
+STATE = Metric("breakers", "gauge", ("consumers",), "Open ones.", ("channel", "state"))
+IN_FLIGHT = Metric("in_flight", "gauge", ("consumers",), "In flight.")
 
 
 def shown(*metrics: prometheus_client.Metric) -> str:
