@@ -114,9 +114,9 @@ class Consumer:
             recorder=self._recorder,
             accepting=lambda: self.accepting,
         )
-        metrics.figures.watch_stores({"postgres": store.ping, "redis": redis.ping})
+        metrics.registry.watch_stores({"postgres": store.ping, "redis": redis.ping})
         self.observers.append(metrics.recorded)
-        self._metrics_server = MetricsServer(metrics.figures, settings)
+        self._metrics_server = MetricsServer(metrics.registry, settings)
         self._alone = asyncio.Lock()
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
