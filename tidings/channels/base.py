@@ -6,12 +6,13 @@ A channel holds no state that matters after a crash: the dispatcher records what
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 from uuid import UUID
 
 import msgspec
 
 from tidings.channels.http.transport import Transport
+from tidings.channels.recipient import Recipients
 from tidings.domain.account import Sender
 from tidings.domain.message import Delivery
 from tidings.domain.timestamps import utc_now
@@ -85,12 +86,20 @@ class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
 class Channel(ABC):
     """Delivers the messages of one channel. One instance serves a whole process, many deliveries at a time."""
 
+    recipients: ClassVar[Recipients] = Recipients()
+    """The other half, which the API uses too where it is registered in the entry point group `tidings.recipients`."""
+
     def __init__(self, context: ChannelContext) -> None:
         self.context = context
 
-    @abstractmethod
     def destination(self, delivery: Delivery) -> str:
-        """The far side that this delivery goes to, as the key of its share of the places in flight: a host, usually."""
+        """The key of the receiver that this delivery goes to, usually a host: concurrency is limited for each.
+
+        The same as the API shows, by `recipients`; the channel's name where those know no destination.
+        """
+        sender = None if delivery.user_id is None else self.context.senders.known(delivery.user_id)
+        key = self.recipients.destination(delivery, sender)
+        return delivery.channel if key is None else key
 
     @property
     def places_per_destination(self) -> int | None:

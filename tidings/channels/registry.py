@@ -11,11 +11,9 @@ from importlib.metadata import EntryPoint
 import structlog
 
 from tidings.channels.base import Channel, ChannelContext
-from tidings.channels.recipients import channel_points
+from tidings.channels.installed import channel_points, chosen
 from tidings.channels.traced import TracedChannel
 from tidings.observability import tracing
-
-OWN_PACKAGE = "tidings"
 
 log = structlog.get_logger(__name__)
 
@@ -54,23 +52,18 @@ class ChannelRegistry:
 
 
 def _chosen(points: Iterable[EntryPoint]) -> dict[str, EntryPoint]:
-    """One entry point for each name: other packages' before ours, then in alphabetical order."""
-    chosen: dict[str, EntryPoint] = {}
-    for point in sorted(points, key=lambda point: (_package(point) == OWN_PACKAGE, _package(point), point.value)):
-        taken = chosen.setdefault(point.name, point)
-        if taken != point:
-            log.warning("channel replaced", channel=point.name, by=taken.value, instead_of=point.value)
-    return chosen
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else ""
+    points = list(points)
+    taken = chosen(points)
+    for point in points:
+        if point != taken[point.name]:
+            log.warning("channel replaced", channel=point.name, by=taken[point.name].value, instead_of=point.value)
+    return taken
 
 
 def _create(point: EntryPoint, context: ChannelContext) -> Channel:
     kind = point.load()
     channel = kind(context)
     if not isinstance(channel, Channel):
-        raise TypeError(f"{point.value} does not create a tidings.channels.base.Channel")
+        raise TypeError(f"{point.value} does not create a tidings.channels.Channel")
     spans = tracing.spans()
     return channel if spans is None else TracedChannel(channel, spans)

@@ -14,7 +14,7 @@ from tests.integration.channels.receivers import web_receiver
 from tests.unit.channels.doubles import delivery
 from tidings.channels.base import Accepted, ChannelContext, Rejected, Retry
 from tidings.channels.http.transport import Transport
-from tidings.channels.recipients import channel_names, check_recipient
+from tidings.channels.installed import channel_names, recipients
 from tidings.channels.registry import ChannelRegistry
 from tidings.settings import Settings
 
@@ -66,7 +66,7 @@ async def test_the_example_delivers(installed: None, context: ChannelContext, mo
             registry = ChannelRegistry.load(context)
         chat = registry.get("chat")
         assert chat is not None
-        message = delivery(channel="chat", recipient=check_recipient("chat", "#ops"), content="The backup is through.")
+        message = delivery(channel="chat", recipient=recipients("chat").check("#ops"), content="The backup is through.")
         assert chat.destination(message) == "chat"
         results = [await chat.deliver(message) for _ in range(3)]
         refused = await chat.deliver(delivery(channel="chat", recipient="ops"))

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tests.unit.channels.doubles import answer, context
 from tidings.channels.base import Channel, ChannelContext
 from tidings.channels.echo.channel import EchoChannel
-from tidings.channels.recipients import channel_names
+from tidings.channels.installed import channel_names
 from tidings.channels.registry import ChannelRegistry
 from tidings.channels.sms.channel import SmsChannel
 

@@ -1,9 +1,8 @@
 """A hundred services through one library: the recipient is an Apprise URL (https://appriseit.com), which names service,
 credentials and target. Needs the extra `tidings[apprise]`.
 
-Which URLs are taken is said in `tidings/channels/apprise/urls.py`; they are kept sealed
-(`tidings/channels/sealed_recipients.py`) and are opened here, for one delivery. A URL of several targets is rejected:
-some would get the message again with every try that another one needs.
+Which URLs are allowed is said in `recipient.py`; they are stored sealed and opened here, for one delivery. A URL of
+several targets is rejected: some would get the message again with every attempt that another one needs.
 
 Apprise blocks, so each delivery has a thread of a small pool. A try that takes longer than `DELIVERY_TIMEOUT` counts as
 failed and its thread is left to end by itself; until then it keeps its place, so there are never more threads.
@@ -19,12 +18,11 @@ from typing import Final
 from apprise import Apprise, AppriseAsset, NotifyFormat, PersistentStoreMode
 from apprise.exception import AppriseException
 
-from tidings.channels.apprise import urls as apprise_urls
-from tidings.channels.apprise.urls import AppriseUrlError
+from tidings.channels.apprise.recipient import AppriseRecipients, check_url
 from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import judge
 from tidings.channels.http.transport import Answer
-from tidings.channels.sealed_recipients import unseal_recipient
+from tidings.channels.recipient import RecipientError
 from tidings.domain.errors import UnsealError
 from tidings.domain.message import Delivery
 from tidings.domain.url_schemas import schemas
@@ -37,6 +35,8 @@ _STATUS: Final = re.compile(r"\berror=([0-9]{3})\b")
 
 class AppriseChannel(Channel):
     """Delivers through whatever service the URL names."""
+
+    recipients = AppriseRecipients()
 
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
@@ -56,16 +56,12 @@ class AppriseChannel(Channel):
         self._places = asyncio.Semaphore(THREADS)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="apprise")
 
-    def destination(self, delivery: Delivery) -> str:
-        return delivery.recipient.partition("://")[0]
-
     async def deliver(self, delivery: Delivery) -> Result:
         try:
-            url = unseal_recipient(self._box, delivery.id, delivery.channel, delivery.recipient)
-            url = apprise_urls.check(url, self._opened)
+            url = check_url(self.recipients.unseal(delivery.recipient, delivery.id, self._box), self._opened)
         except UnsealError as error:
             return Retry(error=str(error))
-        except AppriseUrlError as error:
+        except RecipientError as error:
             return Rejected(error=f"the recipient {error}")
         await self._places.acquire()
         sending = asyncio.get_running_loop().run_in_executor(self._pool, self._send, url, delivery)

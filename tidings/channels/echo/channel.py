@@ -20,6 +20,7 @@ import sys
 from typing import Protocol
 
 from tidings.channels.base import Accepted, Channel, ChannelContext, Result, Retry
+from tidings.channels.echo.recipient import EchoRecipients
 from tidings.domain.message import Delivery
 
 
@@ -54,12 +55,11 @@ class StandardLogger:
 class EchoChannel(Channel):
     """Accepts what its logger took."""
 
+    recipients = EchoRecipients()
+
     def __init__(self, context: ChannelContext, logger: EchoLogger | None = None) -> None:
         super().__init__(context)
         self._logger = StandardLogger() if logger is None else logger
-
-    def destination(self, delivery: Delivery) -> str:  # noqa: ARG002  (there is one logger)
-        return "echo"
 
     async def deliver(self, delivery: Delivery) -> Result:
         try:

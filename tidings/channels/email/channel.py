@@ -12,7 +12,8 @@ from typing import Final
 from uuid import UUID
 
 from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
-from tidings.channels.recipients import RecipientError
+from tidings.channels.email.recipient import EmailRecipients
+from tidings.channels.recipient import RecipientError
 from tidings.channels.smtp.connection import Terms
 from tidings.channels.smtp.errors import OutcomeUnknownError, PermanentError, TransientError, reply_bytes
 from tidings.channels.smtp.mail import Mail, MailError, compose, mailbox
@@ -30,6 +31,8 @@ _QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,25
 
 class EmailChannel(Channel):
     """Sends from the account's address: its user name where that is one, else the user's own."""
+
+    recipients = EmailRecipients()
 
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
@@ -51,12 +54,6 @@ class EmailChannel(Channel):
     @property
     def places_per_destination(self) -> int:
         return self.context.settings.smtp_connections_per_account
-
-    def destination(self, delivery: Delivery) -> str:
-        sender = None if delivery.user_id is None else self.context.senders.known(delivery.user_id)
-        if sender is None or sender.smtp is None:
-            return str(delivery.user_id)
-        return f"{sender.smtp.username or ''}@{sender.smtp.host}:{sender.smtp.port}"
 
     async def deliver(self, delivery: Delivery) -> Result:
         try:

@@ -7,6 +7,7 @@ import msgspec
 from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import describe, judge
 from tidings.channels.http.transport import TransportError
+from tidings.channels.sms.recipient import SmsRecipients
 from tidings.domain.message import Delivery
 
 ACCEPTED: Final = 202
@@ -26,6 +27,8 @@ class _Receipt(msgspec.Struct):
 class SmsChannel(Channel):
     """POSTs to `WEBHOOK_URL`, with `WEBHOOK_AUTH_KEY` as `x-ins-auth-key`."""
 
+    recipients = SmsRecipients()
+
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
         self._url = context.settings.webhook_url
@@ -34,9 +37,6 @@ class SmsChannel(Channel):
             self._headers["x-ins-auth-key"] = context.settings.webhook_auth_key
         self._order = msgspec.json.Encoder()
         self._receipt = msgspec.json.Decoder(_Receipt)
-
-    def destination(self, delivery: Delivery) -> str:  # noqa: ARG002  (all messages go to the one gateway)
-        return "sms"
 
     async def deliver(self, delivery: Delivery) -> Result:
         if not self._url:

@@ -19,7 +19,8 @@ from typing import Final
 
 import msgspec
 
-from tidings.channels.recipients import RecipientError, check_recipient
+from tidings.channels.email.recipient import EmailRecipients
+from tidings.channels.recipient import RecipientError
 from tidings.domain.headers import HeaderError, check_headers
 from tidings.domain.message import Delivery
 
@@ -103,7 +104,7 @@ def compose(delivery: Delivery, *, sender: str, now: datetime) -> Mail:
 @lru_cache(maxsize=4096)
 def mailbox(address: str) -> str:
     """The address with its domain in ASCII. Raises RecipientError."""
-    address = check_recipient("email", address)
+    address = EmailRecipients().check(address)
     if address.isascii():
         return address
     from email_validator import validate_email  # noqa: PLC0415  (takes 40 ms)

@@ -17,6 +17,7 @@ import msgspec
 from tidings.channels.base import Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import judge
 from tidings.channels.http.transport import ForbiddenError, TransportError
+from tidings.channels.webhook.recipient import WebhookRecipients
 from tidings.domain.account import Sealed
 from tidings.domain.errors import StoreUnavailableError, UnsealError
 from tidings.domain.headers import HeaderError, check_headers
@@ -53,14 +54,13 @@ _ANY_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 class WebhookChannel(Channel):
     """Any 2xx is a delivery. Signed where the user has a secret or `WEBHOOK_SIGNING_SECRET` is set."""
 
+    recipients = WebhookRecipients()
+
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
         secret = context.settings.webhook_signing_secret
         self._operators_keys = [signing_key(secret)] if secret else []
         self._box = SecretBox(context.settings.secret_keys)
-
-    def destination(self, delivery: Delivery) -> str:
-        return delivery.recipient.partition("://")[2].partition("/")[0]
 
     async def deliver(self, delivery: Delivery) -> Result:
         body = delivery.content.encode()
