@@ -8,7 +8,8 @@ from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, R
 from tidings.channels.http.judgement import judge
 from tidings.channels.http.transport import Answer, ForbiddenError, Transport, TransportError
 from tidings.channels.recipient import RecipientError, Recipients
-from tidings.domain.message import Delivery
+from tidings.domain.account import Sender
+from tidings.domain.message import Delivery, Message
 
 __all__ = [
     "Accepted",
@@ -17,11 +18,13 @@ __all__ = [
     "ChannelContext",
     "Delivery",
     "ForbiddenError",
+    "Message",
     "RecipientError",
     "Recipients",
     "Rejected",
     "Result",
     "Retry",
+    "Sender",
     "Senders",
     "Transport",
     "TransportError",

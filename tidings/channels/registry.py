@@ -1,8 +1,8 @@
 """The channels of a process, found in the entry point group `tidings.channels` and created once.
 
-A channel of another package may fail in any way: it is logged and left out, and its messages wait. One of the same
-name as a channel that comes with tidings takes its place; if that one is broken, there is no falling back, since
-delivering by another way than the operator chose is worse than waiting.
+A channel of another package that cannot be loaded is logged and left out, and its messages wait. One with the name of a
+channel that comes with tidings replaces it. If it is broken, there is no fallback to ours: delivering in another way
+than the operator chose is worse than waiting.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,23 +31,23 @@ class ChannelRegistry:
         for name, point in _chosen(channel_points() if points is None else points).items():
             try:
                 channels[name] = _create(point, context)
-            except (Exception, SystemExit) as error:  # somebody else's code
+            except (Exception, SystemExit) as error:  # code of other packages
                 log.exception("channel left out", channel=name, source=point.value, error=str(error))
         return cls(channels)
 
     def get(self, name: str) -> Channel | None:
-        """The channel, or None where none of this name could be loaded."""
+        """The channel, or None if none of this name could be loaded."""
         return self._channels.get(name)
 
     def names(self) -> frozenset[str]:
         return frozenset(self._channels)
 
     async def close(self) -> None:
-        """Closes every channel; the transport is its creator's to close."""
+        """Closes every channel, but not the transports, which their creator closes."""
         for name, channel in self._channels.items():
             try:
                 await channel.close()
-            except Exception as error:  # the others want closing too
+            except Exception as error:  # the others must be closed too
                 log.exception("channel did not close", channel=name, error=str(error))
 
 

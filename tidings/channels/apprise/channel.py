@@ -4,8 +4,9 @@ credentials and target. Needs the extra `tidings[apprise]`.
 Which URLs are allowed is said in `recipient.py`; they are stored sealed and opened here, for one delivery. A URL of
 several targets is rejected: some would get the message again with every attempt that another one needs.
 
-Apprise blocks, so each delivery has a thread of a small pool. A try that takes longer than `DELIVERY_TIMEOUT` counts as
-failed and its thread is left to end by itself; until then it keeps its place, so there are never more threads.
+May deliver a message twice if an attempt takes longer than `DELIVERY_TIMEOUT`: Apprise blocks, so each delivery has a
+thread of a small pool, and a thread cannot be cancelled. The attempt counts as failed, and its thread ends by itself;
+until then it counts, so there are never more than THREADS.
 """
 
 import asyncio
@@ -53,7 +54,7 @@ class AppriseChannel(Channel):
             pem_autogen=False,
         )
         self._refusals = _RefusalListener()
-        self._places = asyncio.Semaphore(THREADS)
+        self._free = asyncio.Semaphore(THREADS)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="apprise")
 
     async def deliver(self, delivery: Delivery) -> Result:
@@ -63,9 +64,9 @@ class AppriseChannel(Channel):
             return Retry(error=str(error))
         except RecipientError as error:
             return Rejected(error=f"the recipient {error}")
-        await self._places.acquire()
+        await self._free.acquire()
         sending = asyncio.get_running_loop().run_in_executor(self._pool, self._send, url, delivery)
-        sending.add_done_callback(lambda _: self._places.release())
+        sending.add_done_callback(lambda _: self._free.release())
         try:
             async with asyncio.timeout(self._timeout):
                 return await asyncio.shield(sending)
@@ -77,7 +78,7 @@ class AppriseChannel(Channel):
         self._refusals.close()
 
     def _send(self, url: str, delivery: Delivery) -> Result:
-        """One try, in a thread. Apprise's own texts go nowhere: they may repeat what is in the URL."""
+        """One attempt, in a thread. Apprise's own texts are dropped: they may repeat what is in the URL."""
         try:
             service = Apprise.instantiate(url, asset=self._asset, suppress_exceptions=False)
         except (AppriseException, TypeError, ValueError):
@@ -88,7 +89,7 @@ class AppriseChannel(Channel):
             return Rejected(error="the recipient names several targets; send a message to each")
         service.socket_connect_timeout = self._connect_timeout
         service.socket_read_timeout = self._timeout
-        # The pause between two requests of one service, kept by an object that lives for one delivery only.
+        # The pause between two requests of one object, and this one lives for one delivery.
         service.request_rate_per_sec = 0
         self._refusals.status()
         try:
@@ -106,17 +107,17 @@ class AppriseChannel(Channel):
             return Retry(error="the service did not take the message, or could not be reached")
         result = judge(Answer(status, {}, b""), self.context.now)
         if isinstance(result, Accepted):
-            # Some services say no in the body of a 200; whether for good is in words that only they understand.
+            # Some services refuse in the body of a 200, in words from which nobody can tell whether for good.
             return Retry(error="the service did not take the message", status_code=status)
         return result
 
 
 class _RefusalListener(logging.Handler):
-    """Apprise answers True or False; the HTTP status of a refusal is only in its log, which ends here."""
+    """Apprise returns True or False; the HTTP status of a refusal is only in its log, which ends here."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._heard = threading.local()
+        self._last = threading.local()
         self._logger = logging.getLogger("apprise")
         self._logger.addHandler(self)
         self._logger.propagate = False
@@ -126,12 +127,12 @@ class _RefusalListener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if found := _STATUS.search(record.getMessage()):
-            self._heard.status = int(found[1])
+            self._last.status = int(found[1])
 
     def status(self) -> int | None:
-        """The status that was last heard in this thread, once."""
-        status: int | None = getattr(self._heard, "status", None)
-        self._heard.status = None
+        """The status that was last logged in this thread, once."""
+        status: int | None = getattr(self._last, "status", None)
+        self._last.status = None
         return status
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ The other way is any object with `log(text)` and `error(text)`:
         def __init__(self, context: ChannelContext) -> None:
             super().__init__(context, logger=Printer())
 
-named in your package's entry points, where it takes the place of the channel that comes with tidings:
+named in your package's entry points, where it replaces the channel that comes with tidings:
 
     [project.entry-points."tidings.channels"]
     echo = "your_package:PrinterChannel"
@@ -31,7 +31,7 @@ class EchoLogger(Protocol):
         """Prints the content of a message; an exception means that it is tried again."""
 
     def error(self, text: str, /) -> None:
-        """Tells of a message that `log` could not print."""
+        """Reports a message that `log` could not print."""
 
 
 class StandardLogger:
@@ -40,7 +40,7 @@ class StandardLogger:
     def __init__(self) -> None:
         self._logger = logging.getLogger("tidings.echo")
         if self._logger.level == logging.NOTSET:
-            # LOG_LEVEL is about what tidings says of itself; a message is printed whatever it is.
+            # LOG_LEVEL is for the log of tidings itself; messages are printed whatever it is.
             self._logger.setLevel(logging.INFO)
         if not self._logger.hasHandlers():
             self._logger.addHandler(logging.StreamHandler(sys.stdout))
@@ -53,7 +53,7 @@ class StandardLogger:
 
 
 class EchoChannel(Channel):
-    """Accepts what its logger took."""
+    """Accepted is what the logger printed."""
 
     recipients = EchoRecipients()
 
@@ -64,7 +64,7 @@ class EchoChannel(Channel):
     async def deliver(self, delivery: Delivery) -> Result:
         try:
             self._logger.log(delivery.content)
-        except Exception as error:  # noqa: BLE001  (the logger is somebody else's code)
+        except Exception as error:  # noqa: BLE001  (the logger may be code of another package)
             problem = f"the logger failed: {type(error).__name__}"
             self._logger.error(f"message {delivery.id}: {problem}")  # noqa: TRY400  (an EchoLogger has no `exception`)
             return Retry(error=problem)

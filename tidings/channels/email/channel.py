@@ -1,8 +1,8 @@
 """E-mail through each user's own SMTP account.
 
-4xx and whatever goes wrong on the way is tried again; 5xx rejects the message, in whichever phase. So does a login that
-is refused, which the user must put right. A certificate that cannot be verified is tried again: certificates are
-renewed, and who sits in between must not have the power to cancel messages.
+4xx and lost connections are retried; 5xx rejects the message, in whichever phase. So does a refused login, which the
+user must correct. A certificate that cannot be verified is retried: certificates are renewed, and a man in the middle
+must not be able to cancel messages.
 """
 
 import re
@@ -26,11 +26,11 @@ from tidings.security.secretbox import Purpose, SecretBox
 from tidings.settings import Settings
 
 _QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
-"""In the reply of Postfix and many others, and in that of Exim."""
+"""In the replies of Postfix and many others, and of Exim."""
 
 
 class EmailChannel(Channel):
-    """Sends from the account's address: its user name where that is one, else the user's own."""
+    """Sends from the account's user name if that is an address, else from the user's own."""
 
     recipients = EmailRecipients()
 

@@ -1,4 +1,4 @@
-"""Text messages, through a gateway that takes `{"to", "content"}` and answers 202 with its own `messageId`."""
+"""Text messages, through a gateway that takes `{"to", "content"}` and responds 202 with its own `messageId`."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ from tidings.domain.message import Delivery
 
 ACCEPTED: Final = 202
 LONGEST_ID: Final = 255
-"""Characters of a `messageId` that is kept; a gateway's ids are 36 long."""
+"""Characters of a `messageId` that is stored; a gateway's ids are 36 long."""
 
 
 class _Order(msgspec.Struct):
@@ -48,14 +48,13 @@ class SmsChannel(Channel):
             return Retry(error=str(error), unanswered=error.unanswered)
         match judge(answer, self.context.now):
             case Accepted() if answer.status == ACCEPTED:
-                # The gateway has the message from here on. Without a readable id it is sent all the same: another try
-                # would reach the phone twice.
+                # The gateway has the message, even if no id can be read: another attempt would reach the phone twice.
                 return Accepted(
                     provider_message_id=self._message_id(answer.body), status_code=ACCEPTED, answer=answer.body
                 )
             case Accepted(status_code=status):
-                # Only 202 is the gateway's word that it took the message. A 200 comes from something else at that
-                # address (a parked page, a proxy, a health route), which a person can put right while tries remain.
+                # A 200 comes from something else at that address (a parked page, a proxy, a health route), which the
+                # operator can correct while attempts remain.
                 return Retry(
                     error=f"{describe(answer.status)}: the gateway accepts with 202 only",
                     status_code=status,
