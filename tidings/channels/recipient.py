@@ -5,7 +5,7 @@ register some in the entry point group `tidings.recipients`; if it does not, tho
 """
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 from uuid import UUID
 
 from tidings.domain.account import Sender
@@ -31,6 +31,9 @@ class Recipients:
     A recipient that is a secret must be sealed: override `seal`, `unseal` and `show` together. Sealed differently each
     time, such messages cannot be found by recipient.
     """
+
+    only_destination: ClassVar[str | None] = None
+    """The key of the receiver, if all messages go to one."""
 
     def check(self, recipient: str) -> str:
         """Returns the normal form, which is what is stored. Raises RecipientError."""
@@ -72,4 +75,4 @@ class Recipients:
 
         `sender` is the message's user, where it has one that is known.
         """
-        return None
+        return self.only_destination

@@ -28,7 +28,12 @@ class ChannelRegistry:
     def load(cls, context: ChannelContext, points: Iterable[EntryPoint] | None = None) -> "ChannelRegistry":
         """Creates every channel that is installed (or those that `points` name)."""
         channels = {}
-        for name, point in _chosen(channel_points() if points is None else points).items():
+        points = channel_points() if points is None else list(points)
+        by_name = chosen(points)
+        for point in points:
+            if point != (taken := by_name[point.name]):
+                log.warning("channel replaced", channel=point.name, by=taken.value, instead_of=point.value)
+        for name, point in by_name.items():
             try:
                 channels[name] = _create(point, context)
             except (Exception, SystemExit) as error:  # code of other packages
@@ -49,15 +54,6 @@ class ChannelRegistry:
                 await channel.close()
             except Exception as error:  # the others must be closed too
                 log.exception("channel did not close", channel=name, error=str(error))
-
-
-def _chosen(points: Iterable[EntryPoint]) -> dict[str, EntryPoint]:
-    points = list(points)
-    taken = chosen(points)
-    for point in points:
-        if point != taken[point.name]:
-            log.warning("channel replaced", channel=point.name, by=taken[point.name].value, instead_of=point.value)
-    return taken
 
 
 def _create(point: EntryPoint, context: ChannelContext) -> Channel:

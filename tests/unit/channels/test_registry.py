@@ -16,7 +16,7 @@ from tidings.channels.registry import ChannelRegistry
 from tidings.channels.sms.channel import SmsChannel
 
 THEIR_MODULE = """
-from tidings.channels.base import Accepted
+from tidings.channels import Accepted
 from tidings.channels.echo.channel import EchoChannel
 
 class Carrier(EchoChannel):

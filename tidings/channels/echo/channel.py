@@ -1,18 +1,7 @@
 """Prints messages: through the standard logger `tidings.echo`, or through a logger of your own.
 
-The standard way is to give `logging.getLogger("tidings.echo")` the handlers and level you like. Where it inherits
-neither, it prints the bare content to standard output.
-
-The other way is any object with `log(text)` and `error(text)`:
-
-    class PrinterChannel(EchoChannel):
-        def __init__(self, context: ChannelContext) -> None:
-            super().__init__(context, logger=Printer())
-
-named in your package's entry points, where it replaces the channel that comes with tidings:
-
-    [project.entry-points."tidings.channels"]
-    echo = "your_package:PrinterChannel"
+Give `logging.getLogger("tidings.echo")` the handlers and level you like; without handlers it prints the bare content to
+standard output. How to register a logger of your own is in docs/channels.md.
 """
 
 import logging

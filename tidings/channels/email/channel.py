@@ -7,7 +7,6 @@ must not be able to cancel messages.
 
 import re
 import ssl
-from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -18,11 +17,11 @@ from tidings.channels.smtp.connection import Terms
 from tidings.channels.smtp.errors import OutcomeUnknownError, PermanentError, TransientError, reply_bytes
 from tidings.channels.smtp.mail import Mail, MailError, compose, mailbox
 from tidings.channels.smtp.pool import SmtpPool
-from tidings.domain.account import Sealed, Sender, SmtpAccount
+from tidings.domain.account import Sender, SmtpAccount
 from tidings.domain.errors import SettingsError, StoreUnavailableError, UnsealError
 from tidings.domain.message import Delivery
 from tidings.security.egress import smtp_egress
-from tidings.security.secretbox import Purpose, SecretBox
+from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
 _QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
@@ -37,7 +36,6 @@ class EmailChannel(Channel):
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
         settings = context.settings
-        box = SecretBox(settings.secret_keys)
         self._pool = SmtpPool(
             Terms(
                 tls=_tls(settings),
@@ -45,7 +43,7 @@ class EmailChannel(Channel):
                 allow_plaintext=settings.smtp_allow_plaintext,
                 connect_timeout=settings.connect_timeout,
             ),
-            partial(_unseal, box),
+            SecretBox(settings.secret_keys),
             limit=settings.smtp_connections_per_account,
             idle_seconds=settings.smtp_idle_seconds,
             delivery_timeout=settings.delivery_timeout,
@@ -108,10 +106,6 @@ def _address(sender: Sender, account: SmtpAccount) -> str:
 def _queue_id(reply: str) -> str | None:
     found = _QUEUE_ID.search(reply)
     return found and (found[1] or found[2])
-
-
-def _unseal(box: SecretBox, owner: UUID, password: Sealed) -> str:
-    return box.unseal(password, Purpose.SMTP_PASSWORD, owner)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:

@@ -32,7 +32,8 @@ def judge(answer: Answer, now: Callable[[], datetime]) -> Result:
         case 4 if status not in _PASSING:
             return Rejected(error=describe(status), status_code=status, answer=answer.body)
         case _:
-            delay = retry_after(answer, now)
+            value = answer.headers.get("Retry-After")
+            delay = None if value is None else parse_retry_after(value, now())
             return Retry(error=describe(status), delay=delay, status_code=status, answer=answer.body)
 
 
@@ -42,12 +43,6 @@ def describe(status: int) -> str:
         return f"HTTP {status} {HTTPStatus(status).phrase}"
     except ValueError:
         return f"HTTP {status}"
-
-
-def retry_after(answer: Answer, now: Callable[[], datetime]) -> float | None:
-    """Seconds that the response asks to wait, or None."""
-    value = answer.headers.get("Retry-After")
-    return None if value is None else parse_retry_after(value, now())
 
 
 def parse_retry_after(value: str, now: datetime) -> float | None:

@@ -6,14 +6,14 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 
 from tidings.channels.recipient import RecipientError, Recipients
-from tidings.domain.account import Sender
-from tidings.domain.message import Delivery, Message
 
 _PHONE = re.compile(r"\+[0-9 ().\-/]+")
 
 
 class SmsRecipients(Recipients):
     """All messages go to the one gateway."""
+
+    only_destination = "sms"
 
     def normalise(self, recipient: str) -> str:
         if not _PHONE.fullmatch(recipient):
@@ -29,6 +29,3 @@ class SmsRecipients(Recipients):
         if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
             raise RecipientError("is not a phone number: its length does not fit its country")
         return phonenumbers.format_number(number, PhoneNumberFormat.E164)
-
-    def destination(self, message: Message | Delivery, sender: Sender | None) -> str:
-        return "sms"

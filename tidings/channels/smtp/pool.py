@@ -27,7 +27,8 @@ from tidings.channels.smtp.errors import (
     interrupted,
 )
 from tidings.channels.smtp.mail import Mail
-from tidings.domain.account import Sealed, SmtpAccount
+from tidings.domain.account import SmtpAccount
+from tidings.security.secretbox import Purpose, SecretBox
 
 MAILS_PER_CONNECTION: Final = 100
 """Servers commonly close a connection after that many."""
@@ -37,9 +38,6 @@ REFUSAL_SECONDS: Final = 60.0
 
 _BEFORE_MAIL: Final = frozenset({Phase.RSET, Phase.MAIL})
 _OPENING: Final = frozenset({Phase.GREETING, Phase.TLS, Phase.EHLO, Phase.AUTH})
-
-Unseal = Callable[[UUID, Sealed], str]
-"""From an owner and the sealed password to the password in clear. May raise UnsealError."""
 
 Key = tuple[UUID, SmtpAccount]
 """Connections are shared by nothing else: not with other users, nor beyond a change of the password."""
@@ -112,10 +110,10 @@ class SmtpPool:
     """Sends mails, over at most `limit` connections for each account. Create it inside the running event loop."""
 
     def __init__(
-        self, terms: Terms, unseal: Unseal, *, limit: int, idle_seconds: float, delivery_timeout: float
+        self, terms: Terms, box: SecretBox, *, limit: int, idle_seconds: float, delivery_timeout: float
     ) -> None:
         self._terms = terms
-        self._unseal = unseal
+        self._box = box
         self._limit = limit
         self._idle_seconds = idle_seconds
         self._delivery_timeout = delivery_timeout
@@ -185,7 +183,8 @@ class SmtpPool:
         clock = asyncio.get_running_loop().time
         state.check_refusal(clock())
         account = state.account
-        password = None if account.password is None else self._unseal(state.owner, account.password)
+        sealed = account.password
+        password = None if sealed is None else self._box.unseal(sealed, Purpose.SMTP_PASSWORD, state.owner)
         await connection.open()
         if password is None:
             return
