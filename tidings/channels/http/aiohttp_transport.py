@@ -5,9 +5,9 @@ its session: a request of that, with all that it makes, costs three times the CP
 What is used of aiohttp's inside is `TCPConnector.connect`, `ResponseHandler` and `_serialize_headers`, for which its
 minor version is pinned.
 
-Connections are kept and reused; cookies are not. What the far side may cost is bounded: a time limit to connect and
-one for the whole try, 64 KiB of body (never unpacked, so a zip bomb stays as small as it came), and no second request
-to wherever a redirect points. A request is never sent twice by itself: whether to try again is the retry policy's.
+Connections are kept and reused; cookies are not. What a receiver may cost is bounded: a time limit to connect and
+one for the whole attempt, 64 KiB of body (never unpacked, so a zip bomb stays as small as it came), and no redirects.
+A request is never repeated here: that is for the retry policy.
 
 Certificates are verified. With an `Egress` the transport goes only where that allows: `tidings/channels/http/guard.py`.
 """
@@ -52,16 +52,16 @@ _LOST: Final = (aiohttp.ClientError, HttpProcessingError, OSError)
 
 
 class _Request(ClientRequest):
-    """Only tells the connector where to connect, which does not change."""
+    """Where the connector is to connect."""
 
     @cached_property
     def connection_key(self) -> ConnectionKey:
-        """Asked for with every connection."""
+        """Read for every connection, and always the same."""
         return super().connection_key
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A URL, made ready: where to connect, and what a request to it begins with."""
+    """A parsed URL: where to connect, and what a request to it begins with."""
 
     request: ClientRequest
     start_line: str
@@ -98,7 +98,7 @@ class AiohttpTransport:
         )
 
     async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Raises TransportError where no answer came within the time limits."""
+        """Raises TransportError if no response came within the time limits."""
         try:
             target = self._target(url)
             head = _head(target, headers, len(body))
@@ -136,7 +136,7 @@ class AiohttpTransport:
             raise TransportError(f"no connection: {_reason(error)}") from None
 
     async def _exchange(self, connection: Connection, request: bytes, limit: TimeLimit) -> Answer:
-        """Sends a request and reads its answer. Keeps the connection only where nothing of either is left over."""
+        """Sends a request and reads its response. Keeps the connection only if nothing of either is left over."""
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
             raise aiohttp.ServerDisconnectedError
@@ -150,7 +150,7 @@ class AiohttpTransport:
             body = await _read(content)
         finally:
             if transport.get_write_buffer_size():
-                # Closing would wait for the far side to take the rest.
+                # Closing would wait for the receiver to take the rest.
                 transport.abort()
         connection.release()
         return Answer(message.code, message.headers, body)
@@ -194,7 +194,7 @@ async def _read(content: StreamReader) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    # In words of our own: the texts of aiohttp repeat the whole URL, or what the far side sent.
+    # In words of our own: the texts of aiohttp repeat the whole URL, or what the receiver sent.
     match error:
         case aiohttp.ServerDisconnectedError():
             return "closed without an answer"
