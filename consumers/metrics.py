@@ -1,7 +1,8 @@
-"""What a consumer tells Prometheus: its deliveries, how late and how long they were, and how it is.
+"""The metrics of a consumer: its deliveries, their lateness and duration, and its state.
 
-Deliveries are counted when their outcomes are on disk, group by group, about 1 µs each; everything else is read off at
-a scrape. A destination is never a label: users choose those, and there may be any number.
+In memory only; a crash resets the counters. Deliveries are counted when their outcomes are on disk, group by group,
+about 1 µs each; everything else is read at a scrape. A destination is never a label: users choose those, and there may
+be any number.
 """
 
 from collections import Counter as Count
@@ -29,13 +30,13 @@ DELIVERY_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 RETURNED: Final = "returned"
 """Given back to wait: no room, an open breaker, a stop."""
 DELIVERED_BEFORE: Final = "delivered_before"
-"""By a consumer that was lost, as the delivery record told."""
+"""By a consumer that was lost, by its dedup record."""
 
 NOT_CLOSED: Final = (BreakerState.OPEN, BreakerState.HALF_OPEN)
 
 
 class ConsumerMetrics:
-    """The figures of one consumer. `accepting` is asked at each scrape, `channels` are those that it has."""
+    """Counts recorded outcomes. `accepting` is called at each scrape; `channels` are those that the consumer has."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class ConsumerMetrics:
         self.figures = Figures("consumer", name=settings.consumer_name)
         self._channels = sorted(channels)
         self._places = settings.in_flight
-        self._dispatcher = dispatcher
+        self._limiter = dispatcher.limiter
         self._leases = leases
         self._recorder = recorder
         self._accepting = accepting
@@ -114,9 +115,9 @@ class ConsumerMetrics:
 
     def _state(self) -> Iterable[Metric]:
         yield GaugeMetricFamily(
-            "tidings_in_flight", "Deliveries that have begun and not ended.", self._dispatcher.in_flight
+            "tidings_in_flight", "Deliveries that have begun and not ended.", self._limiter.in_flight
         )
-        yield GaugeMetricFamily("tidings_in_line", "Messages that wait here for a place.", self._dispatcher.waiting)
+        yield GaugeMetricFamily("tidings_in_line", "Messages that wait here for a place.", self._limiter.waiting)
         yield GaugeMetricFamily("tidings_places", "Deliveries that may be in flight at once.", self._places)
         yield GaugeMetricFamily("tidings_accepting", "Whether batches are welcome.", self._accepting())
         yield GaugeMetricFamily("tidings_batches_open", "Batches whose leases are renewed.", len(self._leases))
@@ -128,9 +129,7 @@ class ConsumerMetrics:
         yield self._breakers()
 
     def _breakers(self) -> Metric:
-        found = Count(
-            (destination.partition(" ")[0], state) for destination, state in self._dispatcher.breakers().items()
-        )
+        found = Count((key.partition(" ")[0], state) for key, state, _ in self._limiter.breakers())
         family = GaugeMetricFamily(
             "tidings_breakers", "Destinations whose breaker is not closed.", labels=["channel", "state"]
         )

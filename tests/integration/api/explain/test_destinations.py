@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.explain.destinations import destination_of
+from consumers import dispatcher
 from consumers.consumer import Consumer
 from sql.store import Store
 from tests.factories import keep, new_delivery
@@ -34,7 +35,8 @@ async def test_both_give_the_same_name(store: Store, settings: Settings) -> None
                 assert message is not None
                 delivery = delivery_of(message)
                 await consumer._read_senders([delivery])
-                assert await destination_of(message, store) == consumer._dispatcher.destination(delivery)
+                key, _ = dispatcher.destination_of(consumer._channels.get(channel), delivery)
+                assert await destination_of(message, store) == key
     finally:
         await consumer.stop()
 
