@@ -7,7 +7,7 @@ with the last one the batch is deleted. The lease is renewed from `take` to the 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Self
 from uuid import UUID
 
@@ -30,7 +30,7 @@ from tidings.channels.http.transports import open_transport
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
-from tidings.domain.message import Delivery, Outcome
+from tidings.domain.message import Delivery
 from tidings.domain.retry import RetryPolicy
 from tidings.domain.timestamps import utc_now
 from tidings.observability.metrics import MetricsServer
@@ -77,10 +77,7 @@ class Consumer:
             consumer=self.name,
             backlog=settings.outcome_backlog,
             on_closed=self._leases.close,
-            on_recorded=self._recorded,
         )
-        self.observers: list[Callable[[Sequence[Outcome]], None]] = []
-        """Called with each group of outcomes that was recorded."""
         self._dispatcher = Dispatcher(
             self._channels,
             self._recorder,
@@ -103,7 +100,7 @@ class Consumer:
             accepting=lambda: self.accepting,
             stopping=lambda: self._stopping,
         )
-        self.observers.append(self._reporter.observe)
+        self._recorder.observers.append(self._reporter.observe)
         metrics = ConsumerMetrics(
             settings,
             channels=self._channels.names(),
@@ -113,7 +110,7 @@ class Consumer:
             accepting=lambda: self.accepting,
         )
         metrics.figures.watch_stores({"postgres": store.ping, "redis": redis.ping})
-        self.observers.append(metrics.recorded)
+        self._recorder.observers.append(metrics.recorded)
         self._metrics_server = MetricsServer(metrics.figures, settings)
         self._quarantine = asyncio.Lock()
         self._stopping = False
@@ -128,14 +125,11 @@ class Consumer:
         )
         consumer = cls(settings, store, connect_redis(settings))
         consumer._loops = [
-            asyncio.create_task(loop(), name=name)
-            for name, loop in {
-                "leases": consumer._leases.run,
-                "recorder": consumer._recorder.run,
-                "dedup records": consumer._dedup.run,
-                "slots": consumer._slots.run,
-                "reports": consumer._reporter.run,
-            }.items()
+            asyncio.create_task(consumer._leases.run(), name="leases"),
+            asyncio.create_task(consumer._recorder.run(), name="recorder"),
+            asyncio.create_task(consumer._dedup.run(), name="dedup records"),
+            asyncio.create_task(consumer._slots.run(), name="slots"),
+            asyncio.create_task(consumer._reporter.run(), name="reports"),
         ]
         try:
             await consumer._metrics_server.start()
@@ -197,10 +191,6 @@ class Consumer:
         done, _ = await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
         for loop in done:
             loop.result()
-
-    def _recorded(self, outcomes: Sequence[Outcome]) -> None:
-        for observer in self.observers:
-            observer(outcomes)
 
     async def _through_slot(self, batch_id: UUID, slot: str, *, quarantined: bool) -> None:
         self._slots.occupy(slot)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Final, cast
+from typing import cast
 
 import msgspec
 import structlog
@@ -29,10 +29,6 @@ from tidings.observability.logs import delivering
 
 log = structlog.get_logger(__name__)
 
-KINDS: Final = (Accepted, Retry, Rejected)
-MAX_STATUS_CODE: Final = 2**31 - 1
-"""What the column of Postgres takes."""
-
 
 class Deliveries(msgspec.Struct, kw_only=True, eq=False):
     """What all deliveries of one consumer share."""
@@ -40,6 +36,7 @@ class Deliveries(msgspec.Struct, kw_only=True, eq=False):
     recorder: OutcomeRecorder
     dedup: DedupRecords
     leases: Leases
+    limiter: "DestinationLimiter[DeliveryRun]"
     policy: RetryPolicy
     consumer: str
     now: Callable[[], datetime]
@@ -77,7 +74,7 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         seconds = retry_in * (1 + 0.2 * self.shared.policy.random())
         self._record(outcomes.returned(self.delivery, due_at=self.shared.now() + timedelta(seconds=seconds)))
 
-    async def run(self, limiter: DestinationLimiter["DeliveryRun"], destination: Destination["DeliveryRun"]) -> None:
+    async def run(self, destination: Destination["DeliveryRun"]) -> None:
         """Makes one attempt, and settles concurrency, breaker, lease and record however that ends."""
         shared = self.shared
         delivering.set((self.delivery.id, self.batch.id))
@@ -93,9 +90,9 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
             self._record(outcome)
             if isinstance(result, Accepted):
                 record = Record(cast("datetime", outcome.sent_at), outcome.provider_message_id)
-                shared.dedup.put(self.delivery.id, record, then=partial(limiter.leave, destination))
+                shared.dedup.put(self.delivery.id, record, then=partial(shared.limiter.leave, destination))
                 held = True
-            self._judge(limiter, destination, result, began)
+            self._judge(destination, result, began)
             judged = True
         except Exception as defect:
             log.exception("a defect in a delivery", recorded=self.recorded)
@@ -110,7 +107,7 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
                 # A message without an outcome must not stay in a batch that is renewed for ever.
                 shared.leases.abandon(self.batch)
             if not held:
-                limiter.leave(destination)
+                shared.limiter.leave(destination)
 
     def _untried(self) -> Outcome | None:
         """The outcome of a delivery that must not be attempted; None where it must."""
@@ -150,13 +147,7 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         self.shared.record(outcome, self.batch)
         self.recorded = True
 
-    def _judge(
-        self,
-        limiter: DestinationLimiter["DeliveryRun"],
-        destination: Destination["DeliveryRun"],
-        result: Result,
-        began: float,
-    ) -> None:
+    def _judge(self, destination: Destination["DeliveryRun"], result: Result, began: float) -> None:
         """Adjusts concurrency and breaker; the line of a destination whose breaker opens is sent back at once."""
         now = self.shared.clock()
         key = destination.key
@@ -170,7 +161,7 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         if destination.breaker.fail(now):
             retry_in = destination.breaker.wait(now)
             log.warning("breaker opened", destination=key, seconds=retry_in, error=result.error)
-            for waiting in limiter.clear_line(destination):
+            for waiting in self.shared.limiter.clear_line(destination):
                 waiting.send_back(retry_in)
 
     def _record_defect(self, defect: Exception, duration: float) -> None:
@@ -197,19 +188,16 @@ def checked(result: object, *, channel: str) -> Result:
 
 def _convert(result: object) -> Result:
     """Raises TypeError or ValueError, whose text continues "the channel returned"."""
-    kind = next((kind for kind in KINDS if isinstance(result, kind)), None)
-    if kind is None:
+    if not isinstance(result, Result):
         raise TypeError("no result" if result is None else f"no result: {type(result).__name__}")
+    kind = Accepted if isinstance(result, Accepted) else Retry if isinstance(result, Retry) else Rejected
     try:
-        converted = cast("Result", msgspec.convert(msgspec.structs.asdict(cast("Result", result)), kind))
+        converted = cast("Result", msgspec.convert(msgspec.structs.asdict(result), kind))
     except msgspec.ValidationError as error:
         raise ValueError(f"a wrong {kind.__name__}: {error}") from error
-    # What msgspec would decode from base64, and what no type says.
-    if isinstance(cast("Result", result).answer, str):
+    if isinstance(cast("object", result.answer), str):
+        # msgspec has decoded it from base64.
         raise TypeError(f"a wrong {kind.__name__}: answer is no bytes")
-    if converted.status_code is not None and abs(converted.status_code) > MAX_STATUS_CODE:
-        raise ValueError(f"a wrong {kind.__name__}: status_code is out of range")
-    delay = converted.delay if isinstance(converted, Retry) else None
-    if delay is not None and not 0 <= delay < math.inf:
-        raise ValueError(f"a wrong {kind.__name__}: delay={delay}")
+    if isinstance(converted, Retry) and converted.delay is not None and not 0 <= converted.delay < math.inf:
+        raise ValueError(f"a wrong Retry: delay={converted.delay}")
     return converted

@@ -44,15 +44,6 @@ class Dispatcher:
         clock: Callable[[], float],
     ) -> None:
         self._channels = channels
-        self._shared = Deliveries(
-            recorder=recorder,
-            dedup=dedup,
-            leases=leases,
-            policy=policy,
-            consumer=settings.consumer_name,
-            now=now,
-            clock=clock,
-        )
         self._loop = asyncio.get_running_loop()
         self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
             self._begin,
@@ -60,6 +51,16 @@ class Dispatcher:
             concurrency=settings.in_flight,
             concurrency_per_destination=settings.in_flight_per_destination,
             breaker=lambda: Breaker(failures=settings.breaker_failures, open_seconds=settings.breaker_seconds),
+            clock=clock,
+        )
+        self._shared = Deliveries(
+            recorder=recorder,
+            dedup=dedup,
+            leases=leases,
+            limiter=self.limiter,
+            policy=policy,
+            consumer=settings.consumer_name,
+            now=now,
             clock=clock,
         )
 
@@ -102,7 +103,7 @@ class Dispatcher:
             await cancel_and_wait(*late)
 
     def _begin(self, destination: Destination[DeliveryRun], run: DeliveryRun) -> None:
-        self._shared.running[run] = self._loop.create_task(run.run(self.limiter, destination))
+        self._shared.running[run] = self._loop.create_task(run.run(destination))
 
 
 def destination_of(channel: Channel | None, delivery: Delivery) -> tuple[str, int | None]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import structlog
 
 from sql.database import AWAY
@@ -21,19 +22,16 @@ from tidings.domain.errors import describe
 log = structlog.get_logger(__name__)
 
 
-class OpenBatch:
+class OpenBatch(msgspec.Struct, eq=False):
     """A batch that this consumer has taken."""
 
-    __slots__ = ("held_until", "id", "left", "through")
-
-    def __init__(self, batch_id: UUID, *, size: int, held_until: float) -> None:
-        self.id = batch_id
-        self.left = size
-        """Messages without an outcome."""
-        self.held_until = held_until
-        """Until when, by this process's monotonic clock, nobody can have taken it from us."""
-        self.through = asyncio.Event()
-        """Set when every outcome is on disk, or the batch is lost or abandoned."""
+    id: UUID
+    left: int
+    """Messages without an outcome."""
+    held_until: float
+    """Until when, by this process's monotonic clock, nobody can have taken it from us."""
+    through: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    """Set when every outcome is on disk, or the batch is lost or abandoned."""
 
 
 class Leases:
@@ -60,7 +58,7 @@ class Leases:
     def open(self, batch_id: UUID, *, size: int, since: float) -> OpenBatch:
         """Holds a batch that was taken by a statement sent at `since` (monotonic)."""
         self.taken += 1
-        batch = self._open[batch_id] = OpenBatch(batch_id, size=size, held_until=since + self._lease)
+        batch = self._open[batch_id] = OpenBatch(batch_id, size, held_until=since + self._lease)
         return batch
 
     def close(self, batch_ids: Iterable[UUID]) -> None:

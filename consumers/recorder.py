@@ -32,7 +32,7 @@ AWAY_SECONDS: Final = 0.5
 
 
 class OutcomeRecorder:
-    """Writes outcomes, and calls `on_closed` and `on_recorded` once they are on disk."""
+    """Writes outcomes. `on_closed` is called with the batches whose last outcome is on disk."""
 
     def __init__(
         self,
@@ -41,13 +41,13 @@ class OutcomeRecorder:
         consumer: str,
         backlog: int,
         on_closed: Callable[[Iterable[UUID]], None],
-        on_recorded: Callable[[Sequence[Outcome]], None],
     ) -> None:
         self._store = store
         self._consumer = consumer
         self._backlog = backlog
         self._on_closed = on_closed
-        self._on_recorded = on_recorded
+        self.observers: list[Callable[[Sequence[Outcome]], None]] = []
+        """Called with each group of outcomes that is on disk."""
         self._waiting: deque[tuple[Outcome, bool]] = deque()
         self._some = asyncio.Event()
         self._full = asyncio.Event()
@@ -120,7 +120,8 @@ class OutcomeRecorder:
                 # Written by an earlier commit whose answer was lost, or no longer ours: the lease ran out.
                 log.info("outcomes of messages that had left their batch", outcomes=len(outcomes) - len(recorded))
                 outcomes = [outcome for outcome in outcomes if outcome.message_id in recorded]
-            self._on_recorded(outcomes)
+            for observer in self.observers:
+                observer(outcomes)
             return
 
     async def _write_apart(self, group: Sequence[tuple[Outcome, bool]], error: asyncpg.PostgresError) -> None:

@@ -164,8 +164,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 async def clear_up(consumer: Consumer) -> None:
     """Makes the consumer's queue fit for a new worker.
 
-    Starts jobs again that the last worker had begun; Postgres sees to it that a batch is taken once. Deletes a value of
-    another type and ids that arq cannot read: they are no batches of ours, and would end every worker.
+    Deletes arq's marks, so that jobs which the last worker had begun can start again (Postgres lets a batch be taken
+    once), a value of another type, and ids that arq cannot read: no batches of ours, they would end every worker.
     """
     redis, queue = consumer.redis, keys.consumer_queue(consumer.name)
     try:

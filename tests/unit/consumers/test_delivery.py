@@ -66,15 +66,6 @@ class Bench:
         self.fakes = Fakes()
         self.now = 0.0
         self.deliver = deliver
-        self.shared = Deliveries(
-            recorder=cast("OutcomeRecorder", self.fakes),
-            dedup=cast("DedupRecords", self.fakes),
-            leases=cast("Leases", self.fakes),
-            policy=RetryPolicy(delays=(1.0,), jitter=0, random=lambda: 0.5),
-            consumer="c",
-            now=lambda: NOW,
-            clock=lambda: self.now,
-        )
         self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
             self._start,
             DeliveryRun.send_back,
@@ -83,10 +74,20 @@ class Bench:
             breaker=lambda: Breaker(failures=FAILURES, open_seconds=10),
             clock=lambda: self.now,
         )
+        self.shared = Deliveries(
+            recorder=cast("OutcomeRecorder", self.fakes),
+            dedup=cast("DedupRecords", self.fakes),
+            leases=cast("Leases", self.fakes),
+            limiter=self.limiter,
+            policy=RetryPolicy(delays=(1.0,), jitter=0, random=lambda: 0.5),
+            consumer="c",
+            now=lambda: NOW,
+            clock=lambda: self.now,
+        )
         self.tasks: list[asyncio.Task[None]] = []
 
     def _start(self, destination: Destination[DeliveryRun], run: DeliveryRun) -> None:
-        task = self.shared.running[run] = asyncio.create_task(run.run(self.limiter, destination))
+        task = self.shared.running[run] = asyncio.create_task(run.run(destination))
         self.tasks.append(task)
 
     def enter(self, *, batch: OpenBatch | None = None, **changes: Any) -> OpenBatch:
@@ -96,7 +97,7 @@ class Bench:
             async def deliver(self, _delivery: object) -> object:
                 return await bench.deliver()
 
-        batch = batch or OpenBatch(new_id(), size=1, held_until=math.inf)
+        batch = batch or OpenBatch(new_id(), left=1, held_until=math.inf)
         run = DeliveryRun(self.shared, cast("Channel", Scripted()), new_delivery(**changes), batch)
         retry_in = self.limiter.enter("there", run)
         if retry_in is not None:
@@ -249,7 +250,7 @@ async def test_a_defect_gets_an_outcome_and_its_batch_keeps_the_lease(
         return whole(run, *arguments)
 
     monkeypatch.setattr(DeliveryRun, broken, fail)
-    batch = OpenBatch(new_id(), size=2, held_until=math.inf)
+    batch = OpenBatch(new_id(), left=2, held_until=math.inf)
     bench.enter(batch=batch, subject="poor")
     bench.enter(batch=batch)
     assert await bench.end() == [None, None]
@@ -371,7 +372,6 @@ def test_a_valid_result_is_converted(result: Result, expected: Result) -> None:
         (Accepted(provider_message_id=cast("str", 7)), "a wrong Accepted: Expected `str | null`, got `int`"),
         (Accepted(status_code=cast("int", "202")), "a wrong Accepted: Expected `int | null`, got `str`"),
         (Accepted(status_code=True), "a wrong Accepted: Expected `int | null`, got `bool`"),
-        (Accepted(status_code=2**31), "a wrong Accepted: status_code is out of range"),
         (Accepted(answer=cast("bytes", "aGk=")), "a wrong Accepted: answer is no bytes"),
         (Accepted(answer=cast("bytes", None)), "a wrong Accepted: Expected `bytes`, got `null`"),
         (Rejected(error=cast("str", OSError("e"))), "a wrong Rejected: Expected `str`, got `OSError`"),
