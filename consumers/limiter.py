@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
-import msgspec
 import structlog
 
 from consumers.breaker import Breaker, BreakerState
@@ -43,33 +42,26 @@ DESTINATIONS_KEPT: Final = 10_000
 T = TypeVar("T")
 
 
-class Destination(msgspec.Struct, Generic[T], eq=False):
+class Destination(Generic[T]):
     """One destination: its line, its concurrency and its breaker."""
 
-    key: str
-    breaker: Breaker
-    most: float
-    """The concurrency at first."""
-    observed_since: float
-    in_flight: int = 0
-    in_turn: bool = False
-    """Whether it is among those that are served in turn."""
-    line: deque[T] = msgspec.field(default_factory=deque)
-    line_limit: int = 0
-    """After a cut the length at which the line takes nothing more, until it is half as long; otherwise 0."""
-    ended: int = 0
-    """Deliveries that have ended, well or not."""
-    ended_before: int = 0
-    """The same at `observed_since`."""
-    _limit: float = 0.0
-    _decreased_at: float = 0.0
-    _ended_lately: float = 0.0
-    _lately_since: float = 0.0
-    _returns_at: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._limit = self.most
-        self._decreased_at = self._lately_since = self.observed_since
+    def __init__(self, key: str, breaker: Breaker, concurrency: int, now: float) -> None:
+        self.key = key
+        self.breaker = breaker
+        self._most = self._limit = float(concurrency)
+        self.in_flight = 0
+        self.in_turn = False
+        """Whether it is among those that are served in turn."""
+        self.line: deque[T] = deque()
+        self.line_limit = 0
+        """After a cut the length at which the line takes nothing more, until it is half as long; otherwise 0."""
+        self.ended = 0
+        """Deliveries that have ended, well or not."""
+        self.ended_before = 0
+        """The same at `observed_since`."""
+        self.observed_since = self._decreased_at = self._lately_since = now
+        self._ended_lately = 0.0
+        self._returns_at = 0.0
 
     @property
     def concurrency(self) -> int:
@@ -83,7 +75,7 @@ class Destination(msgspec.Struct, Generic[T], eq=False):
     @property
     def at_rest(self) -> bool:
         """Idle, and a new one would be the same."""
-        return self.idle and not self.line_limit and self._limit == self.most and self.breaker.at_rest
+        return self.idle and not self.line_limit and self._limit == self._most and self.breaker.at_rest
 
     def decrease(self, now: float, began: float) -> bool:
         """Halves the concurrency after a delivery that began at `began` was answered "too many requests".
@@ -98,8 +90,8 @@ class Destination(msgspec.Struct, Generic[T], eq=False):
 
     def increase(self) -> None:
         """Counts a delivery that was taken: as many of them as the concurrency add one to it."""
-        if self._limit < self.most:
-            self._limit = min(self._limit + 1 / self._limit, self.most)
+        if self._limit < self._most:
+            self._limit = min(self._limit + 1 / self._limit, self._most)
 
     def count_end(self, now: float) -> None:
         self.ended += 1

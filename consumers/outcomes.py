@@ -34,7 +34,12 @@ def conclude(
     """The outcome of one attempt that took `duration` seconds."""
     tries = delivery.tries + 1
     ended_at = started_at + timedelta(seconds=duration)
-    error = None if isinstance(result, Accepted) else _text(result.error)
+    provider_id = error = due_at = reason = None
+    if not isinstance(result, Accepted):
+        error = _text(result.error)
+        due_at, reason = _next_attempt(delivery, result, ended_at, policy)
+    elif result.provider_message_id is not None:
+        provider_id = _text(result.provider_message_id)
     attempt = Attempt(
         message_id=delivery.id,
         batch_id=delivery.batch_id,
@@ -47,30 +52,28 @@ def conclude(
         error=error,
         answer=_text(result.answer[:ANSWER_BYTES].decode("utf-8", "replace")) if result.answer else None,
     )
-    if isinstance(result, Accepted):
-        provider_id = None if result.provider_message_id is None else _text(result.provider_message_id)
-        return _outcome(
-            delivery, Status.SENT, tries, provider_message_id=provider_id, sent_at=ended_at, attempt=attempt
-        )
-    due_at: datetime | None = None
-    reason: CancelReason | None = CancelReason.REJECTED
-    if isinstance(result, Retry):
-        due_at, reason = _next_attempt(delivery, tries, ended_at, policy, result.delay)
-    return _outcome(
-        delivery,
-        Status.FAILED if reason is None else Status.CANCELLED,
-        tries,
+    accepted = isinstance(result, Accepted)
+    return Outcome(
+        message_id=delivery.id,
+        batch_id=delivery.batch_id,
+        status=Status.SENT if accepted else Status.FAILED if reason is None else Status.CANCELLED,
+        tries=tries,
         due_at=due_at,
+        provider_message_id=provider_id,
+        sent_at=ended_at if accepted else None,
         cancel_reason=reason,
         last_error=error,
-        attempt=attempt,
         unanswered=isinstance(result, Retry) and result.unanswered,
+        attempt=attempt,
+        queue=delivery.queue,
+        channel=delivery.channel,
+        lateness=(started_at - delivery.due_at).total_seconds(),
     )
 
 
 def already_sent(delivery: Delivery, record: Record) -> Outcome:
     """A message that an earlier consumer delivered before it died, by its dedup record."""
-    return _outcome(
+    return _untried(
         delivery,
         Status.SENT,
         min(delivery.tries + 1, delivery.max_tries),
@@ -81,39 +84,37 @@ def already_sent(delivery: Delivery, record: Record) -> Outcome:
 
 def expired(delivery: Delivery) -> Outcome:
     """A message that expired before it was attempted."""
-    return _outcome(delivery, Status.CANCELLED, delivery.tries, cancel_reason=CancelReason.EXPIRED)
+    return _untried(delivery, Status.CANCELLED, delivery.tries, cancel_reason=CancelReason.EXPIRED)
 
 
 def returned(delivery: Delivery, *, due_at: datetime | None = None) -> Outcome:
     """A message that was not attempted: it waits again as it did before, or until `due_at`."""
-    untried = delivery.tries + delivery.recoveries == 0 and due_at is None
-    return _outcome(delivery, Status.PENDING if untried else Status.FAILED, delivery.tries, due_at=due_at)
+    new = delivery.tries + delivery.recoveries == 0 and due_at is None
+    return _untried(delivery, Status.PENDING if new else Status.FAILED, delivery.tries, due_at=due_at)
 
 
 def _next_attempt(
-    delivery: Delivery, tries: int, ended_at: datetime, policy: RetryPolicy, asked: float | None
+    delivery: Delivery, result: Retry | Rejected, ended_at: datetime, policy: RetryPolicy
 ) -> tuple[datetime | None, CancelReason | None]:
     """When it is due again, or why it never is."""
-    if tries >= delivery.max_tries:
+    if isinstance(result, Rejected):
+        return None, CancelReason.REJECTED
+    if delivery.tries + 1 >= delivery.max_tries:
         return None, CancelReason.EXHAUSTED
-    due_at = ended_at + timedelta(seconds=policy.delay_after(tries, asked))
+    due_at = ended_at + timedelta(seconds=policy.delay_after(delivery.tries + 1, result.delay))
     if delivery.expires_at is not None and due_at >= delivery.expires_at:
         return None, CancelReason.EXPIRED
     return due_at, None
 
 
-def _outcome(
-    delivery: Delivery, status: Status, tries: int, *, attempt: Attempt | None = None, **values: Any
-) -> Outcome:
+def _untried(delivery: Delivery, status: Status, tries: int, **values: Any) -> Outcome:
     return Outcome(
         message_id=delivery.id,
         batch_id=delivery.batch_id,
         status=status,
         tries=tries,
-        attempt=attempt,
         queue=delivery.queue,
         channel=delivery.channel,
-        lateness=None if attempt is None else (attempt.started_at - delivery.due_at).total_seconds(),
         **values,
     )
 

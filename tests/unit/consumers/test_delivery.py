@@ -9,11 +9,12 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from consumers import outcomes
 from consumers.breaker import Breaker, BreakerState
 from consumers.dedup import DedupRecords, Record
-from consumers.delivery import Deliveries, DeliveryRun, checked
+from consumers.delivery import USUAL_TYPES, Deliveries, DeliveryRun, checked
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import Destination, DestinationLimiter
 from consumers.recorder import OutcomeRecorder
@@ -361,6 +362,13 @@ class OwnAccepted(Accepted, frozen=True, kw_only=True):
 def test_a_valid_result_is_converted(result: Result, expected: Result) -> None:
     assert checked(result, channel="c") == expected
     assert type(checked(result, channel="c")) is type(expected)
+
+
+def test_the_usual_result_is_not_converted() -> None:
+    usual = Accepted(provider_message_id="p", status_code=202, answer=b"ok")
+    assert checked(usual, channel="c") is usual
+    # All of its fields are looked at.
+    assert tuple(type(value) for value in structs.astuple(usual)) == USUAL_TYPES
 
 
 @pytest.mark.parametrize(
