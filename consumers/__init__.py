@@ -1,7 +1,12 @@
-"""The arq worker: takes batches, delivers their messages through channels, records the outcomes.
+"""The consumers: take batches, deliver their messages through channels, record the outcomes.
 
-`arq consumers.WorkerSettings` runs it under arq's own command line; `tidings consumer` runs the same worker and builds
-it anew when Redis drops.
+worker: the arq worker and its job · consumer: one consumer and the way of a batch · dispatcher: what starts when ·
+delivery: the life cycle of one delivery · limiter, breaker: concurrency by destination · leases, slots, listener,
+senders: batches, offers, notifications, users · outcomes, recorder, dedup: what is recorded, in Postgres and in Redis ·
+metrics, report: what is shown. May import `sql` and `tidings`, except `tidings.cli`; never `api` or `producer`.
+
+`arq consumers.WorkerSettings` runs the worker under arq's own command line; `tidings consumer` runs the same worker and
+builds it again when Redis drops.
 """
 
 from typing import Any
@@ -10,7 +15,7 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     # Made when arq asks for it, since it reads the environment.
     if name == "WorkerSettings":
-        from consumers.worker_settings import make_worker_settings  # noqa: PLC0415
+        from consumers.worker import make_worker_settings  # noqa: PLC0415
 
         return make_worker_settings()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

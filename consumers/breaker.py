@@ -1,19 +1,19 @@
 """A circuit breaker for one destination.
 
-Closed: deliveries flow. After `failures` in a row it opens: nothing is sent there for a while, which saves the far side
-a stampede and us the places in flight. Then it is half open: one delivery probes. A success closes it; a failure opens
-it for twice as long, up to `longest`. Pure: the clock is the caller's.
+Closed: deliveries flow. After `failures` in a row it opens: nothing is sent there for a while, which saves the receiver
+a stampede and us the concurrency. Then it is half open: one delivery probes. A success closes it; a failure opens it
+for twice as long, up to `LONGEST_FACTOR` times the first. In memory only: after a crash every breaker is closed.
 """
 
 from enum import StrEnum
 from typing import Final
 
 LONGEST_FACTOR: Final = 6
-"""How many times longer than at first a breaker stays open at the most."""
+"""A breaker stays open up to so many times as long as at first."""
 
 
 class BreakerState(StrEnum):
-    """Whether a destination is being delivered to."""
+    """Closed: delivers. Open: does not. Half open: may be probed."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -21,7 +21,7 @@ class BreakerState(StrEnum):
 
 
 class Breaker:
-    """Says whether the next delivery may go; times are seconds of one monotonic clock."""
+    """Counts failures in a row. Times are seconds of the caller's monotonic clock."""
 
     __slots__ = ("_failed", "_failures", "_open_for", "_open_until", "_probing", "_shortest")
 
@@ -39,13 +39,13 @@ class Breaker:
         return self._open_until is None and not self._failed
 
     def state(self, now: float) -> BreakerState:
-        """The state at a moment."""
+        """An open breaker that is being probed counts as open: one probe at a time."""
         if self._open_until is None:
             return BreakerState.CLOSED
         return BreakerState.OPEN if self._probing or now < self._open_until else BreakerState.HALF_OPEN
 
     def wait(self, now: float) -> float:
-        """Seconds until it is worth asking again; 0 where a delivery may go now."""
+        """Seconds until a delivery may go; 0 where one may go now."""
         if self._open_until is None:
             return 0.0
         if self._probing:
@@ -57,7 +57,7 @@ class Breaker:
         self._probing = self._open_until is not None
 
     def succeed(self) -> bool:
-        """A delivery got an answer that shows the far side is well; answers whether that closed the breaker."""
+        """Counts an answer that shows the receiver works. Returns whether that closed the breaker."""
         closed = self._open_until is not None
         self._failed = 0
         self._open_until = None
@@ -66,7 +66,7 @@ class Breaker:
         return closed
 
     def fail(self, now: float) -> bool:
-        """A delivery failed; answers whether that opened the breaker."""
+        """Counts a failure. Returns whether that opened the breaker."""
         self._failed += 1
         if self._open_until is not None:
             if not self._probing:
@@ -80,5 +80,5 @@ class Breaker:
         return True
 
     def abandon(self) -> None:
-        """A delivery ended without telling anything about the far side; another may probe."""
+        """Counts an end that says nothing about the receiver; another may probe."""
         self._probing = False

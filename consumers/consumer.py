@@ -1,14 +1,13 @@
 """One consumer: takes batches, has their messages delivered, and gives back what it cannot deliver.
 
-The way of a batch here: its job arrives (nothing has happened yet: a crash costs one lease) → `take` commits (from now
-on outcomes are unknown after a crash) → its messages begin or stand in line, and once there is room for more its slot
-is free again → outcomes are recorded → with the last one the batch is deleted. The lease is renewed from `take` to the
-end.
+The way of a batch: its job arrives (a crash costs one lease) → `take` commits (after a crash the outcomes are unknown)
+→ its messages start or wait in line → once there is room for more its slot is free again → outcomes are recorded →
+with the last one the batch is deleted. The lease is renewed from `take` to the end.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Self
 from uuid import UUID
 
@@ -16,7 +15,6 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from consumers import outcomes
 from consumers.dedup import DedupRecords
 from consumers.dispatcher import Dispatcher
 from consumers.leases import Leases, OpenBatch
@@ -32,7 +30,7 @@ from tidings.channels.http.aiohttp_transport import AiohttpTransport
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
-from tidings.domain.message import Delivery, Outcome
+from tidings.domain.message import Delivery
 from tidings.domain.retry import RetryPolicy
 from tidings.domain.timestamps import utc_now
 from tidings.observability.metrics import MetricsServer
@@ -48,14 +46,14 @@ LAST_WRITES_SECONDS = 10.0
 
 
 class Consumer:
-    """All of one consumer but the arq worker, which may come and go with Redis."""
+    """All of one consumer except the arq worker, which is built again whenever Redis drops."""
 
     def __init__(self, settings: Settings, store: Store, redis: Redis) -> None:
         self.settings = settings
         self.name = settings.consumer_name
         self._store = store
         self.redis = redis
-        # Two, since a connection that nobody checked must not serve who may only go to checked ones.
+        # Two, since the operator's connections are unchecked: none may serve an address that came with a message.
         self._transport = AiohttpTransport(settings, egress=webhook_egress(settings))
         self._operators_transport = AiohttpTransport(settings)
         self._senders = SenderCache(store.users.senders, clock=time.monotonic)
@@ -73,20 +71,17 @@ class Consumer:
             renewal_seconds=settings.lease_renewal_seconds,
             clock=time.monotonic,
         )
-        self._records = DedupRecords(redis, life_seconds=settings.redis_ttl, by_provider=settings.provider_records)
+        self._dedup = DedupRecords(redis, life_seconds=settings.redis_ttl, by_provider=settings.provider_records)
         self._recorder = OutcomeRecorder(
             store,
             consumer=self.name,
             backlog=settings.outcome_backlog,
             on_closed=self._leases.close,
-            on_recorded=self._recorded,
         )
-        self.observers: list[Callable[[Sequence[Outcome]], None]] = []
-        """Who is told of each group of outcomes that was recorded."""
         self._dispatcher = Dispatcher(
             self._channels,
             self._recorder,
-            self._records,
+            self._dedup,
             self._leases,
             settings=settings,
             policy=RetryPolicy(delays=settings.retry_delays, jitter=settings.retry_jitter),
@@ -105,7 +100,7 @@ class Consumer:
             accepting=lambda: self.accepting,
             stopping=lambda: self._stopping,
         )
-        self.observers.append(self._reporter.observe)
+        self._recorder.observers.append(self._reporter.observe)
         metrics = ConsumerMetrics(
             settings,
             channels=self._channels.names(),
@@ -115,29 +110,26 @@ class Consumer:
             accepting=lambda: self.accepting,
         )
         metrics.registry.watch_stores({"postgres": store.ping, "redis": redis.ping})
-        self.observers.append(metrics.recorded)
+        self._recorder.observers.append(metrics.recorded)
         self._metrics_server = MetricsServer(metrics.registry, settings)
-        self._alone = asyncio.Lock()
+        self._quarantine = asyncio.Lock()
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
         self._batches: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def start(cls, settings: Settings) -> Self:
-        """A consumer at work, waiting for Postgres first. Raises SchemaError where that is at another version."""
+        """Waits for Postgres, then starts a consumer. Raises SchemaError where the schema is at another version."""
         store = await Store.connect(
             settings.postgres_uri, process=f"consumer {settings.consumer_name}", lease_seconds=settings.lease_seconds
         )
         consumer = cls(settings, store, connect_redis(settings))
         consumer._loops = [
-            asyncio.create_task(loop(), name=name)
-            for name, loop in {
-                "leases": consumer._leases.run,
-                "recorder": consumer._recorder.run,
-                "delivery records": consumer._records.run,
-                "slots": consumer._slots.run,
-                "reports": consumer._reporter.run,
-            }.items()
+            asyncio.create_task(consumer._leases.run(), name="leases"),
+            asyncio.create_task(consumer._recorder.run(), name="recorder"),
+            asyncio.create_task(consumer._dedup.run(), name="dedup records"),
+            asyncio.create_task(consumer._slots.run(), name="slots"),
+            asyncio.create_task(consumer._reporter.run(), name="reports"),
         ]
         try:
             await consumer._metrics_server.start()
@@ -150,20 +142,25 @@ class Consumer:
     @property
     def accepting(self) -> bool:
         """Whether batches are welcome."""
-        return not self._stopping and self._recorder.accepting and not self._leases.away and self._dispatcher.has_room
+        return (
+            not self._stopping
+            and self._recorder.accepting
+            and not self._leases.away
+            and self._dispatcher.limiter.room.is_set()
+        )
 
-    async def deliver(self, batch_id: UUID, slot: str, *, alone: bool) -> None:
-        """Takes a batch that arrived through a slot; returns when its messages have begun or wait, and there is room.
+    async def deliver(self, batch_id: UUID, slot: str, *, quarantined: bool) -> None:
+        """Takes a batch that arrived through a slot; returns when its messages have started or wait, and there is room.
 
-        The work goes on by itself where the caller is cancelled.
+        Cancelling the caller does not stop the work. A quarantined batch may kill the process: it goes by itself.
         """
-        task = asyncio.create_task(self._through_slot(batch_id, slot, alone=alone))
+        task = asyncio.create_task(self._through_slot(batch_id, slot, quarantined=quarantined))
         self._batches.add(task)
         task.add_done_callback(self._batches.discard)
         await asyncio.shield(task)
 
     async def stop(self) -> None:
-        """Stops in order: takes nothing more in, finishes what is in flight, records it, gives back the rest."""
+        """Takes nothing more, gives back what has not started, then finishes and records what is in flight."""
         self._stopping = True
         await self._slots.withdraw()
         self._dispatcher.stop_starting()
@@ -173,9 +170,9 @@ class Consumer:
             await asyncio.wait(set(self._batches), timeout=LAST_WRITES_SECONDS)
         try:
             async with asyncio.timeout(LAST_WRITES_SECONDS):
-                await self._records.written()
+                await self._dedup.written()
                 await self._recorder.written()
-                # What a producer pushed while we were stopping.
+                # What a producer pushed during the stop.
                 await self._release_unstarted()
         except TimeoutError:
             log.exception("stops with outcomes that were not written; their messages will be recovered")
@@ -190,28 +187,24 @@ class Consumer:
         log.info("consumer has stopped", consumer=self.name)
 
     async def failed_loop(self) -> None:
-        """Raises what ended one of the consumer's loops, which only a defect does."""
+        """Waits for the end of one of the consumer's loops, which only a defect brings about, and raises it."""
         done, _ = await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
         for loop in done:
             loop.result()
 
-    def _recorded(self, outcomes: Sequence[Outcome]) -> None:
-        for observer in self.observers:
-            observer(outcomes)
-
-    async def _through_slot(self, batch_id: UUID, slot: str, *, alone: bool) -> None:
+    async def _through_slot(self, batch_id: UUID, slot: str, *, quarantined: bool) -> None:
         self._slots.occupy(slot)
         try:
-            if alone:
-                # One at a time, taken only when its turn has come, and let go only when its outcome is on disk: whoever
-                # kills this process is then found, and nobody is blamed who went just before.
-                async with self._alone:
+            if quarantined:
+                # One at a time, taken only when its turn has come, and the next one only when its outcome is on disk:
+                # a message that kills this process is then the only suspect.
+                async with self._quarantine:
                     batch = await self._begin(batch_id)
                     if batch is not None:
                         await batch.through.wait()
             else:
                 await self._begin(batch_id)
-                await self._dispatcher.room()
+                await self._dispatcher.limiter.room.wait()
         except AWAY as error:
             log.warning("a batch was not taken", batch=str(batch_id), error=describe(error))
         finally:
@@ -237,28 +230,20 @@ class Consumer:
 
     async def _start_all(self, deliveries: Sequence[Delivery], batch: OpenBatch) -> None:
         await self._read_senders(deliveries)
-        for delivery in await self._without_delivered(deliveries, batch):
-            self._dispatcher.start(delivery, batch)
+        recovered = [delivery.id for delivery in deliveries if delivery.recoveries]
+        records = await self._dedup.find(recovered) if recovered else {}
+        for delivery in deliveries:
+            if delivery.id in records:
+                self._dispatcher.skip_sent(delivery, records[delivery.id], batch)
+            else:
+                self._dispatcher.start(delivery, batch)
 
     async def _read_senders(self, deliveries: Sequence[Delivery]) -> None:
-        """All users of a batch at once, before its deliveries ask for them one by one."""
+        """Reads all users of a batch at once, before its deliveries ask for them one by one."""
         try:
             await self._senders.read(d.user_id for d in deliveries if d.user_id is not None)
         except AWAY as error:
             log.warning("users were not read; their deliveries will ask again", error=describe(error))
-
-    async def _without_delivered(self, deliveries: Sequence[Delivery], batch: OpenBatch) -> list[Delivery]:
-        """Leaves out what an earlier consumer delivered before it died."""
-        recovered = [delivery.id for delivery in deliveries if delivery.recoveries]
-        records = await self._records.find(recovered) if recovered else {}
-        rest = []
-        for delivery in deliveries:
-            record = records.get(delivery.id)
-            if record is None:
-                rest.append(delivery)
-            else:
-                self._dispatcher.conclude(outcomes.already_sent(delivery, record), batch)
-        return rest
 
     async def _release_unstarted(self) -> None:
         try:

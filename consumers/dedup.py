@@ -1,13 +1,12 @@
-"""The delivery record: what the far side accepted, in Redis before Postgres knows it.
+"""Dedup records: what receivers accepted, in Redis before Postgres knows it.
 
-In play: `sent:{message id}` with a life of `REDIS_TTL`. A consumer that dies between the far side's answer and the
-commit of the outcome leaves this record, and whoever gets the message next finds it and does not send again. Redis
-away: the record is missing, which costs at worst a duplicate of what was in flight at a crash in that time.
+May deliver a message twice if the consumer dies between the receiver's answer and the commit while Redis is away: then
+no record says that the message was sent. In play: `sent:{message id}`, kept for `REDIS_TTL`. After a crash the next
+consumer finds it and does not send again.
 
-`sent:provider:{messageId}` is for people and programs that know a delivery by its provider's id. It is written together
-with the other where Redis has MSETEX (Redis 8.4, Valkey 9.1), one command for a whole group. An older Redis takes a SET
-for each (MSET knows no life), from a script, which costs us a quarter of what a pipeline does; there the second record
-is a setting, `PROVIDER_RECORDS`.
+`sent:provider:{messageId}` is for those who know a delivery by its provider's id. Both are written for a whole group by
+one MSETEX (Redis 8.4, Valkey 9.1). An older Redis needs a SET for each (MSET has no expiry), from a script, which costs
+us a quarter of a pipeline; there the second record is a setting, `PROVIDER_RECORDS`.
 """
 
 import asyncio
@@ -27,20 +26,20 @@ log = structlog.get_logger(__name__)
 
 
 LINGER_SECONDS: Final = 0.002
-"""Between groups under load: what a group costs beyond its records is spread over more of them."""
+"""Between groups under load: larger groups cost less for each record."""
 SET_EACH: Final = "for i = 1, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[1]) end"
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """The value of a record, kept as JSON."""
+    """The value of `sent:{message id}`, as JSON."""
 
     sent_at: datetime
     message_id: str | None = None
-    """The provider's own id of the message."""
+    """The provider's id of the message."""
 
 
 class ProviderRecord(msgspec.Struct, frozen=True):
-    """The value of a record under the provider's id, kept as JSON."""
+    """The value of `sent:provider:{messageId}`, as JSON."""
 
     id: UUID
     """Our message."""
@@ -64,7 +63,7 @@ class DedupRecords:
         self._written.set()
 
     def put(self, message_id: UUID, record: Record, *, then: Callable[[], None]) -> None:
-        """Notes what the far side has just accepted, and calls `then` when that was written, or could not be."""
+        """Queues the record of an accepted message; `then` is called when it was written, or could not be."""
         self._waiting[message_id] = record
         self._then.append(then)
         self._written.clear()
@@ -80,7 +79,7 @@ class DedupRecords:
             try:
                 await self._write(group)
             except (RedisError, OSError) as error:
-                log.warning("delivery records were not written", records=len(group), error=str(error))
+                log.warning("dedup records were not written", records=len(group), error=str(error))
             for call in then:
                 call()
             if self._waiting:
@@ -93,11 +92,11 @@ class DedupRecords:
         await self._written.wait()
 
     async def find(self, message_ids: Sequence[UUID]) -> dict[UUID, Record]:
-        """The records of these messages; none where Redis does not answer."""
+        """The records of these messages. Returns none, which may deliver again, where Redis does not answer."""
         try:
             values = await self._redis.mget([dedup_record(message_id) for message_id in message_ids])
         except (RedisError, OSError) as error:
-            log.warning("delivery records were not read", messages=len(message_ids), error=str(error))
+            log.warning("dedup records were not read", messages=len(message_ids), error=str(error))
             return {}
         found = {}
         for message_id, value in zip(message_ids, values, strict=True):
@@ -105,7 +104,7 @@ class DedupRecords:
                 try:
                     found[message_id] = msgspec.json.decode(value, type=Record)
                 except msgspec.MsgspecError as error:
-                    log.warning("a delivery record that cannot be read", message=str(message_id), error=str(error))
+                    log.warning("a dedup record that cannot be read", message=str(message_id), error=str(error))
         return found
 
     async def _write(self, group: Mapping[UUID, Record]) -> None:
@@ -120,7 +119,7 @@ class DedupRecords:
                 # Unknown or not allowed, neither of which passes; anything else (no memory, a replica) may.
                 if not isinstance(error, NoPermissionError) and "unknown command" not in str(error):
                     raise
-                log.info("delivery records are written one by one", error=str(error))
+                log.info("dedup records are written one by one", error=str(error))
                 self._has_msetex = False
             else:
                 return

@@ -1,8 +1,10 @@
 """The batches that this consumer holds, and their leases: renewed all together, in one statement every few seconds.
 
-In play: `batches.lease_until` in Postgres. A batch is held from `take` until its last outcome is on disk, so that a
-slow receiver costs no lease. A batch that does not come back from a renewal was taken from us; and while Postgres does
-not answer, a lease counts as lost for us before it can be lost for the reconciler: nothing more is started from it.
+May deliver a message twice if a lease runs out while deliveries of its batch are in flight: the reconciler gives the
+batch to another. In play: `batches.lease_until` in Postgres. A batch is held from `take` until its last outcome is on
+disk, so a slow receiver costs no lease; a crash lets it run out. A batch that a renewal does not return was taken from
+us. While Postgres does not answer, a lease counts as lost here before the reconciler can take it: nothing more of it is
+started.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterable
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import structlog
 
 from sql.database import AWAY
@@ -19,23 +22,20 @@ from tidings.domain.errors import describe
 log = structlog.get_logger(__name__)
 
 
-class OpenBatch:
-    """A batch in the hands of this consumer."""
+class OpenBatch(msgspec.Struct, eq=False):
+    """A batch that this consumer has taken."""
 
-    __slots__ = ("held_until", "id", "left", "through")
-
-    def __init__(self, batch_id: UUID, *, size: int, held_until: float) -> None:
-        self.id = batch_id
-        self.left = size
-        """Messages without an outcome."""
-        self.held_until = held_until
-        """Until when, by this process's monotonic clock, nobody can have taken it from us."""
-        self.through = asyncio.Event()
-        """Set when every outcome is on disk, or the batch is lost."""
+    id: UUID
+    left: int
+    """Messages without an outcome."""
+    held_until: float
+    """Until when, by this process's monotonic clock, nobody can have taken it from us."""
+    through: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    """Set when every outcome is on disk, or the batch is lost or abandoned."""
 
 
 class Leases:
-    """Holds the open batches."""
+    """Renews the leases of the open batches."""
 
     def __init__(
         self, store: Store, *, lease_seconds: float, renewal_seconds: float, clock: Callable[[], float]
@@ -58,18 +58,18 @@ class Leases:
     def open(self, batch_id: UUID, *, size: int, since: float) -> OpenBatch:
         """Holds a batch that was taken by a statement sent at `since` (monotonic)."""
         self.taken += 1
-        batch = self._open[batch_id] = OpenBatch(batch_id, size=size, held_until=since + self._lease)
+        batch = self._open[batch_id] = OpenBatch(batch_id, size, held_until=since + self._lease)
         return batch
 
     def close(self, batch_ids: Iterable[UUID]) -> None:
-        """Lets go of batches that are through."""
+        """Stops holding batches whose last outcome is on disk."""
         for batch_id in batch_ids:
             batch = self._open.pop(batch_id, None)
             if batch is not None:
                 batch.through.set()
 
     def abandon(self, batch: OpenBatch) -> None:
-        """Renews a batch no more; if it is ours yet, its lease runs out, and what has no outcome by then comes back."""
+        """Renews a batch no more. What has no outcome when its lease runs out comes back with a recovery counted."""
         self._open.pop(batch.id, None)
         batch.through.set()
 
@@ -90,7 +90,7 @@ class Leases:
                 self.away = False
 
     async def renew(self) -> None:
-        """Renews every lease once."""
+        """Renews every lease once, in one statement."""
         if not self._open:
             if self.away:
                 await self._store.ping()

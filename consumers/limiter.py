@@ -1,14 +1,13 @@
-"""Lanes: the places in flight, shared out among destinations.
+"""The destination limiter: shares the deliveries in flight of one consumer among its destinations.
 
-In play, all in memory: for each destination its deliveries in flight, a line of those that wait for a place, and a
-breaker. Free places go to the lines in turn. A destination that asks for less (429) gets half of its places, and one
-more for each round of deliveries that it takes.
+In play, in memory only: for each destination its deliveries in flight, the line of those that wait, and a breaker. A
+crash loses the lines; their batches' leases run out. Free capacity goes to the lines in turn. A destination that asks
+for less (429) gets half of its concurrency, and one more for each round of deliveries that it takes.
 
-A line holds no slot of its consumer, and may grow as long as there is room: the lines of all destinations together
-hold as much as can be in flight, then nothing more is taken in, which is what slows the producer down. Before one
-destination takes the room from the others its line is cut: what is over goes back to Postgres, for about as long as the
-destination needs to work off what is before it. That happens at once where it stands still, and after a second's
-patience where it moves too slowly. Where it is the only one it is waited for longer, since perhaps nobody else comes.
+Waiting in a line costs no slot of the consumer. All lines together hold as many messages as can be in flight; then
+nothing more is taken in, which slows the producer down. Before one destination blocks the others its line is cut: the
+excess goes back to Postgres for about as long as the rest of the line needs. A stalled destination is cut at once, a
+slow one after `PATIENCE_SECONDS`, and the only destination later still, since perhaps nobody else needs the room.
 """
 
 import asyncio
@@ -22,73 +21,52 @@ from consumers.breaker import Breaker, BreakerState
 
 log = structlog.get_logger(__name__)
 
-STANDSTILL_SECONDS: Final = 0.25
-"""Without one delivery that ends; then a destination makes room for others at once, if there is none left."""
+STALLED_SECONDS: Final = 0.25
+"""A destination where no delivery ends for so long is stalled, and makes room for others if there is none left."""
 PATIENCE_SECONDS: Final = 1.0
-"""How long a line is looked at before it is judged by its pace."""
+"""How long a line is observed before it is judged by its rate."""
 PATIENCE_ALONE: Final = 3
 """So many times as long where there is no other destination."""
 LONGEST_WAIT: Final = 10.0
-"""Seconds that a line may take at that pace; beyond, the destination is slow."""
-SHORTEST_STAY: Final = 1.0
-LONGEST_STAY: Final = 60.0
-"""Seconds that a message which finds no room stays away."""
+"""Seconds that a line may take at its rate; beyond, the destination is slow."""
+SHORTEST_RETRY_IN: Final = 1.0
+LONGEST_RETRY_IN: Final = 60.0
+"""Bounds, in seconds, of when a message that finds no room comes again."""
 SLOWEST_RATE: Final = 20.0
 """Deliveries a second that are assumed of a destination which has not shown any better."""
 RATE_SECONDS: Final = 5.0
-"""How far back a lane's rate looks."""
-LANES_KEPT: Final = 10_000
-"""DestinationLimiter kept for the sake of their breakers' memory; beyond that, idle ones are forgotten."""
+"""The window over which a destination's rate is measured."""
+DESTINATIONS_KEPT: Final = 10_000
+"""Destinations remembered for their breakers' sake; beyond that, idle ones are forgotten."""
 
 T = TypeVar("T")
 
 
 class Destination(Generic[T]):
-    """One destination."""
+    """One destination: its line, its concurrency and its breaker."""
 
-    __slots__ = (
-        "_allowed",
-        "_eased_at",
-        "_ended_lately",
-        "_lately_since",
-        "_most",
-        "_returns_at",
-        "breaker",
-        "destination",
-        "ended",
-        "ended_before",
-        "in_flight",
-        "line",
-        "longest",
-        "turns",
-        "watched_since",
-    )
-
-    def __init__(self, destination: str, breaker: Breaker, places: int, now: float) -> None:
-        self.destination = destination
+    def __init__(self, key: str, breaker: Breaker, concurrency: int, now: float) -> None:
+        self.key = key
         self.breaker = breaker
-        self._most = float(places)
-        self._allowed = self._most
-        self._eased_at = now
+        self._most = self._limit = float(concurrency)
         self.in_flight = 0
-        self.turns = False
-        """Whether it stands among those that are served in turn."""
+        self.in_turn = False
+        """Whether it is among those that are served in turn."""
         self.line: deque[T] = deque()
-        self.longest = 0
-        """Where its line was cut, the length at which nothing more comes in, until it is half as long; otherwise 0."""
+        self.line_limit = 0
+        """After a cut the length at which the line takes nothing more, until it is half as long; otherwise 0."""
         self.ended = 0
         """Deliveries that have ended, well or not."""
         self.ended_before = 0
-        """As many as had ended when it was last looked at."""
-        self.watched_since = now
+        """The same at `observed_since`."""
+        self.observed_since = self._decreased_at = self._lately_since = now
         self._ended_lately = 0.0
-        self._lately_since = now
         self._returns_at = 0.0
 
     @property
-    def places(self) -> int:
-        """Deliveries in flight at the most."""
-        return int(self._allowed)
+    def concurrency(self) -> int:
+        """Deliveries that may be in flight at once, at least 1."""
+        return int(self._limit)
 
     @property
     def idle(self) -> bool:
@@ -96,231 +74,221 @@ class Destination(Generic[T]):
 
     @property
     def at_rest(self) -> bool:
-        """Idle, and a new lane would be the same."""
-        return self.idle and not self.longest and self._allowed == self._most and self.breaker.at_rest
+        """Idle, and a new one would be the same."""
+        return self.idle and not self.line_limit and self._limit == self._most and self.breaker.at_rest
 
-    def ease(self, now: float, began: float) -> bool:
-        """The far side asks for less, in answer to a delivery that began then; whether it gets less from now on.
+    def decrease(self, now: float, began: float) -> bool:
+        """Halves the concurrency after a delivery that began at `began` was answered "too many requests".
 
-        Those that were in flight together ask once.
+        Deliveries that were in flight together count once: returns False for all but the first.
         """
-        if began < self._eased_at:
+        if began < self._decreased_at:
             return False
-        self._eased_at = now
-        self._allowed = max(min(self._allowed, self.in_flight) / 2, 1.0)
+        self._decreased_at = now
+        self._limit = max(min(self._limit, self.in_flight) / 2, 1.0)
         return True
 
-    def strengthen(self) -> None:
-        """It took a delivery: one place more for as many of these as there are places."""
-        if self._allowed < self._most:
-            self._allowed = min(self._allowed + 1 / self._allowed, self._most)
+    def increase(self) -> None:
+        """Counts a delivery that was taken: as many of them as the concurrency add one to it."""
+        if self._limit < self._most:
+            self._limit = min(self._limit + 1 / self._limit, self._most)
 
     def count_end(self, now: float) -> None:
-        """A delivery has ended."""
         self.ended += 1
         self._ended_lately += 1
         if now - self._lately_since > RATE_SECONDS:
             self._ended_lately /= 2
             self._lately_since = (now + self._lately_since) / 2
 
-    def pace(self, now: float) -> float:
-        """Deliveries that ended in a second, of late."""
+    def rate(self, now: float) -> float:
+        """Deliveries that ended in a second, over the last `RATE_SECONDS` or so."""
         return self._ended_lately / max(now - self._lately_since, 0.5)
 
-    def stay(self, now: float) -> float:
+    def retry_in(self, now: float) -> float:
         """Seconds until one more message that finds no room should come again: each a bit later than the last."""
-        rate = max(self.pace(now), SLOWEST_RATE)
-        self._returns_at = max(self._returns_at, now + SHORTEST_STAY) + 1 / rate
-        return min(self._returns_at - now, LONGEST_STAY)
+        rate = max(self.rate(now), SLOWEST_RATE)
+        self._returns_at = max(self._returns_at, now + SHORTEST_RETRY_IN) + 1 / rate
+        return min(self._returns_at - now, LONGEST_RETRY_IN)
 
 
 class DestinationLimiter(Generic[T]):
-    """Decides who goes, who waits, and who is sent back. Create it inside the running event loop.
+    """Decides which delivery starts, which waits, and which is sent back. Create it inside the running event loop.
 
-    `go` starts a delivery of a lane at once. `send_back` takes what stood in a line that was cut, with the seconds that
-    it is to stay away.
+    `start` starts a delivery at once. `send_back` takes what is cut from a line, with the seconds until it may return.
     """
 
     def __init__(
         self,
-        go: Callable[[Destination[T], T], None],
+        start: Callable[[Destination[T], T], None],
         send_back: Callable[[T, float], None],
         *,
-        places: int,
-        places_per_lane: int,
+        concurrency: int,
+        concurrency_per_destination: int,
         breaker: Callable[[], Breaker],
         clock: Callable[[], float],
     ) -> None:
-        self._go = go
+        self._start = start
         self._send_back = send_back
-        self._places = places
-        self._per_lane = places_per_lane
+        self._concurrency = concurrency
+        self._per_destination = concurrency_per_destination
         self._new_breaker = breaker
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._lanes: dict[str, Destination[T]] = {}
+        self._destinations: dict[str, Destination[T]] = {}
         self._turns: deque[Destination[T]] = deque()
-        """Destinations that have a line and a free place of their own, once each, in the order in which they are
-        served..
-
-        """
-        self._watched: set[Destination[T]] = set()
+        """Destinations with a line and free concurrency, once each, in the order in which they are served."""
+        self._observed: set[Destination[T]] = set()
         """Destinations whose line is longer than what they may have in flight."""
         self.in_flight = 0
         self.waiting = 0
-        self._again: asyncio.TimerHandle | None = None
-        """Will look once more whether there is room to be made."""
+        self._make_room_timer: asyncio.TimerHandle | None = None
         self.room = asyncio.Event()
         """Set while the lines hold less than can be in flight."""
         self.room.set()
 
-    def breakers(self) -> dict[str, BreakerState]:
-        """The destinations whose breaker is not closed."""
+    def breakers(self) -> list[tuple[str, BreakerState, float]]:
+        """Destinations whose breaker is not closed, each with its state and the seconds until it may be tried again."""
         now = self._clock()
-        states = {lane.destination: lane.breaker.state(now) for lane in self._lanes.values()}
-        return {destination: state for destination, state in states.items() if state is not BreakerState.CLOSED}
-
-    def open_breakers(self) -> list[tuple[str, BreakerState, float]]:
-        """The same, each with its state and the seconds until it is worth asking again."""
-        now = self._clock()
+        states = ((destination, destination.breaker.state(now)) for destination in self._destinations.values())
         return [
-            (destination, state, self._lanes[destination].breaker.wait(now))
-            for destination, state in self.breakers().items()
+            (destination.key, state, destination.breaker.wait(now))
+            for destination, state in states
+            if state is not BreakerState.CLOSED
         ]
 
-    def enter(self, destination: str, delivery: T, *, places: int | None = None) -> float | None:
-        """Starts a delivery or lets it stand in line: None. Or refuses it: the seconds to stay away.
+    def enter(self, key: str, delivery: T, *, concurrency: int | None = None) -> float | None:
+        """Starts a delivery or puts it in line and returns None; or refuses it and returns the seconds to stay away.
 
-        `places`, where given, are fewer than a lane has otherwise. Its line is as long as any.
+        `concurrency` lowers the limit of a new destination; its line is as long as any.
         """
-        lane = self._lanes.get(destination) or self._open(destination, places)
+        destination = self._destinations.get(key) or self._open(key, concurrency)
         now = self._clock()
-        if lane.breaker.state(now) is not BreakerState.CLOSED:
-            if wait := lane.breaker.wait(now):
-                return max(wait, SHORTEST_STAY)
-            if lane.in_flight or lane.line:
+        if destination.breaker.state(now) is not BreakerState.CLOSED:
+            if wait := destination.breaker.wait(now):
+                return max(wait, SHORTEST_RETRY_IN)
+            if not destination.idle:
                 # Half open: one probes, or what was in flight before it opened ends first.
-                return lane.stay(now)
-        elif lane.longest and len(lane.line) >= lane.longest:
-            return lane.stay(now)
-        lane.line.append(delivery)
+                return destination.retry_in(now)
+        elif destination.line_limit and len(destination.line) >= destination.line_limit:
+            return destination.retry_in(now)
+        destination.line.append(delivery)
         self.waiting += 1
-        self._take_turns(lane)
+        self._take_turns(destination)
         self._serve()
-        if len(lane.line) > self._per_lane and lane not in self._watched:
-            self._watched.add(lane)
-            self._watch(lane)
-        if self.waiting >= self._places:
+        if len(destination.line) > self._per_destination and destination not in self._observed:
+            self._observed.add(destination)
+            self._observe(destination)
+        if self.waiting >= self._concurrency:
             self.room.clear()
             self._make_room()
         return None
 
-    def leave(self, lane: Destination[T]) -> None:
-        """A delivery has ended: its place goes to whoever's turn it is."""
+    def leave(self, destination: Destination[T]) -> None:
+        """Ends a delivery that was started, and starts the next in turn."""
         now = self._clock()
-        lane.count_end(now)
-        lane.in_flight -= 1
+        destination.count_end(now)
+        destination.in_flight -= 1
         self.in_flight -= 1
-        self._take_turns(lane)
+        self._take_turns(destination)
         self._serve()
-        if lane.at_rest:
-            self._lanes.pop(lane.destination, None)
+        if destination.at_rest:
+            self._destinations.pop(destination.key, None)
 
-    def clear_line(self, lane: Destination[T]) -> list[T]:
-        """Takes everybody out of a line."""
-        waiting = list(lane.line)
-        lane.line.clear()
-        lane.longest = 0
+    def clear_line(self, destination: Destination[T]) -> list[T]:
+        """Empties one line and returns what was in it."""
+        waiting = list(destination.line)
+        destination.line.clear()
+        destination.line_limit = 0
         self._no_longer_waiting(len(waiting))
         return waiting
 
     def clear(self) -> list[T]:
-        """Takes everybody out of every line."""
-        return [delivery for lane in self._lanes.values() for delivery in self.clear_line(lane)]
+        """Empties every line and returns what was in them."""
+        return [delivery for destination in self._destinations.values() for delivery in self.clear_line(destination)]
 
-    def _watch(self, lane: Destination[T]) -> None:
-        lane.watched_since, lane.ended_before = self._clock(), lane.ended
-        patience = PATIENCE_SECONDS if len(self._lanes) > 1 else PATIENCE_SECONDS * PATIENCE_ALONE
-        self._loop.call_later(patience, self._look, lane)
+    def _observe(self, destination: Destination[T]) -> None:
+        destination.observed_since, destination.ended_before = self._clock(), destination.ended
+        patience = PATIENCE_SECONDS if len(self._destinations) > 1 else PATIENCE_SECONDS * PATIENCE_ALONE
+        self._loop.call_later(patience, self._judge, destination)
 
-    def _look(self, lane: Destination[T]) -> None:
-        """Judges a long line by its pace since it was last looked at."""
-        if len(lane.line) <= self._per_lane:
-            self._watched.discard(lane)
+    def _judge(self, destination: Destination[T]) -> None:
+        """Cuts a long line where it is too long for the rate since `_observe`."""
+        if len(destination.line) <= self._per_destination:
+            self._observed.discard(destination)
             return
-        if not self.room.is_set() and lane.in_flight >= lane.places:
-            # There is no room, and that is not for want of places in the process.
-            rate = (lane.ended - lane.ended_before) / (self._clock() - lane.watched_since)
-            worth = max(int(rate * LONGEST_WAIT), self._per_lane)
-            if worth < len(lane.line):
-                self._cut(lane, worth)
-        self._watch(lane)
+        if not self.room.is_set() and destination.in_flight >= destination.concurrency:
+            # There is no room, and that is not for want of capacity in the process.
+            rate = (destination.ended - destination.ended_before) / (self._clock() - destination.observed_since)
+            worth = max(int(rate * LONGEST_WAIT), self._per_destination)
+            if worth < len(destination.line):
+                self._cut(destination, worth)
+        self._observe(destination)
 
     def _make_room(self) -> None:
-        """Cuts the longest line of those that stand still, where others need the room; now, or as soon as one does."""
-        if self.room.is_set() or not self._watched or len(self._lanes) == 1:
+        """Cuts the longest stalled line where others need the room; where none is stalled, checks again shortly."""
+        if self.room.is_set() or not self._observed or len(self._destinations) == 1:
             return
         now = self._clock()
-        if still := [lane for lane in self._watched if self._stands_still(lane, now)]:
-            self._cut(max(still, key=lambda lane: len(lane.line)), self._per_lane)
-        elif self._again is None:
-            self._again = self._loop.call_later(STANDSTILL_SECONDS, self._make_room_again)
+        if stalled := [destination for destination in self._observed if self._stalled(destination, now)]:
+            self._cut(max(stalled, key=lambda destination: len(destination.line)), self._per_destination)
+        elif self._make_room_timer is None:
+            self._make_room_timer = self._loop.call_later(STALLED_SECONDS, self._make_room_again)
 
-    def _stands_still(self, lane: Destination[T], now: float) -> bool:
-        """Whether no delivery has ended lately, for no want of places, and not only between two bursts of them."""
+    def _stalled(self, destination: Destination[T], now: float) -> bool:
+        """Whether no delivery has ended lately, though it had capacity, and not only between two bursts."""
         return (
-            lane.ended == lane.ended_before
-            and now - lane.watched_since >= STANDSTILL_SECONDS
-            and lane.in_flight >= lane.places
-            and lane.pace(now) * LONGEST_WAIT < len(lane.line)
+            destination.ended == destination.ended_before
+            and now - destination.observed_since >= STALLED_SECONDS
+            and destination.in_flight >= destination.concurrency
+            and destination.rate(now) * LONGEST_WAIT < len(destination.line)
         )
 
     def _make_room_again(self) -> None:
-        self._again = None
+        self._make_room_timer = None
         self._make_room()
 
-    def _cut(self, lane: Destination[T], length: int) -> None:
+    def _cut(self, destination: Destination[T], length: int) -> None:
         """Sends back what a line holds beyond that length, each a bit later than the last."""
-        if not lane.longest:
-            log.warning("destination is slow: messages come back later", destination=lane.destination)
-        lane.longest = length
+        if not destination.line_limit:
+            log.warning("destination is slow: messages come back later", destination=destination.key)
+        destination.line_limit = length
         now = self._clock()
-        over = [lane.line.pop() for _ in range(len(lane.line) - length)]
+        over = [destination.line.pop() for _ in range(len(destination.line) - length)]
         self._no_longer_waiting(len(over))
         for delivery in reversed(over):
-            self._send_back(delivery, lane.stay(now))
+            self._send_back(delivery, destination.retry_in(now))
 
     def _no_longer_waiting(self, count: int) -> None:
         self.waiting -= count
-        if self.waiting < self._places:
+        if self.waiting < self._concurrency:
             self.room.set()
 
-    def _take_turns(self, lane: Destination[T]) -> None:
-        if lane.line and not lane.turns and lane.in_flight < lane.places:
-            lane.turns = True
-            self._turns.append(lane)
+    def _take_turns(self, destination: Destination[T]) -> None:
+        if destination.line and not destination.in_turn and destination.in_flight < destination.concurrency:
+            destination.in_turn = True
+            self._turns.append(destination)
 
     def _serve(self) -> None:
-        while self._turns and self.in_flight < self._places:
-            lane = self._turns.popleft()
-            lane.turns = False
-            if not lane.line or lane.in_flight >= lane.places:
-                # Its line was cleared, or it has fewer places by now.
+        while self._turns and self.in_flight < self._concurrency:
+            destination = self._turns.popleft()
+            destination.in_turn = False
+            if not destination.line or destination.in_flight >= destination.concurrency:
+                # Its line was cleared, or its concurrency was decreased in the meantime.
                 continue
-            delivery = lane.line.popleft()
-            lane.in_flight += 1
+            delivery = destination.line.popleft()
+            destination.in_flight += 1
             self.in_flight += 1
             self._no_longer_waiting(1)
-            if lane.longest and len(lane.line) <= lane.longest // 2:
-                lane.longest = 0
-            self._take_turns(lane)
-            lane.breaker.begin()
-            self._go(lane, delivery)
+            if destination.line_limit and len(destination.line) <= destination.line_limit // 2:
+                destination.line_limit = 0
+            self._take_turns(destination)
+            destination.breaker.begin()
+            self._start(destination, delivery)
 
-    def _open(self, destination: str, places: int | None) -> Destination[T]:
-        if len(self._lanes) >= LANES_KEPT:
-            for lane in [lane for lane in self._lanes.values() if lane.idle]:
-                del self._lanes[lane.destination]
-        places = min(places or self._per_lane, self._per_lane)
-        lane = self._lanes[destination] = Destination(destination, self._new_breaker(), places, self._clock())
-        return lane
+    def _open(self, key: str, concurrency: int | None) -> Destination[T]:
+        if len(self._destinations) >= DESTINATIONS_KEPT:
+            for destination in [each for each in self._destinations.values() if each.idle]:
+                del self._destinations[destination.key]
+        concurrency = min(concurrency or self._per_destination, self._per_destination)
+        destination = self._destinations[key] = Destination(key, self._new_breaker(), concurrency, self._clock())
+        return destination

@@ -1,7 +1,8 @@
-"""The metrics of a consumer: its deliveries, how late and how long they were, and its state.
+"""The metrics of a consumer: its deliveries, their lateness and duration, and its state.
 
-Deliveries are counted when their outcomes are recorded, group by group, about 1 µs each; everything else is read at a
-scrape. A destination is never a label: users choose those, and there may be any number.
+In memory only; a crash resets the counters. Deliveries are counted when their outcomes are on disk, group by group,
+about 1 µs each; everything else is read at a scrape. A destination is never a label: users choose those, and there may
+be any number.
 """
 
 from collections import Counter as Count
@@ -26,13 +27,13 @@ from tidings.settings import Settings
 RETURNED: Final = "returned"
 """Given back to wait: no room, an open breaker, a stop."""
 DELIVERED_BEFORE: Final = "delivered_before"
-"""By a consumer that was lost; the dedup record says so."""
+"""By a consumer that was lost, by its dedup record."""
 
 NOT_CLOSED: Final = (BreakerState.OPEN, BreakerState.HALF_OPEN)
 
 
 class ConsumerMetrics(Collector):
-    """The metrics of one consumer. `accepting` is asked at each scrape, `channels` are those that it has."""
+    """Counts recorded outcomes. `accepting` is called at each scrape; `channels` are those that the consumer has."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class ConsumerMetrics(Collector):
         self.registry = registry = Registry("consumer", name=settings.consumer_name)
         self._channels = sorted(channels)
         self._places = settings.in_flight
-        self._dispatcher = dispatcher
+        self._limiter = dispatcher.limiter
         self._leases = leases
         self._recorder = recorder
         self._accepting = accepting
@@ -87,11 +88,9 @@ class ConsumerMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Reads what is kept elsewhere."""
-        breakers = Count(
-            (destination.partition(" ")[0], state) for destination, state in self._dispatcher.breakers().items()
-        )
-        yield catalogue.IN_FLIGHT.read(self._dispatcher.in_flight)
-        yield catalogue.IN_LINE.read(self._dispatcher.waiting)
+        breakers = Count((key.partition(" ")[0], state) for key, state, _ in self._limiter.breakers())
+        yield catalogue.IN_FLIGHT.read(self._limiter.in_flight)
+        yield catalogue.IN_LINE.read(self._limiter.waiting)
         yield catalogue.PLACES.read(self._places)
         yield catalogue.ACCEPTING.read(self._accepting())
         yield catalogue.BATCHES_OPEN.read(len(self._leases))

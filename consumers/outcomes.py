@@ -1,16 +1,19 @@
-"""From what a channel returned to what becomes of the message: pure, with the clock and the policy passed in."""
+"""Turns what a channel returned into what becomes of the message.
+
+Pure: clock and policy are passed in, nothing is kept.
+"""
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from consumers.dedup import Record
-from tidings.channels.base import Accepted, Rejected, Result
+from tidings.channels.base import Accepted, Rejected, Result, Retry
 from tidings.domain.message import Attempt, Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.domain.states import CancelReason, Status
 
 ANSWER_BYTES: Final = 1024
-"""What is kept of the far side's answer."""
+"""What is kept of the receiver's answer."""
 
 
 def conclude(
@@ -22,10 +25,15 @@ def conclude(
     started_at: datetime,
     duration: float,
 ) -> Outcome:
-    """The outcome of one try that took `duration` seconds."""
+    """The outcome of one attempt that took `duration` seconds."""
     tries = delivery.tries + 1
     ended_at = started_at + timedelta(seconds=duration)
-    error = None if isinstance(result, Accepted) else _text(result.error)
+    provider_id = error = due_at = reason = None
+    if not isinstance(result, Accepted):
+        error = _text(result.error)
+        due_at, reason = _next_attempt(delivery, result, ended_at, policy)
+    elif result.provider_message_id is not None:
+        provider_id = _text(result.provider_message_id)
     attempt = Attempt(
         message_id=delivery.id,
         batch_id=delivery.batch_id,
@@ -38,32 +46,28 @@ def conclude(
         error=error,
         answer=_text(result.answer[:ANSWER_BYTES].decode("utf-8", "replace")) if result.answer else None,
     )
-    if isinstance(result, Accepted):
-        provider_id = None if result.provider_message_id is None else _text(result.provider_message_id)
-        return _outcome(
-            delivery, Status.SENT, tries, provider_message_id=provider_id, sent_at=ended_at, attempt=attempt
-        )
-    if isinstance(result, Rejected):
-        return _cancelled(delivery, CancelReason.REJECTED, tries, error, attempt)
-    if tries >= delivery.max_tries:
-        return _cancelled(delivery, CancelReason.EXHAUSTED, tries, error, attempt, unanswered=result.unanswered)
-    due_at = ended_at + timedelta(seconds=policy.delay_after(tries, result.delay))
-    if delivery.expires_at is not None and due_at >= delivery.expires_at:
-        return _cancelled(delivery, CancelReason.EXPIRED, tries, error, attempt, unanswered=result.unanswered)
-    return _outcome(
-        delivery,
-        Status.FAILED,
-        tries,
+    accepted = isinstance(result, Accepted)
+    return Outcome(
+        message_id=delivery.id,
+        batch_id=delivery.batch_id,
+        status=Status.SENT if accepted else Status.FAILED if reason is None else Status.CANCELLED,
+        tries=tries,
         due_at=due_at,
+        provider_message_id=provider_id,
+        sent_at=ended_at if accepted else None,
+        cancel_reason=reason,
         last_error=error,
+        unanswered=isinstance(result, Retry) and result.unanswered,
         attempt=attempt,
-        unanswered=result.unanswered,
+        queue=delivery.queue,
+        channel=delivery.channel,
+        lateness=(started_at - delivery.due_at).total_seconds(),
     )
 
 
 def already_sent(delivery: Delivery, record: Record) -> Outcome:
-    """A message that an earlier consumer delivered before it died, as its delivery record says."""
-    return _outcome(
+    """A message that an earlier consumer delivered before it died, by its dedup record."""
+    return _untried(
         delivery,
         Status.SENT,
         min(delivery.tries + 1, delivery.max_tries),
@@ -73,67 +77,42 @@ def already_sent(delivery: Delivery, record: Record) -> Outcome:
 
 
 def expired(delivery: Delivery) -> Outcome:
-    """A message whose time was over before it was tried."""
-    return _cancelled(delivery, CancelReason.EXPIRED, delivery.tries, None, None)
+    """A message that expired before it was attempted."""
+    return _untried(delivery, Status.CANCELLED, delivery.tries, cancel_reason=CancelReason.EXPIRED)
 
 
 def returned(delivery: Delivery, *, due_at: datetime | None = None) -> Outcome:
-    """A message that was not tried after all: it waits again as it did before, or until `due_at`."""
-    untried = delivery.tries + delivery.recoveries == 0 and due_at is None
-    return _outcome(delivery, Status.PENDING if untried else Status.FAILED, delivery.tries, due_at=due_at)
+    """A message that was not attempted: it waits again as it did before, or until `due_at`."""
+    new = delivery.tries + delivery.recoveries == 0 and due_at is None
+    return _untried(delivery, Status.PENDING if new else Status.FAILED, delivery.tries, due_at=due_at)
 
 
-def _cancelled(
-    delivery: Delivery,
-    reason: CancelReason,
-    tries: int,
-    error: str | None,
-    attempt: Attempt | None,
-    *,
-    unanswered: bool = False,
-) -> Outcome:
-    return _outcome(
-        delivery,
-        Status.CANCELLED,
-        tries,
-        cancel_reason=reason,
-        last_error=error,
-        attempt=attempt,
-        unanswered=unanswered,
-    )
+def _next_attempt(
+    delivery: Delivery, result: Retry | Rejected, ended_at: datetime, policy: RetryPolicy
+) -> tuple[datetime | None, CancelReason | None]:
+    """When it is due again, or why it never is."""
+    if isinstance(result, Rejected):
+        return None, CancelReason.REJECTED
+    if delivery.tries + 1 >= delivery.max_tries:
+        return None, CancelReason.EXHAUSTED
+    due_at = ended_at + timedelta(seconds=policy.delay_after(delivery.tries + 1, result.delay))
+    if delivery.expires_at is not None and due_at >= delivery.expires_at:
+        return None, CancelReason.EXPIRED
+    return due_at, None
 
 
-def _outcome(
-    delivery: Delivery,
-    status: Status,
-    tries: int,
-    *,
-    due_at: datetime | None = None,
-    provider_message_id: str | None = None,
-    sent_at: datetime | None = None,
-    cancel_reason: CancelReason | None = None,
-    last_error: str | None = None,
-    attempt: Attempt | None = None,
-    unanswered: bool = False,
-) -> Outcome:
+def _untried(delivery: Delivery, status: Status, tries: int, **values: Any) -> Outcome:
     return Outcome(
         message_id=delivery.id,
         batch_id=delivery.batch_id,
         status=status,
         tries=tries,
-        due_at=due_at,
-        provider_message_id=provider_message_id,
-        sent_at=sent_at,
-        cancel_reason=cancel_reason,
-        last_error=last_error,
-        unanswered=unanswered,
-        attempt=attempt,
         queue=delivery.queue,
         channel=delivery.channel,
-        lateness=None if attempt is None else (attempt.started_at - delivery.due_at).total_seconds(),
+        **values,
     )
 
 
 def _text(text: str) -> str:
-    """What Postgres can keep: no NUL, no half of a surrogate pair."""
+    """Replaces what Postgres cannot keep: NUL and halves of surrogate pairs."""
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")

@@ -1,8 +1,8 @@
 """Writes outcomes to Postgres in groups: every 20 ms (60 under load), or 500 at once, whichever comes first.
 
-In play: outcomes in memory, from the far side's answer to the commit. A crash loses them: their messages are recovered
-and, where the delivery record tells of them, not sent again. Postgres away: they wait here, up to `OUTCOME_BACKLOG`,
-and the consumer takes nothing new in. A commit whose answer was lost is repeated, which changes nothing.
+In play: outcomes in memory, from the receiver's answer to the commit. A crash loses them: their messages are recovered,
+and may be delivered twice where no dedup record says that they were sent. Postgres away: they wait here, up to
+`OUTCOME_BACKLOG`, and the consumer takes nothing new. A commit whose answer was lost is repeated: changes nothing.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ GROUP: Final = 500
 LINGER_SECONDS: Final = 0.02
 BUSY: Final = 10
 BUSY_SECONDS: Final = 0.04
-"""Where so many have come by then, it is worth this much longer: 5 % less CPU time a message, here and in Postgres."""
+"""With `BUSY` outcomes by then it lingers this much longer: 5 % less CPU time a message, here and in Postgres."""
 AWAY_SECONDS: Final = 0.5
 
 
 class OutcomeRecorder:
-    """Takes outcomes in, and tells which batches are closed and what was recorded, once that is on disk."""
+    """Writes outcomes. `on_closed` is called with the batches whose last outcome is on disk."""
 
     def __init__(
         self,
@@ -41,13 +41,13 @@ class OutcomeRecorder:
         consumer: str,
         backlog: int,
         on_closed: Callable[[Iterable[UUID]], None],
-        on_recorded: Callable[[Sequence[Outcome]], None],
     ) -> None:
         self._store = store
         self._consumer = consumer
         self._backlog = backlog
         self._on_closed = on_closed
-        self._on_recorded = on_recorded
+        self.observers: list[Callable[[Sequence[Outcome]], None]] = []
+        """Called with each group of outcomes that is on disk."""
         self._waiting: deque[tuple[Outcome, bool]] = deque()
         self._some = asyncio.Event()
         self._full = asyncio.Event()
@@ -58,7 +58,7 @@ class OutcomeRecorder:
 
     @property
     def accepting(self) -> bool:
-        """Whether the consumer may take more in."""
+        """Whether the consumer may take more messages."""
         return not self.away and len(self._waiting) < self._backlog
 
     @property
@@ -67,7 +67,7 @@ class OutcomeRecorder:
         return len(self._waiting)
 
     def put(self, outcome: Outcome, *, closes_batch: bool) -> None:
-        """Takes an outcome; `closes_batch` says that it is the last of its batch."""
+        """Queues an outcome; `closes_batch` where it is the last of its batch."""
         self._waiting.append((outcome, closes_batch))
         self._empty.clear()
         self._some.set()
@@ -120,7 +120,8 @@ class OutcomeRecorder:
                 # Written by an earlier commit whose answer was lost, or no longer ours: the lease ran out.
                 log.info("outcomes of messages that had left their batch", outcomes=len(outcomes) - len(recorded))
                 outcomes = [outcome for outcome in outcomes if outcome.message_id in recorded]
-            self._on_recorded(outcomes)
+            for observer in self.observers:
+                observer(outcomes)
             return
 
     async def _write_apart(self, group: Sequence[tuple[Outcome, bool]], error: asyncpg.PostgresError) -> None:

@@ -1,14 +1,16 @@
-"""Tells once a second how this consumer is and what it has done: one round trip to Redis, whatever there is to tell.
+"""The report of a consumer: once a second its state and what it has done, in one round trip to Redis.
 
-In Redis: this consumer's field of `tidings:consumers`, and its field of `tidings:figures:{bucket}` for each bucket in
-which it did something (tidings/observability/reports.py). A crash leaves a report that grows old, which is how others
-notice; a stop takes it away. Redis away: figures of the last seconds wait, older ones are lost.
+In Redis: this consumer's field of `tidings:consumers`, and its field of `tidings:figures:{bucket}` for each bucket of
+5 s in which it did something (tidings/observability/reports.py). A crash loses what was counted since the last report
+and leaves a report that grows old, which is how others notice; a stop removes it. A bucket is kept whole for a while
+after it is over: each report of it overwrites the one before, so nothing is counted twice. Redis away: the last
+`BUCKETS_KEPT` buckets wait, older ones are lost.
 """
 
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -18,19 +20,25 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers.dispatcher import Dispatcher
-from consumers.figures import FigureBook
 from consumers.leases import Leases
 from consumers.recorder import OutcomeRecorder
 from tidings import __version__
 from tidings.domain.errors import describe
 from tidings.domain.ids import new_id
 from tidings.domain.message import Outcome
+from tidings.domain.states import Status
 from tidings.observability.reports import (
     BREAKERS_SHOWN,
     FIGURES_LIFE_SECONDS,
+    MOST_SERIES,
+    OTHERS,
     REPORT_LIFE_SECONDS,
     BreakerReport,
     ConsumerReport,
+    Figures,
+    Series,
+    Tally,
+    bucket_of,
 )
 from tidings.redis import keys
 from tidings.settings import Settings
@@ -39,10 +47,63 @@ log = structlog.get_logger(__name__)
 
 EVERY_SECONDS: Final = 1.0
 REPORTS_LIFE_SECONDS: Final = 3600
+BUCKETS_KEPT: Final = 3
+"""What Redis does not take in that time is lost to the history."""
+
+Tallies = dict[tuple[str, str], Tally]
+
+
+class OutcomeCounts:
+    """Outcomes, counted in buckets until they are reported. `now` returns Unix time by Redis's clock."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._buckets: dict[int, Tallies] = {}
+        self._changed: set[int] = set()
+        """Buckets to report."""
+        self._encode = msgspec.msgpack.Encoder().encode
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Counts a group of outcomes in the present bucket, except messages that were given back."""
+        bucket = bucket_of(self._now())
+        tallies = self._buckets.setdefault(bucket, {})
+        for outcome in outcomes:
+            attempt, status = outcome.attempt, outcome.status
+            if attempt is None and status not in {Status.SENT, Status.CANCELLED}:
+                continue
+            self._changed.add(bucket)
+            tally = tallies.get((outcome.channel, outcome.queue)) or _open(tallies, outcome)
+            if status is Status.SENT:
+                tally.sent += 1
+            elif status is Status.CANCELLED:
+                tally.cancelled += 1
+            else:
+                tally.failed += 1
+            if attempt is not None:
+                tally.duration.add(attempt.duration)
+            if outcome.lateness is not None:
+                tally.lateness.add(outcome.lateness)
+
+    def take(self, *, in_flight: int) -> dict[int, bytes]:
+        """What has changed since the last call, by bucket; the present bucket too while something is in flight."""
+        if in_flight:
+            self._changed.add(bucket_of(self._now()))
+        for bucket in sorted(self._buckets)[:-BUCKETS_KEPT]:
+            del self._buckets[bucket]
+        changed, self._changed = self._changed, set()
+        return {bucket: self._entry(bucket, in_flight) for bucket in changed}
+
+    def give_back(self, buckets: Iterable[int]) -> None:
+        """Counts buckets as changed, since they could not be reported."""
+        self._changed.update(bucket for bucket in buckets if bucket in self._buckets)
+
+    def _entry(self, bucket: int, in_flight: int) -> bytes:
+        tallies = self._buckets.get(bucket, {})
+        return self._encode(Figures(in_flight, [Series(*key, tally) for key, tally in tallies.items()]))
 
 
 class Reporter:
-    """The reports of one consumer. `accepting` and `stopping` are asked with each."""
+    """Reports one consumer. `accepting` and `stopping` are called with each report."""
 
     def __init__(
         self,
@@ -58,23 +119,23 @@ class Reporter:
         self._redis = redis
         self._name = settings.consumer_name
         self._places = settings.in_flight
-        self._dispatcher = dispatcher
+        self._limiter = dispatcher.limiter
         self._leases = leases
         self._recorder = recorder
         self._accepting = accepting
         self._stopping = stopping
         self._run_id = f"{self._name} {new_id()}"
-        """Names its fields of figures: a consumer that is started again within a bucket must not overwrite itself."""
+        """Its field in each bucket: a consumer that is started again within a bucket must not overwrite itself."""
         self._ahead = 0.0
         """Seconds by which Redis's clock is ahead of ours."""
         self._started_at = self._now()
-        self._book = FigureBook(self._now)
+        self._counts = OutcomeCounts(self._now)
         self._cleared = False
         self._away = False
 
     def observe(self, outcomes: Sequence[Outcome]) -> None:
-        """Counts outcomes that were recorded."""
-        self._book.add(outcomes)
+        """Counts a group of recorded outcomes."""
+        self._counts.add(outcomes)
 
     async def run(self) -> None:
         """Reports until cancelled."""
@@ -94,16 +155,16 @@ class Reporter:
         if not self._cleared:
             await self._clear_away()
             self._cleared = True
-        figures = self._book.take(in_flight=self._dispatcher.in_flight)
+        figures = self._counts.take(in_flight=self._limiter.in_flight)
         try:
             now = await self._write(figures)
         except BaseException:
-            self._book.give_back(figures)
+            self._counts.give_back(figures)
             raise
         self._ahead = now - time.time()
 
     async def finish(self) -> None:
-        """Reports what was done last, and takes the consumer off the list."""
+        """Reports a last time, and takes the consumer off the list."""
         try:
             await self.report()
             await self._take_off([self._name])
@@ -111,7 +172,7 @@ class Reporter:
             log.info("the last report was not written", error=describe(error))
 
     async def _clear_away(self) -> None:
-        """Takes the dead off the list. Each consumer does when it starts, so that the list does not grow with names."""
+        """Takes dead consumers off the list, once at the start, so that the list does not grow."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.time()
             pipe.hgetall(keys.CONSUMERS)
@@ -130,7 +191,7 @@ class Reporter:
             await pipe.execute()
 
     async def _write(self, figures: Mapping[int, bytes]) -> float:
-        """Writes everything, and answers the time by Redis's clock."""
+        """Writes the report; returns the time by Redis's clock."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hset(keys.CONSUMERS, mapping={self._name: msgspec.json.encode(self._present())})
             pipe.expire(keys.CONSUMERS, REPORTS_LIFE_SECONDS)
@@ -148,8 +209,8 @@ class Reporter:
             version=__version__,
             started_at=datetime.fromtimestamp(self._started_at, UTC),
             reported_at=datetime.fromtimestamp(self._now(), UTC),
-            in_flight=self._dispatcher.in_flight,
-            waiting=self._dispatcher.waiting,
+            in_flight=self._limiter.in_flight,
+            waiting=self._limiter.waiting,
             places=self._places,
             open_batches=len(self._leases),
             outcomes_waiting=self._recorder.waiting,
@@ -158,7 +219,7 @@ class Reporter:
             postgres_away=self._leases.away or self._recorder.away,
             breakers=tuple(
                 BreakerReport(destination=destination, state=state.value, seconds=seconds)
-                for destination, state, seconds in self._dispatcher.open_breakers()[:BREAKERS_SHOWN]
+                for destination, state, seconds in self._limiter.breakers()[:BREAKERS_SHOWN]
             ),
         )
 
@@ -166,9 +227,16 @@ class Reporter:
         return time.time() + self._ahead
 
 
+def _open(tallies: Tallies, outcome: Outcome) -> Tally:
+    key = (outcome.channel, outcome.queue)
+    if len(tallies) >= MOST_SERIES:
+        key = (outcome.channel, OTHERS)
+    return tallies.setdefault(key, Tally())
+
+
 def _age(report: bytes, now: float) -> float:
     try:
         return now - msgspec.json.decode(report, type=ConsumerReport).reported_at.timestamp()
     except msgspec.MsgspecError:
-        # Of another version, or not ours: it comes again within a second if somebody stands behind it.
+        # Of another version, or not ours: a living consumer writes it again within a second.
         return float("inf")

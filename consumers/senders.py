@@ -1,8 +1,8 @@
-"""The users that messages are sent for, as Postgres keeps them: their SMTP accounts and signing secrets, sealed.
+"""The users that messages are sent for: their SMTP accounts and signing secrets, sealed as Postgres keeps them.
 
-In play, in memory only: what was read in the last ten seconds. Nobody is read twice in that time, and whoever is asked
-for in the same turn of the event loop is read in one query, so a batch costs one round trip at the most, and a change
-of an account is in use ten seconds later. Nothing here is in clear; a channel opens what it needs, when it needs it.
+In play, in memory only: users cached for 10 s, so a change of an account is in use 10 s later; a crash loses nothing.
+Requests in one turn of the event loop are merged into one query, so a batch costs one round trip at most. Nothing here
+is in clear: a channel opens what it needs when it needs it.
 """
 
 import asyncio
@@ -21,40 +21,40 @@ LIFE_SECONDS: Final = 10.0
 Read = Callable[[Sequence[UUID]], Awaitable[dict[UUID, Sender]]]
 
 
-class _Known(msgspec.Struct, frozen=True):
+class CachedSender(msgspec.Struct, frozen=True):
     sender: Sender | None
     until: float
 
 
 class SenderCache:
-    """Reads users through `read`, many at once and rarely."""
+    """Caches users, read through `read` many at a time."""
 
     def __init__(self, read: Read, *, clock: Callable[[], float], life_seconds: float = LIFE_SECONDS) -> None:
         self._read = read
         self._clock = clock
         self._life = life_seconds
-        self._known: dict[UUID, _Known] = {}
+        self._known: dict[UUID, CachedSender] = {}
         """Oldest first, since all live equally long."""
         self._coming: dict[UUID, asyncio.Task[dict[UUID, Sender]]] = {}
         self._wanted: list[UUID] = []
-        """Who the next query is for, until it begins."""
+        """Whom the next query reads, until it begins."""
         self._next: asyncio.Task[dict[UUID, Sender]] | None = None
 
     def known(self, user_id: UUID) -> Sender | None:
-        """The user, where it was read lately."""
+        """The user, where it is cached and no older than 10 s."""
         known = self._lately(user_id)
         return None if known is None else known.sender
 
     async def get(self, user_id: UUID) -> Sender | None:
         """The user; None where there is none.
 
-        Where Postgres is away, what was read last is good for longer, and StoreUnavailableError says that it was not.
+        May return an older version while Postgres is away; raises StoreUnavailableError where there is none.
         """
         known = self._lately(user_id)
         if known is not None:
             return known.sender
         try:
-            # Shielded: one delivery that is cut off takes nothing away from the others of its query.
+            # Shielded: a delivery that is cancelled must not cancel the query of the others.
             return (await asyncio.shield(self._want(user_id))).get(user_id)
         except AWAY as error:
             known = self._known.get(user_id)
@@ -63,11 +63,11 @@ class SenderCache:
             return known.sender
 
     async def read(self, user_ids: Iterable[UUID]) -> None:
-        """Sees to it that `known` knows all of them. Raises one of AWAY where Postgres is."""
+        """Fills the cache with all of them, in one query. Raises one of AWAY where Postgres is away."""
         for query in {self._want(user_id) for user_id in set(user_ids) if self._lately(user_id) is None}:
             await asyncio.shield(query)
 
-    def _lately(self, user_id: UUID) -> _Known | None:
+    def _lately(self, user_id: UUID) -> CachedSender | None:
         known = self._known.get(user_id)
         return known if known is not None and self._clock() < known.until else None
 
@@ -82,7 +82,7 @@ class SenderCache:
         return self._next
 
     async def _query(self) -> dict[UUID, Sender]:
-        """Runs in the next turn of the event loop, and so for all who were wanted in this one."""
+        """Runs in the next turn of the event loop, for all who were wanted in this one."""
         wanted, self._wanted, self._next = self._wanted, [], None
         try:
             found = await self._read(wanted)
@@ -94,5 +94,5 @@ class SenderCache:
             del self._known[next(iter(self._known))]
         for user_id in wanted:
             self._known.pop(user_id, None)
-            self._known[user_id] = _Known(found.get(user_id), now + self._life)
+            self._known[user_id] = CachedSender(found.get(user_id), now + self._life)
         return found

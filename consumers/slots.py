@@ -1,10 +1,10 @@
-"""The places for batches that this consumer offers to the producers.
+"""Offers this consumer's slots to the producers; a slot takes one batch.
 
 In Redis: `tidings:slots`, member `consumer/slot`, score the time of the offer by Redis's own clock (the clocks of
-machines differ). A slot is offered when it becomes free. Every second all offers are repeated, so that a flushed or
-restarted Redis heals by itself: those that are there are fresh again, and those that are missing come back as far as
-they are not on their way here as a batch that waits in our queue. What a producer takes in just that moment is offered
-twice; the worker has places to spare for that.
+machines differ). A crash leaves offers that expire by their age. A slot is offered when it becomes free, and every
+second again: this refreshes the offers that are there and restores what a flushed Redis lost, except for slots whose
+batch already waits in our queue. A slot that a producer takes at that very moment is offered twice; the worker has jobs
+to spare for that.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ if #offers > 0 then redis.call('ZADD', KEYS[1], unpack(offers)) end
 
 
 class SlotOffers:
-    """Offers the free slots of one consumer. `accepting` says whether it takes anything in at present."""
+    """Offers the free slots of one consumer while `accepting` returns True."""
 
     def __init__(self, redis: Redis, *, consumer: str, count: int, accepting: Callable[[], bool]) -> None:
         self._redis = redis
@@ -70,7 +70,7 @@ class SlotOffers:
         self._freed.discard(slot)
 
     def free(self, slot: str) -> None:
-        """The batch that came through this slot needs it no more: the slot is offered again at once."""
+        """The batch that came through this slot needs it no longer: offers it again at once."""
         self._busy[slot] -= 1
         if not self._busy[slot]:
             del self._busy[slot]
@@ -78,7 +78,7 @@ class SlotOffers:
             self._some_freed.set()
 
     async def run(self) -> None:
-        """Offers until cancelled. What Redis misses while it is away, the next repetition tells it."""
+        """Offers until cancelled. What Redis misses while it is away is offered at the next repetition."""
         repeated = -REPEAT_SECONDS
         clock = asyncio.get_running_loop().time
         while True:
@@ -108,12 +108,12 @@ class SlotOffers:
                 continue
 
     async def withdraw(self) -> None:
-        """Takes every offer back, for good."""
+        """Removes every offer, for good."""
         self._withdrawn = True
         try:
             await self._redis.zrem(keys.SLOTS, *self._names)
         except (RedisError, OSError) as error:
-            log.warning("cannot withdraw slots; they die by themselves", error=str(error))
+            log.warning("cannot withdraw slots; they expire by themselves", error=str(error))
 
     async def _offer_all(self) -> None:
         self._freed.clear()

@@ -1,9 +1,13 @@
-"""The arq worker: looks into this consumer's own queue when its bell rings, and hands each batch to the consumer.
+"""The arq worker: polls this consumer's own queue when it is notified, and hands each batch to the consumer.
 
-arq is pinned for what is leaned on here: `poll` raises when Redis drops (arq's worker ends there, with whatever it was
-doing), a job stays in the queue's sorted set while it runs (every poll would probe it again), `tasks` and `main_task`
-hold what runs, `_poll_iteration` is one look into the queue, `start_jobs` starts what was found. Retries, leases and
-recovery belong to Postgres, never to arq: `max_tries=1`, no results kept.
+In play: the queue in Redis and arq's marks beside it; a crash loses no batch, since its lease in Postgres runs out.
+Retries, leases and recovery belong to Postgres, never to arq: `max_tries=1`, no results kept. arq is pinned for what is
+relied on here: `poll` raises when Redis drops (arq's worker ends there, with whatever it was doing), a job stays in the
+queue's sorted set while it runs (every poll would probe it again), `tasks` and `main_task` hold what runs,
+`_poll_iteration` polls the queue once, `start_jobs` starts what was found.
+
+Under arq's own command line (`arq consumers.WorkerSettings`) the process ends when Redis drops, and what was in flight
+is recovered as after a crash: whatever runs it must start it again. `tidings consumer` needs no restart.
 """
 
 import asyncio
@@ -14,17 +18,19 @@ import structlog
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, retry_key_prefix
 from arq.utils import timestamp_ms
-from arq.worker import Function, Worker, func
+from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from consumers.consumer import Consumer
 from consumers.listener import QUICK_POLL_SECONDS, Listener
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
+from tidings.observability import logs, tracing
 from tidings.redis import jobs, keys
 from tidings.redis.connections import arq_redis_settings
+from tidings.runtime import stores
 from tidings.runtime.process import run_until
-from tidings.settings import Settings
+from tidings.settings import Settings, load
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -34,27 +40,27 @@ log = structlog.get_logger(__name__)
 HEALTH_SECONDS: Final = 5
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
-"""Seconds before a worker is built anew."""
+"""Seconds before a worker is built again."""
 WELL_AFTER_SECONDS: Final = 10.0
-"""A worker that ran this long was well: the next pause after a failure is short again."""
+"""After a worker that ran this long the next pause is short again."""
 
 
-async def deliver(context: dict[str, Any], batch_id: str, slot: str, alone: bool) -> None:
-    """The arq job. It ends when the batch's messages have been started; the consumer sees to the rest."""
+async def deliver(context: dict[str, Any], batch_id: str, slot: str, quarantined: bool) -> None:
+    """The arq job, with positional arguments. Ends when the batch's messages have started or wait in line."""
     consumer: Consumer = context["consumer"]
     redis: ArqRedis = context["redis"]
     await redis.zrem(keys.consumer_queue(consumer.name), batch_id)
     try:
-        await consumer.deliver(UUID(batch_id), slot, alone=alone)
+        await consumer.deliver(UUID(batch_id), slot, quarantined=quarantined)
     except asyncio.CancelledError:
         # The worker ends (a stop, or Redis is gone); the batch is the consumer's, which goes on.
         log.info("the worker ended while a batch was starting", batch=batch_id)
 
 
 def worker_settings(settings: Settings) -> dict[str, Any]:
-    """The arguments of arq's Worker, but for what ties it to one consumer."""
+    """The arguments of arq's Worker, without what ties it to one consumer."""
     return {
-        "functions": [_deliver_function()],
+        "functions": [func(cast("WorkerCoroutine", deliver), name=jobs.DELIVER, keep_result=0, max_tries=1)],
         "queue_name": keys.consumer_queue(settings.consumer_name),
         "redis_settings": arq_redis_settings(settings),
         # Twice the slots: a slot that is offered again before its batch arrived can bring a second one.
@@ -72,26 +78,40 @@ def worker_settings(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _deliver_function() -> Function:
-    return func(cast("WorkerCoroutine", deliver), name=jobs.DELIVER, keep_result=0, max_tries=1)
+def make_worker_settings() -> type:
+    """The class `WorkerSettings` for arq's command line: its attributes are the arguments of arq's Worker."""
+    settings = stores.resolve(load())
+
+    async def on_startup(context: dict[str, Any]) -> None:
+        logs.configure_logging("consumer", settings.log_level, consumer=settings.consumer_name)
+        tracing.start("consumer", settings)
+        context["consumer"] = await Consumer.start(settings)
+
+    async def on_shutdown(context: dict[str, Any]) -> None:
+        consumer: Consumer = context["consumer"]
+        await consumer.stop()
+        tracing.stop()
+
+    hooks = {"on_startup": staticmethod(on_startup), "on_shutdown": staticmethod(on_shutdown)}
+    return type("WorkerSettings", (), {**worker_settings(settings), **hooks})
 
 
 class PromptWorker(Worker):
-    """Looks into its queue when the bell rings, where arq's own worker polls a hundred times a second.
+    """Polls its queue when notified, where arq's own worker polls a hundred times a second.
 
-    Nobody else reads this queue, so it does not ask Redis who has a job: three round trips of seven that a batch costs.
+    Nobody else reads this queue, so it does not ask Redis who has a job: saves three of a batch's seven round trips.
     """
 
-    def __init__(self, bell: Listener, **settings: Any) -> None:
+    def __init__(self, listener: Listener, **settings: Any) -> None:
         super().__init__(**{**settings, "poll_delay": 0})
-        self._bell = bell
+        self._listener = listener
 
     async def _poll_iteration(self) -> None:
         await super()._poll_iteration()
-        await self._bell.wait(quickly=self.job_counter >= self.max_jobs)
+        await self._listener.wait(quickly=self.job_counter >= self.max_jobs)
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
-        """Starts those that are not running yet, as far as there is room."""
+        """Starts those that are not running yet, up to `max_jobs`."""
         for job_id in (job_id.decode() for job_id in job_ids):
             if self.job_counter >= self.max_jobs:
                 return
@@ -104,19 +124,21 @@ class PromptWorker(Worker):
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Runs a consumer until told to stop, with a new worker each time that Redis drops the old one."""
+    """Runs a consumer until `stop` is set, with a new worker each time that Redis drops the old one."""
     consumer = await run_until(stop, Consumer.start(settings))
     if consumer is None:
         return
     stopped = asyncio.ensure_future(stop.wait())
     broken = asyncio.ensure_future(consumer.failed_loop())
-    bell = Listener(consumer.redis, consumer=consumer.name)
-    listening = asyncio.create_task(bell.run())
+    listener = Listener(consumer.redis, consumer=consumer.name)
+    listening = asyncio.create_task(listener.run())
     loop = asyncio.get_running_loop()
     failures = 0
     try:
         while not stop.is_set():
-            worker = PromptWorker(bell, **worker_settings(settings), handle_signals=False, ctx={"consumer": consumer})
+            worker = PromptWorker(
+                listener, **worker_settings(settings), handle_signals=False, ctx={"consumer": consumer}
+            )
             began = loop.time()
             running = asyncio.create_task(worker.async_run())
             try:
@@ -129,7 +151,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             if stop.is_set():
                 break
             failures = 1 if loop.time() - began > WELL_AFTER_SECONDS else failures + 1
-            log.warning("the worker is built anew", error=describe(error))
+            log.warning("the worker is built again", error=describe(error))
             await asyncio.wait((stopped,), timeout=min(SHORTEST_PAUSE * 2**failures, LONGEST_PAUSE))
             await clear_up(consumer)
     finally:
@@ -142,9 +164,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 async def clear_up(consumer: Consumer) -> None:
     """Makes the consumer's queue fit for a new worker.
 
-    Jobs that the last one had begun may be started anew (that a batch is taken once is Postgres's to
-    see to). Ids that arq cannot read, or a value of another type, would end every worker again: no batch of ours, so
-    they are put aside.
+    Deletes arq's marks, so that jobs which the last worker had begun can start again (Postgres lets a batch be taken
+    once), a value of another type, and ids that arq cannot read: no batches of ours, they would end every worker.
     """
     redis, queue = consumer.redis, keys.consumer_queue(consumer.name)
     try:
@@ -161,7 +182,7 @@ async def clear_up(consumer: Consumer) -> None:
             marks = (in_progress_key_prefix.encode(), retry_key_prefix.encode())
             await redis.delete(*(mark + member for mark in marks for member in members))
     except (RedisError, OSError) as error:
-        log.info("the queue could not be looked at", error=describe(error))
+        log.info("the queue could not be read", error=describe(error))
 
 
 def _is_uuid(member: bytes) -> bool:
@@ -173,12 +194,12 @@ def _is_uuid(member: bytes) -> bool:
 
 
 async def _end(worker: Worker, running: asyncio.Task[None]) -> BaseException | None:
-    """Ends a worker without arq's `close`, which raises what its jobs raised; answers what ended it, if it was one."""
+    """Ends a worker without arq's `close`, which raises what its jobs raised. Returns the error that ended it."""
     tasks = [running, *worker.tasks.values()]
     if worker.main_task is not None:
         tasks.append(worker.main_task)
     await cancel_and_wait(*tasks)
-    # Each is asked for its exception, so that none is reported as never retrieved.
+    # Every exception is retrieved, so that none is reported as never retrieved.
     ended, *_ = [None if task.cancelled() else task.exception() for task in tasks]
     try:
         if worker._pool is not None:  # noqa: SLF001  (`pool` asserts nothing and is None before the first connection)

@@ -1,11 +1,11 @@
 """A day of a hundred million messages over several cells, of which one is lost at noon, in virtual time.
 
-What is real: the places in flight and their fair shares (`consumers.limiter`), the circuit breakers
-(`consumers.breaker`), what becomes of a try (`consumers.outcomes`), when a message is tried again
+What is real: the concurrency and its fair shares (`consumers.limiter`), the circuit breakers
+(`consumers.breaker`), what becomes of an attempt (`consumers.outcomes`), when a message is tried again
 (`tidings.domain.retry`), and the defaults of `tidings.settings`. They run on an event loop whose clock jumps to the
 next thing that happens.
 
-What is simulated: the far sides (how long they take, how much they take in a second, when they are away); the clients;
+What is simulated: the receivers (how long they take, how much they take in a second, when they are away); the clients;
 Postgres, as a table in memory that is claimed from in the order of `sql/queries/batches.sql`; and a cell's machine, as
 a rate of messages that it can work through, retries and what is sent back included.
 

@@ -1,4 +1,4 @@
-"""One cell: its table, its machine, and its consumers with the real lanes, breakers and outcomes."""
+"""One cell: its table, its machine, and its consumers with the real limiter, breakers and outcomes."""
 
 import asyncio
 import math
@@ -24,10 +24,10 @@ from tidings.settings import Settings
 
 
 class Answering(Protocol):
-    """A far side, as a cell sees it."""
+    """A receiver, as a cell sees it."""
 
     def answer(self, now: float) -> tuple[float, Result]:
-        """What a try that begins now will get, and after how many seconds."""
+        """What an attempt that begins now will get, and after how many seconds."""
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class Cell:
         size: Size,
         settings: Settings,
         policy: RetryPolicy,
-        far_side: Callable[[str], Answering],
+        receiver: Callable[[str], Answering],
         books: Books,
     ) -> None:
         self.name = name
@@ -58,7 +58,7 @@ class Cell:
         self._size = size
         self._settings = settings
         self._policy = policy
-        self._far_side = far_side
+        self._receiver = receiver
         self._books = books
         self._clock = asyncio.get_running_loop().time
         self._woken = asyncio.Event()
@@ -73,10 +73,10 @@ class Cell:
     @property
     def in_flight(self) -> int:
         """Deliveries that have begun and not ended."""
-        return self._lanes.in_flight
+        return self._limiter.in_flight
 
     def put(self, message: Message) -> None:
-        """Keeps a message that its client has handed in, or that is tried again."""
+        """Keeps a message that its client has handed in, or that is due again."""
         self.table.put(message, second(message.delivery.due_at))
         self._woken.set()
 
@@ -84,11 +84,11 @@ class Cell:
         """Begins to work, with new processes. What was under way when the cell was lost counts a recovery."""
         settings, weight = self._settings, self._size.weight
         self._slots = asyncio.Semaphore(self._size.consumers * settings.consumer_slots)
-        self._lanes: DestinationLimiter[Message] = DestinationLimiter(
+        self._limiter: DestinationLimiter[Message] = DestinationLimiter(
             self._begin,
             self._send_back,
-            places=math.ceil(self._size.consumers * settings.in_flight / weight),
-            places_per_lane=math.ceil(self._size.consumers * settings.in_flight_per_destination / weight),
+            concurrency=math.ceil(self._size.consumers * settings.in_flight / weight),
+            concurrency_per_destination=math.ceil(self._size.consumers * settings.in_flight_per_destination / weight),
             breaker=lambda: Breaker(
                 failures=math.ceil(self._size.consumers * settings.breaker_failures / weight),
                 open_seconds=settings.breaker_seconds,
@@ -103,11 +103,11 @@ class Cell:
         self._life = tasks.create_task(self._live())
 
     async def lose(self) -> None:
-        """Everything stops at once. What far sides are about to answer is heard by nobody."""
+        """Everything stops at once. What receivers are about to answer reaches nobody."""
         assert self._life is not None
         await cancel_and_wait(self._life)
         self._life = None
-        self._lanes.clear()
+        self._limiter.clear()
         for message in [*self._under_way.values(), *self.table.everything()]:
             message.held_up = True
 
@@ -135,33 +135,35 @@ class Cell:
     async def _through_slot(self, batch: list[Message]) -> None:
         """As in consumers/consumer.py: when all have begun or stand in line, and there is room, the slot is free."""
         for message in batch:
-            stay = self._lanes.enter(message.destination, message)
-            if stay is not None:
-                self._send_back(message, stay)
-        await self._lanes.room.wait()
+            retry_in = self._limiter.enter(message.destination, message)
+            if retry_in is not None:
+                self._send_back(message, retry_in)
+        await self._limiter.room.wait()
         self._slots.release()
 
-    def _begin(self, lane: Destination[Message], message: Message) -> None:
+    def _begin(self, destination: Destination[Message], message: Message) -> None:
         loop, now = asyncio.get_running_loop(), self._clock()
         expires_at = message.delivery.expires_at
         if expires_at is not None and expires_at <= moment(now):
-            loop.call_soon(self._end_untried, lane, message, self._life)
+            loop.call_soon(self._end_untried, destination, message, self._life)
             return
-        seconds, result = self._far_side(message.destination).answer(now)
+        seconds, result = self._receiver(message.destination).answer(now)
         self._books.tries += 1
         if isinstance(result, Accepted):
             message.accepted += 1
             self._books.duplicates += message.accepted > 1
-        loop.call_later(seconds, self._end, lane, message, result, now, self._life)
+        loop.call_later(seconds, self._end, destination, message, result, now, self._life)
 
-    def _end_untried(self, lane: Destination[Message], message: Message, life: object) -> None:
+    def _end_untried(self, destination: Destination[Message], message: Message, life: object) -> None:
         if life is not self._life:
             return
         self._conclude(message, outcomes.expired(message.delivery))
-        lane.breaker.abandon()
-        self._lanes.leave(lane)
+        destination.breaker.abandon()
+        self._limiter.leave(destination)
 
-    def _end(self, lane: Destination[Message], message: Message, result: Result, began: float, life: object) -> None:
+    def _end(
+        self, destination: Destination[Message], message: Message, result: Result, began: float, life: object
+    ) -> None:
         if life is not self._life:
             return
         outcome = outcomes.conclude(
@@ -173,27 +175,27 @@ class Cell:
             duration=self._clock() - began,
         )
         self._conclude(message, outcome)
-        self._judge(lane, result, began)
-        self._lanes.leave(lane)
+        self._judge(destination, result, began)
+        self._limiter.leave(destination)
 
-    def _judge(self, lane: Destination[Message], result: Result, began: float) -> None:
-        """As in consumers/dispatcher.py."""
+    def _judge(self, destination: Destination[Message], result: Result, began: float) -> None:
+        """As in consumers/delivery.py."""
         now = self._clock()
         match result:
             case Accepted() | Rejected():
-                lane.strengthen()
-                lane.breaker.succeed()
+                destination.increase()
+                destination.breaker.succeed()
             case Retry():
                 if result.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-                    lane.ease(now, began)
-                if lane.breaker.fail(now):
+                    destination.decrease(now, began)
+                if destination.breaker.fail(now):
                     self._books.breakers_opened += 1
-                    stay = lane.breaker.wait(now)
-                    for message in self._lanes.clear_line(lane):
-                        self._send_back(message, stay)
+                    retry_in = destination.breaker.wait(now)
+                    for message in self._limiter.clear_line(destination):
+                        self._send_back(message, retry_in)
 
-    def _send_back(self, message: Message, stay: float) -> None:
-        seconds = stay * (1 + 0.2 * self._policy.random())
+    def _send_back(self, message: Message, retry_in: float) -> None:
+        seconds = retry_in * (1 + 0.2 * self._policy.random())
         self._books.sent_back += 1
         due_at = moment(self._clock()) + timedelta(seconds=seconds)
         self._conclude(message, outcomes.returned(message.delivery, due_at=due_at))

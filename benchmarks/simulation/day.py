@@ -90,7 +90,7 @@ class _Simulation:
         self._routing = Routing(names)
         for name in names:
             self._cells[name] = Cell(
-                name, size=size, settings=settings, policy=policy, far_side=far_side, books=self._books
+                name, size=size, settings=settings, policy=policy, receiver=far_side, books=self._books
             )
         async with asyncio.TaskGroup() as tasks:
             for cell in self._cells.values():

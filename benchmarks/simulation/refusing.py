@@ -79,7 +79,7 @@ async def _run(case: Case) -> Refusals:
             policy=RetryPolicy(
                 delays=settings.retry_delays, jitter=settings.retry_jitter, random=random.Random(case.seed).random
             ),
-            far_side=lambda _: gateway,
+            receiver=lambda _: gateway,
             books=books,
         )
         kind = Kind(name="texts", channel="sms", percent=100)

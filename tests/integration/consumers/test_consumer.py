@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
-from consumers import limiter as lanes
+from consumers import limiter
 from consumers.consumer import Consumer
 from consumers.dedup import Record
 from sql.batches import Offer
@@ -64,12 +64,16 @@ async def consuming(settings: Settings, gateway: Gateway, **changes: object) -> 
             await consumer.stop()
 
 
-async def hand_over(store: Store, consumer: Consumer, *, batch_size: int = 100, alone: bool = False) -> list[UUID]:
-    """Claims what is due for the consumer and delivers it, as its jobs would; answers the batches' ids."""
+async def hand_over(
+    store: Store, consumer: Consumer, *, batch_size: int = 100, quarantined: bool = False
+) -> list[UUID]:
+    """Claims what is due for the consumer and delivers it, as its jobs would; returns the batches' ids."""
     batches = await store.batches.claim(
         DEFAULT_LANES, [Offer(new_id(), consumer.name) for _ in range(8)], batch_size=batch_size
     )
-    await asyncio.gather(*(consumer.deliver(batch.id, f"{consumer.name}/0", alone=alone) for batch in batches))
+    await asyncio.gather(
+        *(consumer.deliver(batch.id, f"{consumer.name}/0", quarantined=quarantined) for batch in batches)
+    )
     return [batch.id for batch in batches]
 
 
@@ -237,7 +241,7 @@ async def test_flight_is_bounded_and_a_slow_gateway_holds_no_lease_hostage(store
 async def test_who_waits_for_a_gateway_that_hangs_holds_no_slot_and_leaves_room_for_others(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "PATIENCE_ALONE", 1)
+    monkeypatch.setattr(limiter, "PATIENCE_ALONE", 1)
     ids = await keep_sms(store, 10)
     gateway = Gateway()
     gateway.hold.clear()
@@ -342,7 +346,7 @@ async def test_suspects_are_delivered_one_at_a_time(store: Store, settings: Sett
     gateway = Gateway()
     gateway.hold.clear()
     async with consuming(settings, gateway) as consumer:
-        over = asyncio.create_task(hand_over(store, consumer, batch_size=1, alone=True))
+        over = asyncio.create_task(hand_over(store, consumer, batch_size=1, quarantined=True))
 
         async def one() -> bool:
             return len(gateway.received) == 1

@@ -120,7 +120,7 @@ async def test_a_report_costs_five_commands(store: Store, settings: Settings, re
         await hand_over(store, consumer)
         await until(store, message_id, Status.SENT)
         await consumer._recorder.written()
-        await consumer._records.written()
+        await consumer._dedup.written()
         before = await commands(redis)
         await consumer._reporter.report()
         assert await commands(redis) - before - 1 == 5

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from consumers import listener as bell
+from consumers import listener
 from consumers.worker import serve
 from producer.publisher import Publisher
 from producer.slots import Slot
@@ -122,17 +122,19 @@ async def test_a_queue_of_another_type_is_removed(store: Store, redis: Redis, se
         await deliver_one(store, redis, settings)
 
 
-async def test_a_worker_whose_connections_are_cut_is_built_anew(store: Store, redis: Redis, settings: Settings) -> None:
+async def test_a_worker_whose_connections_are_cut_is_built_again(
+    store: Store, redis: Redis, settings: Settings
+) -> None:
     async with working(settings):
         await deliver_one(store, redis, settings)
         await redis.client_kill_filter(_type="normal", skipme=True)
         await deliver_one(store, redis, settings)
 
 
-async def test_a_batch_is_picked_up_when_the_bell_rings(
+async def test_a_batch_is_picked_up_at_a_notification(
     store: Store, redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bell, "SLOW_POLL_SECONDS", 60)
+    monkeypatch.setattr(listener, "SLOW_POLL_SECONDS", 60)
     async with working(settings):
         await deliver_one(store, redis, settings)
         await deliver_one(store, redis, settings)
@@ -144,7 +146,7 @@ async def test_a_batch_is_picked_up_when_the_bell_rings(
 async def test_a_consumer_that_may_not_subscribe_polls_quickly(
     store: Store, redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bell, "SLOW_POLL_SECONDS", 60)
+    monkeypatch.setattr(listener, "SLOW_POLL_SECONDS", 60)
     await redis.acl_setuser("deaf", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-subscribe"])
     try:
         async with working(replace(settings, redis_uri=settings.redis_uri.replace("://", "://deaf:any@", 1))):

@@ -136,12 +136,12 @@ def test_the_places_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -
     most: Counter[str] = Counter()
     leave = DestinationLimiter.leave
 
-    def look(self: DestinationLimiter[Any], lane: Any) -> None:
+    def observe(self: DestinationLimiter[Any], destination: Any) -> None:
         most["all"] = max(most["all"], self.in_flight)
-        most["one destination"] = max(most["one destination"], lane.in_flight)
-        leave(self, lane)
+        most["one destination"] = max(most["one destination"], destination.in_flight)
+        leave(self, destination)
 
-    monkeypatch.setattr(DestinationLimiter, "leave", look)
+    monkeypatch.setattr(DestinationLimiter, "leave", observe)
     # So much headroom that nothing but the places holds the campaigns back.
     run(msgspec.structs.replace(PLAN, headroom=50.0))
     settings = Settings()

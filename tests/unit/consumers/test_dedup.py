@@ -59,13 +59,13 @@ async def write(records: DedupRecords, *groups: list[Record]) -> None:
         await running
 
 
-def delivery_records(redis: FakeRedis, *, by_provider: bool = False) -> DedupRecords:
+def dedup_records(redis: FakeRedis, *, by_provider: bool = False) -> DedupRecords:
     return DedupRecords(cast("Redis", redis), life_seconds=LIFE, by_provider=by_provider)
 
 
 async def test_one_command_writes_both_records_of_a_whole_group() -> None:
     redis = FakeRedis()
-    await write(delivery_records(redis), [Record(SENT_AT, str(number)) for number in range(100)])
+    await write(dedup_records(redis), [Record(SENT_AT, str(number)) for number in range(100)])
     [(name, count, *pairs, ex, life)] = redis.commands
     assert (name, count, ex, life) == ("MSETEX", 200, "EX", LIFE)
     assert len(pairs) == 400
@@ -76,7 +76,7 @@ async def test_one_command_writes_both_records_of_a_whole_group() -> None:
 
 async def test_without_an_id_of_the_provider_there_is_one_record() -> None:
     redis = FakeRedis()
-    await write(delivery_records(redis, by_provider=True), [Record(SENT_AT)])
+    await write(dedup_records(redis, by_provider=True), [Record(SENT_AT)])
     assert redis.commands[0][:2] == ("MSETEX", 1)
 
 
@@ -86,14 +86,14 @@ async def test_an_older_redis_is_asked_once_and_then_given_single_keys(
     refusal: Exception, by_provider: bool, expected: int
 ) -> None:
     redis = FakeRedis(refusal)
-    await write(delivery_records(redis, by_provider=by_provider), [Record(SENT_AT, "a")], [Record(SENT_AT, "b")])
+    await write(dedup_records(redis, by_provider=by_provider), [Record(SENT_AT, "a")], [Record(SENT_AT, "b")])
     assert redis.names == ["MSETEX"] + ["SET"] * expected * 2
     assert {command[-1] for command in redis.commands} == {LIFE}
 
 
 async def test_a_redis_without_memory_is_asked_again_next_time() -> None:
     redis = FakeRedis(OutOfMemoryError("command not allowed when used memory > 'maxmemory'"))
-    await write(delivery_records(redis), [Record(SENT_AT, "a")], [Record(SENT_AT, "b")])
+    await write(dedup_records(redis), [Record(SENT_AT, "a")], [Record(SENT_AT, "b")])
     assert redis.names == ["MSETEX", "MSETEX"]
 
 

@@ -13,18 +13,18 @@ from tests.eventually import eventually
 class Flight:
     """DestinationLimiter whose deliveries end when the test says so."""
 
-    def __init__(self, *, places: int = 10, places_per_lane: int = 4) -> None:
+    def __init__(self, *, concurrency: int = 10, per_destination: int = 4) -> None:
         self.skipped = 0.0
         """Seconds by which its clock is ahead of the event loop's."""
         self.back: list[tuple[str, float]] = []
         """What was sent back from a line that was cut, with the seconds to stay away."""
         self.going: list[tuple[Destination[str], str]] = []
         self.begun: list[str] = []
-        self.lanes: DestinationLimiter[str] = DestinationLimiter(
+        self.limiter: DestinationLimiter[str] = DestinationLimiter(
             self._go,
-            lambda delivery, stay: self.back.append((delivery, stay)),
-            places=places,
-            places_per_lane=places_per_lane,
+            lambda delivery, retry_in: self.back.append((delivery, retry_in)),
+            concurrency=concurrency,
+            concurrency_per_destination=per_destination,
             breaker=lambda: Breaker(failures=3, open_seconds=10),
             clock=lambda: self.now,
         )
@@ -33,30 +33,34 @@ class Flight:
     def now(self) -> float:
         return asyncio.get_running_loop().time() + self.skipped
 
-    def _go(self, lane: Destination[str], delivery: str) -> None:
-        self.going.append((lane, delivery))
+    @property
+    def breakers(self) -> dict[str, BreakerState]:
+        return {key: state for key, state, _ in self.limiter.breakers()}
+
+    def _go(self, destination: Destination[str], delivery: str) -> None:
+        self.going.append((destination, delivery))
         self.begun.append(delivery)
 
     def end(self, delivery: str, *, well: bool = True) -> list[str]:
-        """Ends a delivery; answers what a breaker that opens by it sends back."""
+        """Ends a delivery; returns what a breaker that opens by it sends back."""
         [found] = [each for each in self.going if each[1] == delivery]
         self.going.remove(found)
-        lane, _ = found
-        opened = not well and lane.breaker.fail(self.now)
+        destination, _ = found
+        opened = not well and destination.breaker.fail(self.now)
         if well:
-            lane.breaker.succeed()
-        back = self.lanes.clear_line(lane) if opened else []
-        self.lanes.leave(lane)
+            destination.breaker.succeed()
+        back = self.limiter.clear_line(destination) if opened else []
+        self.limiter.leave(destination)
         return back
 
     def enter(self, destination: str, count: int, start: int = 0) -> list[float | None]:
-        return [self.lanes.enter(destination, f"{destination}{n}") for n in range(start, start + count)]
+        return [self.limiter.enter(destination, f"{destination}{n}") for n in range(start, start + count)]
 
 
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
-    monkeypatch.setattr(module, "STANDSTILL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "STALLED_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -65,77 +69,80 @@ def long_patience(monkeypatch: pytest.MonkeyPatch, short_patience: None) -> None
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 30.0)
 
 
-async def test_a_lane_has_its_places_and_a_line() -> None:
+async def test_a_destination_has_its_concurrency_and_a_line() -> None:
     flight = Flight()
     assert flight.enter("a", 8) == [None] * 8
     assert flight.begun == ["a0", "a1", "a2", "a3"]
-    assert (flight.lanes.in_flight, flight.lanes.waiting) == (4, 4)
+    assert (flight.limiter.in_flight, flight.limiter.waiting) == (4, 4)
     flight.end("a2")
     assert flight.begun[-1] == "a4"
 
 
-async def test_a_lane_may_have_fewer_places_and_the_same_line() -> None:
+async def test_a_destination_may_have_less_concurrency_and_the_same_line() -> None:
     flight = Flight()
-    assert [flight.lanes.enter("a", f"a{n}", places=2) for n in range(6)] == [None] * 6
+    assert [flight.limiter.enter("a", f"a{n}", concurrency=2) for n in range(6)] == [None] * 6
     assert flight.begun == ["a0", "a1"]
-    assert (flight.lanes.in_flight, flight.lanes.waiting) == (2, 4)
+    assert (flight.limiter.in_flight, flight.limiter.waiting) == (2, 4)
     for n in range(4):
         flight.end(f"a{n}")
         assert flight.begun[-1] == f"a{n + 2}"
-    assert flight.lanes.in_flight == 2
+    assert flight.limiter.in_flight == 2
     # More than others have is not to be had.
-    assert [flight.lanes.enter("b", f"b{n}", places=9) for n in range(6)] == [None] * 6
+    assert [flight.limiter.enter("b", f"b{n}", concurrency=9) for n in range(6)] == [None] * 6
     assert sum(delivery.startswith("b") for delivery in flight.begun) == 4
 
 
 async def test_a_destination_that_asks_for_less_gets_half_once_for_what_was_in_flight_together() -> None:
-    flight = Flight(places_per_lane=8, places=20)
+    flight = Flight(per_destination=8, concurrency=20)
     flight.enter("a", 16)
-    [lane] = {lane for lane, _ in flight.going}
+    [destination] = {destination for destination, _ in flight.going}
     began = flight.now + 0.5
     flight.skipped += 1
-    assert [lane.ease(flight.now, began=began), lane.ease(flight.now + 1, began=began + 0.2)] == [True, False]
-    assert lane.places == 4
+    assert [destination.decrease(flight.now, began=began), destination.decrease(flight.now + 1, began=began + 0.2)] == [
+        True,
+        False,
+    ]
+    assert destination.concurrency == 4
     for n in range(4):
         flight.end(f"a{n}")
     assert len(flight.begun) == 8
     flight.end("a4")
     assert flight.begun[8:] == ["a8"]
-    assert lane.ease(flight.now, began=flight.now)
-    assert lane.places == 2
+    assert destination.decrease(flight.now, began=flight.now)
+    assert destination.concurrency == 2
 
 
-async def test_a_destination_has_one_place_at_least() -> None:
+async def test_the_concurrency_is_one_at_least() -> None:
     flight = Flight()
     flight.enter("a", 3)
-    [lane] = {lane for lane, _ in flight.going}
+    [destination] = {destination for destination, _ in flight.going}
     for _ in range(9):
         flight.skipped += 1
-        lane.ease(flight.now, began=flight.now)
-    assert lane.places == 1
+        destination.decrease(flight.now, began=flight.now)
+    assert destination.concurrency == 1
     for n in range(3):
         flight.end(f"a{n}")
     flight.enter("a", 2, start=3)
     assert flight.begun[3:] == ["a3"]
 
 
-async def test_a_destination_that_takes_what_it_gets_has_all_its_places_again() -> None:
-    flight = Flight(places_per_lane=8, places=20)
+async def test_a_destination_that_takes_what_it_gets_has_all_its_concurrency_again() -> None:
+    flight = Flight(per_destination=8, concurrency=20)
     flight.enter("a", 8)
-    [lane] = {lane for lane, _ in flight.going}
-    lane.ease(flight.now, began=flight.now)
-    places = []
+    [destination] = {destination for destination, _ in flight.going}
+    destination.decrease(flight.now, began=flight.now)
+    limits = []
     for _ in range(40):
-        lane.strengthen()
-        places.append(lane.places)
-    assert places == sorted(places)
-    assert places[3] == 4
-    assert places[5] == 5
-    assert places[-1] == 8
-    assert not lane.at_rest
+        destination.increase()
+        limits.append(destination.concurrency)
+    assert limits == sorted(limits)
+    assert limits[3] == 4
+    assert limits[5] == 5
+    assert limits[-1] == 8
+    assert not destination.at_rest
     for n in range(8):
         flight.end(f"a{n}")
-    assert lane.at_rest
+    assert destination.at_rest
 
 
 async def cut(flight: Flight) -> None:
@@ -150,32 +157,32 @@ async def cut(flight: Flight) -> None:
 async def test_lines_hold_as_much_as_can_be_in_flight_and_then_there_is_no_room() -> None:
     flight = Flight()
     assert flight.enter("a", 13) == [None] * 13
-    assert flight.lanes.room.is_set()
+    assert flight.limiter.room.is_set()
     assert flight.enter("a", 1, start=13) == [None]
-    assert (flight.lanes.in_flight, flight.lanes.waiting) == (4, 10)
-    assert not flight.lanes.room.is_set()
+    assert (flight.limiter.in_flight, flight.limiter.waiting) == (4, 10)
+    assert not flight.limiter.room.is_set()
     flight.end("a0")
-    assert flight.lanes.room.is_set()
+    assert flight.limiter.room.is_set()
     assert flight.back == []
 
 
-async def test_a_destination_that_stands_still_makes_room_for_others_at_once(long_patience: None) -> None:
+async def test_a_destination_that_is_stalled_makes_room_for_others_at_once(long_patience: None) -> None:
     flight = Flight()
     flight.enter("b", 4)
     flight.enter("a", 12)
     assert flight.back == []
-    await asyncio.sleep(2 * module.STANDSTILL_SECONDS)
+    await asyncio.sleep(2 * module.STALLED_SECONDS)
     assert flight.enter("a", 2, start=12) == [None] * 2
     # As many as may be in flight stay in line; the others come again, each a bit later than the last.
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(8, 14)]
-    stays = [stay for _, stay in flight.back]
-    assert stays == sorted(stays)
-    assert stays[0] >= module.SHORTEST_STAY
-    assert (flight.lanes.waiting, flight.lanes.room.is_set()) == (4, True)
+    waits = [retry_in for _, retry_in in flight.back]
+    assert waits == sorted(waits)
+    assert waits[0] >= module.SHORTEST_RETRY_IN
+    assert (flight.limiter.waiting, flight.limiter.room.is_set()) == (4, True)
     # From now on what finds the line full is refused, and the others are not held up.
-    [stay] = flight.enter("a", 1, start=14)
-    assert stay is not None
-    assert stay > stays[-1]
+    [retry_in] = flight.enter("a", 1, start=14)
+    assert retry_in is not None
+    assert retry_in > waits[-1]
     flight.end("b0")
     assert flight.enter("b", 1, start=4) == [None]
     # It moves again: what comes stands in line again.
@@ -184,13 +191,13 @@ async def test_a_destination_that_stands_still_makes_room_for_others_at_once(lon
     assert flight.enter("a", 3, start=20) == [None] * 3
 
 
-async def test_room_is_made_as_soon_as_it_is_certain_that_a_destination_stands_still(long_patience: None) -> None:
+async def test_room_is_made_as_soon_as_it_is_certain_that_a_destination_is_stalled(long_patience: None) -> None:
     flight = Flight()
     flight.enter("b", 1)
     flight.enter("a", 14)
-    assert not flight.lanes.room.is_set()
+    assert not flight.limiter.room.is_set()
     # Nothing more comes in that could ask for room.
-    await asyncio.wait_for(flight.lanes.room.wait(), timeout=module.PATIENCE_SECONDS / 2)
+    await asyncio.wait_for(flight.limiter.room.wait(), timeout=module.PATIENCE_SECONDS / 2)
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(8, 14)]
 
 
@@ -210,20 +217,20 @@ async def test_a_destination_that_moves_too_slowly_is_cut_after_a_while(monkeypa
     flight = Flight()
     flight.enter("b", 1)
     flight.enter("a", 14)
-    # One delivery in the time: it does not stand still, but its line would take a second.
+    # One delivery in the time: it is not stalled, but its line would take a second.
     flight.end("a0")
     assert flight.enter("a", 1, start=14) == [None]
-    await asyncio.sleep(2 * module.STANDSTILL_SECONDS)
+    await asyncio.sleep(2 * module.STALLED_SECONDS)
     assert flight.back == []
     await cut(flight)
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(9, 15)]
 
 
-async def test_a_lane_of_few_places_is_cut_too() -> None:
+async def test_a_destination_of_little_concurrency_is_cut_too() -> None:
     flight = Flight()
     flight.enter("b", 1)
     for n in range(12):
-        flight.lanes.enter("a", f"a{n}", places=2)
+        flight.limiter.enter("a", f"a{n}", concurrency=2)
     await cut(flight)
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(6, 12)]
 
@@ -233,20 +240,20 @@ async def test_as_long_as_there_is_room_nothing_is_cut() -> None:
     flight.enter("b", 1)
     flight.enter("a", 12)
     await asyncio.sleep(3 * module.PATIENCE_SECONDS)
-    assert flight.lanes.room.is_set()
+    assert flight.limiter.room.is_set()
     assert flight.back == []
 
 
-async def test_who_has_no_place_for_want_of_places_in_the_process_is_not_to_blame() -> None:
-    flight = Flight(places=4)
+async def test_a_destination_without_capacity_for_want_of_it_in_the_process_is_not_cut() -> None:
+    flight = Flight(concurrency=4)
     flight.enter("b", 4)
     flight.enter("a", 8)
     await asyncio.sleep(3 * module.PATIENCE_SECONDS)
     assert flight.back == []
 
 
-async def test_free_places_go_to_the_waiting_destinations_in_turn() -> None:
-    flight = Flight(places=2, places_per_lane=4)
+async def test_free_capacity_goes_to_the_waiting_destinations_in_turn() -> None:
+    flight = Flight(concurrency=2, per_destination=4)
     flight.enter("a", 4)
     flight.enter("b", 4)
     flight.enter("c", 1)
@@ -259,16 +266,16 @@ async def test_free_places_go_to_the_waiting_destinations_in_turn() -> None:
 
 
 async def test_nobody_is_lost_or_started_twice() -> None:
-    flight = Flight(places=5, places_per_lane=3)
+    flight = Flight(concurrency=5, per_destination=3)
     for destination in "abcd":
         assert flight.enter(destination, 5) == [None] * 5
     while flight.going:
         for _, delivery in flight.going[:]:
             flight.end(delivery)
     assert sorted(flight.begun) == sorted(f"{destination}{n}" for destination in "abcd" for n in range(5))
-    assert (flight.lanes.in_flight, flight.lanes.waiting) == (0, 0)
-    assert flight.lanes.room.is_set()
-    assert flight.lanes.breakers() == {}
+    assert (flight.limiter.in_flight, flight.limiter.waiting) == (0, 0)
+    assert flight.limiter.room.is_set()
+    assert flight.breakers == {}
 
 
 async def test_an_open_breaker_sends_back_the_line_and_what_comes_then_lets_one_probe() -> None:
@@ -277,27 +284,27 @@ async def test_an_open_breaker_sends_back_the_line_and_what_comes_then_lets_one_
     # Each failure but the last lets the next in line go.
     backs = [flight.end(delivery, well=False) for delivery in ("a0", "a1", "a2")]
     assert backs == [[], [], ["a6", "a7"]]
-    assert flight.lanes.breakers() == {"a": BreakerState.OPEN}
-    [stay] = flight.enter("a", 1, start=10)
-    assert stay == pytest.approx(10, abs=1)
+    assert flight.breakers == {"a": BreakerState.OPEN}
+    [retry_in] = flight.enter("a", 1, start=10)
+    assert retry_in == pytest.approx(10, abs=1)
     for delivery in ("a3", "a4", "a5"):
         flight.end(delivery, well=False)
     flight.skipped += 10
-    assert flight.lanes.breakers() == {"a": BreakerState.HALF_OPEN}
+    assert flight.breakers == {"a": BreakerState.HALF_OPEN}
     assert flight.enter("a", 1, start=11) == [None]
-    [stay] = flight.enter("a", 1, start=12)
-    assert stay is not None
+    [retry_in] = flight.enter("a", 1, start=12)
+    assert retry_in is not None
     flight.end("a11")
-    assert flight.lanes.breakers() == {}
+    assert flight.breakers == {}
     assert flight.enter("a", 4, start=13) == [None] * 4
 
 
 async def test_clear_gives_back_every_line() -> None:
-    flight = Flight(places=2, places_per_lane=2)
+    flight = Flight(concurrency=2, per_destination=2)
     flight.enter("a", 3)
     flight.enter("b", 2)
-    assert sorted(flight.lanes.clear()) == ["a2", "b0", "b1"]
-    assert flight.lanes.waiting == 0
+    assert sorted(flight.limiter.clear()) == ["a2", "b0", "b1"]
+    assert flight.limiter.waiting == 0
     flight.end("a0")
     assert flight.begun == ["a0", "a1"]
 
@@ -320,5 +327,5 @@ async def test_what_finds_no_room_stays_away_for_a_minute_at_most() -> None:
     flight.enter("b", 1)
     flight.enter("a", 14)
     await cut(flight)
-    stays = [flight.lanes.enter("a", f"more{n}") for n in range(3000)]
-    assert max(stay or 0 for stay in stays) == module.LONGEST_STAY
+    waits = [flight.limiter.enter("a", f"more{n}") for n in range(3000)]
+    assert max(retry_in or 0 for retry_in in waits) == module.LONGEST_RETRY_IN

@@ -46,11 +46,9 @@ def store() -> FakeStore:
 
 
 async def run(store: FakeStore, count: int, *, closing: bool = True) -> tuple[list[Outcome], list[UUID]]:
-    """Records that many outcomes; answers them, and the batches that were closed."""
+    """Records that many outcomes; returns them, and the batches that were closed."""
     closed: list[UUID] = []
-    under_test = OutcomeRecorder(
-        cast("Store", store), consumer="c", backlog=100, on_closed=closed.extend, on_recorded=lambda _: None
-    )
+    under_test = OutcomeRecorder(cast("Store", store), consumer="c", backlog=100, on_closed=closed.extend)
     task = asyncio.create_task(under_test.run())
     made = [outcomes.returned(new_delivery()) for _ in range(count)]
     if store.batches.poison is not None:
@@ -79,9 +77,7 @@ async def test_outcomes_wait_while_postgres_is_away(store: FakeStore, monkeypatc
 
 
 async def test_intake_stops_while_postgres_is_away_or_too_much_waits(store: FakeStore) -> None:
-    under_test = OutcomeRecorder(
-        cast("Store", store), consumer="c", backlog=5, on_closed=lambda _: None, on_recorded=lambda _: None
-    )
+    under_test = OutcomeRecorder(cast("Store", store), consumer="c", backlog=5, on_closed=lambda _: None)
     for _ in range(5):
         assert under_test.accepting
         under_test.put(outcomes.returned(new_delivery()), closes_batch=False)

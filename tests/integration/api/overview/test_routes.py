@@ -100,7 +100,7 @@ async def test_what_consumers_do_is_told(api: Api, store: Store, settings: Setti
     async with consuming(settings, gateway) as one, consuming(others, gateway) as other:
         for consumer in (one, other):
             batches = await store.batches.claim(DEFAULT_LANES, offers(1, consumer.name), batch_size=75)
-            await asyncio.gather(*(consumer.deliver(batch.id, "a/0", alone=False) for batch in batches))
+            await asyncio.gather(*(consumer.deliver(batch.id, "a/0", quarantined=False) for batch in batches))
 
         async def told() -> dict[str, Any] | None:
             # What consumers report and what is counted in Postgres come at moments of their own.

@@ -1,4 +1,4 @@
-"""Postgres stands still for longer than a lease, so that nobody can renew and nobody can take away."""
+"""Postgres is stalled for longer than a lease: nobody can renew, and nobody can take a batch away."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ async def test_what_was_not_started_meanwhile_is_given_back(store: Store, settin
         over = asyncio.create_task(hand_over(store, consumer))
 
         async def in_line() -> bool:
-            return len(gateway.received) == consumer._dispatcher._lanes.waiting == 2
+            return len(gateway.received) == consumer._dispatcher.limiter.waiting == 2
 
         await eventually(in_line)
         [batch] = consumer._leases._open.values()
@@ -29,7 +29,7 @@ async def test_what_was_not_started_meanwhile_is_given_back(store: Store, settin
             return await batches_left(store) == 0
 
         async def line_has_moved() -> bool:
-            return consumer._dispatcher._lanes.waiting == 0
+            return consumer._dispatcher.limiter.waiting == 0
 
         await eventually(line_has_moved)
         # Renewed by then, for all we know: the batch must come to its end, not stay with us.

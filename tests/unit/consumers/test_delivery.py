@@ -1,0 +1,408 @@
+"""consumers/delivery.py: however a delivery ends, its concurrency, breaker, lease and record are settled."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from msgspec import structs
+
+from consumers import outcomes
+from consumers.breaker import Breaker, BreakerState
+from consumers.dedup import DedupRecords, Record
+from consumers.delivery import USUAL_TYPES, Deliveries, DeliveryRun, checked
+from consumers.leases import Leases, OpenBatch
+from consumers.limiter import Destination, DestinationLimiter
+from consumers.recorder import OutcomeRecorder
+from tests.factories import new_delivery
+from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.ids import new_id
+from tidings.domain.message import Outcome
+from tidings.domain.retry import RetryPolicy
+from tidings.domain.states import CancelReason, Status
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+FAILURES = 2
+
+
+class UnexpectedError(Exception):
+    """Nobody catches this one."""
+
+
+class EndOfProcess(BaseException):
+    """Such as SystemExit."""
+
+
+class Fakes:
+    """Recorder, dedup records and leases in one, which remember what they were given."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[tuple[Outcome, bool]] = []
+        self.dedup: list[tuple[UUID, Record, Callable[[], None]]] = []
+        self.abandoned: list[OpenBatch] = []
+        self.held = True
+
+    def put(self, *arguments: Any, **named: Any) -> None:
+        if "then" in named:
+            self.dedup.append((*arguments, named["then"]))
+        else:
+            self.outcomes.append((*arguments, named["closes_batch"]))
+
+    def holds(self, batch: OpenBatch) -> bool:
+        return self.held and batch not in self.abandoned
+
+    def abandon(self, batch: OpenBatch) -> None:
+        self.abandoned.append(batch)
+
+
+class Bench:
+    """Deliveries through one channel that does what the test says, in batches of one."""
+
+    def __init__(self, deliver: Callable[[], Awaitable[object]]) -> None:
+        self.fakes = Fakes()
+        self.now = 0.0
+        self.deliver = deliver
+        self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
+            self._start,
+            DeliveryRun.send_back,
+            concurrency=4,
+            concurrency_per_destination=2,
+            breaker=lambda: Breaker(failures=FAILURES, open_seconds=10),
+            clock=lambda: self.now,
+        )
+        self.shared = Deliveries(
+            recorder=cast("OutcomeRecorder", self.fakes),
+            dedup=cast("DedupRecords", self.fakes),
+            leases=cast("Leases", self.fakes),
+            limiter=self.limiter,
+            policy=RetryPolicy(delays=(1.0,), jitter=0, random=lambda: 0.5),
+            consumer="c",
+            now=lambda: NOW,
+            clock=lambda: self.now,
+        )
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def _start(self, destination: Destination[DeliveryRun], run: DeliveryRun) -> None:
+        task = self.shared.running[run] = asyncio.create_task(run.run(destination))
+        self.tasks.append(task)
+
+    def enter(self, *, batch: OpenBatch | None = None, **changes: Any) -> OpenBatch:
+        bench = self
+
+        class Scripted:
+            async def deliver(self, _delivery: object) -> object:
+                return await bench.deliver()
+
+        batch = batch or OpenBatch(new_id(), left=1, held_until=math.inf)
+        run = DeliveryRun(self.shared, cast("Channel", Scripted()), new_delivery(**changes), batch)
+        retry_in = self.limiter.enter("there", run)
+        if retry_in is not None:
+            run.send_back(retry_in)
+        return batch
+
+    async def end(self) -> list[BaseException | None]:
+        """Waits for all that were started; returns what they raised."""
+        raised = []
+        while self.tasks:
+            tasks, self.tasks = self.tasks, []
+            await asyncio.wait(tasks)
+            raised += [None if task.cancelled() else task.exception() for task in tasks]
+        return raised
+
+    @property
+    def statuses(self) -> list[Status]:
+        return [outcome.status for outcome, _ in self.fakes.outcomes]
+
+    @property
+    def breakers(self) -> dict[str, BreakerState]:
+        return {key: state for key, state, _ in self.limiter.breakers()}
+
+    def assert_settled(self) -> None:
+        assert (self.limiter.in_flight, self.limiter.waiting, self.shared.running) == (0, 0, {})
+
+    async def half_open(self) -> None:
+        """Lets the breaker open, and its time pass."""
+        deliver, self.deliver = self.deliver, returning(Retry(error="503"))
+        for _ in range(FAILURES):
+            self.enter()
+        await self.end()
+        assert self.breakers == {"there": BreakerState.OPEN}
+        self.now += 10
+        assert self.breakers == {"there": BreakerState.HALF_OPEN}
+        self.deliver = deliver
+        self.fakes.outcomes.clear()
+
+
+def returning(result: object) -> Callable[[], Awaitable[object]]:
+    async def deliver() -> object:
+        return result
+
+    return deliver
+
+
+def raising(error: BaseException) -> Callable[[], Awaitable[object]]:
+    async def deliver() -> object:
+        raise error
+
+    return deliver
+
+
+async def never() -> object:
+    return await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("result", "status"),
+    [(Retry(error="503"), Status.FAILED), (Rejected(error="404"), Status.CANCELLED)],
+)
+async def test_one_that_was_not_accepted_is_recorded_and_frees_its_concurrency(result: Result, status: Status) -> None:
+    bench = Bench(returning(result))
+    bench.enter()
+    await bench.end()
+    assert bench.statuses == [status]
+    assert bench.fakes.outcomes[0][1]
+    assert (bench.fakes.abandoned, bench.fakes.dedup) == ([], [])
+    bench.assert_settled()
+
+
+async def test_an_accepted_one_holds_its_concurrency_until_the_dedup_record_is_in_redis() -> None:
+    bench = Bench(returning(Accepted(provider_message_id="p")))
+    for _ in range(3):
+        bench.enter()
+    await bench.end()
+    assert bench.statuses == [Status.SENT] * 2
+    assert (bench.limiter.in_flight, bench.limiter.waiting, bench.shared.running) == (2, 1, {})
+    [(_, record, written), *_] = bench.fakes.dedup
+    assert record == Record(NOW, "p")
+    written()
+    await bench.end()
+    for _, _, written in bench.fakes.dedup[1:]:
+        written()
+    assert bench.statuses == [Status.SENT] * 3
+    bench.assert_settled()
+
+
+async def test_a_stop_and_a_lost_lease_give_back_what_has_not_reached_its_channel() -> None:
+    bench = Bench(returning(Accepted()))
+    bench.enter()
+    bench.shared.stopping = True
+    await bench.end()
+    bench.shared.stopping = False
+    bench.fakes.held = False
+    bench.enter()
+    await bench.end()
+    assert bench.statuses == [Status.PENDING] * 2
+    assert bench.fakes.dedup == []
+    bench.assert_settled()
+
+
+async def test_an_expired_probe_lets_another_probe() -> None:
+    bench = Bench(returning(Rejected(error="404")))
+    await bench.half_open()
+    bench.enter(expires_at=NOW - timedelta(seconds=1))
+    await bench.end()
+    [(outcome, _)] = bench.fakes.outcomes
+    assert (outcome.status, outcome.cancel_reason, outcome.attempt) == (Status.CANCELLED, CancelReason.EXPIRED, None)
+    assert bench.breakers == {"there": BreakerState.HALF_OPEN}
+    bench.enter()
+    await bench.end()
+    assert bench.breakers == {}
+    bench.assert_settled()
+
+
+async def test_an_open_breaker_sends_back_the_line() -> None:
+    bench = Bench(returning(Retry(error="503")))
+    for _ in range(5):
+        bench.enter()
+    await bench.end()
+    # One more had started when the second failure came.
+    assert bench.statuses == [Status.FAILED] * 5
+    assert [outcome.attempt is None for outcome, _ in bench.fakes.outcomes].count(True) == 2
+    assert all(
+        outcome.due_at == NOW + timedelta(seconds=11) for outcome, _ in bench.fakes.outcomes if not outcome.tries
+    )
+    bench.assert_settled()
+
+
+async def test_a_channel_that_raises_costs_an_attempt_and_counts_against_its_destination() -> None:
+    bench = Bench(raising(UnexpectedError()))
+    for _ in range(FAILURES):
+        bench.enter()
+    await bench.end()
+    assert {outcome.last_error for outcome, _ in bench.fakes.outcomes} == {"UnexpectedError in the channel"}
+    assert bench.breakers == {"there": BreakerState.OPEN}
+
+
+@pytest.mark.parametrize(("broken", "unanswered"), [("_untried", False), ("_attempt", True), ("_judge", None)], ids=str)
+async def test_a_defect_gets_an_outcome_and_its_batch_keeps_the_lease(
+    monkeypatch: pytest.MonkeyPatch, broken: str, unanswered: bool | None
+) -> None:
+    whole = getattr(DeliveryRun, broken)
+    bench = Bench(returning(Rejected(error="404")))
+
+    def fail(run: DeliveryRun, *arguments: Any) -> Any:
+        if run.delivery.subject == "poor":
+            raise UnexpectedError
+        return whole(run, *arguments)
+
+    monkeypatch.setattr(DeliveryRun, broken, fail)
+    batch = OpenBatch(new_id(), left=2, held_until=math.inf)
+    bench.enter(batch=batch, subject="poor")
+    bench.enter(batch=batch)
+    assert await bench.end() == [None, None]
+    [(defect, _), (other, closes)] = bench.fakes.outcomes
+    if unanswered is None:
+        # It had its outcome when the defect came.
+        assert defect.last_error == "404"
+    else:
+        assert (defect.status, defect.unanswered) == (Status.FAILED, unanswered)
+        assert defect.last_error == "defect in the consumer: UnexpectedError"
+    assert (other.last_error, closes, batch.left) == ("404", True, 0)
+    assert bench.fakes.abandoned == []
+    bench.assert_settled()
+
+
+async def test_a_defect_after_the_receiver_accepted_is_a_possible_duplicate(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(returning(Accepted()))
+    conclude = outcomes.conclude
+
+    def fail_once(*_: Any, **__: Any) -> Outcome:
+        monkeypatch.setattr(outcomes, "conclude", conclude)
+        raise UnexpectedError
+
+    monkeypatch.setattr(outcomes, "conclude", fail_once)
+    bench.enter()
+    await bench.end()
+    [(outcome, _)] = bench.fakes.outcomes
+    assert (outcome.status, outcome.unanswered, bench.fakes.dedup) == (Status.FAILED, True, [])
+    bench.assert_settled()
+
+
+async def test_a_dedup_record_that_cannot_be_queued_frees_the_concurrency(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(returning(Accepted()))
+    put = bench.fakes.put
+
+    def fail(*arguments: Any, **named: Any) -> None:
+        if "then" in named:
+            raise UnexpectedError
+        put(*arguments, **named)
+
+    monkeypatch.setattr(bench.fakes, "put", fail)
+    bench.enter()
+    assert await bench.end() == [None]
+    assert (bench.statuses, bench.fakes.abandoned) == ([Status.SENT], [])
+    bench.assert_settled()
+
+
+async def test_a_probe_that_ends_in_a_defect_frees_the_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(returning(Rejected(error="404")))
+    await bench.half_open()
+    with monkeypatch.context() as patch:
+        patch.setattr(DeliveryRun, "_attempt", lambda _: 1 / 0)
+        bench.enter()
+        await bench.end()
+    assert bench.breakers == {"there": BreakerState.HALF_OPEN}
+    bench.enter()
+    await bench.end()
+    assert bench.breakers == {}
+    assert bench.statuses == [Status.FAILED, Status.CANCELLED]
+
+
+async def test_where_no_outcome_can_be_recorded_the_batch_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(returning(Rejected(error="404")))
+    monkeypatch.setattr(outcomes, "conclude", lambda *_, **__: 1 / 0)
+    batch = bench.enter()
+    assert await bench.end() == [None]
+    assert (bench.statuses, bench.fakes.abandoned) == ([], [batch])
+    bench.assert_settled()
+
+
+async def test_what_ends_the_process_abandons_the_batch() -> None:
+    bench = Bench(raising(EndOfProcess()))
+    batch = bench.enter()
+    [raised] = await bench.end()
+    assert isinstance(raised, EndOfProcess)
+    assert (bench.statuses, bench.fakes.abandoned) == ([], [batch])
+    bench.assert_settled()
+
+
+async def test_a_probe_that_is_cut_off_abandons_its_batch_and_frees_the_breaker() -> None:
+    bench = Bench(never)
+    await bench.half_open()
+    batch = bench.enter()
+    await asyncio.sleep(0)
+    await cancel_and_wait(*bench.tasks)
+    assert (bench.statuses, bench.fakes.abandoned) == ([], [batch])
+    assert bench.breakers == {"there": BreakerState.HALF_OPEN}
+    bench.assert_settled()
+
+
+class OwnAccepted(Accepted, frozen=True, kw_only=True):
+    """Of a plug-in that wants to say more."""
+
+    region: str = "eu"
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (OwnAccepted(provider_message_id="p"), Accepted(provider_message_id="p")),
+        (Accepted(status_code=HTTPStatus.ACCEPTED), Accepted(status_code=202)),
+        (Accepted(answer=cast("bytes", bytearray(b"ok"))), Accepted(answer=b"ok")),
+        (Retry(error="e", delay=cast("float", 3)), Retry(error="e", delay=3.0)),
+        (Retry(error="e", delay=0.0, unanswered=True), Retry(error="e", delay=0.0, unanswered=True)),
+        (Rejected(error="e", status_code=550), Rejected(error="e", status_code=550)),
+    ],
+)
+def test_a_valid_result_is_converted(result: Result, expected: Result) -> None:
+    assert checked(result, channel="c") == expected
+    assert type(checked(result, channel="c")) is type(expected)
+
+
+def test_the_usual_result_is_not_converted() -> None:
+    usual = Accepted(provider_message_id="p", status_code=202, answer=b"ok")
+    assert checked(usual, channel="c") is usual
+    # All of its fields are looked at.
+    assert tuple(type(value) for value in structs.astuple(usual)) == USUAL_TYPES
+
+
+@pytest.mark.parametrize(
+    ("result", "wrong"),
+    [
+        (None, "no result"),
+        ("sent", "no result: str"),
+        (Accepted, "no result: StructMeta"),
+        (Accepted(provider_message_id=cast("str", 7)), "a wrong Accepted: Expected `str | null`, got `int`"),
+        (Accepted(status_code=cast("int", "202")), "a wrong Accepted: Expected `int | null`, got `str`"),
+        (Accepted(status_code=True), "a wrong Accepted: Expected `int | null`, got `bool`"),
+        (Accepted(answer=cast("bytes", "aGk=")), "a wrong Accepted: answer is no bytes"),
+        (Accepted(answer=cast("bytes", None)), "a wrong Accepted: Expected `bytes`, got `null`"),
+        (Rejected(error=cast("str", OSError("e"))), "a wrong Rejected: Expected `str`, got `OSError`"),
+        (Rejected(error=cast("str", None)), "a wrong Rejected: Expected `str`, got `null`"),
+        (Retry(error="e", delay=-1.0), "a wrong Retry: delay=-1.0"),
+        (Retry(error="e", delay=math.nan), "a wrong Retry: delay=nan"),
+        (Retry(error="e", delay=math.inf), "a wrong Retry: delay=inf"),
+        (Retry(error="e", delay=cast("float", "3")), "a wrong Retry: Expected `float | null`, got `str`"),
+        (Retry(error="e", unanswered=cast("bool", 1)), "a wrong Retry: Expected `bool`, got `int`"),
+    ],
+)
+def test_a_wrong_result_counts_as_a_retry_without_an_answer(result: object, wrong: str) -> None:
+    found = checked(result, channel="c")
+    assert isinstance(found, Retry)
+    assert found.error.startswith(f"the channel returned {wrong}")
+    assert found.unanswered
+
+
+async def test_a_wrong_result_is_recorded() -> None:
+    bench = Bench(returning(Accepted(provider_message_id=cast("str", 7))))
+    bench.enter()
+    await bench.end()
+    [(outcome, _)] = bench.fakes.outcomes
+    assert (outcome.status, outcome.unanswered) == (Status.FAILED, True)
+    assert outcome.last_error is not None
+    assert outcome.last_error.startswith("the channel returned a wrong Accepted")
