@@ -13,7 +13,7 @@ from api.http.problems import problems
 from api.http.tracing import traced
 from api.metrics import ApiMetrics
 from api.openapi.document import DOCUMENT, Document
-from api.routes import PUBLIC, ROUTES
+from api.routes import ROUTES
 from api.swagger import pages as swagger
 from tidings.observability import tracing
 from tidings.settings import Settings
@@ -30,7 +30,7 @@ def create_app(settings: Settings) -> web.Application:
             metrics.counted,
             in_their_words(systems.SYSTEMS),
             problems,
-            auth.authentication(settings, public=PUBLIC | dashboard.PUBLIC | swagger.PUBLIC | systems.PUBLIC),
+            auth.authentication(settings),
         ],
         client_max_size=body.MAX_BYTES,
     )

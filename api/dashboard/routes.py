@@ -5,7 +5,6 @@ from typing import Final
 from aiohttp import web
 
 from api.dashboard import pages, session
-from api.openapi.operation import public
 
 ROUTES: Final = (
     web.get("/dashboard/session", session.get),
@@ -13,6 +12,3 @@ ROUTES: Final = (
     web.delete("/dashboard/session", session.log_out),
     web.get("/dashboard/static/{name:.+}", pages.file),
 )
-
-PUBLIC: Final = public(ROUTES)
-"""What needs no credential."""
