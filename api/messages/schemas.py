@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -144,12 +145,41 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a batch request: all of it was kept."""
+class Kept(StrEnum):
+    """What a batch request did with one of its messages."""
+
+    CREATED = "created"
+    REPLAYED = "replayed"
+    """An earlier request with the same idempotency key kept it."""
+    NOT_KEPT = "not_kept"
+    """It is not there; send it again."""
+
+
+class BatchEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message of a batch request."""
+
+    status: Kept
+    id: UUID | None = None
+    """Absent where it was not kept."""
+    detail: str | None = None
+    """Why it was not kept."""
+
+
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a batch request."""
 
     accepted: int
     ids: Sequence[UUID]
-    """In the order of the request."""
+    """Of the messages that are kept, in the order of the request."""
+    messages: Sequence[BatchEntry] = ()
+    """Each message of the request; absent where all of them were kept by one request."""
+
+    @classmethod
+    def of(cls, entries: Sequence[BatchEntry]) -> Self:
+        """The entries, told in full only where they differ."""
+        ids = [entry.id for entry in entries if entry.id is not None]
+        alike = len({entry.status for entry in entries}) == 1
+        return cls(accepted=len(ids), ids=ids, messages=() if alike else entries)
 
 
 class MessageList(msgspec.Struct, frozen=True, kw_only=True):
