@@ -12,8 +12,7 @@ from api.accounts.schemas import NewUser, UserAnswer, UserChange, UserList
 from api.accounts.users import Users
 from api.http.body import answer, read
 from api.http.resources import ACCOUNTS, SETTINGS
-from api.messages import cursor
-from api.messages.listing import parse_place
+from api.messages.listing import encode_cursor, parse_place
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
 from tidings.domain.account import User
@@ -37,7 +36,7 @@ async def list_page(request: web.Request) -> web.Response:
     return answer(
         UserList(
             users=[_shown(request, user) for user in shown],
-            next_cursor=cursor.encode(shown[-1].id) if len(found) > len(shown) else None,
+            next_cursor=encode_cursor(shown[-1].id) if len(found) > len(shown) else None,
         )
     )
 

@@ -15,7 +15,7 @@ from api.http.body import answer
 from api.http.problems import RequestError
 from api.http.resources import REDIS, SETTINGS, STORE
 from api.messages.routes import NO_MESSAGE, find
-from api.openapi import explain_examples, parameters, tags
+from api.openapi import examples, parameters, tags
 from api.openapi.operation import Answer, operation
 from api.overview.cluster import Surroundings, look_around
 from tidings.domain.errors import describe
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 @operation(
     tags.MESSAGES,
     parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("The explanation.", Explanation, explain_examples.EXPLANATION)},
+    answers={HTTPStatus.OK: Answer("The explanation.", Explanation, examples.EXPLANATION)},
     errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
 )
 async def get(request: web.Request) -> web.Response:

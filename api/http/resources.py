@@ -10,10 +10,10 @@ from api.accounts.services import Accounts, open_accounts
 from api.accounts.tokens import Tokens
 from api.health.readiness import Readiness
 from api.messages.intake import Intake
+from api.messages.validation import QueueNames
 from api.metrics import ApiMetrics
 from api.overview.feed import OverviewFeed
 from api.overview.figures import Figures
-from api.queues.names import QueueNames
 from sql.store import Store
 from tidings.observability.metrics import MetricsServer
 from tidings.redis.connections import connect_redis

@@ -1,5 +1,11 @@
-"""Which page of the messages a query string asks for."""
+"""Which page of the messages a query string asks for, and the cursor that names the next one.
 
+The cursor is the id of the last message, opaque to the client: URL-safe base64 without padding (RFC 4648, section 5).
+Ids are ordered by time, so a page begins where the last one ended, whatever was accepted in between.
+"""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -9,7 +15,6 @@ import msgspec
 from multidict import MultiMapping
 
 from api.http.problems import Fault, InvalidError
-from api.messages import cursor
 from sql.messages import MessageFilter
 from tidings.domain.states import Status
 from tidings.domain.timestamps import parse_timestamp
@@ -41,6 +46,30 @@ def parse_place(query: MultiMapping[str]) -> tuple[UUID | None, int]:
     """The cursor and the limit, for lists that have no filters. Raises InvalidError."""
     values = _values(query, _PLACE_PARSERS)
     return values.get("cursor"), values.get("limit", DEFAULT_LIMIT)
+
+
+_CURSOR_LENGTH: Final = 22
+
+
+class CursorError(ValueError):
+    """The text is no cursor of ours."""
+
+
+def encode_cursor(last: UUID) -> str:
+    """The cursor of the page after the one that ends with `last`."""
+    return urlsafe_b64encode(last.bytes).rstrip(b"=").decode("ascii")
+
+
+def decode_cursor(cursor: str) -> UUID:
+    """The id in a cursor. Raises CursorError for a text that `encode_cursor` cannot have given."""
+    try:
+        last = UUID(bytes=urlsafe_b64decode(f"{cursor}==")) if len(cursor) == _CURSOR_LENGTH else None
+    except (ValueError, binascii.Error):
+        last = None
+    # base64 reads some texts that it would not write.
+    if last is None or encode_cursor(last) != cursor:
+        raise CursorError("is not a cursor that a list answered")
+    return last
 
 
 def _values(query: MultiMapping[str], parsers: Parsers) -> dict[str, Any]:
@@ -89,7 +118,7 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-_PLACE_PARSERS: Final[Parsers] = {"limit": _limit, "cursor": cursor.decode}
+_PLACE_PARSERS: Final[Parsers] = {"limit": _limit, "cursor": decode_cursor}
 _PARSERS: Final[Parsers] = {
     "status": _status,
     "channel": _text,

@@ -11,8 +11,8 @@ from api.http.auth import principal
 from api.http.body import answer, fault_of, read
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import INTAKE, QUEUE_NAMES, SETTINGS, STORE
-from api.messages import cursor, idempotency
-from api.messages.listing import parse_page
+from api.messages import idempotency
+from api.messages.listing import encode_cursor, parse_page
 from api.messages.schemas import (
     AttemptAnswer,
     AttemptList,
@@ -131,7 +131,7 @@ async def list_page(request: web.Request) -> web.Response:
     return answer(
         MessageList(
             messages=[MessageAnswer.of(message) for message in shown],
-            next_cursor=cursor.encode(shown[-1].id) if len(found) > len(shown) else None,
+            next_cursor=encode_cursor(shown[-1].id) if len(found) > len(shown) else None,
         )
     )
 

@@ -16,6 +16,8 @@ from tidings.domain.states import AttemptOutcome, CancelReason, Status
 
 MAX_BATCH = 1000
 """Messages in one request at the most."""
+MAX_CHANGED = 10_000
+"""Messages that one request cancels or retries; for more it is sent again."""
 
 HeaderName = Annotated[str, Meta(min_length=1, max_length=128)]
 HeaderValue = Annotated[str, Meta(max_length=4096)]
@@ -188,6 +190,38 @@ class MessageList(msgspec.Struct, frozen=True, kw_only=True):
     messages: Sequence[MessageAnswer]
     next_cursor: str | None
     """Names the next page; null on the last one."""
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Filters, of which a message has to pass each one that is given."""
+
+    status: Status | None = None
+    channel: str | None = None
+    queue: str | None = None
+    recipient: str | None = None
+    created_from: str | int | float | None = None
+    """Those that were handed in then or later: RFC 3339, or Unix time."""
+    created_until: str | int | float | None = None
+    """Those that were handed in before."""
+    all: bool = False
+    """Instead of filters: every one that there is."""
+    limit: Annotated[int, Meta(ge=1, le=MAX_CHANGED)] = MAX_CHANGED
+    """How many at the most."""
+
+
+class RetrySelection(Selection, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same, for retrying."""
+
+    cancel_reason: CancelReason | None = None
+    """Those that were cancelled for this reason."""
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages were changed."""
+
+    count: int
+    more: bool
+    """Whether there may be more of them: then the same request goes on."""
 
 
 class AttemptAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from api.http.auth import authenticate_again
 from api.http.body import answer
 from api.http.problems import RequestError
 from api.http.resources import FEED, FIGURES
-from api.openapi import overview_examples, tags
+from api.openapi import examples, tags
 from api.openapi.operation import Access, Answer, operation
 from api.overview.schemas import Overview
 
@@ -34,7 +34,7 @@ _HEADERS: Final = {
 @operation(
     tags.OVERVIEW,
     access=Access.ADMINS,
-    answers={HTTPStatus.OK: Answer("How it is now, and the last hour.", Overview, overview_examples.OVERVIEW)},
+    answers={HTTPStatus.OK: Answer("How it is now, and the last hour.", Overview, examples.OVERVIEW)},
 )
 async def get(request: web.Request) -> web.Response:
     """Tells what goes on.
