@@ -7,7 +7,7 @@ from aiohttp import web
 from api.accounts.tokens import Tokens, signing_key
 from api.compat import systems
 from api.compat.system import in_their_words
-from api.dashboard import routes as dashboard
+from api.dashboard import pages as dashboard
 from api.http import auth, body, resources
 from api.http.problems import problems
 from api.http.tracing import traced
@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> web.Application:
         app.middlewares.insert(1, traced(spans))
     app[resources.TOKENS] = Tokens(signing_key(settings))
     app.cleanup_ctx.extend([resources.store, resources.redis, resources.accounts, resources.intake, resources.metrics])
-    app.cleanup_ctx.append(resources.figures)
+    app.cleanup_ctx.append(resources.overviews)
     app.on_shutdown.append(resources.end_streams)
     app.add_routes(ROUTES)
     app.add_routes(dashboard.ROUTES)

@@ -1,8 +1,8 @@
-"""What the API tells Prometheus: its requests, and the work that is there for all processes together.
+"""What the API exposes to Prometheus: its requests, and the work that is there for all processes together.
 
 The latter is asked for at a scrape: whether producers and consumers are alive (Redis and one index probe), how late the
 oldest message is, and what the queues hold, which is counted rarely however many scrapes there are
-(api/overview/depths.py). Every API process tells the same of them, so a query takes the `max` over processes.
+(api/overview/cluster.py). Every API process exposes the same of them, so a query takes the `max` over processes.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from prometheus_client.metrics_core import Metric
 
 from api.health import readiness
 from api.health.readiness import Readiness
-from api.overview.depths import QueueDepths
+from api.overview.cluster import QueueDepths
 from sql.database import AWAY
 from sql.store import Store
 from tidings.domain.errors import describe
@@ -31,7 +31,7 @@ from tidings.observability.reports import Depth
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS: Final = 5.0
-"""How long all that may take: a scrape is given up after 10."""
+"""How long all that may take: a scrape times out after 10."""
 
 SECONDS_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -41,11 +41,11 @@ UNMATCHED: Final = "unmatched"
 
 
 class ApiMetrics:
-    """The figures of one API process."""
+    """The metrics of one API process."""
 
     def __init__(self, name: str) -> None:
-        self.figures = Figures("api", name=name)
-        registry = self.figures.registry
+        self.metrics = Figures("api", name=name)
+        registry = self.metrics.registry
         self._requests = Children(
             Counter("tidings_api_requests", "Requests answered.", ["method", "route", "status"], registry=registry)
         )
@@ -74,8 +74,8 @@ class ApiMetrics:
     def watch(self, store: Store, doctor: Readiness) -> None:
         """Adds what has to be asked for."""
         work = Work(store, doctor, QueueDepths(store.queues))
-        self.figures.look_first(work.look)
-        self.figures.read(work.collect)
+        self.metrics.look_first(work.poll)
+        self.metrics.read(work.collect)
 
     def _count(self, request: web.Request, response: web.StreamResponse, began: float) -> None:
         resource = request.match_info.route.resource
@@ -88,7 +88,7 @@ class ApiMetrics:
 
 
 class Work:
-    """The work that is there, as it was at the last look. What a store that is away cannot tell is NaN."""
+    """The work that is there, as it was at the last poll. What is unknown because a store is away is NaN."""
 
     def __init__(self, store: Store, doctor: Readiness, depths: QueueDepths) -> None:
         self._store = store
@@ -99,8 +99,8 @@ class Work:
         self._depths: Mapping[str, Depth] = {}
         self._behind = math.nan
 
-    async def look(self) -> None:
-        """Looks at everything; a store that is away is a warning, and no reason to fail."""
+    async def poll(self) -> None:
+        """Asks the stores; one that is away is a warning, and no reason to fail."""
         self._checks = await self._doctor.all()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -108,13 +108,13 @@ class Work:
                 self._depths = await self._counted.get()
                 next_due = await self._store.batches.next_due()
         except AWAY as error:
-            log.warning("metrics without the figures of the store", error=describe(error))
+            log.warning("metrics without what the store holds", error=describe(error))
             self._depths, self._behind = {}, math.nan
         else:
             self._behind = 0.0 if next_due is None else max(0.0, -next_due)
 
     def collect(self) -> Iterable[Metric]:
-        """The figures of the last look."""
+        """The metrics of the last poll."""
         yield CounterMetricFamily(
             "tidings_messages_accepted", "Messages that were kept for delivery.", self._store.messages.kept
         )
@@ -132,8 +132,8 @@ class Work:
         yield from self._of_queues()
 
     def _is_well(self, check: str) -> float:
-        said = self._checks.get(check, readiness.UNKNOWN)
-        return math.nan if said == readiness.UNKNOWN else float(said == readiness.OK)
+        found = self._checks.get(check, readiness.UNKNOWN)
+        return math.nan if found == readiness.UNKNOWN else float(found == readiness.OK)
 
     def _of_queues(self) -> Iterable[Metric]:
         waiting = GaugeMetricFamily(

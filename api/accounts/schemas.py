@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from api.accounts.channels import usable_channels
+from api.http.principal import usable_channels
 from tidings.channels.recipients import channel_names
 from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, User
 

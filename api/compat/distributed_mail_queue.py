@@ -13,7 +13,8 @@ from aiohttp import web
 
 from api.accounts.errors import NoSuchUserError, RegistrationClosedError, WrongCredentialsError
 from api.compat import mail_queue_schemas as schemas
-from api.compat.acceptance import accept, renamed
+from api.compat.listing import NEXT_PAGE, cut, page_of
+from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
 from api.compat.mail_queue_schemas import (
     Account,
     AccountData,
@@ -32,8 +33,7 @@ from api.compat.mail_queue_schemas import (
     Tasks,
     TasksData,
 )
-from api.compat.paging import NEXT_PAGE, cut, page_of
-from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
+from api.compat.native import accept, renamed
 from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
 from api.http.auth import principal
 from api.http.body import answer, read

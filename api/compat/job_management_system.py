@@ -9,10 +9,9 @@ from uuid import UUID
 import msgspec
 from aiohttp import hdrs, web
 
-from api.compat import default_queue
-from api.compat.paging import NEXT_PAGE
-from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
-from api.compat.sent_messages import sent_messages
+from api.compat.listing import NEXT_PAGE, sent_messages
+from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
+from api.compat.native import start_default_queue, stop_default_queue
 from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, Problem, System
 from api.health.readiness import OK
 from api.http.body import answer
@@ -82,14 +81,14 @@ _EXAMPLE: Final = SentSms(
 @operation(TAG, access=Access.ADMINS, answers=_OK)
 async def start(request: web.Request) -> web.Response:
     """Starts: the messages of queue `default` go."""
-    await default_queue.start(request)
+    await start_default_queue(request)
     return web.Response(text="OK")
 
 
 @operation(TAG, access=Access.ADMINS, answers=_OK)
 async def stop(request: web.Request) -> web.Response:
     """Stops: the messages of queue `default` wait."""
-    await default_queue.stop(request)
+    await stop_default_queue(request)
     return web.Response(text="OK")
 
 
@@ -144,7 +143,7 @@ async def health_alive(_request: web.Request) -> web.Response:
     access=Access.ADMINS,
     answers={
         HTTPStatus.OK: Answer(
-            "The figures.",
+            "The metrics.",
             str,
             '# TYPE tidings_messages_processing gauge\ntidings_messages_processing{queue="default"} 3.0\n',
             media_type=TEXT,
@@ -152,11 +151,11 @@ async def health_alive(_request: web.Request) -> web.Response:
     },
 )
 async def show_metrics(request: web.Request) -> web.Response:
-    """Shows figures for Prometheus.
+    """Shows metrics for Prometheus.
 
     They are about everybody's messages.
     """
-    return await request.app[METRICS].figures.exposition(request.headers.get(hdrs.ACCEPT, ""))
+    return await request.app[METRICS].metrics.exposition(request.headers.get(hdrs.ACCEPT, ""))
 
 
 def _say(problem: Problem) -> web.Response:

@@ -10,8 +10,8 @@ from aiohttp import hdrs, web
 from msgspec import Meta
 
 from api.compat import javascript_date
-from api.compat.acceptance import accept
 from api.compat.javascript_date import is_truthy
+from api.compat.native import accept
 from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
 from api.http.body import read
 from api.http.problems import RequestError

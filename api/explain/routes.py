@@ -17,7 +17,7 @@ from api.http.resources import REDIS, SETTINGS, STORE
 from api.messages.routes import NO_MESSAGE, find
 from api.openapi import examples, parameters, tags
 from api.openapi.operation import Answer, operation
-from api.overview.cluster import Surroundings, look_around
+from api.overview.cluster import ClusterState, read_cluster
 from tidings.domain.errors import describe
 
 log = structlog.get_logger(__name__)
@@ -35,18 +35,18 @@ async def get(request: web.Request) -> web.Response:
     With the one reason that has to end first, what happens next and when, and the facts that this rests on.
     """
     message, store = await find(request), request.app[STORE]
-    circumstances, attempts, destination, around = await asyncio.gather(
+    circumstances, attempts, destination, cluster = await asyncio.gather(
         store.messages.circumstances(message.id),
         store.messages.attempts(message),
         destination_of(message, store),
-        _around(request.app[REDIS]),
+        _cluster(request.app[REDIS]),
     )
     if circumstances is None:
         raise RequestError(HTTPStatus.NOT_FOUND, NO_MESSAGE)
     case = Case(
         message=message,
         circumstances=circumstances,
-        around=around,
+        cluster=cluster,
         destination=destination,
         attempts=attempts,
         breaker_seconds=request.app[SETTINGS].breaker_seconds,
@@ -54,9 +54,9 @@ async def get(request: web.Request) -> web.Response:
     return answer(explain(case))
 
 
-async def _around(redis: Redis) -> Surroundings | None:
+async def _cluster(redis: Redis) -> ClusterState | None:
     try:
-        return await look_around(redis)
+        return await read_cluster(redis)
     except (RedisError, OSError) as error:
         log.info("an explanation without what consumers report", error=describe(error))
         return None

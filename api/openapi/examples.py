@@ -30,14 +30,14 @@ from api.messages.schemas import (
     Readiness,
 )
 from api.overview.schemas import (
-    ChannelFigures,
-    ConsumerFigures,
+    ChannelOverview,
+    ConsumerOverview,
     Counts,
     Flow,
     Health,
     History,
     Overview,
-    QueueFigures,
+    QueueOverview,
     Totals,
 )
 from tidings.domain.account import Role
@@ -175,9 +175,9 @@ _COUNTS: Final = Counts(sent=[2063, 2051], failed=[2, 0], cancelled=[0, 0])
 OVERVIEW: Final = Overview(
     at=DUE,
     totals=Totals(waiting=1830, waiting_capped=False, due=30, processing=200, in_flight=64, flow=_FLOW),
-    channels=[ChannelFigures(name="sms", flow=_FLOW)],
+    channels=[ChannelOverview(name="sms", flow=_FLOW)],
     queues=[
-        QueueFigures(
+        QueueOverview(
             name=DEFAULT_QUEUE,
             active=True,
             interval_seconds=0,
@@ -190,7 +190,7 @@ OVERVIEW: Final = Overview(
             processing=200,
             flow=_FLOW,
         ),
-        QueueFigures(
+        QueueOverview(
             name="newsletter",
             active=True,
             interval_seconds=120,
@@ -205,7 +205,7 @@ OVERVIEW: Final = Overview(
         ),
     ],
     consumers=[
-        ConsumerFigures(
+        ConsumerOverview(
             name="consumer-1",
             health=Health.WELL,
             host="worker-7f9c",

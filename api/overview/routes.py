@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from api.http.auth import authenticate_again
 from api.http.body import answer
 from api.http.problems import RequestError
-from api.http.resources import FEED, FIGURES
+from api.http.resources import FEED, OVERVIEWS
 from api.openapi import examples, tags
 from api.openapi.operation import Access, Answer, operation
 from api.overview.schemas import Overview
@@ -42,7 +42,7 @@ async def get(request: web.Request) -> web.Response:
     What waits, what is being done and how fast, by channel and queue, which consumers are at work, and the last hour in
     steps of 5 s. What cannot be told because a store is away is null, and `checks` says which.
     """
-    return answer(await request.app[FIGURES].whole())
+    return answer(await request.app[OVERVIEWS].whole())
 
 
 @operation(

@@ -44,14 +44,14 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     flow: Flow | None
 
 
-class ChannelFigures(msgspec.Struct, frozen=True, kw_only=True):
+class ChannelOverview(msgspec.Struct, frozen=True, kw_only=True):
     """One channel in which something happened in the last minute."""
 
     name: str
     flow: Flow
 
 
-class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
+class QueueOverview(msgspec.Struct, frozen=True, kw_only=True):
     """One queue: its switch, its pace, what it holds."""
 
     name: str
@@ -80,7 +80,7 @@ class Health(StrEnum):
     """It has not reported for 5 s; after a minute it is left out."""
 
 
-class ConsumerFigures(msgspec.Struct, frozen=True, kw_only=True):
+class ConsumerOverview(msgspec.Struct, frozen=True, kw_only=True):
     """One consumer, as it last reported."""
 
     name: str
@@ -138,9 +138,9 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime
     totals: Totals
-    channels: Sequence[ChannelFigures]
-    queues: Sequence[QueueFigures]
-    consumers: Sequence[ConsumerFigures]
+    channels: Sequence[ChannelOverview]
+    queues: Sequence[QueueOverview]
+    consumers: Sequence[ConsumerOverview]
     checks: Mapping[str, str]
     """Postgres, its schema, Redis, the producer and the consumers: `ok`, or what is amiss."""
     history: History

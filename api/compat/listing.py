@@ -1,4 +1,4 @@
-"""Pages of a list: `limit` entries (500 where it is not said, and at the most), older than the entry `before`.
+"""The lists of the older systems, in pages: up to `limit` entries (500 by default and at most), older than `before`.
 
 The originals answered with all they had, which grows without end. Their clients ask without parameters and get the
 newest 500; `Link` names the next page (RFC 8288) to whoever wants more.
@@ -13,7 +13,9 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from api.http.auth import principal
 from api.http.problems import Fault, InvalidError
+from api.http.resources import STORE
 from api.openapi import examples
 from api.openapi.operation import Parameter
 from tidings.domain.message import Message
@@ -65,3 +67,19 @@ def cut(request: web.Request, page: Page, found: Sequence[Message]) -> tuple[Seq
         return shown, {}
     following = request.rel_url.update_query(limit=str(page.limit), before=str(shown[-1].id))
     return shown, {"Link": f'<{following}>; rel="next"'}
+
+
+CHANNEL: Final = "sms"
+
+
+async def sent_messages(request: web.Request) -> tuple[Sequence[Message], dict[str, str]]:
+    """A page of those that the client may see, and the header for the next page. Raises InvalidError."""
+    page = page_of(request)
+    store = request.app[STORE].messages
+    edge: Message | None = None
+    if page.before is not None:
+        edge = await store.get(page.before)
+        if edge is None or edge.sent_at is None or not principal(request).may_see(edge.user_id):
+            raise InvalidError([Fault(field="before", detail="must be the id of an entry")])
+    found = await store.sent_sms(principal(request).scope, before=edge, limit=page.and_one_more)
+    return cut(request, page, found)
