@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from aiohttp import hdrs, web
+from msgspec import Meta
 
 from api.compat.listing import NEXT_PAGE, sent_messages
 from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
@@ -37,8 +38,7 @@ class SentSms(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     recipient_phone_number: str
     status: str
-    message_received_id: str | None
-    """The provider's own id, where it gave one."""
+    message_received_id: Annotated[str | None, Meta(description="The provider's own id, where it gave one.")]
 
 
 class Service(msgspec.Struct, frozen=True, rename="pascal"):

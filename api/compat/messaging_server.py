@@ -37,8 +37,7 @@ _Action = Annotated[str, Meta(extra_json_schema={"pattern": "^([Ss][Tt][Aa][Rr][
 class ActionRequest(msgspec.Struct, frozen=True):
     """What to do with everything."""
 
-    action: _Action | UnsetType = UNSET
-    """`start` or `stop`, in letters of either case."""
+    action: Annotated[_Action | UnsetType, Meta(description="`start` or `stop`, in letters of either case.")] = UNSET
 
 
 class SentMessage(msgspec.Struct, frozen=True, rename="pascal"):

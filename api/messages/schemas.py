@@ -27,24 +27,45 @@ YEAR_SECONDS = 365 * 86_400
 class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A message as a client hands it in. What a type cannot say is checked in `validation.py`."""
 
-    channel: Annotated[str, Meta(examples=["sms", "webhook", "email", "echo"])]
-    """How it goes: `sms`, `webhook`, `email`, `echo`, or another one that is installed."""
-    recipient: Annotated[str, Meta(examples=["+905551111111"])]
-    """To whom: a phone number with `+` and the country code, an https URL, an e-mail address, as the channel has it."""
+    channel: Annotated[
+        str,
+        Meta(
+            examples=["sms", "webhook", "email", "echo"],
+            description="How it goes: `sms`, `webhook`, `email`, `echo`, or another one that is installed.",
+        ),
+    ]
+    recipient: Annotated[
+        str,
+        Meta(
+            examples=["+905551111111"],
+            description=(
+                "To whom: a phone number with `+` and the country code, an https URL, an e-mail address, as the "
+                "channel has it."
+            ),
+        ),
+    ]
     content: Annotated[str, Meta(min_length=1)]
-    subject: Annotated[str, Meta(max_length=998)] | None = None
-    """Of an e-mail."""
-    headers: Annotated[dict[HeaderName, HeaderValue], Meta(max_length=50)] | None = None
-    """What else a webhook or an e-mail carries."""
+    subject: Annotated[Annotated[str, Meta(max_length=998)] | None, Meta(description="Of an e-mail.")] = None
+    headers: Annotated[
+        Annotated[dict[HeaderName, HeaderValue], Meta(max_length=50)] | None,
+        Meta(description="What else a webhook or an e-mail carries."),
+    ] = None
     queue: str = DEFAULT_QUEUE
-    priority: Annotated[str | int, Meta(extra_json_schema={"enum": ["high", "normal", "low", 0, 1, 2]})] = "normal"
-    """`high`, `normal` or `low`; 0, 1 and 2 mean the same."""
-    due_at: str | int | float | None = None
-    """When to send it; now, where it is absent or past."""
-    expires_at: str | int | float | None = None
-    """When it is no longer worth sending."""
-    max_tries: Annotated[int, Meta(ge=1, le=100)] | None = None
-    """How often it is tried; null: as often as this deployment does by default."""
+    priority: Annotated[
+        str | int,
+        Meta(
+            extra_json_schema={"enum": ["high", "normal", "low", 0, 1, 2]},
+            description="`high`, `normal` or `low`; 0, 1 and 2 mean the same.",
+        ),
+    ] = "normal"
+    due_at: Annotated[
+        str | int | float | None, Meta(description="When to send it; now, where it is absent or past.")
+    ] = None
+    expires_at: Annotated[str | int | float | None, Meta(description="When it is no longer worth sending.")] = None
+    max_tries: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | None,
+        Meta(description="How often it is tried; null: as often as this deployment does by default."),
+    ] = None
 
 
 _RawMessage = Annotated[
@@ -61,12 +82,14 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class QueueRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The pace of a queue."""
 
-    active: bool | None = None
-    """None leaves it as it is; a new queue is active."""
-    interval_seconds: Annotated[float, Meta(ge=0, le=YEAR_SECONDS)] = 0
-    """0: every message as soon as it is due."""
-    batch_size: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
-    """Messages in one interval at the most; null: no limit."""
+    active: Annotated[bool | None, Meta(description="None leaves it as it is; a new queue is active.")] = None
+    interval_seconds: Annotated[
+        float, Meta(ge=0, le=YEAR_SECONDS, description="0: every message as soon as it is due.")
+    ] = 0
+    batch_size: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)] | None,
+        Meta(description="Messages in one interval at the most; null: no limit."),
+    ] = None
 
 
 class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,17 +106,13 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     tries: int
     max_tries: int
-    recoveries: int
-    """How often it was lost with a consumer and found again."""
-    due_at: datetime
-    """When it is tried, or tried again."""
+    recoveries: Annotated[int, Meta(description="How often it was lost with a consumer and found again.")]
+    due_at: Annotated[datetime, Meta(description="When it is tried, or tried again.")]
     expires_at: datetime | None
     sent_at: datetime | None
     cancel_reason: CancelReason | None
-    last_error: str | None
-    """What went wrong with the last try."""
-    provider_message_id: str | None
-    """The id that the far side gave it."""
+    last_error: Annotated[str | None, Meta(description="What went wrong with the last try.")]
+    provider_message_id: Annotated[str | None, Meta(description="The id that the far side gave it.")]
     created_at: datetime
 
     @classmethod
@@ -161,20 +180,19 @@ class BatchEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One message of a batch request."""
 
     status: Kept
-    id: UUID | None = None
-    """Absent where it was not kept."""
-    detail: str | None = None
-    """Why it was not kept."""
+    id: Annotated[UUID | None, Meta(description="Absent where it was not kept.")] = None
+    detail: Annotated[str | None, Meta(description="Why it was not kept.")] = None
 
 
 class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of a batch request."""
 
     accepted: int
-    ids: Sequence[UUID]
-    """Of the messages that are kept, in the order of the request."""
-    messages: Sequence[BatchEntry] = ()
-    """Each message of the request; absent where all of them were kept by one request."""
+    ids: Annotated[Sequence[UUID], Meta(description="Of the messages that are kept, in the order of the request.")]
+    messages: Annotated[
+        Sequence[BatchEntry],
+        Meta(description="Each message of the request; absent where all of them were kept by one request."),
+    ] = ()
 
     @classmethod
     def of(cls, entries: Sequence[BatchEntry]) -> Self:
@@ -188,8 +206,7 @@ class MessageList(msgspec.Struct, frozen=True, kw_only=True):
     """A page of messages, newest first."""
 
     messages: Sequence[MessageAnswer]
-    next_cursor: str | None
-    """Names the next page; null on the last one."""
+    next_cursor: Annotated[str | None, Meta(description="Names the next page; null on the last one.")]
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -199,29 +216,25 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     channel: str | None = None
     queue: str | None = None
     recipient: str | None = None
-    created_from: str | int | float | None = None
-    """Those that were handed in then or later: RFC 3339, or Unix time."""
-    created_until: str | int | float | None = None
-    """Those that were handed in before."""
-    all: bool = False
-    """Instead of filters: every one that there is."""
-    limit: Annotated[int, Meta(ge=1, le=MAX_CHANGED)] = MAX_CHANGED
-    """How many at the most."""
+    created_from: Annotated[
+        str | int | float | None, Meta(description="Those that were handed in then or later: RFC 3339, or Unix time.")
+    ] = None
+    created_until: Annotated[str | int | float | None, Meta(description="Those that were handed in before.")] = None
+    all: Annotated[bool, Meta(description="Instead of filters: every one that there is.")] = False
+    limit: Annotated[int, Meta(ge=1, le=MAX_CHANGED, description="How many at the most.")] = MAX_CHANGED
 
 
 class RetrySelection(Selection, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The same, for retrying."""
 
-    cancel_reason: CancelReason | None = None
-    """Those that were cancelled for this reason."""
+    cancel_reason: Annotated[CancelReason | None, Meta(description="Those that were cancelled for this reason.")] = None
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True):
     """How many messages were changed."""
 
     count: int
-    more: bool
-    """Whether there may be more of them: then the same request goes on."""
+    more: Annotated[bool, Meta(description="Whether there may be more of them: then the same request goes on.")]
 
 
 class AttemptAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,8 +243,7 @@ class AttemptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     try_number: int = msgspec.field(name="try")
     outcome: AttemptOutcome
     started_at: datetime
-    duration: float
-    """Seconds."""
+    duration: Annotated[float, Meta(description="Seconds.")]
     status_code: int | None
     error: str | None
     answer: str | None

@@ -5,9 +5,11 @@
 
 from datetime import datetime
 from enum import IntEnum
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
 
@@ -140,8 +142,13 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     active: bool
-    interval_seconds: float
-    """0: every message as soon as it is due; otherwise at most `batch_size` messages in each interval."""
+    interval_seconds: Annotated[
+        float,
+        Meta(
+            description=(
+                "0: every message as soon as it is due; otherwise at most `batch_size` messages in each interval."
+            )
+        ),
+    ]
     batch_size: int | None
-    last_claimed_at: datetime | None
-    """When the present interval began."""
+    last_claimed_at: Annotated[datetime | None, Meta(description="When the present interval began.")]
