@@ -180,15 +180,7 @@ class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, key: ApiKey) -> Self:
         """A key out of the store."""
-        return cls(
-            id=key.id,
-            name=key.name,
-            prefix=key.prefix,
-            channels=key.channels,
-            created_at=key.created_at,
-            last_used_at=key.last_used_at,
-            revoked_at=key.revoked_at,
-        )
+        return msgspec.convert(key, cls, from_attributes=True)
 
 
 class NewKeyAnswer(Redacted, frozen=True, kw_only=True):

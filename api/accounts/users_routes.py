@@ -12,7 +12,7 @@ from api.accounts.schemas import NewUser, UserAnswer, UserChange, UserList
 from api.accounts.users import Users
 from api.http.body import answer, read
 from api.http.resources import ACCOUNTS, SETTINGS
-from api.messages.listing import encode_cursor, parse_place
+from api.messages.listing import cut, parse_place
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
 from tidings.domain.account import User
@@ -32,13 +32,8 @@ async def list_page(request: web.Request) -> web.Response:
     """Lists users, oldest first."""
     after, limit = parse_place(request.query)
     found = await _users(request).page(after=after, limit=limit + 1)
-    shown = found[:limit]
-    return answer(
-        UserList(
-            users=[_shown(request, user) for user in shown],
-            next_cursor=encode_cursor(shown[-1].id) if len(found) > len(shown) else None,
-        )
-    )
+    shown, next_cursor = cut(found, limit, lambda user: user.id)
+    return answer(UserList(users=[_shown(request, user) for user in shown], next_cursor=next_cursor))
 
 
 @operation(

@@ -44,6 +44,7 @@ from api.openapi import failures, parameters
 from api.openapi.operation import Access, Answer, Answers, Body, Tag, operation
 from sql.messages import MessageFilter
 from tidings import __version__
+from tidings.domain.ids import parse_id
 from tidings.domain.message import Message
 from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
@@ -129,7 +130,7 @@ async def show_user(request: web.Request) -> web.Response:
 
     An admin sees any.
     """
-    user_id = _uuid(request.match_info["id"])
+    user_id = parse_id(request.match_info["id"])
     if not principal(request).may_see(user_id):
         raise RequestError(HTTPStatus.FORBIDDEN, "this is the account of somebody else")
     if user_id is None:
@@ -214,13 +215,6 @@ def _user_id(request: web.Request) -> UUID:
             headers={"WWW-Authenticate": 'Bearer realm="tidings"'},
         )
     return user_id
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _due_at(scheduled_at: str | None) -> str | None:

@@ -4,7 +4,6 @@ The originals answered with all they had, which grows without end. Their clients
 newest 500; `Link` names the next page (RFC 8288) to whoever wants more.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Final
 from uuid import UUID
@@ -16,15 +15,11 @@ from msgspec import Meta
 from api.http.auth import principal
 from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
+from api.messages.listing import MAX_LIMIT, parse_limit
 from api.openapi import examples
 from api.openapi.operation import Parameter
+from tidings.domain.ids import parse_id
 from tidings.domain.message import Message
-
-MAX_LIMIT: Final = 500
-
-_LIMIT: Final = re.compile(r"[0-9]{1,3}", re.ASCII)
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
 
 _LimitType = Annotated[int, Meta(ge=1, le=MAX_LIMIT, extra_json_schema={"default": MAX_LIMIT})]
 
@@ -49,15 +44,19 @@ class Page(msgspec.Struct, frozen=True):
 
 def page_of(request: web.Request) -> Page:
     """Reads the parameters; others are not our concern. Raises InvalidError."""
-    limit, before = request.query.get("limit", str(MAX_LIMIT)), request.query.get("before")
-    faults = []
-    if not _LIMIT.fullmatch(limit) or not 1 <= int(limit) <= MAX_LIMIT:
-        faults.append(Fault(field="limit", detail=f"must be a whole number from 1 to {MAX_LIMIT}"))
-    if before is not None and not _ID.fullmatch(before):
+    faults: list[Fault] = []
+    limit = MAX_LIMIT
+    try:
+        limit = parse_limit(request.query.get("limit", str(MAX_LIMIT)))
+    except ValueError as error:
+        faults.append(Fault(field="limit", detail=str(error)))
+    named = request.query.get("before")
+    before = None if named is None else parse_id(named)
+    if named is not None and before is None:
         faults.append(Fault(field="before", detail="must be the id of an entry"))
     if faults:
         raise InvalidError(faults)
-    return Page(int(limit), None if before is None else UUID(before))
+    return Page(limit, before)
 
 
 def cut(request: web.Request, page: Page, found: Sequence[Message]) -> tuple[Sequence[Message], dict[str, str]]:

@@ -5,10 +5,9 @@ its statements so far have, and can be repeated. One filter at least is needed, 
 must not cancel everything that waits.
 """
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -18,16 +17,22 @@ from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
-from api.messages.listing import EPOCH
+from api.messages.listing import parse_created, parse_text
 from api.messages.schemas import Changed, RetrySelection, Selection
 from api.openapi import examples, request_examples, tags
 from api.openapi.operation import Answer, Body, operation
 from sql.messages import MessageFilter
 from tidings.domain.states import Status
-from tidings.domain.timestamps import TimestampError, parse_timestamp
 
 STATEMENT_SIZE: Final = 1000
 """Messages in one statement."""
+_PARSERS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "channel": parse_text,
+    "queue": parse_text,
+    "recipient": parse_text,
+    "created_from": parse_created,
+    "created_until": parse_created,
+}
 
 _cancel_decoder: Final = msgspec.json.Decoder(Selection)
 _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
@@ -79,38 +84,25 @@ async def _in_parts(limit: int, change: Callable[[int], Awaitable[int]]) -> Chan
 
 
 def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset[Status]) -> MessageFilter:
-    """The filter for the store, with each moment read. Raises InvalidError, naming every wrong field."""
+    """The filter for the store. Raises InvalidError, naming every wrong field."""
     faults: list[Fault] = []
-
-    def moment(name: str, value: str | float | None) -> datetime | None:
+    values: dict[str, Any] = {}
+    for name, parse in _PARSERS.items():
+        given = getattr(selection, name)
         try:
-            return None if value is None else max(parse_timestamp(value), EPOCH)
-        except TimestampError as error:
+            values[name] = None if given is None else parse(given)
+        except ValueError as error:
             faults.append(Fault(field=name, detail=str(error)))
-            return None
-
-    wanted = MessageFilter(
-        user_id=user_id,
-        status=selection.status,
-        channel=selection.channel,
-        queue=selection.queue,
-        recipient=selection.recipient,
-        created_from=moment("created_from", selection.created_from),
-        created_until=moment("created_until", selection.created_until),
-    )
     if selection.status is not None and selection.status not in statuses:
         faults.append(Fault(field="status", detail=f"must be one of {', '.join(sorted(statuses))}"))
-    texts = {"channel": selection.channel, "queue": selection.queue, "recipient": selection.recipient}
-    faults += [Fault(field=name, detail="is not valid text") for name, text in texts.items() if "\0" in (text or "")]
-    if _filters(selection) == selection.all and not faults:
+    if _has_filters(selection) == selection.all and not faults:
         detail = "stands for having no filter" if selection.all else "must be true where no filter is given"
         faults.append(Fault(field="all", detail=detail))
     if faults:
         raise InvalidError(faults)
-    return wanted
+    return MessageFilter(user_id=user_id, status=selection.status, **values)
 
 
-def _filters(selection: Selection) -> bool:
-    """Whether there is one."""
+def _has_filters(selection: Selection) -> bool:
     fields = (name for name in selection.__struct_fields__ if name not in {"all", "limit"})
     return any(getattr(selection, name) is not None for name in fields)

@@ -6,9 +6,9 @@ Ids are ordered by time, so a page begins where the last one ended, whatever was
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,7 @@ DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
 EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
+T = TypeVar("T")
 Parsers = Mapping[str, Callable[[str], object]]
 
 
@@ -72,6 +73,12 @@ def decode_cursor(cursor: str) -> UUID:
     return last
 
 
+def cut(found: Sequence[T], limit: int, id_of: Callable[[T], UUID]) -> tuple[Sequence[T], str | None]:
+    """The page itself, and the cursor of the next one; `found` has one entry more than the page where there is one."""
+    shown = found[:limit]
+    return shown, encode_cursor(id_of(shown[-1])) if len(found) > len(shown) else None
+
+
 def _values(query: MultiMapping[str], parsers: Parsers) -> dict[str, Any]:
     values: dict[str, Any] = {}
     faults: list[Fault] = []
@@ -101,30 +108,33 @@ def _status(text: str) -> Status:
         raise ValueError(f"must be one of {', '.join(Status)}") from None
 
 
-def _text(text: str) -> str:
+def parse_text(text: str) -> str:
+    """A text to compare with. Raises ValueError for one that the store cannot hold."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError("is not valid text")
     return text
 
 
-def _moment(text: str) -> datetime:
+def parse_created(value: str | float) -> datetime:
+    """A time by which messages are filtered. Raises TimestampError."""
     # Nothing is older than the epoch, and ids count from there.
-    return max(parse_timestamp(text), EPOCH)
+    return max(parse_timestamp(value), EPOCH)
 
 
-def _limit(text: str) -> int:
+def parse_limit(text: str) -> int:
+    """How many entries a page has. Raises ValueError."""
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT)) and 1 <= int(text) <= MAX_LIMIT):
         raise ValueError(f"must be a whole number from 1 to {MAX_LIMIT}")
     return int(text)
 
 
-_PLACE_PARSERS: Final[Parsers] = {"limit": _limit, "cursor": decode_cursor}
+_PLACE_PARSERS: Final[Parsers] = {"limit": parse_limit, "cursor": decode_cursor}
 _PARSERS: Final[Parsers] = {
     "status": _status,
-    "channel": _text,
-    "queue": _text,
-    "recipient": _text,
-    "created_from": _moment,
-    "created_until": _moment,
+    "channel": parse_text,
+    "queue": parse_text,
+    "recipient": parse_text,
+    "created_from": parse_created,
+    "created_until": parse_created,
     **_PLACE_PARSERS,
 }

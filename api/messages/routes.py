@@ -12,7 +12,7 @@ from api.http.body import answer, fault_of, read
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import INTAKE, QUEUE_NAMES, SETTINGS, STORE
 from api.messages import idempotency
-from api.messages.listing import encode_cursor, parse_page
+from api.messages.listing import cut, parse_page
 from api.messages.schemas import (
     AttemptAnswer,
     AttemptList,
@@ -77,7 +77,7 @@ async def create(request: web.Request) -> web.Response:
             raise
         return replay
     if await request.app[INTAKE].keep(message, key):
-        return _created(MessageAnswer.accepted(message))
+        return _created(MessageAnswer.of(message))
     replay = await _replay(request, key) if key is not None else None
     if replay is None:
         raise StoreUnavailableError(idempotency.FORGOTTEN)
@@ -127,13 +127,8 @@ async def list_page(request: web.Request) -> web.Response:
     """
     page = parse_page(request.query, principal(request).scope)
     found = await _store(request).list(page.filter, before=page.before, limit=page.limit + 1)
-    shown = found[: page.limit]
-    return answer(
-        MessageList(
-            messages=[MessageAnswer.of(message) for message in shown],
-            next_cursor=encode_cursor(shown[-1].id) if len(found) > len(shown) else None,
-        )
-    )
+    shown, next_cursor = cut(found, page.limit, lambda message: message.id)
+    return answer(MessageList(messages=[MessageAnswer.of(message) for message in shown], next_cursor=next_cursor))
 
 
 @operation(

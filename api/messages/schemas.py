@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from tidings.channels.sealed_recipients import shown_recipient
-from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage
+from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage, Priority
 from tidings.domain.message import Queue as StoredQueue
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
 
@@ -116,54 +116,22 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
     @classmethod
-    def accepted(cls, message: NewMessage) -> Self:
-        """The message as the store has just kept it, without asking the store again."""
-        return cls(
-            id=message.id,
-            channel=message.channel,
-            recipient=shown_recipient(message.channel, message.recipient),
-            subject=message.subject,
-            content=message.content,
-            headers=message.headers,
-            queue=message.queue,
-            priority=message.priority.name.lower(),
-            status=Status.PENDING,
-            tries=0,
-            max_tries=message.max_tries,
-            recoveries=0,
-            due_at=message.due_at,
-            expires_at=message.expires_at,
-            sent_at=None,
-            cancel_reason=None,
-            last_error=None,
-            provider_message_id=None,
-            created_at=message.created_at,
-        )
+    def of(cls, message: Message | NewMessage) -> Self:
+        """A message out of the store, or one that the store has just kept.
 
-    @classmethod
-    def of(cls, message: Message) -> Self:
-        """A message out of the store."""
-        return cls(
-            id=message.id,
-            channel=message.channel,
-            recipient=shown_recipient(message.channel, message.recipient),
-            subject=message.subject,
-            content=message.content,
-            headers=message.headers,
-            queue=message.queue,
-            priority=message.priority.name.lower(),
-            status=message.status,
-            tries=message.tries,
-            max_tries=message.max_tries,
-            recoveries=message.recoveries,
-            due_at=message.due_at,
-            expires_at=message.expires_at,
-            sent_at=message.sent_at,
-            cancel_reason=message.cancel_reason,
-            last_error=message.last_error,
-            provider_message_id=message.provider_message_id,
-            created_at=message.created_at,
-        )
+        Its columns of the same names, but for two that clients see in another form.
+        """
+        values = {**_AS_KEPT, **msgspec.structs.asdict(message)}
+        for name in _INTERNAL:
+            del values[name]
+        values["recipient"] = shown_recipient(message.channel, message.recipient)
+        values["priority"] = _PRIORITIES[message.priority]
+        return cls(**values)
+
+
+_AS_KEPT: Final = {field.name: field.default for field in msgspec.structs.fields(Message) if not field.required}
+_INTERNAL: Final = frozenset(Message.__struct_fields__) - frozenset(MessageAnswer.__struct_fields__)
+_PRIORITIES: Final = {priority: priority.name.lower() for priority in Priority}
 
 
 class Kept(StrEnum):
@@ -252,16 +220,7 @@ class AttemptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, attempt: Attempt) -> Self:
         """An attempt out of the store."""
-        return cls(
-            try_number=attempt.try_number,
-            outcome=attempt.outcome,
-            started_at=attempt.started_at,
-            duration=attempt.duration,
-            status_code=attempt.status_code,
-            error=attempt.error,
-            answer=attempt.answer,
-            consumer=attempt.consumer,
-        )
+        return msgspec.convert(attempt, cls, from_attributes=True)
 
 
 class AttemptList(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,7 +41,7 @@ from api.overview.schemas import (
     Totals,
 )
 from tidings.domain.account import Role
-from tidings.domain.message import DEFAULT_QUEUE, Queue
+from tidings.domain.message import DEFAULT_QUEUE, NewMessage, Priority, Queue
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
 from tidings.observability.reports import BreakerReport
 
@@ -52,26 +52,22 @@ CREATED: Final = datetime(2030, 1, 31, 8, 59, 30, tzinfo=UTC)
 DUE: Final = CREATED + timedelta(seconds=30)
 CURSOR: Final = encode_cursor(MESSAGE_ID)
 
-MESSAGE: Final = MessageAnswer(
-    id=MESSAGE_ID,
-    channel="sms",
-    recipient="+905551111111",
-    subject=None,
-    content="Your parcel is on its way.",
-    headers=None,
-    queue=DEFAULT_QUEUE,
-    priority="normal",
-    status=Status.PENDING,
-    tries=0,
-    max_tries=5,
-    recoveries=0,
-    due_at=DUE,
-    expires_at=None,
-    sent_at=None,
-    cancel_reason=None,
-    last_error=None,
-    provider_message_id=None,
-    created_at=CREATED,
+MESSAGE: Final = MessageAnswer.of(
+    NewMessage(
+        id=MESSAGE_ID,
+        user_id=USER_ID,
+        queue=DEFAULT_QUEUE,
+        channel="sms",
+        recipient="+905551111111",
+        subject=None,
+        content="Your parcel is on its way.",
+        headers=None,
+        priority=Priority.NORMAL,
+        max_tries=5,
+        due_at=DUE,
+        expires_at=None,
+        created_at=CREATED,
+    )
 )
 CANCELLED: Final = replace(MESSAGE, status=Status.CANCELLED, cancel_reason=CancelReason.REQUESTED)
 MESSAGES: Final = MessageList(messages=[MESSAGE], next_cursor=CURSOR)

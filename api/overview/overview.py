@@ -145,21 +145,8 @@ def _capped(depth: Depth) -> bool:
 
 
 def _consumer(report: ConsumerReport, now: datetime) -> ConsumerOverview:
-    return ConsumerOverview(
-        name=report.name,
-        health=health(report, now),
-        host=report.host,
-        version=report.version,
-        started_at=report.started_at,
-        reported_at=report.reported_at,
-        in_flight=report.in_flight,
-        places=report.places,
-        waiting=report.waiting,
-        open_batches=report.open_batches,
-        outcomes_waiting=report.outcomes_waiting,
-        accepting=report.accepting,
-        breakers=report.breakers,
-    )
+    reported = {name: getattr(report, name) for name in ConsumerOverview.__struct_fields__ if name != "health"}
+    return ConsumerOverview(health=health(report, now), **reported)
 
 
 def health(report: ConsumerReport, now: datetime) -> Health:

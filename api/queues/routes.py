@@ -14,11 +14,10 @@ from api.messages.schemas import QueueList, QueueRequest
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
 from sql.queues import QueueStore
-from tidings.domain.message import Queue
+from tidings.domain.message import QUEUE_NAME_PATTERN, Queue
 
 _decoder: Final = msgspec.json.Decoder(QueueRequest)
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-"""As the table `queues` has it."""
+_NAME: Final = re.compile(QUEUE_NAME_PATTERN)
 _NO_QUEUE: Final = "there is no such queue"
 
 
