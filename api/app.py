@@ -7,13 +7,13 @@ from aiohttp import web
 from api.accounts.tokens import Tokens, signing_key
 from api.compat import systems
 from api.compat.system import in_their_words
-from api.dashboard import routes as dashboard
+from api.dashboard import pages as dashboard
 from api.http import auth, body, resources
 from api.http.problems import problems
 from api.http.tracing import traced
 from api.metrics import ApiMetrics
 from api.openapi.document import DOCUMENT, Document
-from api.routes import PUBLIC, ROUTES
+from api.routes import ROUTES
 from api.swagger import pages as swagger
 from tidings.observability import tracing
 from tidings.settings import Settings
@@ -30,7 +30,7 @@ def create_app(settings: Settings) -> web.Application:
             metrics.counted,
             in_their_words(systems.SYSTEMS),
             problems,
-            auth.authentication(settings, public=PUBLIC | dashboard.PUBLIC | swagger.PUBLIC | systems.PUBLIC),
+            auth.authentication(settings),
         ],
         client_max_size=body.MAX_BYTES,
     )
@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> web.Application:
         app.middlewares.insert(1, traced(spans))
     app[resources.TOKENS] = Tokens(signing_key(settings))
     app.cleanup_ctx.extend([resources.store, resources.redis, resources.accounts, resources.intake, resources.metrics])
-    app.cleanup_ctx.append(resources.figures)
+    app.cleanup_ctx.append(resources.overviews)
     app.on_shutdown.append(resources.end_streams)
     app.add_routes(ROUTES)
     app.add_routes(dashboard.ROUTES)

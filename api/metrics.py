@@ -1,8 +1,8 @@
-"""The metrics of the API: its requests, and the work of all processes together.
+"""What the API exposes to Prometheus: its requests, and the work that is there for all processes together.
 
 The latter is asked for at a scrape: whether producers and consumers are alive (Redis and one index probe), how late the
 oldest message is, and what the queues hold, which is counted rarely however many scrapes there are
-(api/overview/depths.py). Every API process shows the same of them, so a query takes the `max` over processes.
+(api/overview/cluster.py). Every API process exposes the same of them, so a query takes the `max` over processes.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from api.health import readiness
 from api.health.readiness import Readiness
-from api.overview.depths import QueueDepths
+from api.overview.cluster import QueueDepths
 from sql.database import AWAY
 from sql.store import Store
 from tidings.domain.errors import describe
@@ -61,7 +61,7 @@ class ApiMetrics:
     def watch(self, store: Store, doctor: Readiness) -> None:
         """Adds what has to be asked for."""
         work = Work(store, doctor, QueueDepths(store.queues))
-        self.registry.before_scrape(work.refresh)
+        self.registry.before_scrape(work.poll)
         self.registry.register(work)
 
     def _count(self, request: web.Request, response: web.StreamResponse, began: float) -> None:
@@ -75,7 +75,7 @@ class ApiMetrics:
 
 
 class Work(Collector):
-    """The work of all processes, as it was at the last refresh. While a store is away, what it would say is NaN."""
+    """The work that is there, as it was at the last poll. What is unknown because a store is away is NaN."""
 
     def __init__(self, store: Store, doctor: Readiness, depths: QueueDepths) -> None:
         self._store = store
@@ -86,8 +86,8 @@ class Work(Collector):
         self._depths: Mapping[str, Depth] = {}
         self._behind = math.nan
 
-    async def refresh(self) -> None:
-        """Asks for everything. A store that is away is a warning, and no reason to fail."""
+    async def poll(self) -> None:
+        """Asks the stores; one that is away is a warning, and no reason to fail."""
         self._checks = await self._doctor.all()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -95,13 +95,13 @@ class Work(Collector):
                 self._depths = await self._counted.get()
                 next_due = await self._store.batches.next_due()
         except AWAY as error:
-            log.warning("metrics without those of the store", error=describe(error))
+            log.warning("metrics without what the store holds", error=describe(error))
             self._depths, self._behind = {}, math.nan
         else:
             self._behind = 0.0 if next_due is None else max(0.0, -next_due)
 
     def collect(self) -> Iterable[Metric]:
-        """Returns what the last refresh found."""
+        """The metrics of the last poll."""
         yield catalogue.MESSAGES_ACCEPTED.read(self._store.messages.kept)
         yield catalogue.STORE_UP.read({(store,): self._is_well(store) for store in ("postgres", "redis")})
         yield catalogue.PRODUCER_UP.read(self._is_well("producer"))
@@ -114,8 +114,8 @@ class Work(Collector):
         yield catalogue.QUEUE_INTERVAL_SECONDS.read({(queue.name,): queue.interval_seconds for queue in self._queues})
 
     def _is_well(self, check: str) -> float:
-        said = self._checks.get(check, readiness.UNKNOWN)
-        return math.nan if said == readiness.UNKNOWN else float(said == readiness.OK)
+        found = self._checks.get(check, readiness.UNKNOWN)
+        return math.nan if found == readiness.UNKNOWN else float(found == readiness.OK)
 
     def _counts(self, of: Callable[[Depth], int]) -> dict[tuple[str, ...], float]:
         depths = {queue.name: self._depths.get(queue.name) for queue in self._queues}

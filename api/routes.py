@@ -8,16 +8,15 @@ from typing import Final
 
 from aiohttp import web
 
-from api.accounts import api_key_routes as api_keys
+from api.accounts import api_keys_routes as api_keys
 from api.accounts import me_routes as me
 from api.accounts import routes as accounts
-from api.accounts import user_routes as users
+from api.accounts import users_routes as users
 from api.explain import routes as explain
 from api.health import routes as health
-from api.messages import bulk as many
+from api.messages import bulk
 from api.messages import routes as messages
 from api.openapi import routes as reference
-from api.openapi.operation import public
 from api.overview import routes as overview
 from api.queues import routes as queues
 
@@ -25,8 +24,8 @@ ROUTES: Final = (
     web.post("/api/v1/messages", messages.create),
     web.get("/api/v1/messages", messages.list_page),
     web.post("/api/v1/messages/batch", messages.create_batch),
-    web.post("/api/v1/messages/cancel", many.cancel),
-    web.post("/api/v1/messages/retry", many.retry),
+    web.post("/api/v1/messages/cancel", bulk.cancel),
+    web.post("/api/v1/messages/retry", bulk.retry),
     # Not `batch`, `cancel` or `retry`, which know POST only, and say so.
     web.get("/api/v1/messages/{id:[0-9A-Fa-f-]{36}}", messages.get),
     web.get("/api/v1/messages/{id}/attempts", messages.attempts),
@@ -58,8 +57,5 @@ ROUTES: Final = (
     web.get("/health", health.stores),
     web.get("/health/live", health.live),
     web.get("/health/ready", health.ready),
-    web.get("/openapi.json", reference.openapi),
+    web.get("/openapi.json", reference.get),
 )
-
-PUBLIC: Final = public(ROUTES)
-"""What needs no credential."""

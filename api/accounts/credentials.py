@@ -10,12 +10,11 @@ from collections.abc import Callable, Collection
 from typing import Final
 from uuid import UUID
 
-from api.accounts import key_text
-from api.accounts.channels import usable_channels
+from api.accounts.api_keys import is_key, prefix_of
 from api.accounts.last_use import LastUse
 from api.accounts.recent import Recent
 from api.accounts.tokens import Tokens
-from api.http.principal import Principal
+from api.http.principal import Principal, usable_channels
 from sql.store import Store
 from tidings.domain.account import ApiKey, User
 
@@ -49,7 +48,7 @@ class Credentials:
         """Whom the token or key speaks for; None where it is not good (any more)."""
         if not credential.isascii():
             return None
-        prefix = key_text.prefix_of(credential)
+        prefix = prefix_of(credential)
         return await (self._by_token(credential) if prefix is None else self._by_key(credential, prefix))
 
     async def anybody(self) -> bool:
@@ -80,7 +79,7 @@ class Credentials:
 
     async def _by_key(self, text: str, prefix: str) -> Principal | None:
         key = await self._key(prefix)
-        if key is None or not key_text.is_key(text, key.hash):
+        if key is None or not is_key(text, key.hash):
             return None
         user = await self._user(key.user_id)
         if user is None:

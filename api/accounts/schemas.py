@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from api.accounts.channels import usable_channels
+from api.http.principal import usable_channels
 from tidings.channels.installed import channel_names
 from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, User
 
@@ -21,12 +21,14 @@ class NewSmtpAccount(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=
     """How a user's mail is to be sent, with the password in clear."""
 
     host: str
-    port: Annotated[int, Meta(ge=1, le=65535)] = 587
-    """465 means TLS from the first byte, any other STARTTLS."""
+    port: Annotated[int, Meta(ge=1, le=65535, description="465 means TLS from the first byte, any other STARTTLS.")] = (
+        587
+    )
     username: str | None = None
     password: str | None = None
-    tls: bool = True
-    """False where the server has none; mail goes there only where the operator allows that."""
+    tls: Annotated[
+        bool, Meta(description="False where the server has none; mail goes there only where the operator allows that.")
+    ] = True
 
 
 class Registration(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,8 +43,9 @@ class NewUser(Registration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """An account that an admin makes."""
 
     role: Role = Role.USER
-    channels: list[str] | None = None
-    """Null: those of `USER_CHANNELS`, and for an admin all."""
+    channels: Annotated[list[str] | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")] = (
+        None
+    )
 
 
 class LoginRequest(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,26 +60,33 @@ class ProfileChange(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     email: str | UnsetType = UNSET
     password: str | UnsetType = UNSET
-    current_password: str | None = None
-    """Needed for a new e-mail address or password."""
-    smtp: NewSmtpAccount | UnsetType | None = UNSET
-    """Replaced as a whole, its password too; null removes it."""
+    current_password: Annotated[str | None, Meta(description="Needed for a new e-mail address or password.")] = None
+    smtp: Annotated[
+        NewSmtpAccount | UnsetType | None, Meta(description="Replaced as a whole, its password too; null removes it.")
+    ] = UNSET
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an admin changes of a user; what is not given stays."""
 
     role: Role | UnsetType = UNSET
-    channels: list[str] | UnsetType | None = UNSET
-    """Null: those of `USER_CHANNELS`, and for an admin all."""
+    channels: Annotated[
+        list[str] | UnsetType | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")
+    ] = UNSET
 
 
 class KeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A key for a program."""
 
     name: KeyName
-    channels: list[str] | None = None
-    """Null: those of its user. Anything else is for an admin to give, and may be more than the user has."""
+    channels: Annotated[
+        list[str] | None,
+        Meta(
+            description=(
+                "Null: those of its user. Anything else is for an admin to give, and may be more than the user has."
+            )
+        ),
+    ] = None
 
 
 def given(value: T | UnsetType) -> T | None:
@@ -120,11 +130,9 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     email: str
     role: Role
-    channels: Sequence[str]
-    """Those that the user may send with."""
+    channels: Annotated[Sequence[str], Meta(description="Those that the user may send with.")]
     smtp: SmtpAnswer | None
-    signs_webhooks: bool
-    """With a secret of their own."""
+    signs_webhooks: Annotated[bool, Meta(description="With a secret of their own.")]
     created_at: datetime
     updated_at: datetime
 
@@ -148,16 +156,14 @@ class UserList(msgspec.Struct, frozen=True, kw_only=True):
     """A page of users, oldest first."""
 
     users: Sequence[UserAnswer]
-    next_cursor: str | None
-    """Names the next page; null on the last one."""
+    next_cursor: Annotated[str | None, Meta(description="Names the next page; null on the last one.")]
 
 
 class SecretAnswer(Redacted, frozen=True, kw_only=True):
     """A new signing secret. It is not shown again."""
 
     secret: str
-    previous_until: datetime
-    """Until then the secret before it signs too."""
+    previous_until: Annotated[datetime, Meta(description="Until then the secret before it signs too.")]
 
 
 class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,26 +171,16 @@ class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     id: UUID
     name: str
-    prefix: str
-    """With which the key begins."""
+    prefix: Annotated[str, Meta(description="With which the key begins.")]
     channels: Sequence[str] | None
     created_at: datetime
-    last_used_at: datetime | None
-    """To the minute."""
+    last_used_at: Annotated[datetime | None, Meta(description="To the minute.")]
     revoked_at: datetime | None
 
     @classmethod
     def of(cls, key: ApiKey) -> Self:
         """A key out of the store."""
-        return cls(
-            id=key.id,
-            name=key.name,
-            prefix=key.prefix,
-            channels=key.channels,
-            created_at=key.created_at,
-            last_used_at=key.last_used_at,
-            revoked_at=key.revoked_at,
-        )
+        return msgspec.convert(key, cls, from_attributes=True)
 
 
 class NewKeyAnswer(Redacted, frozen=True, kw_only=True):

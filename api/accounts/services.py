@@ -49,4 +49,6 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         credentials=credentials,
         registration_open=settings.registration == "open",
     )
-    return Accounts(users, logins, ApiKeys(store.api_keys, credentials), credentials, passwords, last_use)
+    return Accounts(
+        users, logins, ApiKeys(store.api_keys, forget=credentials.forget_key), credentials, passwords, last_use
+    )

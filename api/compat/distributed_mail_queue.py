@@ -13,7 +13,8 @@ from aiohttp import web
 
 from api.accounts.errors import NoSuchUserError, RegistrationClosedError, WrongCredentialsError
 from api.compat import mail_queue_schemas as schemas
-from api.compat.acceptance import accept, renamed
+from api.compat.listing import NEXT_PAGE, cut, page_of
+from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
 from api.compat.mail_queue_schemas import (
     Account,
     AccountData,
@@ -32,8 +33,7 @@ from api.compat.mail_queue_schemas import (
     Tasks,
     TasksData,
 )
-from api.compat.paging import NEXT_PAGE, cut, page_of
-from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
+from api.compat.native import accept, renamed
 from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
 from api.http.auth import principal
 from api.http.body import answer, read
@@ -44,6 +44,7 @@ from api.openapi import failures, parameters
 from api.openapi.operation import Access, Answer, Answers, Body, Tag, operation
 from sql.messages import MessageFilter
 from tidings import __version__
+from tidings.domain.ids import parse_id
 from tidings.domain.message import Message
 from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
@@ -129,7 +130,7 @@ async def show_user(request: web.Request) -> web.Response:
 
     An admin sees any.
     """
-    user_id = _uuid(request.match_info["id"])
+    user_id = parse_id(request.match_info["id"])
     if not principal(request).may_see(user_id):
         raise RequestError(HTTPStatus.FORBIDDEN, "this is the account of somebody else")
     if user_id is None:
@@ -214,13 +215,6 @@ def _user_id(request: web.Request) -> UUID:
             headers={"WWW-Authenticate": 'Bearer realm="tidings"'},
         )
     return user_id
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _due_at(scheduled_at: str | None) -> str | None:

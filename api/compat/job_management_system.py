@@ -3,19 +3,18 @@
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from aiohttp import hdrs, web
+from msgspec import Meta
 
-from api.compat import default_queue
-from api.compat.paging import NEXT_PAGE
-from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
-from api.compat.sent_messages import sent_messages
+from api.compat.listing import NEXT_PAGE, sent_messages
+from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
+from api.compat.native import start_default_queue, stop_default_queue
 from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, Problem, System
 from api.health.readiness import OK
-from api.http.auth import require_admin
 from api.http.body import answer
 from api.http.resources import METRICS, READINESS, SETTINGS
 from api.openapi import examples
@@ -39,8 +38,7 @@ class SentSms(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     recipient_phone_number: str
     status: str
-    message_received_id: str | None
-    """The provider's own id, where it gave one."""
+    message_received_id: Annotated[str | None, Meta(description="The provider's own id, where it gave one.")]
 
 
 class Service(msgspec.Struct, frozen=True, rename="pascal"):
@@ -83,14 +81,14 @@ _EXAMPLE: Final = SentSms(
 @operation(TAG, access=Access.ADMINS, answers=_OK)
 async def start(request: web.Request) -> web.Response:
     """Starts: the messages of queue `default` go."""
-    await default_queue.start(request)
+    await start_default_queue(request)
     return web.Response(text="OK")
 
 
 @operation(TAG, access=Access.ADMINS, answers=_OK)
 async def stop(request: web.Request) -> web.Response:
     """Stops: the messages of queue `default` wait."""
-    await default_queue.stop(request)
+    await stop_default_queue(request)
     return web.Response(text="OK")
 
 
@@ -145,7 +143,7 @@ async def health_alive(_request: web.Request) -> web.Response:
     access=Access.ADMINS,
     answers={
         HTTPStatus.OK: Answer(
-            "The figures.",
+            "The metrics.",
             str,
             '# TYPE tidings_messages_processing gauge\ntidings_messages_processing{queue="default"} 3.0\n',
             media_type=TEXT,
@@ -153,11 +151,10 @@ async def health_alive(_request: web.Request) -> web.Response:
     },
 )
 async def show_metrics(request: web.Request) -> web.Response:
-    """Shows figures for Prometheus.
+    """Shows metrics for Prometheus.
 
     They are about everybody's messages.
     """
-    require_admin(request)
     return await request.app[METRICS].registry.exposition(request.headers.get(hdrs.ACCEPT, ""))
 
 

@@ -73,8 +73,7 @@ class EnqueueRequest(msgspec.Struct, frozen=True, kw_only=True):
     recipient_email: Given
     subject: Annotated[str, Meta(min_length=1, max_length=998)]
     body: Given
-    scheduled_at: str | None = None
-    """ISO 8601; without an offset it is UTC."""
+    scheduled_at: Annotated[str | None, Meta(description="ISO 8601; without an offset it is UTC.")] = None
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

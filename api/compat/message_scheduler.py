@@ -10,8 +10,8 @@ from aiohttp import hdrs, web
 from msgspec import Meta
 
 from api.compat import javascript_date
-from api.compat.acceptance import accept
 from api.compat.javascript_date import is_truthy
+from api.compat.native import accept
 from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
 from api.http.body import read
 from api.http.problems import RequestError
@@ -34,10 +34,11 @@ _Truthy = Annotated[Any, Meta(extra_json_schema={"not": {"enum": [None, False, 0
 class EchoRequest(msgspec.Struct, frozen=True):
     """A message, and when to print it. As in JavaScript, what is null, false, 0 or empty is missing."""
 
-    time: _Truthy
-    """Whatever a JavaScript `Date` reads: mostly a text in ISO 8601, or milliseconds since 1970."""
-    message: _Truthy
-    """A text; anything else is printed as JSON."""
+    time: Annotated[
+        _Truthy,
+        Meta(description="Whatever a JavaScript `Date` reads: mostly a text in ISO 8601, or milliseconds since 1970."),
+    ]
+    message: Annotated[_Truthy, Meta(description="A text; anything else is printed as JSON.")]
 
 
 _decoder: Final = msgspec.json.Decoder()

@@ -10,11 +10,9 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from api.compat import default_queue
-from api.compat.acceptance import accept
-from api.compat.paging import NEXT_PAGE
-from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
-from api.compat.sent_messages import CHANNEL, sent_messages
+from api.compat.listing import CHANNEL, NEXT_PAGE, sent_messages
+from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
+from api.compat.native import accept, start_default_queue, stop_default_queue
 from api.compat.system import Problem, System
 from api.http.body import answer, read
 from api.http.problems import RequestError
@@ -153,9 +151,9 @@ async def control(request: web.Request) -> web.Response:
     """
     match request.match_info["action"]:
         case "start":
-            await default_queue.start(request)
+            await start_default_queue(request)
         case "stop":
-            await default_queue.stop(request)
+            await stop_default_queue(request)
         case _:
             raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "the last part of the path must be start or stop")
     return answer(Done())

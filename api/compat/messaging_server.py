@@ -10,10 +10,9 @@ import msgspec
 from aiohttp import hdrs, web
 from msgspec import UNSET, Meta, UnsetType
 
-from api.compat import default_queue
-from api.compat.paging import NEXT_PAGE
-from api.compat.paging import PARAMETERS as PAGE_PARAMETERS
-from api.compat.sent_messages import sent_messages
+from api.compat.listing import NEXT_PAGE, sent_messages
+from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
+from api.compat.native import start_default_queue, stop_default_queue
 from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, Problem, System
 from api.dashboard import pages
 from api.http.body import answer, read
@@ -38,8 +37,7 @@ _Action = Annotated[str, Meta(extra_json_schema={"pattern": "^([Ss][Tt][Aa][Rr][
 class ActionRequest(msgspec.Struct, frozen=True):
     """What to do with everything."""
 
-    action: _Action | UnsetType = UNSET
-    """`start` or `stop`, in letters of either case."""
+    action: Annotated[_Action | UnsetType, Meta(description="`start` or `stop`, in letters of either case.")] = UNSET
 
 
 class SentMessage(msgspec.Struct, frozen=True, rename="pascal"):
@@ -94,12 +92,12 @@ async def control(request: web.Request) -> web.Response:
     """
     wanted = await read(request, _decoder, any_type=True)
     match wanted.action and wanted.action.lower():
-        case "start" if await default_queue.start(request):
+        case "start" if await start_default_queue(request):
             return answer(State("scheduler started"), status=HTTPStatus.CREATED)
         case "start":
             return answer(State("scheduler already running"))
         case "stop":
-            await default_queue.stop(request)
+            await stop_default_queue(request)
             return answer(State("stop requested"), status=HTTPStatus.ACCEPTED)
         case _:
             raise RequestError(HTTPStatus.BAD_REQUEST, "invalid action, must be 'start' or 'stop'")

@@ -12,7 +12,6 @@ from api.compat import (
     messaging_server,
 )
 from api.compat.system import System
-from api.openapi.operation import public
 
 SYSTEMS: Final[tuple[System, ...]] = (
     # Before message-sending-system, which has all of /messages but for /messages/sent.
@@ -24,6 +23,3 @@ SYSTEMS: Final[tuple[System, ...]] = (
 )
 
 ROUTES: Final[tuple[web.RouteDef, ...]] = tuple(route for system in SYSTEMS for route in system.routes)
-
-PUBLIC: Final = public(ROUTES)
-"""What needs no credential."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from api.dashboard import session
 from api.http.static_files import StaticFiles
 from api.openapi.operation import Access, page
 
@@ -47,3 +48,12 @@ def front() -> web.FileResponse:
 async def file(request: web.Request) -> web.FileResponse:
     """One of its files; they hold nobody's data."""
     return _FILES.serve(request.match_info["name"])
+
+
+ROUTES: Final = (
+    web.get("/dashboard/session", session.get),
+    web.post("/dashboard/session", session.log_in),
+    web.delete("/dashboard/session", session.log_out),
+    web.get("/dashboard/static/{name:.+}", file),
+)
+"""Not among them is `/`, which programs ask too: `api.compat.messaging_server`."""

@@ -11,13 +11,13 @@ from typing import Final
 import msgspec
 
 from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
-from api.overview.cluster import Surroundings, silent
+from api.overview.cluster import ClusterState, silent
 from sql.explanation import Circumstances, Holder
 from tidings.domain.message import Attempt, Message
 from tidings.domain.states import CancelReason, Status
 
 RETRIED_BY_HAND: Final = "It stays as it is, unless somebody retries it."
-MOMENTS: Final = timedelta(seconds=1)
+CLAIM_LIMIT: Final = timedelta(seconds=1)
 """A message that has been due for no longer is simply about to be claimed."""
 
 
@@ -26,7 +26,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     message: Message
     circumstances: Circumstances
-    around: Surroundings | None
+    cluster: ClusterState | None
     """None: Redis is away."""
     destination: str | None
     attempts: Sequence[Attempt]
@@ -34,7 +34,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """How long breakers stay open at first, which bounds how much later messages that they sent back come again."""
 
 
-class _Said(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True):
     reason: Reason
     summary: str
     next: Next | None
@@ -44,17 +44,17 @@ def explain(case: Case) -> Explanation:
     """The explanation."""
     match case.circumstances.status:
         case Status.SENT:
-            said = _Said(Reason.SENT, f"It was sent at {_time(case.circumstances.sent_at)}.", None)
+            verdict = Verdict(Reason.SENT, f"It was sent at {_time(case.circumstances.sent_at)}.", None)
         case Status.CANCELLED:
-            said = _cancelled(case)
+            verdict = _cancelled(case)
         case Status.PROCESSING:
-            said = _processing(case)
+            verdict = _processing(case)
         case Status.PENDING | Status.FAILED:
-            said = _waiting(case)
-    return Explanation(reason=said.reason, summary=said.summary, next=said.next, facts=_facts(case))
+            verdict = _waiting(case)
+    return Explanation(reason=verdict.reason, summary=verdict.summary, next=verdict.next, facts=_facts(case))
 
 
-def _cancelled(case: Case) -> _Said:
+def _cancelled(case: Case) -> Verdict:
     now = case.circumstances
     why = _because(case)
     match now.cancel_reason:
@@ -69,31 +69,31 @@ def _cancelled(case: Case) -> _Said:
             reason = Reason.POISON
         case _:
             summary, reason = "Somebody cancelled it.", Reason.REQUESTED
-    return _Said(reason, summary, Next(what=RETRIED_BY_HAND, at=None))
+    return Verdict(reason, summary, Next(what=RETRIED_BY_HAND, at=None))
 
 
-def _processing(case: Case) -> _Said:
+def _processing(case: Case) -> Verdict:
     holder, now = case.circumstances.holder, case.circumstances.asked_at
     if holder is None:
-        return _Said(
+        return Verdict(
             Reason.LOST,
             "It is marked as on its way, but its batch is gone.",
             Next(what="The producer finds it within half a minute, and it waits again.", at=None),
         )
     if holder.started_at is None and holder.lease_until > now:
-        return _Said(
+        return Verdict(
             Reason.CLAIMED,
             f"It was claimed at {_time(holder.claimed_at)}, in a batch of {holder.size}, and is on its way to consumer "
             f"{holder.consumer}.",
             Next(what="The consumer takes it up, or it waits again.", at=holder.lease_until),
         )
-    if holder.lease_until <= now or _is_silent(holder, case.around):
-        return _Said(
+    if holder.lease_until <= now or _is_silent(holder, case.cluster):
+        return Verdict(
             Reason.LOST,
             f"It is with consumer {holder.consumer}, which gives no sign of life.",
-            _taken_back(holder, case.around),
+            _taken_back(holder, case.cluster),
         )
-    return _Said(
+    return Verdict(
         Reason.LEASED,
         f"Consumer {holder.consumer} has it since {_time(holder.started_at)}, in a batch of {holder.size}, "
         f"and is at work: try {case.circumstances.tries + 1} of {case.circumstances.max_tries}.",
@@ -101,30 +101,30 @@ def _processing(case: Case) -> _Said:
     )
 
 
-def _is_silent(holder: Holder, around: Surroundings | None) -> bool:
-    if around is None:
+def _is_silent(holder: Holder, cluster: ClusterState | None) -> bool:
+    if cluster is None:
         return False
-    return any(report.name == holder.consumer and silent(report, around.now) for report in around.reports)
+    return any(report.name == holder.consumer and silent(report, cluster.now) for report in cluster.reports)
 
 
-def _taken_back(holder: Holder, around: Surroundings | None) -> Next:
-    if around is not None and not around.producer:
+def _taken_back(holder: Holder, cluster: ClusterState | None) -> Next:
+    if cluster is not None and not cluster.producer:
         return Next(what="A producer takes it back as soon as one is there.", at=None)
     return Next(
         what="The producer takes it back when the lease has run out, and it is tried again.", at=holder.lease_until
     )
 
 
-def _waiting(case: Case) -> _Said:
+def _waiting(case: Case) -> Verdict:
     now = case.circumstances
     if now.expires_at is not None and now.expires_at <= now.asked_at:
-        return _Said(
+        return Verdict(
             Reason.EXPIRED,
             f"It expired at {_time(now.expires_at)}.",
             Next(what="The producer cancels it in a moment.", at=None),
         )
     if not now.pace.active:
-        return _Said(
+        return Verdict(
             Reason.QUEUE_STOPPED,
             f"Queue {case.message.queue} is stopped.",
             Next(what=_when_due("It goes when somebody starts the queue", now), at=None),
@@ -132,10 +132,10 @@ def _waiting(case: Case) -> _Said:
     return _not_due(case) if now.due_at > now.asked_at else _due(case)
 
 
-def _not_due(case: Case) -> _Said:
+def _not_due(case: Case) -> Verdict:
     now = case.circumstances
     if now.status is Status.PENDING:
-        return _Said(
+        return Verdict(
             Reason.NOT_DUE,
             f"It is not due until {_time(now.due_at)}.",
             Next(what=_before_expiry("It is claimed and sent", now), at=now.due_at),
@@ -146,58 +146,60 @@ def _not_due(case: Case) -> _Said:
         return _breaker_open(case, until, max(until, now.due_at))
     last = case.attempts[-1] if case.attempts else None
     if last is None:
-        return _Said(
+        return Verdict(
             Reason.WAITING_FOR_ROOM,
             f"Its destination had no room for it; it comes again at {_time(now.due_at)}.",
             Next(what=_before_expiry("It is claimed again", now), at=now.due_at),
         )
-    return _Said(
+    return Verdict(
         Reason.RETRYING,
         f"Try {now.tries} of {now.max_tries} failed{_because(case)}. It is tried again at {_time(now.due_at)}.",
         Next(what=_before_expiry(f"Try {now.tries + 1} of {now.max_tries}", now), at=now.due_at),
     )
 
 
-def _due(case: Case) -> _Said:
+def _due(case: Case) -> Verdict:
     now = case.circumstances
     since = f"It has been due since {_time(now.due_at)}"
-    missing = _missing(case.around, since)
+    missing = _missing(case.cluster, since)
     if missing is not None:
         return missing
     tick = now.pace.next_tick(now.due_at, now.asked_at)
     if tick is not None:
-        return _Said(Reason.PACED, f"{since}; {_pace(case)}.", Next(what="The queue's next interval begins.", at=tick))
+        return Verdict(
+            Reason.PACED, f"{since}; {_pace(case)}.", Next(what="The queue's next interval begins.", at=tick)
+        )
     until = _breaker_until(case, everywhere=True)
     if until is not None:
         return _breaker_open(case, until, until)
-    if now.asked_at - now.due_at <= MOMENTS:
-        return _Said(Reason.WAITING_FOR_TURN, "It is due now.", Next(what="It is claimed in a moment.", at=None))
-    return _Said(
+    if now.asked_at - now.due_at <= CLAIM_LIMIT:
+        return Verdict(Reason.WAITING_FOR_TURN, "It is due now.", Next(what="It is claimed in a moment.", at=None))
+    return Verdict(
         Reason.WAITING_FOR_TURN,
         f"{since} and waits for its turn: what has a higher priority, or was due before, goes first.",
         Next(what="It is claimed when its turn comes.", at=None),
     )
 
 
-def _missing(around: Surroundings | None, since: str) -> _Said | None:
+def _missing(cluster: ClusterState | None, since: str) -> Verdict | None:
     """What is said where nobody is there to claim or deliver anything; None where somebody is."""
-    if around is None:
-        return _Said(Reason.REDIS_AWAY, f"{since}, but Redis does not answer.", _when("Redis is back"))
-    if not around.producer:
-        return _Said(Reason.NO_PRODUCER, f"{since}, but no producer is alive to claim it.", _when("one is there"))
-    if not around.alive:
-        return _Said(Reason.NO_CONSUMER, f"{since}, but no consumer is alive.", _when("one is there"))
-    if not any(report.accepting for report in around.alive):
-        return _Said(
+    if cluster is None:
+        return Verdict(Reason.REDIS_AWAY, f"{since}, but Redis does not answer.", _when("Redis is back"))
+    if not cluster.producer:
+        return Verdict(Reason.NO_PRODUCER, f"{since}, but no producer is alive to claim it.", _when("one is there"))
+    if not cluster.alive:
+        return Verdict(Reason.NO_CONSUMER, f"{since}, but no consumer is alive.", _when("one is there"))
+    if not any(report.accepting for report in cluster.alive):
+        return Verdict(
             Reason.WAITING_FOR_ROOM,
-            f"{since}, and no consumer takes anything in at present: {_why_not_accepting(around)}.",
+            f"{since}, and no consumer takes anything in at present: {_why_not_accepting(cluster)}.",
             _when("a consumer has room"),
         )
     return None
 
 
-def _breaker_open(case: Case, until: datetime, at: datetime) -> _Said:
-    return _Said(
+def _breaker_open(case: Case, until: datetime, at: datetime) -> Verdict:
+    return Verdict(
         Reason.BREAKER_OPEN,
         f"Its destination ({case.destination}) failed many times in a row, so nothing is sent there until "
         f"{_time(until)}.",
@@ -210,23 +212,23 @@ def _breaker_until(case: Case, *, everywhere: bool) -> datetime | None:
 
     None where there is no such consumer, or where `everywhere` is asked for and one of them does deliver there.
     """
-    if case.around is None:
+    if case.cluster is None:
         return None
     waits: list[float] = []
-    for report in case.around.alive:
+    for report in case.cluster.alive:
         found = [breaker for breaker in report.breakers if breaker.destination == case.destination]
         if everywhere and not found:
             return None
         # The report's clock is Redis's, the answer's is Postgres's.
-        age = (case.around.now - report.reported_at).total_seconds()
+        age = (case.cluster.now - report.reported_at).total_seconds()
         waits += [max(breaker.seconds - age, 0.0) for breaker in found]
     return case.circumstances.asked_at + timedelta(seconds=min(waits)) if waits else None
 
 
-def _why_not_accepting(around: Surroundings) -> str:
-    if any(report.postgres_away for report in around.alive):
+def _why_not_accepting(cluster: ClusterState) -> str:
+    if any(report.postgres_away for report in cluster.alive):
         return "Postgres does not answer them"
-    if all(report.stopping for report in around.alive):
+    if all(report.stopping for report in cluster.alive):
         return "they are stopping"
     return "they have as much as they can deliver at once"
 

@@ -14,9 +14,9 @@ from api.http.body import answer
 from api.http.problems import RequestError
 from api.http.resources import REDIS, SETTINGS, STORE
 from api.messages.routes import NO_MESSAGE, find
-from api.openapi import explain_examples, parameters, tags
+from api.openapi import examples, parameters, tags
 from api.openapi.operation import Answer, operation
-from api.overview.cluster import Surroundings, look_around
+from api.overview.cluster import ClusterState, read_cluster
 from sql.store import Store
 from tidings.channels.installed import recipients
 from tidings.domain.errors import describe
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 @operation(
     tags.MESSAGES,
     parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("The explanation.", Explanation, explain_examples.EXPLANATION)},
+    answers={HTTPStatus.OK: Answer("The explanation.", Explanation, examples.EXPLANATION)},
     errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
 )
 async def get(request: web.Request) -> web.Response:
@@ -37,18 +37,18 @@ async def get(request: web.Request) -> web.Response:
     With the one reason that has to end first, what happens next and when, and the facts that this rests on.
     """
     message, store = await find(request), request.app[STORE]
-    circumstances, attempts, destination, around = await asyncio.gather(
+    circumstances, attempts, destination, cluster = await asyncio.gather(
         store.messages.circumstances(message.id),
         store.messages.attempts(message),
         _destination(message, store),
-        _around(request.app[REDIS]),
+        _cluster(request.app[REDIS]),
     )
     if circumstances is None:
         raise RequestError(HTTPStatus.NOT_FOUND, NO_MESSAGE)
     case = Case(
         message=message,
         circumstances=circumstances,
-        around=around,
+        cluster=cluster,
         destination=destination,
         attempts=attempts,
         breaker_seconds=request.app[SETTINGS].breaker_seconds,
@@ -64,9 +64,9 @@ async def _destination(message: Message, store: Store) -> str | None:
     return None if key is None else f"{message.channel} {key}"
 
 
-async def _around(redis: Redis) -> Surroundings | None:
+async def _cluster(redis: Redis) -> ClusterState | None:
     try:
-        return await look_around(redis)
+        return await read_cluster(redis)
     except (RedisError, OSError) as error:
         log.info("an explanation without what consumers report", error=describe(error))
         return None

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from tidings.domain.states import Status
 
@@ -44,10 +46,8 @@ class Reason(StrEnum):
 class Next(msgspec.Struct, frozen=True, kw_only=True):
     """What will happen next."""
 
-    what: str
-    """In a sentence."""
-    at: datetime | None
-    """When; null where nobody can know."""
+    what: Annotated[str, Meta(description="In a sentence.")]
+    at: Annotated[datetime | None, Meta(description="When; null where nobody can know.")]
 
 
 class LastTry(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,18 +67,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     queue_active: bool
     channel: str
-    destination: str | None
-    """The far side, as consumers name it; null where that cannot be told from here."""
+    destination: Annotated[
+        str | None, Meta(description="The far side, as consumers name it; null where that cannot be told from here.")
+    ]
     due_at: datetime
     expires_at: datetime | None
     tries: int
     max_tries: int
-    recoveries: int
-    """How often it was lost with its consumer."""
-    consumer: str | None
-    """Who has it, or is to get it."""
-    batch_size: int | None
-    """How many messages travel with it, itself included."""
+    recoveries: Annotated[int, Meta(description="How often it was lost with its consumer.")]
+    consumer: Annotated[str | None, Meta(description="Who has it, or is to get it.")]
+    batch_size: Annotated[int | None, Meta(description="How many messages travel with it, itself included.")]
     lease_until: datetime | None
     last_try: LastTry | None
 
@@ -87,8 +85,6 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Why a message is not sent, or that it is."""
 
     reason: Reason
-    summary: str
-    """In a sentence or two."""
-    next: Next | None
-    """Null where nothing more will happen by itself."""
+    summary: Annotated[str, Meta(description="In a sentence or two.")]
+    next: Annotated[Next | None, Meta(description="Null where nothing more will happen by itself.")]
     facts: Facts

@@ -1,11 +1,13 @@
-"""Who asks: every request but those to the public handlers carries a principal, or is refused.
+"""Authentication: who asks, and whether the handler declares itself open to them.
+
+The one place where access is enforced. A handler declares it (`@operation(access=…)`, `@page(access=…)`); without a
+declaration it cannot be routed. Handlers check only what depends on whose a thing is.
 
 `Authorization: Bearer` brings one of three: the operator's `API_KEY`, a user's token, or a user's API key; a page of
 the dashboard brings a user's token in its cookie. Without any, where there is no `API_KEY`, the API listens on
 loopback, and there are no accounts yet, whoever is on this machine is its operator.
 """
 
-from collections.abc import Container
 from functools import lru_cache
 from hmac import compare_digest
 from http import HTTPStatus
@@ -19,6 +21,7 @@ from api.dashboard import cookie
 from api.http.principal import OPERATOR, Principal
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
+from api.openapi.operation import Access, access_of
 from tidings.domain.addresses import is_loopback
 from tidings.settings import Settings
 
@@ -31,47 +34,47 @@ def principal(request: web.Request) -> Principal:
     return request[_PRINCIPAL]
 
 
-def require_admin(request: web.Request) -> None:
-    """Raises RequestError for everybody but admins and the operator."""
-    if not principal(request).is_admin:
-        raise RequestError(HTTPStatus.FORBIDDEN, "this is for an admin to do")
-
-
 async def authenticate_again(request: web.Request) -> None:
-    """For answers that last: who asks is told anew. Raises RequestError where that is nobody known any more."""
-    request[_PRINCIPAL] = await request[_DOOR].authenticate(request)
+    """Checks once more, for responses that last. Raises RequestError for whoever may not use the handler any more."""
+    await request[_AUTHENTICATOR].admit(request)
 
 
-def authentication(settings: Settings, *, public: Container[Handler]) -> Middleware:
-    """The middleware that lets known principals in, and everybody to the public handlers."""
-    door = _Door(settings)
+def authentication(settings: Settings) -> Middleware:
+    """The middleware that enforces the access that the matched handler declares."""
+    authenticator = Authenticator(settings)
 
     @web.middleware
     async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.match_info.handler in public:
-            door.admit_stranger(request)
-        else:
-            request[_DOOR] = door
-            await authenticate_again(request)
+        request[_AUTHENTICATOR] = authenticator
+        await authenticator.admit(request)
         return await handler(request)
 
     return authenticated
 
 
-class _Door:
-    """Who is let in."""
+class Authenticator:
+    """Knows principals by their credentials, and lets them use what is declared to be for them."""
 
     def __init__(self, settings: Settings) -> None:
         self._api_key = settings.api_key.encode()
         self._trusts_this_machine = not self._api_key and is_loopback(settings.host)
 
-    def admit_stranger(self, request: web.Request) -> None:
-        """Raises RequestError for a request that only a page of others can have sent."""
-        if self._trusts_this_machine and request.method not in _SAFE_METHODS:
-            _refuse_foreign_pages(request)
+    async def admit(self, request: web.Request) -> None:
+        """Gives the request its principal. Raises RequestError for whoever may not use the handler."""
+        # An unknown path or method says nothing to strangers, not even that.
+        unmatched = request.match_info.http_exception is not None
+        access = Access.MEMBERS if unmatched else access_of(request.match_info.handler)
+        if access is Access.EVERYBODY:
+            if self._trusts_this_machine and request.method not in _SAFE_METHODS:
+                _refuse_foreign_pages(request)
+            return
+        found = await self._authenticate(request)
+        if access is Access.ADMINS and not found.is_admin:
+            raise RequestError(HTTPStatus.FORBIDDEN, "this is for an admin to do")
+        request[_PRINCIPAL] = found
 
-    async def authenticate(self, request: web.Request) -> Principal:
-        """Tells who asks. Raises RequestError where that is nobody known."""
+    async def _authenticate(self, request: web.Request) -> Principal:
+        """Who asks. Raises RequestError for an unknown credential, or none."""
         credential = _bearer(request)
         if credential is None:
             return await self._by_cookie(request) or await self._without_credential(request)
@@ -99,7 +102,7 @@ class _Door:
         return OPERATOR
 
 
-_DOOR: Final = web.RequestKey("door", _Door)
+_AUTHENTICATOR: Final = web.RequestKey("authenticator", Authenticator)
 
 
 def _bearer(request: web.Request) -> str | None:

@@ -1,11 +1,12 @@
 """On whose behalf a request is served, and what that lets it do."""
 
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from tidings.domain.account import Role
+from tidings.domain.account import ApiKey, Role, User
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,3 +43,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
 OPERATOR: Final = Principal(user_id=None, role=Role.ADMIN, channels=None)
 """Whoever runs the service."""
+
+
+def usable_channels(user: User, defaults: Iterable[str], key: ApiKey | None = None) -> frozenset[str] | None:
+    """The key's own, or else the user's own, or else every one (None) for an admin and `defaults` for a user."""
+    if key is not None and key.channels is not None:
+        return frozenset(key.channels)
+    if user.channels is not None:
+        return frozenset(user.channels)
+    return None if user.role is Role.ADMIN else frozenset(defaults)

@@ -6,12 +6,13 @@ in `detail`, and where a client wrote it, each fault stands in `errors`.
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+from msgspec import Meta
 
 from sql.database import AWAY
 from tidings.domain.errors import StoreUnavailableError, TidingsError
@@ -31,10 +32,8 @@ _DROPPED_HEADERS: Final = frozenset({"content-type", "content-length"})
 class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that is wrong with what a client wrote."""
 
-    index: int | None = None
-    """Which message of a batch, from 0."""
-    field: str | None = None
-    """The member, query parameter or header at fault."""
+    index: Annotated[int | None, Meta(description="Which message of a batch, from 0.")] = None
+    field: Annotated[str | None, Meta(description="The member, query parameter or header at fault.")] = None
     detail: str
 
 
@@ -70,17 +69,12 @@ class InvalidError(RequestError):
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What went wrong (RFC 9457)."""
 
-    type: str
-    """`about:blank`: the status says what kind of problem it is."""
-    title: str
-    """The phrase of the status."""
+    type: Annotated[str, Meta(description="`about:blank`: the status says what kind of problem it is.")]
+    title: Annotated[str, Meta(description="The phrase of the status.")]
     status: int
-    detail: str
-    """What is wrong, in a sentence."""
-    instance: str
-    """The path of the request."""
-    errors: Sequence[Fault] = ()
-    """Each thing that a client wrote wrong."""
+    detail: Annotated[str, Meta(description="What is wrong, in a sentence.")]
+    instance: Annotated[str, Meta(description="The path of the request.")]
+    errors: Annotated[Sequence[Fault], Meta(description="Each thing that a client wrote wrong.")] = ()
 
 
 def document(status: int, detail: str, path: str, errors: Sequence[Fault] = ()) -> Problem:

@@ -10,10 +10,10 @@ from api.accounts.services import Accounts, open_accounts
 from api.accounts.tokens import Tokens
 from api.health.readiness import Readiness
 from api.messages.intake import Intake
+from api.messages.validation import QueueNames
 from api.metrics import ApiMetrics
 from api.overview.feed import OverviewFeed
-from api.overview.figures import Figures
-from api.queues.names import QueueNames
+from api.overview.overview import Overviews
 from sql.store import Store
 from tidings.observability.metrics import MetricsServer
 from tidings.redis.connections import connect_redis
@@ -28,7 +28,7 @@ TOKENS: Final = web.AppKey("tokens", Tokens)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
 READINESS: Final = web.AppKey("readiness", Readiness)
 METRICS: Final = web.AppKey("metrics", ApiMetrics)
-FIGURES: Final = web.AppKey("figures", Figures)
+OVERVIEWS: Final = web.AppKey("overviews", Overviews)
 FEED: Final = web.AppKey("feed", OverviewFeed)
 
 CONNECTIONS: Final = 8
@@ -79,10 +79,10 @@ async def metrics(app: web.Application) -> AsyncIterator[None]:
         await server.stop()
 
 
-async def figures(app: web.Application) -> AsyncIterator[None]:
+async def overviews(app: web.Application) -> AsyncIterator[None]:
     """For the overview, which is made only while somebody asks."""
-    app[FIGURES] = Figures(app[STORE], app[REDIS], app[READINESS])
-    app[FEED] = OverviewFeed(whole=app[FIGURES].whole, recent=app[FIGURES].recent)
+    app[OVERVIEWS] = Overviews(app[STORE], app[REDIS], app[READINESS])
+    app[FEED] = OverviewFeed(whole=app[OVERVIEWS].whole, recent=app[OVERVIEWS].recent)
     yield
 
 

@@ -1,26 +1,38 @@
 """Many messages at once: cancelled, or retried, by filter.
 
 Each statement changes up to a thousand, so that no row is locked for long; a request that is cut off has changed what
-its statements so far have, and can be repeated.
+its statements so far have, and can be repeated. One filter at least is needed, or `all`: an empty body by mistake
+must not cancel everything that waits.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from aiohttp import web
 
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
-from api.messages.selection import Changed, RetrySelection, Selection, to_filter
-from api.openapi import selection_examples, tags
+from api.messages.listing import parse_created, parse_text
+from api.messages.schemas import Changed, RetrySelection, Selection
+from api.openapi import examples, request_examples, tags
 from api.openapi.operation import Answer, Body, operation
+from sql.messages import MessageFilter
 from tidings.domain.states import Status
 
-AT_ONCE: Final = 1000
+STATEMENT_SIZE: Final = 1000
 """Messages in one statement."""
+_PARSERS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "channel": parse_text,
+    "queue": parse_text,
+    "recipient": parse_text,
+    "created_from": parse_created,
+    "created_until": parse_created,
+}
 
 _cancel_decoder: Final = msgspec.json.Decoder(Selection)
 _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
@@ -28,8 +40,8 @@ _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
 
 @operation(
     tags.MESSAGES,
-    body=Body(_cancel_decoder, selection_examples.CANCEL),
-    answers={HTTPStatus.OK: Answer("They are cancelled.", Changed, selection_examples.CHANGED)},
+    body=Body(_cancel_decoder, request_examples.CANCEL),
+    answers={HTTPStatus.OK: Answer("They are cancelled.", Changed, examples.CHANGED)},
 )
 async def cancel(request: web.Request) -> web.Response:
     """Cancels waiting messages that pass a filter.
@@ -44,8 +56,8 @@ async def cancel(request: web.Request) -> web.Response:
 
 @operation(
     tags.MESSAGES,
-    body=Body(_retry_decoder, selection_examples.RETRY),
-    answers={HTTPStatus.OK: Answer("They are due now.", Changed, selection_examples.CHANGED)},
+    body=Body(_retry_decoder, request_examples.RETRY),
+    answers={HTTPStatus.OK: Answer("They are due now.", Changed, examples.CHANGED)},
 )
 async def retry(request: web.Request) -> web.Response:
     """Retries messages that pass a filter.
@@ -63,9 +75,34 @@ async def retry(request: web.Request) -> web.Response:
 async def _in_parts(limit: int, change: Callable[[int], Awaitable[int]]) -> Changed:
     count = 0
     while count < limit:
-        part = min(AT_ONCE, limit - count)
+        part = min(STATEMENT_SIZE, limit - count)
         changed = await change(part)
         count += changed
         if changed < part:
             return Changed(count=count, more=False)
     return Changed(count=count, more=True)
+
+
+def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset[Status]) -> MessageFilter:
+    """The filter for the store. Raises InvalidError, naming every wrong field."""
+    faults: list[Fault] = []
+    values: dict[str, Any] = {}
+    for name, parse in _PARSERS.items():
+        given = getattr(selection, name)
+        try:
+            values[name] = None if given is None else parse(given)
+        except ValueError as error:
+            faults.append(Fault(field=name, detail=str(error)))
+    if selection.status is not None and selection.status not in statuses:
+        faults.append(Fault(field="status", detail=f"must be one of {', '.join(sorted(statuses))}"))
+    if _has_filters(selection) == selection.all and not faults:
+        detail = "stands for having no filter" if selection.all else "must be true where no filter is given"
+        faults.append(Fault(field="all", detail=detail))
+    if faults:
+        raise InvalidError(faults)
+    return MessageFilter(user_id=user_id, status=selection.status, **values)
+
+
+def _has_filters(selection: Selection) -> bool:
+    fields = (name for name in selection.__struct_fields__ if name not in {"all", "limit"})
+    return any(getattr(selection, name) is not None for name in fields)

@@ -7,7 +7,7 @@ of its messages is kept under a part of it, so that all of them are known or non
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -16,13 +16,15 @@ import msgspec
 from aiohttp import web
 
 from api.http.problems import Fault, InvalidError
-from api.messages.schemas import BatchRequest, MessageRequest
-from sql.messages import IdempotencyKey, MessageStore
+from api.messages.schemas import BatchEntry, BatchRequest, Kept, MessageRequest
+from sql.messages import IdempotencyKey, KnownKey, MessageStore
 from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.message import Message
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotent-Replayed"
+FORGOTTEN: Final = "the idempotency key has just been forgotten"
+_ANOTHER: Final = "was used for another request"
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _canonical: Final = msgspec.json.Encoder(order="deterministic")
@@ -54,27 +56,44 @@ async def earlier_message(store: MessageStore, key: IdempotencyKey, user_id: UUI
 
     Raises InvalidError where that was another request.
     """
-    for known in await store.known_keys([key.key]):
-        if known.user_id == user_id:
-            if known.fingerprint != key.fingerprint:
-                raise InvalidError([Fault(field=HEADER, detail="was used for another request")])
-            return await store.get(known.message_id)
-    return None
+    known = (await known_keys(store, [key], user_id)).get(key.key)
+    if known is not None and known.fingerprint != key.fingerprint:
+        raise InvalidError([Fault(field=HEADER, detail=_ANOTHER)])
+    return None if known is None else await store.get(known.message_id)
 
 
-async def earlier_batch(store: MessageStore, keys: Sequence[IdempotencyKey], user_id: UUID | None) -> list[UUID] | None:
-    """The ids of the messages that the first batch with these keys stored, in its order; None for new keys.
+async def known_keys(
+    store: MessageStore, keys: Sequence[IdempotencyKey], user_id: UUID | None
+) -> Mapping[str, KnownKey]:
+    """Which of the keys the user's earlier requests used."""
+    return {each.key: each for each in await store.known_keys([key.key for key in keys]) if each.user_id == user_id}
 
-    Raises InvalidError where that was another batch, StoreUnavailableError in the moment in which keys are forgotten.
+
+def batch_entries(
+    keys: Sequence[IdempotencyKey], known: Mapping[str, KnownKey], created: Mapping[str, UUID]
+) -> list[BatchEntry]:
+    """What became of each message of a batch; `created` are the ids of those that this request kept, by key.
+
+    Keys are forgotten by age, and a batch may be cut in two by that: then a part of it is known and the rest is not.
+    Where this request kept nothing it is all or none: raises InvalidError where the keys are another batch's,
+    StoreUnavailableError in the moment in which they are forgotten.
     """
-    known = {each.key: each for each in await store.known_keys([key.key for key in keys]) if each.user_id == user_id}
-    if not known:
-        return None
-    if len(known) < len(keys):
-        raise StoreUnavailableError("the idempotency key has just been forgotten")
-    if any(known[key.key].fingerprint != key.fingerprint for key in keys):
-        raise InvalidError([Fault(field=HEADER, detail="was used for another request")])
-    return [known[key.key].message_id for key in keys]
+    entries = [_entry(key, known.get(key.key), created.get(key.key)) for key in keys]
+    if not created and any(entry.status is Kept.NOT_KEPT for entry in entries):
+        if len(known) < len(keys):
+            raise StoreUnavailableError(FORGOTTEN)
+        raise InvalidError([Fault(field=HEADER, detail=_ANOTHER)])
+    return entries
+
+
+def _entry(key: IdempotencyKey, earlier: KnownKey | None, created: UUID | None) -> BatchEntry:
+    if created is not None:
+        return BatchEntry(status=Kept.CREATED, id=created)
+    if earlier is None:
+        return BatchEntry(status=Kept.NOT_KEPT, detail=FORGOTTEN)
+    if earlier.fingerprint != key.fingerprint:
+        return BatchEntry(status=Kept.NOT_KEPT, detail=f"{HEADER} {_ANOTHER}")
+    return BatchEntry(status=Kept.REPLAYED, id=earlier.message_id)
 
 
 def _sent_key(request: web.Request) -> str | None:

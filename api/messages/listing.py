@@ -1,15 +1,20 @@
-"""Which page of the messages a query string asks for."""
+"""Which page of the messages a query string asks for, and the cursor that names the next one.
 
-from collections.abc import Callable, Mapping
+The cursor is the id of the last message, opaque to the client: URL-safe base64 without padding (RFC 4648, section 5).
+Ids are ordered by time, so a page begins where the last one ended, whatever was accepted in between.
+"""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
 from multidict import MultiMapping
 
 from api.http.problems import Fault, InvalidError
-from api.messages import cursor
 from sql.messages import MessageFilter
 from tidings.domain.states import Status
 from tidings.domain.timestamps import parse_timestamp
@@ -18,6 +23,7 @@ DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
 EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
+T = TypeVar("T")
 Parsers = Mapping[str, Callable[[str], object]]
 
 
@@ -41,6 +47,36 @@ def parse_place(query: MultiMapping[str]) -> tuple[UUID | None, int]:
     """The cursor and the limit, for lists that have no filters. Raises InvalidError."""
     values = _values(query, _PLACE_PARSERS)
     return values.get("cursor"), values.get("limit", DEFAULT_LIMIT)
+
+
+_CURSOR_LENGTH: Final = 22
+
+
+class CursorError(ValueError):
+    """The text is no cursor of ours."""
+
+
+def encode_cursor(last: UUID) -> str:
+    """The cursor of the page after the one that ends with `last`."""
+    return urlsafe_b64encode(last.bytes).rstrip(b"=").decode("ascii")
+
+
+def decode_cursor(cursor: str) -> UUID:
+    """The id in a cursor. Raises CursorError for a text that `encode_cursor` cannot have given."""
+    try:
+        last = UUID(bytes=urlsafe_b64decode(f"{cursor}==")) if len(cursor) == _CURSOR_LENGTH else None
+    except (ValueError, binascii.Error):
+        last = None
+    # base64 reads some texts that it would not write.
+    if last is None or encode_cursor(last) != cursor:
+        raise CursorError("is not a cursor that a list answered")
+    return last
+
+
+def cut(found: Sequence[T], limit: int, id_of: Callable[[T], UUID]) -> tuple[Sequence[T], str | None]:
+    """The page itself, and the cursor of the next one; `found` has one entry more than the page where there is one."""
+    shown = found[:limit]
+    return shown, encode_cursor(id_of(shown[-1])) if len(found) > len(shown) else None
 
 
 def _values(query: MultiMapping[str], parsers: Parsers) -> dict[str, Any]:
@@ -72,30 +108,33 @@ def _status(text: str) -> Status:
         raise ValueError(f"must be one of {', '.join(Status)}") from None
 
 
-def _text(text: str) -> str:
+def parse_text(text: str) -> str:
+    """A text to compare with. Raises ValueError for one that the store cannot hold."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError("is not valid text")
     return text
 
 
-def _moment(text: str) -> datetime:
+def parse_created(value: str | float) -> datetime:
+    """A time by which messages are filtered. Raises TimestampError."""
     # Nothing is older than the epoch, and ids count from there.
-    return max(parse_timestamp(text), EPOCH)
+    return max(parse_timestamp(value), EPOCH)
 
 
-def _limit(text: str) -> int:
+def parse_limit(text: str) -> int:
+    """How many entries a page has. Raises ValueError."""
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT)) and 1 <= int(text) <= MAX_LIMIT):
         raise ValueError(f"must be a whole number from 1 to {MAX_LIMIT}")
     return int(text)
 
 
-_PLACE_PARSERS: Final[Parsers] = {"limit": _limit, "cursor": cursor.decode}
+_PLACE_PARSERS: Final[Parsers] = {"limit": parse_limit, "cursor": decode_cursor}
 _PARSERS: Final[Parsers] = {
     "status": _status,
-    "channel": _text,
-    "queue": _text,
-    "recipient": _text,
-    "created_from": _moment,
-    "created_until": _moment,
+    "channel": parse_text,
+    "queue": parse_text,
+    "recipient": parse_text,
+    "created_from": parse_created,
+    "created_until": parse_created,
     **_PLACE_PARSERS,
 }

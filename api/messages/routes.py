@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
-from uuid import UUID
 
 import msgspec
 from aiohttp import hdrs, web
@@ -12,13 +11,15 @@ from api.http.auth import principal
 from api.http.body import answer, fault_of, read
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import INTAKE, QUEUE_NAMES, SETTINGS, STORE
-from api.messages import cursor, idempotency
-from api.messages.listing import parse_page
+from api.messages import idempotency
+from api.messages.listing import cut, parse_page
 from api.messages.schemas import (
     AttemptAnswer,
     AttemptList,
     BatchAnswer,
+    BatchEntry,
     BatchRequest,
+    Kept,
     MessageAnswer,
     MessageList,
     MessageRequest,
@@ -75,10 +76,10 @@ async def create(request: web.Request) -> web.Response:
             raise
         return replay
     if await request.app[INTAKE].keep(message, key):
-        return _created(MessageAnswer.accepted(message))
+        return _created(MessageAnswer.of(message))
     replay = await _replay(request, key) if key is not None else None
     if replay is None:
-        raise StoreUnavailableError("the idempotency key has just been forgotten")
+        raise StoreUnavailableError(idempotency.FORGOTTEN)
     return replay
 
 
@@ -86,12 +87,14 @@ async def create(request: web.Request) -> web.Response:
     tags.MESSAGES,
     body=Body(_batch_decoder, request_examples.BATCH),
     parameters=(parameters.IDEMPOTENCY_KEY,),
-    answers={HTTPStatus.CREATED: Answer("All of them are kept.", BatchAnswer, examples.BATCH, headers=_CREATED_BATCH)},
+    answers={HTTPStatus.CREATED: Answer("They are kept.", BatchAnswer, examples.BATCH, headers=_CREATED_BATCH)},
 )
 async def create_batch(request: web.Request) -> web.Response:
     """Keeps many messages, or none.
 
-    They come in one commit. Where one is wrong none is kept, and `errors` names what is wrong with each.
+    They come in one commit. Where one is wrong none is kept, and `errors` names what is wrong with each. Where the
+    idempotency keys of a part of the batch are known and the others are not (any more), `messages` says of each whether
+    this request created it, an earlier one did (`replayed`), or it is not kept.
     """
     batch = await read(request, _batch_decoder)
     keys = idempotency.batch_keys_of(request, batch)
@@ -99,15 +102,16 @@ async def create_batch(request: web.Request) -> web.Response:
         messages = await _messages(request, batch)
     except InvalidError:
         # As with a single message: the first answer stands.
-        if keys is None or (replay := await _replay_batch(request, keys)) is None:
+        known = await idempotency.known_keys(_store(request), keys, principal(request).user_id) if keys else {}
+        if keys is None or not known:
             raise
-        return replay
-    if await _store(request).insert(messages, keys):
-        return _created_batch([message.id for message in messages])
-    replay = await _replay_batch(request, keys) if keys is not None else None
-    if replay is None:
-        raise StoreUnavailableError("the idempotency key has just been forgotten")
-    return replay
+        return _created_batch(idempotency.batch_entries(keys, known, {}))
+    kept = await _store(request).insert(messages, keys)
+    if keys is None or len(kept) == len(messages):
+        return _created_batch([BatchEntry(status=Kept.CREATED, id=message.id) for message in messages])
+    created = {key.key: message.id for key, message in zip(keys, messages, strict=True) if message.id in kept}
+    known = await idempotency.known_keys(_store(request), keys, principal(request).user_id)
+    return _created_batch(idempotency.batch_entries(keys, known, created))
 
 
 @operation(
@@ -122,13 +126,8 @@ async def list_page(request: web.Request) -> web.Response:
     """
     page = parse_page(request.query, principal(request).scope)
     found = await _store(request).list(page.filter, before=page.before, limit=page.limit + 1)
-    shown = found[: page.limit]
-    return answer(
-        MessageList(
-            messages=[MessageAnswer.of(message) for message in shown],
-            next_cursor=cursor.encode(shown[-1].id) if len(found) > len(shown) else None,
-        )
-    )
+    shown, next_cursor = cut(found, page.limit, lambda message: message.id)
+    return answer(MessageList(messages=[MessageAnswer.of(message) for message in shown], next_cursor=next_cursor))
 
 
 @operation(
@@ -227,14 +226,10 @@ async def _replay(request: web.Request, key: IdempotencyKey) -> web.Response | N
     return None if message is None else _created(MessageAnswer.of(message), replayed=True)
 
 
-async def _replay_batch(request: web.Request, keys: Sequence[IdempotencyKey]) -> web.Response | None:
-    ids = await idempotency.earlier_batch(_store(request), keys, principal(request).user_id)
-    return None if ids is None else _created_batch(ids, replayed=True)
-
-
-def _created_batch(ids: Sequence[UUID], *, replayed: bool = False) -> web.Response:
+def _created_batch(entries: Sequence[BatchEntry]) -> web.Response:
+    replayed = all(entry.status is Kept.REPLAYED for entry in entries)
     return answer(
-        BatchAnswer(accepted=len(ids), ids=ids),
+        BatchAnswer.of(entries),
         status=HTTPStatus.CREATED,
         headers={idempotency.REPLAYED_HEADER: "true"} if replayed else None,
     )

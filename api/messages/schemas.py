@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Self
+from enum import StrEnum
+from typing import Annotated, Final, Self
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from tidings.channels.installed import recipients
-from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage
+from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage, Priority
 from tidings.domain.message import Queue as StoredQueue
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
 
 MAX_BATCH = 1000
 """Messages in one request at the most."""
+MAX_CHANGED = 10_000
+"""Messages that one request cancels or retries; for more it is sent again."""
 
 HeaderName = Annotated[str, Meta(min_length=1, max_length=128)]
 HeaderValue = Annotated[str, Meta(max_length=4096)]
@@ -24,24 +27,45 @@ YEAR_SECONDS = 365 * 86_400
 class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A message as a client hands it in. What a type cannot say is checked in `validation.py`."""
 
-    channel: Annotated[str, Meta(examples=["sms", "webhook", "email", "echo"])]
-    """How it goes: `sms`, `webhook`, `email`, `echo`, or another one that is installed."""
-    recipient: Annotated[str, Meta(examples=["+905551111111"])]
-    """To whom: a phone number with `+` and the country code, an https URL, an e-mail address, as the channel has it."""
+    channel: Annotated[
+        str,
+        Meta(
+            examples=["sms", "webhook", "email", "echo"],
+            description="How it goes: `sms`, `webhook`, `email`, `echo`, or another one that is installed.",
+        ),
+    ]
+    recipient: Annotated[
+        str,
+        Meta(
+            examples=["+905551111111"],
+            description=(
+                "To whom: a phone number with `+` and the country code, an https URL, an e-mail address, as the "
+                "channel has it."
+            ),
+        ),
+    ]
     content: Annotated[str, Meta(min_length=1)]
-    subject: Annotated[str, Meta(max_length=998)] | None = None
-    """Of an e-mail."""
-    headers: Annotated[dict[HeaderName, HeaderValue], Meta(max_length=50)] | None = None
-    """What else a webhook or an e-mail carries."""
+    subject: Annotated[Annotated[str, Meta(max_length=998)] | None, Meta(description="Of an e-mail.")] = None
+    headers: Annotated[
+        Annotated[dict[HeaderName, HeaderValue], Meta(max_length=50)] | None,
+        Meta(description="What else a webhook or an e-mail carries."),
+    ] = None
     queue: str = DEFAULT_QUEUE
-    priority: Annotated[str | int, Meta(extra_json_schema={"enum": ["high", "normal", "low", 0, 1, 2]})] = "normal"
-    """`high`, `normal` or `low`; 0, 1 and 2 mean the same."""
-    due_at: str | int | float | None = None
-    """When to send it; now, where it is absent or past."""
-    expires_at: str | int | float | None = None
-    """When it is no longer worth sending."""
-    max_tries: Annotated[int, Meta(ge=1, le=100)] | None = None
-    """How often it is tried; null: as often as this deployment does by default."""
+    priority: Annotated[
+        str | int,
+        Meta(
+            extra_json_schema={"enum": ["high", "normal", "low", 0, 1, 2]},
+            description="`high`, `normal` or `low`; 0, 1 and 2 mean the same.",
+        ),
+    ] = "normal"
+    due_at: Annotated[
+        str | int | float | None, Meta(description="When to send it; now, where it is absent or past.")
+    ] = None
+    expires_at: Annotated[str | int | float | None, Meta(description="When it is no longer worth sending.")] = None
+    max_tries: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | None,
+        Meta(description="How often it is tried; null: as often as this deployment does by default."),
+    ] = None
 
 
 _RawMessage = Annotated[
@@ -58,12 +82,14 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class QueueRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The pace of a queue."""
 
-    active: bool | None = None
-    """None leaves it as it is; a new queue is active."""
-    interval_seconds: Annotated[float, Meta(ge=0, le=YEAR_SECONDS)] = 0
-    """0: every message as soon as it is due."""
-    batch_size: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
-    """Messages in one interval at the most; null: no limit."""
+    active: Annotated[bool | None, Meta(description="None leaves it as it is; a new queue is active.")] = None
+    interval_seconds: Annotated[
+        float, Meta(ge=0, le=YEAR_SECONDS, description="0: every message as soon as it is due.")
+    ] = 0
+    batch_size: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)] | None,
+        Meta(description="Messages in one interval at the most; null: no limit."),
+    ] = None
 
 
 class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,84 +106,103 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     tries: int
     max_tries: int
-    recoveries: int
-    """How often it was lost with a consumer and found again."""
-    due_at: datetime
-    """When it is tried, or tried again."""
+    recoveries: Annotated[int, Meta(description="How often it was lost with a consumer and found again.")]
+    due_at: Annotated[datetime, Meta(description="When it is tried, or tried again.")]
     expires_at: datetime | None
     sent_at: datetime | None
     cancel_reason: CancelReason | None
-    last_error: str | None
-    """What went wrong with the last try."""
-    provider_message_id: str | None
-    """The id that the far side gave it."""
+    last_error: Annotated[str | None, Meta(description="What went wrong with the last try.")]
+    provider_message_id: Annotated[str | None, Meta(description="The id that the far side gave it.")]
     created_at: datetime
 
     @classmethod
-    def accepted(cls, message: NewMessage) -> Self:
-        """The message as the store has just kept it, without asking the store again."""
-        return cls(
-            id=message.id,
-            channel=message.channel,
-            recipient=recipients(message.channel).show(message.recipient),
-            subject=message.subject,
-            content=message.content,
-            headers=message.headers,
-            queue=message.queue,
-            priority=message.priority.name.lower(),
-            status=Status.PENDING,
-            tries=0,
-            max_tries=message.max_tries,
-            recoveries=0,
-            due_at=message.due_at,
-            expires_at=message.expires_at,
-            sent_at=None,
-            cancel_reason=None,
-            last_error=None,
-            provider_message_id=None,
-            created_at=message.created_at,
-        )
+    def of(cls, message: Message | NewMessage) -> Self:
+        """A message out of the store, or one that the store has just kept.
 
-    @classmethod
-    def of(cls, message: Message) -> Self:
-        """A message out of the store."""
-        return cls(
-            id=message.id,
-            channel=message.channel,
-            recipient=recipients(message.channel).show(message.recipient),
-            subject=message.subject,
-            content=message.content,
-            headers=message.headers,
-            queue=message.queue,
-            priority=message.priority.name.lower(),
-            status=message.status,
-            tries=message.tries,
-            max_tries=message.max_tries,
-            recoveries=message.recoveries,
-            due_at=message.due_at,
-            expires_at=message.expires_at,
-            sent_at=message.sent_at,
-            cancel_reason=message.cancel_reason,
-            last_error=message.last_error,
-            provider_message_id=message.provider_message_id,
-            created_at=message.created_at,
-        )
+        Its columns of the same names, but for two that clients see in another form.
+        """
+        values = {**_AS_KEPT, **msgspec.structs.asdict(message)}
+        for name in _INTERNAL:
+            del values[name]
+        values["recipient"] = recipients(message.channel).show(message.recipient)
+        values["priority"] = _PRIORITIES[message.priority]
+        return cls(**values)
 
 
-class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a batch request: all of it was kept."""
+_AS_KEPT: Final = {field.name: field.default for field in msgspec.structs.fields(Message) if not field.required}
+_INTERNAL: Final = frozenset(Message.__struct_fields__) - frozenset(MessageAnswer.__struct_fields__)
+_PRIORITIES: Final = {priority: priority.name.lower() for priority in Priority}
+
+
+class Kept(StrEnum):
+    """What a batch request did with one of its messages."""
+
+    CREATED = "created"
+    REPLAYED = "replayed"
+    """An earlier request with the same idempotency key kept it."""
+    NOT_KEPT = "not_kept"
+    """It is not there; send it again."""
+
+
+class BatchEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message of a batch request."""
+
+    status: Kept
+    id: Annotated[UUID | None, Meta(description="Absent where it was not kept.")] = None
+    detail: Annotated[str | None, Meta(description="Why it was not kept.")] = None
+
+
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a batch request."""
 
     accepted: int
-    ids: Sequence[UUID]
-    """In the order of the request."""
+    ids: Annotated[Sequence[UUID], Meta(description="Of the messages that are kept, in the order of the request.")]
+    messages: Annotated[
+        Sequence[BatchEntry],
+        Meta(description="Each message of the request; absent where all of them were kept by one request."),
+    ] = ()
+
+    @classmethod
+    def of(cls, entries: Sequence[BatchEntry]) -> Self:
+        """The entries, told in full only where they differ."""
+        ids = [entry.id for entry in entries if entry.id is not None]
+        alike = len({entry.status for entry in entries}) == 1
+        return cls(accepted=len(ids), ids=ids, messages=() if alike else entries)
 
 
 class MessageList(msgspec.Struct, frozen=True, kw_only=True):
     """A page of messages, newest first."""
 
     messages: Sequence[MessageAnswer]
-    next_cursor: str | None
-    """Names the next page; null on the last one."""
+    next_cursor: Annotated[str | None, Meta(description="Names the next page; null on the last one.")]
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Filters, of which a message has to pass each one that is given."""
+
+    status: Status | None = None
+    channel: str | None = None
+    queue: str | None = None
+    recipient: str | None = None
+    created_from: Annotated[
+        str | int | float | None, Meta(description="Those that were handed in then or later: RFC 3339, or Unix time.")
+    ] = None
+    created_until: Annotated[str | int | float | None, Meta(description="Those that were handed in before.")] = None
+    all: Annotated[bool, Meta(description="Instead of filters: every one that there is.")] = False
+    limit: Annotated[int, Meta(ge=1, le=MAX_CHANGED, description="How many at the most.")] = MAX_CHANGED
+
+
+class RetrySelection(Selection, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same, for retrying."""
+
+    cancel_reason: Annotated[CancelReason | None, Meta(description="Those that were cancelled for this reason.")] = None
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages were changed."""
+
+    count: int
+    more: Annotated[bool, Meta(description="Whether there may be more of them: then the same request goes on.")]
 
 
 class AttemptAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,8 +211,7 @@ class AttemptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     try_number: int = msgspec.field(name="try")
     outcome: AttemptOutcome
     started_at: datetime
-    duration: float
-    """Seconds."""
+    duration: Annotated[float, Meta(description="Seconds.")]
     status_code: int | None
     error: str | None
     answer: str | None
@@ -176,16 +220,7 @@ class AttemptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, attempt: Attempt) -> Self:
         """An attempt out of the store."""
-        return cls(
-            try_number=attempt.try_number,
-            outcome=attempt.outcome,
-            started_at=attempt.started_at,
-            duration=attempt.duration,
-            status_code=attempt.status_code,
-            error=attempt.error,
-            answer=attempt.answer,
-            consumer=attempt.consumer,
-        )
+        return msgspec.convert(attempt, cls, from_attributes=True)
 
 
 class AttemptList(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """What makes a decoded request a message: the checks that a type cannot say. Every fault of a message is named."""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -11,6 +11,7 @@ import msgspec
 from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError
 from api.messages.schemas import MessageRequest
+from sql.queues import QueueStore
 from tidings.channels.installed import channel_names, recipients
 from tidings.channels.recipient import RecipientError
 from tidings.domain.errors import SettingsError
@@ -32,6 +33,23 @@ _PRIORITIES: Final[dict[str | int, Priority]] = {
 
 Faults = dict[str, str]
 """What is wrong, by field."""
+
+
+class QueueNames:
+    """The names of the queues, as this process knows them: no round trip for those in use.
+
+    Queues are never removed, so a known name stays good; only an unknown one is worth a query.
+    """
+
+    def __init__(self, store: QueueStore) -> None:
+        self._store = store
+        self._names: frozenset[str] = frozenset()
+
+    async def among(self, wanted: Iterable[str]) -> frozenset[str]:
+        """All names; read again where one of the wanted is not among them."""
+        if not self._names.issuperset(wanted):
+            self._names = frozenset(queue.name for queue in await self._store.list())
+        return self._names
 
 
 def to_message(request: MessageRequest, *, queues: Container[str], max_tries: int, principal: Principal) -> NewMessage:

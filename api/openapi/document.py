@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 from aiohttp import hdrs, web
 
+from api.openapi.error_formats import ErrorFormat, error_format_on
 from api.openapi.failures import HEADERS, failures
 from api.openapi.operation import JSON, Access, Answer, Answers, Body, Operation, Parameter, Tag, check, operation_of
 from api.openapi.schemas import Schema, schemas_of
-from api.openapi.words import Words, words_on
 from tidings import __version__
 
 VERSION: Final = "3.1.1"
@@ -56,7 +56,7 @@ class Route(msgspec.Struct, frozen=True):
     method: str
     path: str
     operation: Operation
-    words: Words
+    errors: ErrorFormat
 
 
 class Types:
@@ -119,7 +119,7 @@ def _routes(router: web.UrlDispatcher) -> Iterator[Route]:
         # A GET brings a HEAD with it, of which there is nothing more to tell.
         if said is not None and route.resource is not None and route.method != hdrs.METH_HEAD:
             path = route.resource.canonical
-            yield Route(route.method, path, said, words_on(path))
+            yield Route(route.method, path, said, error_format_on(path))
 
 
 def _tags(routes: list[Route]) -> list[Tag]:
@@ -131,7 +131,7 @@ def _types_of(route: Route) -> Iterator[Any]:
         yield route.operation.body.described_as
     yield from (parameter.type for parameter in route.operation.parameters)
     yield from (answer.type for answer in route.operation.answers.values() if answer.type is not None)
-    yield route.words.type
+    yield route.errors.type
 
 
 def _operation(route: Route, types: Types) -> dict[str, Any]:
@@ -183,14 +183,14 @@ def _answer(answer: Answer, types: Types) -> dict[str, Any]:
 
 def _failures(route: Route, types: Types) -> dict[str, Any]:
     """The errors of a route, each with an example of every way in which it comes about."""
-    words, path = route.words, _example_path(route)
+    errors, path = route.errors, _example_path(route)
     told: dict[HTTPStatus, list[str]] = defaultdict(list)
     for status, details in failures(route.operation, route.method).items():
-        told[HTTPStatus(words.statuses.get(status, status))] += details
+        told[HTTPStatus(errors.statuses.get(status, status))] += details
     answers = {}
     for status, details in told.items():
-        examples = {detail: {"value": msgspec.to_builtins(words.example(status, detail, path))} for detail in details}
-        content = {words.media_type: {"schema": types.schema(words.type), "examples": examples}}
+        examples = {detail: {"value": msgspec.to_builtins(errors.example(status, detail, path))} for detail in details}
+        content = {errors.media_type: {"schema": types.schema(errors.type), "examples": examples}}
         answers[str(int(status))] = _with_headers(
             {"description": status.phrase, "content": content}, HEADERS.get(status, {})
         )

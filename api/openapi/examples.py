@@ -16,52 +16,63 @@ from api.accounts.schemas import (
     UserAnswer,
     UserList,
 )
-from api.messages import cursor
+from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
+from api.messages.listing import encode_cursor
 from api.messages.schemas import (
     AttemptAnswer,
     AttemptList,
     BatchAnswer,
+    Changed,
     HealthAnswer,
     MessageAnswer,
     MessageList,
     QueueList,
     Readiness,
 )
+from api.overview.schemas import (
+    ChannelOverview,
+    ConsumerOverview,
+    Counts,
+    Flow,
+    Health,
+    History,
+    Overview,
+    QueueOverview,
+    Totals,
+)
 from tidings.domain.account import Role
-from tidings.domain.message import DEFAULT_QUEUE, Queue
+from tidings.domain.message import DEFAULT_QUEUE, NewMessage, Priority, Queue
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
+from tidings.observability.reports import BreakerReport
 
 MESSAGE_ID: Final = UUID("0197d7a4-5b3e-7c41-9f0a-2b6c8d1e4f70")
 USER_ID: Final = UUID("0197d7a4-1c22-7f3b-8e55-0a9b7c6d5e4f")
 KEY_ID: Final = UUID("0197d7a4-33aa-7b10-b2c3-d4e5f6a7b8c9")
 CREATED: Final = datetime(2030, 1, 31, 8, 59, 30, tzinfo=UTC)
 DUE: Final = CREATED + timedelta(seconds=30)
-CURSOR: Final = cursor.encode(MESSAGE_ID)
+CURSOR: Final = encode_cursor(MESSAGE_ID)
 
-MESSAGE: Final = MessageAnswer(
-    id=MESSAGE_ID,
-    channel="sms",
-    recipient="+905551111111",
-    subject=None,
-    content="Your parcel is on its way.",
-    headers=None,
-    queue=DEFAULT_QUEUE,
-    priority="normal",
-    status=Status.PENDING,
-    tries=0,
-    max_tries=5,
-    recoveries=0,
-    due_at=DUE,
-    expires_at=None,
-    sent_at=None,
-    cancel_reason=None,
-    last_error=None,
-    provider_message_id=None,
-    created_at=CREATED,
+MESSAGE: Final = MessageAnswer.of(
+    NewMessage(
+        id=MESSAGE_ID,
+        user_id=USER_ID,
+        queue=DEFAULT_QUEUE,
+        channel="sms",
+        recipient="+905551111111",
+        subject=None,
+        content="Your parcel is on its way.",
+        headers=None,
+        priority=Priority.NORMAL,
+        max_tries=5,
+        due_at=DUE,
+        expires_at=None,
+        created_at=CREATED,
+    )
 )
 CANCELLED: Final = replace(MESSAGE, status=Status.CANCELLED, cancel_reason=CancelReason.REQUESTED)
 MESSAGES: Final = MessageList(messages=[MESSAGE], next_cursor=CURSOR)
 BATCH: Final = BatchAnswer(accepted=1, ids=[MESSAGE_ID])
+CHANGED: Final = Changed(count=412, more=False)
 ATTEMPTS: Final = AttemptList(
     attempts=[
         AttemptAnswer(
@@ -113,3 +124,114 @@ HEALTHY: Final = HealthAnswer(message="healthy", status="ok")
 UNHEALTHY: Final = HealthAnswer(message="unhealthy: redis does not answer", status="unavailable")
 READY: Final = Readiness(status="ready", checks={"postgres": "ok", "redis": "ok", "consumers": "ok"})
 NOT_READY: Final = Readiness(status="unavailable", checks={**READY.checks, "consumers": "none is alive"})
+
+
+_AGAIN: Final = DUE + timedelta(seconds=30)
+
+EXPLANATION: Final = Explanation(
+    reason=Reason.RETRYING,
+    summary="Try 1 of 5 failed because of: 503 Service Unavailable. It is tried again at 2030-01-31 09:00:30 UTC.",
+    next=Next(what="Try 2 of 5.", at=_AGAIN),
+    facts=Facts(
+        status=Status.FAILED,
+        queue=DEFAULT_QUEUE,
+        queue_active=True,
+        channel="sms",
+        destination="sms sms",
+        due_at=_AGAIN,
+        expires_at=None,
+        tries=1,
+        max_tries=5,
+        recoveries=0,
+        consumer=None,
+        batch_size=None,
+        lease_until=None,
+        last_try=LastTry(
+            number=1,
+            started_at=CREATED,
+            consumer="consumer-1",
+            status_code=503,
+            error="503 Service Unavailable",
+        ),
+    ),
+)
+
+
+_FLOW: Final = Flow(
+    sent=412.6,
+    failed=0.4,
+    cancelled=0.0,
+    lateness_p50=0.012,
+    lateness_p99=0.048,
+    duration_p50=0.021,
+    duration_p99=0.19,
+)
+_COUNTS: Final = Counts(sent=[2063, 2051], failed=[2, 0], cancelled=[0, 0])
+
+OVERVIEW: Final = Overview(
+    at=DUE,
+    totals=Totals(waiting=1830, waiting_capped=False, due=30, processing=200, in_flight=64, flow=_FLOW),
+    channels=[ChannelOverview(name="sms", flow=_FLOW)],
+    queues=[
+        QueueOverview(
+            name=DEFAULT_QUEUE,
+            active=True,
+            interval_seconds=0,
+            batch_size=None,
+            last_claimed_at=None,
+            next_tick_at=None,
+            waiting=30,
+            waiting_capped=False,
+            due=30,
+            processing=200,
+            flow=_FLOW,
+        ),
+        QueueOverview(
+            name="newsletter",
+            active=True,
+            interval_seconds=120,
+            batch_size=2,
+            last_claimed_at=CREATED,
+            next_tick_at=CREATED + timedelta(seconds=120),
+            waiting=1800,
+            waiting_capped=False,
+            due=0,
+            processing=0,
+            flow=None,
+        ),
+    ],
+    consumers=[
+        ConsumerOverview(
+            name="consumer-1",
+            health=Health.WELL,
+            host="worker-7f9c",
+            version="0.1.0",
+            started_at=CREATED,
+            reported_at=DUE,
+            in_flight=64,
+            places=512,
+            waiting=0,
+            open_batches=2,
+            outcomes_waiting=11,
+            accepting=True,
+            breakers=[BreakerReport(destination="webhook example.com", state="open", seconds=7.5)],
+        )
+    ],
+    checks={"postgres": "ok", "schema": "ok", "redis": "ok", "producer": "ok", "consumers": "ok"},
+    history=History(
+        step_seconds=5,
+        at=[int(DUE.timestamp()) - 5, int(DUE.timestamp())],
+        sent=[2063, 2051],
+        failed=[2, 0],
+        cancelled=[0, 0],
+        in_flight=[64, 61],
+        waiting=[1842, 1830],
+        due=[42, 30],
+        lateness_p50=[0.012, 0.013],
+        lateness_p99=[0.048, 0.052],
+        duration_p50=[0.021, 0.02],
+        duration_p99=[0.19, 0.2],
+        channels={"sms": _COUNTS},
+        queues={DEFAULT_QUEUE: _COUNTS},
+    ),
+)

@@ -13,8 +13,9 @@
         \"\"\"
 
 The first line of the docstring is the summary, what follows is the description. Errors that come with a credential, a
-body or parameters (400, 401, 403, 413, 415, 422, 503) are added by `api.openapi.failures`. A handler that says nothing
-of itself cannot be routed: `check` refuses it when the application is made.
+body or parameters (400, 401, 403, 413, 415, 422, 503) are added by `api.openapi.failures`. The
+declared access is enforced by `api.http.auth`. A handler that declares nothing cannot be routed: `check` refuses it
+when the application is made.
 """
 
 import inspect
@@ -136,7 +137,7 @@ def operation(
             tag=tag,
             summary=summary.removesuffix("."),
             description=description.strip(),
-            name=f"{handler.__module__.rpartition('.')[2]}_{handler.__name__}",
+            name=f"{_noun(handler.__module__)}_{handler.__name__}",
             access=access,
             parameters=tuple(parameters),
             body=body,
@@ -159,8 +160,8 @@ def page(*, access: Access) -> Callable[[H], H]:
 
 
 def operation_of(handler: Handler) -> Operation | None:
-    """What the handler says of itself; None for pages and files. Raises UndocumentedError."""
-    if handler in _pages or _is_of_a_folder(handler):
+    """What the handler declares; None for pages. Raises UndocumentedError."""
+    if handler in _pages:
         return None
     found = _operations.get(handler)
     if found is None or not found.summary:
@@ -168,9 +169,10 @@ def operation_of(handler: Handler) -> Operation | None:
     return found
 
 
-def public(routes: Iterable[web.RouteDef]) -> frozenset[Handler]:
-    """The handlers that need no credential."""
-    return frozenset(route.handler for route in routes if _access(route.handler) is Access.EVERYBODY)
+def access_of(handler: Handler) -> Access:
+    """Who may use the handler, as it declares. Raises UndocumentedError where it declares nothing."""
+    declared = operation_of(handler)
+    return _pages[handler] if declared is None else declared.access
 
 
 def check(router: web.UrlDispatcher) -> None:
@@ -190,12 +192,6 @@ def variables(path: str) -> list[str]:
     return _VARIABLE.findall(path)
 
 
-def _access(handler: Any) -> Access | None:
-    if not callable(handler):
-        return None
-    said = _operations.get(handler)
-    return _pages.get(handler) if said is None else said.access
-
-
-def _is_of_a_folder(handler: Handler) -> bool:
-    return isinstance(getattr(handler, "__self__", None), web.StaticResource)
+def _noun(module: str) -> str:
+    """What a module of handlers is about: its name, or its room's where it is just `routes`."""
+    return module.removesuffix(".routes").rpartition(".")[2].removesuffix("_routes")

@@ -10,12 +10,12 @@ from api.messages import idempotency
 from api.messages.listing import DEFAULT_LIMIT, MAX_LIMIT
 from api.openapi import examples
 from api.openapi.operation import Parameter
-from tidings.domain.message import DEFAULT_QUEUE
+from tidings.domain.message import DEFAULT_QUEUE, QUEUE_NAME_PATTERN
 from tidings.domain.states import Status
 
 _Cursor = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{22}$")]
 _Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, extra_json_schema={"default": DEFAULT_LIMIT})]
-_QueueName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,62}$")]
+_QueueName = Annotated[str, Meta(pattern=f"^{QUEUE_NAME_PATTERN}$")]
 _Key = Annotated[str, Meta(pattern="^[!-~]{1,255}$")]
 
 _Moment = Annotated[

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tidings.domain.message import DEFAULT_QUEUE
+
 Examples = Mapping[str, Any]
 
 _TEXT: Final = {"channel": "sms", "recipient": "+905551111111", "content": "Your parcel is on its way."}
@@ -61,3 +63,14 @@ USER_CHANGES: Final[Examples] = {
 }
 KEYS: Final[Examples] = {"a key": {"name": "the shop"}}
 KEYS_WITH_CHANNELS: Final[Examples] = {**KEYS, "a key for text messages": {"name": "the till", "channels": ["sms"]}}
+
+
+CANCEL: Final[Examples] = {
+    "what waits in a queue": {"queue": "newsletter"},
+    "what waits for somebody": {"recipient": "+905551111111", "channel": "sms"},
+    "all that waits": {"all": True},
+}
+RETRY: Final[Examples] = {
+    "what ran out of tries since a moment": {"cancel_reason": "exhausted", "created_from": "2030-01-31T00:00:00Z"},
+    "what failed in a queue": {"queue": DEFAULT_QUEUE, "status": "failed"},
+}

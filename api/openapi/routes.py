@@ -17,7 +17,7 @@ from api.openapi.operation import Access, Answer, operation
     access=Access.EVERYBODY,
     answers={HTTPStatus.OK: Answer("The document.", dict[str, Any], {"openapi": "3.1.1"})},
 )
-async def openapi(request: web.Request) -> web.Response:
+async def get(request: web.Request) -> web.Response:
     """Shows this document (OpenAPI 3.1).
 
     At `/swagger/` it can be read, and tried out.

@@ -1,14 +1,6 @@
-"""The types of requests and answers as JSON Schema (2020-12): one component for each struct, as msgspec makes them.
+"""The types of requests and responses as JSON Schema (2020-12): one component for each struct."""
 
-msgspec knows the text of a struct, but not the texts that stand below its fields; they are added from the source.
-"""
-
-import ast
-import inspect
-import sys
 from collections.abc import Iterator, Sequence
-from functools import cache
-from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -25,46 +17,18 @@ def schemas_of(types: Sequence[Any]) -> tuple[list[Schema], dict[str, Schema]]:
         struct = info.cls
         # msgspec tells types of the same name apart by their modules.
         component = components.get(struct.__name__) or components[f"{struct.__module__}.{struct.__qualname__}"]
-        texts = field_texts(struct)
         for field in info.fields:
             schema = component.get("properties", {}).get(field.encode_name)
             if schema is not None:
                 _mark_times(schema, field.type)
-                if field.name in texts:
-                    schema.setdefault("description", texts[field.name])
     return list(found), components
-
-
-def field_texts(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """The text below each field of a struct and of those that it inherits from."""
-    texts: dict[str, str] = {}
-    for base in reversed(struct.__mro__):
-        texts |= _texts_in(base.__module__).get(base.__qualname__, {})
-    return texts
-
-
-@cache
-def _texts_in(module: str) -> dict[str, dict[str, str]]:
-    """The texts below the fields of a module's classes; none, where the program is installed without its source."""
-    try:
-        source = inspect.getsource(sys.modules[module])
-    except (KeyError, OSError, TypeError):
-        return {}
-    return {node.name: _texts_below(node) for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
-
-
-def _texts_below(declaration: ast.ClassDef) -> dict[str, str]:
-    texts = {}
-    for node, below in pairwise(declaration.body):
-        match node, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                texts[name] = " ".join(text.split())
-    return texts
 
 
 def _mark_times(schema: Schema, info: msgspec.inspect.Type) -> None:
     """Says of texts that are times that they are: msgspec does so only where it asks for an offset."""
     match info:
+        case msgspec.inspect.Metadata(type=described):
+            _mark_times(schema, described)
         case msgspec.inspect.DateTimeType():
             schema["format"] = "date-time"
         case msgspec.inspect.UnionType(types=types):

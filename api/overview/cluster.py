@@ -1,6 +1,12 @@
-"""Who is there to claim and deliver, as Redis knows it at this moment."""
+"""The cluster's state: who is there to claim and deliver, as Redis knows it, and what waits in the queues.
 
-from collections.abc import Iterable, Sequence
+Queue depths are counted rarely: at most every 2 s, and at most a twentieth of the time. Millions of waiting rows are
+not counted either: a claim lane (a queue at a priority) is counted up to 100,000, from an index that holds waiting
+messages only. So the longest count costs as many index entries as there are lanes with so many.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -8,7 +14,8 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from tidings.observability.reports import REPORT_LIFE_SECONDS, SILENT_SECONDS, ConsumerReport
+from sql.queues import QueueStore
+from tidings.observability.reports import REPORT_LIFE_SECONDS, SILENT_SECONDS, ConsumerReport, Depth
 from tidings.redis import keys
 
 log = structlog.get_logger(__name__)
@@ -16,7 +23,7 @@ log = structlog.get_logger(__name__)
 _report: Final = msgspec.json.Decoder(ConsumerReport)
 
 
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     """The producer's heartbeat and the consumers' reports."""
 
     now: datetime
@@ -37,7 +44,7 @@ def silent(report: ConsumerReport, now: datetime) -> bool:
     return now - report.reported_at > timedelta(seconds=SILENT_SECONDS)
 
 
-async def look_around(redis: Redis) -> Surroundings:
+async def read_cluster(redis: Redis) -> ClusterState:
     """One round trip. Raises redis.RedisError where Redis is away."""
     async with redis.pipeline(transaction=False) as pipe:
         pipe.time()
@@ -45,7 +52,7 @@ async def look_around(redis: Redis) -> Surroundings:
         pipe.hgetall(keys.CONSUMERS)
         (seconds, microseconds), producer, entries = await pipe.execute()
     now = datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
-    return Surroundings(now=now, producer=bool(producer), reports=_recent(entries.values(), now))
+    return ClusterState(now=now, producer=bool(producer), reports=_recent(entries.values(), now))
 
 
 def _recent(entries: Iterable[Any], now: datetime) -> list[ConsumerReport]:
@@ -61,3 +68,28 @@ def _recent(entries: Iterable[Any], now: datetime) -> list[ConsumerReport]:
         if report.reported_at >= oldest:
             reports.append(report)
     return sorted(reports, key=lambda report: report.name)
+
+
+COUNTED_UP_TO: Final = 100_000
+EVERY_SECONDS: Final = 2.0
+REST: Final = 20
+"""How many times as long as a count takes passes before the next one."""
+
+
+class QueueDepths:
+    """Counts for one API process."""
+
+    def __init__(self, store: QueueStore, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: Mapping[str, Depth] = {}
+        self._good_until = float("-inf")
+
+    async def get(self) -> Mapping[str, Depth]:
+        """By queue. Raises one of AWAY where Postgres is."""
+        began = self._clock()
+        if began >= self._good_until:
+            self._known = await self._store.depths(limit=COUNTED_UP_TO + 1)
+            ended = self._clock()
+            self._good_until = ended + max(EVERY_SECONDS, REST * (ended - began))
+        return self._known

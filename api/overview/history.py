@@ -1,7 +1,7 @@
-"""The last hour of figures, put together from what consumers and producers left in Redis.
+"""The last hour, put together from what consumers and producers left in Redis.
 
-In memory: a merged bucket for each 5 s that this process has read. A look reads the last few buckets anew, which are
-still being written, and whatever is missing; after a while without looks that is the whole hour, in a few round trips.
+In memory: a merged bucket for each 5 s that this process has read. A read takes the last few buckets again, which are
+still being written, and whatever is missing; after a pause that is the whole hour, in a few round trips.
 """
 
 import time
@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from api.overview.cluster import Surroundings, look_around
+from api.overview.cluster import ClusterState, read_cluster
 from api.overview.schemas import Counts, Flow, History
 from tidings.observability.reports import BUCKET_SECONDS, HISTORY_BUCKETS, Depth, Figures, Spread, Tally, bucket_of
 from tidings.redis import keys
@@ -27,9 +27,9 @@ BUCKETS_AT_ONCE: Final = 120
 BUSIEST: Final = 12
 """Channels, and queues, that have columns of their own."""
 LATELY_BUCKETS: Final = 12
-"""What quantiles of now are told from."""
+"""What quantiles of now are computed from."""
 
-_figures: Final = msgspec.msgpack.Decoder(Figures)
+_reports: Final = msgspec.msgpack.Decoder(Figures)
 _depths: Final = msgspec.msgpack.Decoder(dict[str, Depth])
 
 
@@ -57,7 +57,7 @@ class Flows(msgspec.Struct, frozen=True):
     queues: dict[str, Flow]
 
 
-class FigureHistory:
+class OverviewHistory:
     """Reads and keeps the last hour."""
 
     def __init__(self, redis: Redis) -> None:
@@ -66,7 +66,7 @@ class FigureHistory:
         self._ahead = 0.0
         """Seconds by which Redis's clock is ahead of ours."""
         self._read_to: int | None = None
-        self.around: Surroundings | None = None
+        self.cluster: ClusterState | None = None
         """Who was there when Redis was last read."""
 
     @property
@@ -76,8 +76,8 @@ class FigureHistory:
 
     async def read(self) -> None:
         """Brings everything up to date. Raises redis.RedisError where Redis is away."""
-        self.around = await look_around(self._redis)
-        self._ahead = self.around.now.timestamp() - time.time()
+        self.cluster = await read_cluster(self._redis)
+        self._ahead = self.cluster.now.timestamp() - time.time()
         present = bucket_of(self.now)
         oldest = present - HISTORY_BUCKETS + 1
         first = oldest if self._read_to is None else max(self._read_to - OPEN_BUCKETS + 1, oldest)
@@ -166,16 +166,16 @@ class FigureHistory:
 def _merged(entries: Iterable[bytes], depths: bytes | None) -> Bucket:
     merged = Bucket(tallies={}, depths=None if depths is None else _decoded(_depths, depths))
     for entry in entries:
-        figures = _decoded(_figures, entry)
-        if figures is None:
+        report = _decoded(_reports, entry)
+        if report is None:
             continue
-        merged.in_flight += figures.in_flight
-        for series in figures.series:
+        merged.in_flight += report.in_flight
+        for series in report.series:
             merged.tallies.setdefault((series.channel, series.queue), Tally()).merge(series.tally)
-    spread = Tally()
+    total = Tally()
     for tally in merged.tallies.values():
-        spread.merge(tally)
-    merged.quantiles = _quantiles(spread)
+        total.merge(tally)
+    merged.quantiles = _quantiles(total)
     return merged
 
 
@@ -208,12 +208,12 @@ def _flow(recent: Tally, lately: Tally, seconds: float) -> Flow:
 
 def _quantiles(tally: Tally) -> Quantiles:
     lateness, duration = tally.lateness, tally.duration
-    return _told(lateness, 0.5), _told(lateness, 0.99), _told(duration, 0.5), _told(duration, 0.99)
+    return _rounded(lateness, 0.5), _rounded(lateness, 0.99), _rounded(duration, 0.5), _rounded(duration, 0.99)
 
 
-def _told(spread: Spread, share: float) -> float | None:
+def _rounded(histogram: Spread, share: float) -> float | None:
     """To a tenth of a millisecond; the classes are wider."""
-    value = spread.quantile(share)
+    value = histogram.quantile(share)
     return None if value is None else round(value, 4)
 
 
@@ -226,5 +226,5 @@ def _decoded(decoder: "msgspec.msgpack.Decoder[T]", entry: bytes) -> T | None:
         return decoder.decode(entry)
     except msgspec.MsgspecError as error:
         # Of another version, or not ours.
-        log.info("figures that cannot be read", error=str(error))
+        log.info("a report that cannot be read", error=str(error))
         return None

@@ -6,8 +6,10 @@ What cannot be told because a store is away is null; `checks` says which one.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from tidings.observability.reports import BreakerReport
 
@@ -16,42 +18,37 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     """What is being done: messages per second over the last 10 s, and how long things took in the last minute."""
 
     sent: float
-    failed: float
-    """Tries that failed and are made again."""
-    cancelled: float
-    """Messages given up by a consumer: rejected, exhausted, expired."""
-    lateness_p50: float | None
-    """From the due time to the start of the try; null where none was made."""
+    failed: Annotated[float, Meta(description="Tries that failed and are made again.")]
+    cancelled: Annotated[float, Meta(description="Messages given up by a consumer: rejected, exhausted, expired.")]
+    lateness_p50: Annotated[
+        float | None, Meta(description="From the due time to the start of the try; null where none was made.")
+    ]
     lateness_p99: float | None
-    duration_p50: float | None
-    """From the start of the try to the far side's answer."""
+    duration_p50: Annotated[float | None, Meta(description="From the start of the try to the far side's answer.")]
     duration_p99: float | None
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """All queues and channels together."""
 
-    waiting: int | None
-    """Messages that wait, for their due time or for room."""
-    waiting_capped: bool
-    """Whether there are more than `waiting` says, because counting ended there."""
-    due: int | None
-    """Those of them that could go now."""
-    processing: int | None
-    """Messages in batches, on their way."""
-    in_flight: int | None
-    """Deliveries begun and not ended, in all consumers."""
+    waiting: Annotated[int | None, Meta(description="Messages that wait, for their due time or for room.")]
+    waiting_capped: Annotated[
+        bool, Meta(description="Whether there are more than `waiting` says, because counting ended there.")
+    ]
+    due: Annotated[int | None, Meta(description="Those of them that could go now.")]
+    processing: Annotated[int | None, Meta(description="Messages in batches, on their way.")]
+    in_flight: Annotated[int | None, Meta(description="Deliveries begun and not ended, in all consumers.")]
     flow: Flow | None
 
 
-class ChannelFigures(msgspec.Struct, frozen=True, kw_only=True):
+class ChannelOverview(msgspec.Struct, frozen=True, kw_only=True):
     """One channel in which something happened in the last minute."""
 
     name: str
     flow: Flow
 
 
-class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
+class QueueOverview(msgspec.Struct, frozen=True, kw_only=True):
     """One queue: its switch, its pace, what it holds."""
 
     name: str
@@ -59,8 +56,15 @@ class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
     interval_seconds: float
     batch_size: int | None
     last_claimed_at: datetime | None
-    next_tick_at: datetime | None
-    """When the next interval of a paced queue may begin; null where it is not paced, or may begin at any time."""
+    next_tick_at: Annotated[
+        datetime | None,
+        Meta(
+            description=(
+                "When the next interval of a paced queue may begin; null where it is not paced, or may begin at "
+                "any time."
+            )
+        ),
+    ]
     waiting: int | None
     waiting_capped: bool
     due: int | None
@@ -80,7 +84,7 @@ class Health(StrEnum):
     """It has not reported for 5 s; after a minute it is left out."""
 
 
-class ConsumerFigures(msgspec.Struct, frozen=True, kw_only=True):
+class ConsumerOverview(msgspec.Struct, frozen=True, kw_only=True):
     """One consumer, as it last reported."""
 
     name: str
@@ -90,16 +94,14 @@ class ConsumerFigures(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     reported_at: datetime
     in_flight: int
-    places: int
-    """Deliveries that may be in flight at once."""
-    waiting: int
-    """Messages that it has taken in and that wait for a place."""
+    places: Annotated[int, Meta(description="Deliveries that may be in flight at once.")]
+    waiting: Annotated[int, Meta(description="Messages that it has taken in and that wait for a place.")]
     open_batches: int
-    outcomes_waiting: int
-    """Outcomes that are not on disk yet."""
+    outcomes_waiting: Annotated[int, Meta(description="Outcomes that are not on disk yet.")]
     accepting: bool
-    breakers: Sequence[BreakerReport]
-    """Destinations to which it delivers nothing at present."""
+    breakers: Annotated[
+        Sequence[BreakerReport], Meta(description="Destinations to which it delivers nothing at present.")
+    ]
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,23 +116,19 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """The past in equal steps, as columns: the n-th entry of each belongs to the n-th of `at`."""
 
     step_seconds: int
-    at: Sequence[int]
-    """When each step began, as Unix time."""
+    at: Annotated[Sequence[int], Meta(description="When each step began, as Unix time.")]
     sent: Sequence[int]
     failed: Sequence[int]
     cancelled: Sequence[int]
     in_flight: Sequence[int]
-    waiting: Sequence[int | None]
-    """Counted by the producer; null where none was there."""
+    waiting: Annotated[Sequence[int | None], Meta(description="Counted by the producer; null where none was there.")]
     due: Sequence[int | None]
     lateness_p50: Sequence[float | None]
     lateness_p99: Sequence[float | None]
     duration_p50: Sequence[float | None]
     duration_p99: Sequence[float | None]
-    channels: Mapping[str, Counts]
-    """The busiest of them."""
-    queues: Mapping[str, Counts]
-    """The busiest of them."""
+    channels: Annotated[Mapping[str, Counts], Meta(description="The busiest of them.")]
+    queues: Annotated[Mapping[str, Counts], Meta(description="The busiest of them.")]
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,11 +136,19 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime
     totals: Totals
-    channels: Sequence[ChannelFigures]
-    queues: Sequence[QueueFigures]
-    consumers: Sequence[ConsumerFigures]
-    checks: Mapping[str, str]
-    """Postgres, its schema, Redis, the producer and the consumers: `ok`, or what is amiss."""
-    history: History
-    """The last hour. In a stream, whole in the first event; the others bring its last steps, which replace those of the
-    same `at`."""
+    channels: Sequence[ChannelOverview]
+    queues: Sequence[QueueOverview]
+    consumers: Sequence[ConsumerOverview]
+    checks: Annotated[
+        Mapping[str, str],
+        Meta(description="Postgres, its schema, Redis, the producer and the consumers: `ok`, or what is amiss."),
+    ]
+    history: Annotated[
+        History,
+        Meta(
+            description=(
+                "The last hour. In a stream, whole in the first event; the others bring its last steps, which "
+                "replace those of the same `at`."
+            )
+        ),
+    ]

@@ -7,7 +7,6 @@ from typing import Final
 import msgspec
 from aiohttp import hdrs, web
 
-from api.http.auth import require_admin
 from api.http.body import answer, read
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import STORE
@@ -15,11 +14,10 @@ from api.messages.schemas import QueueList, QueueRequest
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
 from sql.queues import QueueStore
-from tidings.domain.message import Queue
+from tidings.domain.message import QUEUE_NAME_PATTERN, Queue
 
 _decoder: Final = msgspec.json.Decoder(QueueRequest)
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-"""As the table `queues` has it."""
+_NAME: Final = re.compile(QUEUE_NAME_PATTERN)
 _NO_QUEUE: Final = "there is no such queue"
 
 
@@ -57,7 +55,6 @@ async def put(request: web.Request) -> web.Response:
 
     With an interval, at most `batch_size` messages go in each; without, every message goes as soon as it is due.
     """
-    require_admin(request)
     name = request.match_info["name"]
     wanted = await read(request, _decoder)
     if not _NAME.fullmatch(name):
@@ -99,7 +96,6 @@ async def stop(request: web.Request) -> web.Response:
 
 
 async def _set_active(request: web.Request, *, active: bool) -> web.Response:
-    require_admin(request)
     changed = await _store(request).set_active(_known_form(request), active=active)
     return answer(_existing(changed and changed[0]))
 

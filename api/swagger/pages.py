@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from api.http.static_files import StaticFiles
-from api.openapi.operation import Access, page, public
+from api.openapi.operation import Access, page
 
 FRONT: Final = "index.html"
 POLICY: Final = "; ".join(
@@ -51,6 +51,3 @@ ROUTES: Final = (
     web.get("/swagger/doc.json", document),
     web.get("/swagger/{name:.*}", file),
 )
-
-PUBLIC: Final = public(ROUTES)
-"""What needs no credential."""

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from api.overview.schemas import ConsumerFigures, Flow, Health, Overview, QueueFigures, Totals
+from api.overview.schemas import ConsumerOverview, Flow, Health, Overview, QueueOverview, Totals
 from tidings.cli.printing import moment, printable, rfc3339
 from tidings.cli.queues import words_of_pace
 
@@ -77,7 +77,7 @@ def _totals(totals: Totals) -> Columns:
     return Columns([Text.assemble((name, "dim"), f"\n{figure}") for name, figure in figures.items()], padding=(0, 2))
 
 
-def _queues(queues: Iterable[QueueFigures]) -> Table:
+def _queues(queues: Iterable[QueueOverview]) -> Table:
     table = _table("queue", "state", "pace", "waiting", "due", "going", "sent/s", "failed/s", "late p99")
     for queue in queues:
         table.add_row(
@@ -101,7 +101,7 @@ def _channels(overview: Overview) -> list[RenderableType]:
     return [table, Text()]
 
 
-def _consumers(consumers: Iterable[ConsumerFigures]) -> Table:
+def _consumers(consumers: Iterable[ConsumerOverview]) -> Table:
     table = _table("consumer", "health", "in flight", "in line", "batches", "not recorded", "pauses for")
     for consumer in consumers:
         table.add_row(

@@ -5,14 +5,18 @@
 
 from datetime import datetime
 from enum import IntEnum
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
 
 DEFAULT_QUEUE = "default"
 """The queue that is always there and takes the messages that name none."""
+QUEUE_NAME_PATTERN = "[a-z0-9][a-z0-9._-]{0,62}"
+"""What a queue may be called, as a regular expression; the table `queues` checks the same."""
 
 
 class Priority(IntEnum):
@@ -41,30 +45,17 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as Postgres keeps it. All times are UTC."""
+class Message(NewMessage, frozen=True, kw_only=True):
+    """A message as Postgres keeps it. All times are UTC. The defaults are those of a message that was just kept."""
 
-    id: UUID
-    user_id: UUID | None
-    queue: str
-    channel: str
-    recipient: str
-    subject: str | None
-    content: str
-    headers: dict[str, str] | None
-    priority: Priority
-    status: Status
-    tries: int
-    max_tries: int
-    recoveries: int
-    due_at: datetime
-    expires_at: datetime | None
-    batch_id: UUID | None
-    provider_message_id: str | None
-    sent_at: datetime | None
-    cancel_reason: CancelReason | None
-    last_error: str | None
-    created_at: datetime
+    status: Status = Status.PENDING
+    tries: int = 0
+    recoveries: int = 0
+    batch_id: UUID | None = None
+    provider_message_id: str | None = None
+    sent_at: datetime | None = None
+    cancel_reason: CancelReason | None = None
+    last_error: str | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -140,8 +131,13 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     active: bool
-    interval_seconds: float
-    """0: every message as soon as it is due; otherwise at most `batch_size` messages in each interval."""
+    interval_seconds: Annotated[
+        float,
+        Meta(
+            description=(
+                "0: every message as soon as it is due; otherwise at most `batch_size` messages in each interval."
+            )
+        ),
+    ]
     batch_size: int | None
-    last_claimed_at: datetime | None
-    """When the present interval began."""
+    last_claimed_at: Annotated[datetime | None, Meta(description="When the present interval began.")]

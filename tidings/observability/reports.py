@@ -8,9 +8,10 @@ overwrites its own entry of a bucket, so that saying the same twice counts once.
 from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 BUCKET_SECONDS: Final = 5
 HISTORY_BUCKETS: Final = 720
@@ -129,12 +130,11 @@ Depths = Mapping[str, Depth]
 class BreakerReport(msgspec.Struct, frozen=True, kw_only=True):
     """A destination to which a consumer does not deliver at present, or only one message for a probe."""
 
-    destination: str
-    """The channel and, after a space, the channel's own word for the far side."""
-    state: str
-    """`open` or `half-open`."""
-    seconds: float
-    """Until it is tried again."""
+    destination: Annotated[
+        str, Meta(description="The channel and, after a space, the channel's own word for the far side.")
+    ]
+    state: Annotated[str, Meta(description="`open` or `half-open`.")]
+    seconds: Annotated[float, Meta(description="Until it is tried again.")]
 
 
 class ConsumerReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.http.resources import METRICS, READINESS, STORE
 from api.metrics import ApiMetrics, Work
-from api.overview.depths import QueueDepths
+from api.overview.cluster import QueueDepths
 from sql.store import Store
 from tests.factories import DEFAULT_LANES, keep, offers
 from tests.integration.api.client import MESSAGE, Api
@@ -91,13 +91,13 @@ async def test_what_the_queues_hold(app: web.Application, api: Api, store: Store
 async def test_a_count_is_good_for_a_while(app: web.Application, api: Api, store: Store) -> None:
     moment = 0.0
     work = Work(app[STORE], app[READINESS], QueueDepths(app[STORE].queues, clock=lambda: moment))
-    await work.refresh()
+    await work.poll()
     await keep(store, 1)
-    await work.refresh()
+    await work.poll()
     [waiting] = [m for m in work.collect() if m.name == "tidings_messages_waiting"]
     assert [sample.value for sample in waiting.samples] == [0]
     moment = 3600.0
-    await work.refresh()
+    await work.poll()
     [waiting] = [m for m in work.collect() if m.name == "tidings_messages_waiting"]
     assert [sample.value for sample in waiting.samples] == [1]
 
@@ -106,7 +106,7 @@ async def test_while_a_store_is_away_what_it_would_say_is_not_a_number(app: web.
     await seen(app)
     await app[STORE].database.pool.close()
     work = Work(app[STORE], app[READINESS], QueueDepths(app[STORE].queues))
-    await work.refresh()
+    await work.poll()
     values = {sample.name: sample.value for metric in work.collect() for sample in metric.samples if not sample.labels}
     assert math.isnan(values["tidings_behind_seconds"])
     assert math.isnan(values["tidings_consumers_up"])

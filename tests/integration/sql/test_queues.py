@@ -1,6 +1,7 @@
 """sql/queues.py: the pace that a queue has at first."""
 
 from sql.store import Store
+from tidings.domain.message import QUEUE_NAME_PATTERN
 
 
 async def test_the_first_pace_is_for_a_queue_that_nobody_has_paced(store: Store) -> None:
@@ -25,3 +26,12 @@ async def test_a_stopped_queue_stays_stopped_and_is_paced(store: Store) -> None:
     queue = await store.queues.get("default")
     assert queue is not None
     assert not queue.active
+
+
+async def test_the_table_has_the_rule_for_names(store: Store) -> None:
+    async with store.database.pool.acquire() as connection:
+        rule = await connection.fetchval(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'queues'::regclass AND contype = 'c' "
+            "AND pg_get_constraintdef(oid) LIKE '%name%'"
+        )
+    assert f"'^{QUEUE_NAME_PATTERN}$'" in rule

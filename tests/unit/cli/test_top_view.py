@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from api.openapi.overview_examples import OVERVIEW
+from api.openapi.examples import OVERVIEW
 from api.overview.schemas import Health, Overview
 from tidings.cli.top import Past
 from tidings.cli.top_view import away, view

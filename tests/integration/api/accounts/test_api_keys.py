@@ -1,4 +1,4 @@
-"""api/accounts/api_key_routes.py, api/accounts/api_keys.py, credentials.py and last_use.py: programs with a key."""
+"""api/accounts/api_keys_routes.py, api/accounts/api_keys.py, credentials.py and last_use.py: programs with a key."""
 
 from datetime import datetime
 from uuid import uuid4

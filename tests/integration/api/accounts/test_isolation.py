@@ -17,6 +17,8 @@ from aiohttp import web
 from yarl import URL
 
 from api.http.resources import STORE
+from api.openapi.failures import NOT_ADMIN
+from api.openapi.operation import Access, access_of
 from sql.store import Store
 from tests.factories import keep
 from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, admin, join, operator, stranger
@@ -275,6 +277,27 @@ async def test_nobody(app: web.Application, api: Api, session: aiohttp.ClientSes
                 for mark in belongings.marks:
                     assert mark not in said.replace(path, ""), (method, path)
     assert await everything_but(app[STORE], new_id()) == before
+
+
+async def test_access_is_what_the_handler_declares(
+    app: web.Application, api: Api, session: aiohttp.ClientSession, belongings: Belongings
+) -> None:
+    """Strangers, users and admins at every route: who gets past authentication is in the declaration alone."""
+    someone = {"nobody": stranger(api), "user": belongings.ada, "admin": await admin(api)}
+    let_in = {
+        Access.EVERYBODY: ["nobody", "user", "admin"],
+        Access.MEMBERS: ["user", "admin"],
+        Access.ADMINS: ["admin"],
+    }
+    for route, (method, pattern, name) in zip(app.router.routes(), routes(app), strict=True):
+        if ROUTES[name] is Business.OUR_PAGES:
+            continue  # refused for another reason
+        path, admitted = next(belongings.paths(pattern)), []
+        for role, who in someone.items():
+            status, said = await ask(session, who, method, path, None)
+            if status != 401 and not (status == 403 and (NOT_ADMIN in said or method == "HEAD")):
+                admitted.append(role)
+        assert admitted == let_in[access_of(route.handler)], (method, path)
 
 
 async def test_the_right_user_and_an_admin(

@@ -1,4 +1,4 @@
-"""api/accounts/user_routes.py: what an admin does with users."""
+"""api/accounts/users_routes.py: what an admin does with users."""
 
 from uuid import uuid4
 

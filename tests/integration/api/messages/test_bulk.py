@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from api.messages import bulk as many
+from api.messages import bulk
 from sql.store import Store
 from tests.factories import DEFAULT_LANES, keep, new_message, offers
 from tests.integration.api.client import Api
@@ -82,7 +82,7 @@ async def test_what_is_meant_must_be_said(api: Api, store: Store) -> None:
 
 
 async def test_more_than_the_limit_is_said_to_be_there(api: Api, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(many, "AT_ONCE", 40)
+    monkeypatch.setattr(bulk, "STATEMENT_SIZE", 40)
     ids = await keep(store, 120)
     counts = [(await api.post(CANCEL, {"all": True, "limit": 100})).body for _ in range(3)]
     assert counts == [{"count": 100, "more": True}, {"count": 20, "more": False}, {"count": 0, "more": False}]

@@ -4,7 +4,9 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from aiohttp import web
 
+from api.http.resources import STORE
 from tests.integration.api.client import MESSAGE, Answer, Api
 from tidings.domain.timestamps import utc_now
 
@@ -101,6 +103,55 @@ async def test_another_batch_under_the_same_key_is_refused(api: Api) -> None:
     answer = await api.post(BATCH, batch("a", "c"), **{KEY: "k1"})
     assert (answer.status, answer.faults) == (422, [(None, KEY)])
     assert len(await api.all_messages()) == 2
+
+
+async def forget(app: web.Application, key: str) -> None:
+    async with app[STORE].database.transaction() as connection:
+        assert await connection.execute("DELETE FROM idempotency_keys WHERE key = $1", key) == "DELETE 1"
+
+
+async def test_a_batch_that_is_known_in_part_says_what_became_of_each_message(app: web.Application, api: Api) -> None:
+    first = await api.post(BATCH, batch("a", "b", "c"), **{KEY: "k1"})
+    await forget(app, "k1 1/3")
+    again = await api.post(BATCH, batch("a", "b", "c"), **{KEY: "k1"})
+    assert again.status == 201
+    assert "Idempotent-Replayed" not in again.headers
+    [a, _, c] = first.body["ids"]
+    [entry_a, entry_b, entry_c] = again.body["messages"]
+    assert (entry_a, entry_c) == ({"status": "replayed", "id": a}, {"status": "replayed", "id": c})
+    assert entry_b["status"] == "created"
+    assert (again.body["accepted"], again.body["ids"]) == (3, [a, entry_b["id"], c])
+    kept = {message["id"]: message["content"] for message in await api.all_messages()}
+    assert [kept[message_id] for message_id in again.body["ids"]] == ["a", "b", "c"]
+
+
+async def test_of_another_batch_under_a_key_that_is_half_forgotten_only_the_new_part_is_kept(
+    app: web.Application, api: Api
+) -> None:
+    await api.post(BATCH, batch("a", "b"), **{KEY: "k1"})
+    await forget(app, "k1 1/2")
+    answer = await api.post(BATCH, batch("x", "y"), **{KEY: "k1"})
+    [x, y] = answer.body["messages"]
+    assert (answer.status, x["status"], y["status"]) == (201, "not_kept", "created")
+    assert KEY in x["detail"]
+    assert (answer.body["accepted"], answer.body["ids"]) == (1, [y["id"]])
+    assert sorted(message["content"] for message in await api.all_messages()) == ["a", "b", "y"]
+
+
+async def test_a_key_that_is_forgotten_before_it_is_looked_up_is_not_reported_as_kept(
+    app: web.Application, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.post(BATCH, batch("a", "b"), **{KEY: "k1"})
+    await forget(app, "k1 1/2")
+
+    async def nothing(_keys: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(app[STORE].messages, "known_keys", nothing)
+    answer = await api.post(BATCH, batch("a", "b"), **{KEY: "k1"})
+    assert (answer.status, [each["status"] for each in answer.body["messages"]]) == (201, ["not_kept", "created"])
+    # Nothing was kept by the request itself: all or none.
+    assert (await api.post(BATCH, batch("a", "b"), **{KEY: "k1"})).status == 503
 
 
 async def test_the_keys_of_batches_and_of_single_messages_are_apart(api: Api) -> None:

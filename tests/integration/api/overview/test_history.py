@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from api.overview.history import BUSIEST, FigureHistory
+from api.overview.history import BUSIEST, OverviewHistory
 from tests.eventually import eventually
 from tidings.observability.reports import (
     BUCKET_SECONDS,
@@ -60,7 +60,7 @@ def sms(sent: int, *, queue: str = "default", seconds: float = 0.01) -> Series:
 async def test_consumers_add_up(redis: Redis, present: int) -> None:
     await tell(redis, present - 2, "c1", sms(10, seconds=0.01), in_flight=3)
     await tell(redis, present - 2, "c2", sms(10, seconds=1.0), sms(5, queue="night"), in_flight=4)
-    figures = FigureHistory(redis)
+    figures = OverviewHistory(redis)
     await figures.read()
     columns = figures.columns(3)
     assert columns.at == [number * BUCKET_SECONDS for number in (present - 2, present - 1, present)]
@@ -74,7 +74,7 @@ async def test_consumers_add_up(redis: Redis, present: int) -> None:
 
 async def test_what_is_told_later_replaces_what_was_read(redis: Redis, present: int) -> None:
     await tell(redis, present - 1, "c1", sms(1))
-    figures = FigureHistory(redis)
+    figures = OverviewHistory(redis)
     await figures.read()
     await tell(redis, present - 1, "c1", sms(8))
     await tell(redis, present, "c1", sms(2))
@@ -86,7 +86,7 @@ async def test_an_hour_and_no_more(redis: Redis, present: int) -> None:
     oldest = present - HISTORY_BUCKETS + 1
     for bucket in (oldest - 5, oldest, present - 100):
         await tell(redis, bucket, "c1", sms(1))
-    figures = FigureHistory(redis)
+    figures = OverviewHistory(redis)
     await figures.read()
     whole = figures.columns()
     # The hour may have moved on by a bucket.
@@ -104,7 +104,7 @@ async def test_now_is_the_last_seconds(redis: Redis, present: int) -> None:
     await tell(redis, present - 6, "c1", sms(1000))
     await tell(redis, present - 1, "c1", sms(50))
     await tell(redis, present, "c1", sms(10, queue="night"))
-    figures = FigureHistory(redis)
+    figures = OverviewHistory(redis)
     await figures.read()
     flows = figures.flows()
     assert 60 / 10 <= flows.total.sent <= 60 / 5
@@ -116,7 +116,7 @@ async def test_what_waited(redis: Redis, present: int) -> None:
     depths = {"default": Depth(3, 4, 5), "night": Depth(1, 0, 0)}
     await redis.set(keys.depths(present - 1), msgspec.msgpack.encode(depths))
     await redis.set(keys.depths(present), b"")
-    figures = FigureHistory(redis)
+    figures = OverviewHistory(redis)
     await figures.read()
     columns = figures.columns(3)
     assert (columns.waiting, columns.due) == ([None, 8, None], [None, 4, None])
@@ -125,7 +125,7 @@ async def test_what_waited(redis: Redis, present: int) -> None:
 async def test_only_the_busiest_have_columns_of_their_own(redis: Redis, present: int) -> None:
     many = [sms(number + 1, queue=f"q{number:02}") for number in range(BUSIEST + 5)]
     await tell(redis, present, "c1", *many)
-    figures = FigureHistory(redis)
+    figures = OverviewHistory(redis)
     await figures.read()
     columns = figures.columns(1)
     assert list(columns.queues) == [f"q{number:02}" for number in range(5, BUSIEST + 5)]
@@ -136,6 +136,6 @@ async def test_a_clock_that_is_wrong_does_no_harm(redis: Redis, present: int, mo
     await tell(redis, present, "c1", sms(5))
     wrong = time.time() + 10_000
     monkeypatch.setattr(time, "time", lambda: wrong)
-    figures = FigureHistory(redis)
+    figures = OverviewHistory(redis)
     await figures.read()
     assert sum(figures.columns(2).sent) == 5

@@ -14,9 +14,9 @@ from aiohttp import web
 
 from api.app import create_app
 from api.http.resources import FEED, REDIS
-from api.overview import depths as queue_depths
+from api.overview import cluster
 from api.overview import feed as overview_feed
-from api.overview import figures
+from api.overview import overview as overviews
 from api.overview import routes as overview
 from sql.store import Store
 from tests.eventually import eventually
@@ -147,7 +147,7 @@ async def test_what_is_on_its_way(api: Api, store: Store, settings: Settings) ->
 
 
 async def test_counting_ends_somewhere(api: Api, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (figures, queue_depths):
+    for module in (overviews, cluster):
         monkeypatch.setattr(module, "COUNTED_UP_TO", 5)
     await keep(store, 4)
     await keep(store, 30, due_at=utc_now() + timedelta(hours=1))

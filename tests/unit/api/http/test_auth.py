@@ -14,6 +14,7 @@ from api.http import auth
 from api.http.principal import Principal
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
+from api.openapi.operation import Access, UndocumentedError, page
 from tidings.domain.account import Role
 from tidings.settings import Settings
 
@@ -33,16 +34,19 @@ class Credentials:
         return bool(self._known)
 
 
+@page(access=Access.MEMBERS)
 async def whoever(request: web.Request) -> web.Response:
     return web.Response(text=str(auth.principal(request).user_id))
 
 
-async def open_to_all(request: web.Request) -> web.Response:
+@page(access=Access.EVERYBODY)
+async def open_to_all(_request: web.Request) -> web.Response:
     return web.Response()
 
 
-async def for_admins(request: web.Request) -> web.Response:
-    auth.require_admin(request)
+@page(access=Access.ADMINS)
+async def for_admins(_request: web.Request) -> web.Response:
+    """Checks nothing itself."""
     return web.Response()
 
 
@@ -55,7 +59,7 @@ async def ask(
     users: dict[str, Principal] | None = None,
     **headers: str,
 ) -> web.StreamResponse:
-    middleware = auth.authentication(settings, public=frozenset({open_to_all}))
+    middleware = auth.authentication(settings)
     app = web.Application()
     app[ACCOUNTS] = cast(Accounts, SimpleNamespace(credentials=Credentials(users or {})))
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -126,6 +130,15 @@ async def test_without_a_key_other_sites_change_nothing(handler: Handler, site: 
 
 async def test_other_sites_may_link_here() -> None:
     assert (await ask(Settings(), Sec_Fetch_Site="cross-site")).status == 200
+
+
+async def undeclared(_request: web.Request) -> web.Response:
+    raise AssertionError("reached")
+
+
+async def test_without_a_declaration_nobody_gets_in() -> None:
+    with pytest.raises(UndocumentedError):
+        await ask(Settings(api_key="k"), handler=undeclared, Authorization="Bearer k")
 
 
 async def test_what_is_for_admins() -> None:

@@ -1,14 +1,16 @@
 """api/messages/listing.py"""
 
+import re
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import MultiDict
 
 from api.http.problems import InvalidError
-from api.messages import cursor
-from api.messages.listing import DEFAULT_LIMIT, EPOCH, parse_page
+from api.messages.listing import DEFAULT_LIMIT, EPOCH, CursorError, decode_cursor, encode_cursor, parse_page
 from sql.messages import MessageFilter
 from tidings.domain.states import Status
 
@@ -30,7 +32,7 @@ def test_everything_asked_for() -> None:
             created_from="1900-01-01T00:00:00Z",
             created_until="2030-01-01T00:00:00Z",
             limit="500",
-            cursor=cursor.encode(last),
+            cursor=encode_cursor(last),
         ),
         user_id,
     )
@@ -73,3 +75,27 @@ def test_each_wrong_parameter_is_named(name: str, value: str) -> None:
 def test_a_parameter_given_twice_is_refused() -> None:
     with pytest.raises(InvalidError, match="queue is given more than once"):
         parse_page(MultiDict([("queue", "a"), ("queue", "b")]), None)
+
+
+@given(st.uuids())
+def test_a_cursor_names_its_id_and_fits_into_a_url(last: UUID) -> None:
+    text = encode_cursor(last)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{22}", text)
+    assert decode_cursor(text) == last
+
+
+@given(st.text(max_size=30) | st.text("ABCabc019-_=+/", min_size=20, max_size=24))
+def test_any_other_text_is_refused(text: str) -> None:
+    try:
+        last = decode_cursor(text)
+    except CursorError:
+        return
+    assert encode_cursor(last) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "A" * 21, "A" * 21 + "B", "A" * 22 + "==", "A" * 23, "ä" * 22, "A" * 11 + "+/" * 5]
+)
+def test_near_misses_are_refused(text: str) -> None:
+    with pytest.raises(CursorError):
+        decode_cursor(text)

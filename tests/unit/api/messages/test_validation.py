@@ -180,6 +180,6 @@ def test_whatever_is_sent_is_taken_or_refused_by_name(changes: dict[str, Any]) -
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 def test_any_text_is_answered_as_it_came(content: str) -> None:
-    answer = msgspec.json.decode(msgspec.json.encode(MessageAnswer.accepted(check(content=content))))
+    answer = msgspec.json.decode(msgspec.json.encode(MessageAnswer.of(check(content=content))))
     assert answer["content"] == content
     assert answer["created_at"].endswith("Z")

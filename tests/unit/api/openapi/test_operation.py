@@ -14,10 +14,10 @@ from api.openapi.operation import (
     Parameter,
     Tag,
     UndocumentedError,
+    access_of,
     operation,
     operation_of,
     page,
-    public,
 )
 
 TAG = Tag("Things", "For tests.")
@@ -91,13 +91,21 @@ def test_a_variable_may_have_a_pattern() -> None:
     assert list(Document(app.router).content["paths"]) == ["/things/{id}"]
 
 
-def test_pages_and_files_are_no_part_of_the_document(tmp_path: Path) -> None:
+def test_pages_are_no_part_of_the_document() -> None:
     app = web.Application()
-    app.add_routes([web.get("/page", shown), web.static("/files", tmp_path)])
+    app.add_routes([web.get("/page", shown)])
     assert Document(app.router).content["paths"] == {}
 
 
-def test_public_is_what_needs_no_credential() -> None:
-    handlers = (of_one_thing, of_all_things, shown, shown_to_some)
-    routes = [web.get(f"/{number}", handler) for number, handler in enumerate(handlers)]
-    assert public(routes) == {of_all_things, shown}
+def test_a_folder_declares_no_access_and_is_refused(tmp_path: Path) -> None:
+    app = web.Application()
+    app.add_routes([web.static("/files", tmp_path)])
+    with pytest.raises(UndocumentedError):
+        Document(app.router)
+
+
+def test_access_is_as_declared() -> None:
+    declared = [access_of(handler) for handler in (of_one_thing, of_all_things, shown, shown_to_some)]
+    assert declared == [Access.MEMBERS, Access.EVERYBODY, Access.EVERYBODY, Access.MEMBERS]
+    with pytest.raises(UndocumentedError):
+        access_of(says_nothing)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.openapi.overview_examples import OVERVIEW
+from api.openapi.examples import OVERVIEW
 from api.overview import feed as overview_feed
 from api.overview.feed import HEARTBEAT, OverviewFeed
 from api.overview.schemas import Overview

@@ -1,10 +1,10 @@
-"""api/accounts/key_text.py"""
+"""api/accounts/api_keys.py"""
 
 import re
 
 import pytest
 
-from api.accounts.key_text import hash_of, is_key, new_key, prefix_of
+from api.accounts.api_keys import hash_of, is_key, new_key, prefix_of
 
 
 def test_a_key_holds_its_prefix_and_a_secret() -> None:

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from api.overview.depths import COUNTED_UP_TO, EVERY_SECONDS, REST, QueueDepths
+from api.overview.cluster import COUNTED_UP_TO, EVERY_SECONDS, REST, QueueDepths
 from sql.queues import QueueStore
 from tidings.observability.reports import Depth
 

@@ -1,4 +1,9 @@
-"""Taking a message in by the rules of the native API, with faults told by the names that the client knows."""
+"""What the older systems do through the native API: take a message in, and switch queue `default`.
+
+Faults are named as the client knows the fields. Start and stop, which in three of the systems concern everything, are
+the switch of queue `default`: a row in Postgres, so it holds for all processes, at once, and outlives them. What is on
+its way goes on.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,10 +13,10 @@ from aiohttp import web
 
 from api.http.auth import principal
 from api.http.problems import InvalidError
-from api.http.resources import INTAKE, QUEUE_NAMES, SETTINGS
+from api.http.resources import INTAKE, QUEUE_NAMES, SETTINGS, STORE
 from api.messages.schemas import MessageRequest
 from api.messages.validation import to_message
-from tidings.domain.message import NewMessage
+from tidings.domain.message import DEFAULT_QUEUE, NewMessage
 
 
 @contextmanager
@@ -36,3 +41,18 @@ async def accept(request: web.Request, wanted: MessageRequest, *, names: Mapping
         )
     await request.app[INTAKE].keep(message)
     return message
+
+
+async def start_default_queue(request: web.Request) -> bool:
+    """Lets the messages go. Returns whether they were held back before."""
+    return await _switch(request, active=True)
+
+
+async def stop_default_queue(request: web.Request) -> bool:
+    """Holds the messages back. Returns whether they were going before."""
+    return await _switch(request, active=False)
+
+
+async def _switch(request: web.Request, *, active: bool) -> bool:
+    changed = await request.app[STORE].queues.set_active(DEFAULT_QUEUE, active=active)
+    return changed is not None and changed[1]

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from api.http.problems import InvalidError
-from api.messages.selection import MOST, RetrySelection, Selection, to_filter
+from api.messages.bulk import to_filter
+from api.messages.schemas import MAX_CHANGED, RetrySelection, Selection
 from tidings.domain.ids import new_id
 from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
@@ -45,7 +46,7 @@ def test_every_wrong_field_is_named() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{"limit": 0}, {"limit": MOST + 1}, {"status": "lost"}, {"cancel_reason": "expired"}, {"queues": "default"}],
+    [{"limit": 0}, {"limit": MAX_CHANGED + 1}, {"status": "lost"}, {"cancel_reason": "expired"}, {"queues": "default"}],
 )
 def test_the_type_says_the_rest(body: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):

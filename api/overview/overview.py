@@ -16,10 +16,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.health.readiness import Readiness
-from api.overview.cluster import silent
-from api.overview.depths import COUNTED_UP_TO, QueueDepths
-from api.overview.history import FigureHistory, Flows
-from api.overview.schemas import ChannelFigures, ConsumerFigures, Health, Overview, QueueFigures, Totals
+from api.overview.cluster import COUNTED_UP_TO, QueueDepths, silent
+from api.overview.history import Flows, OverviewHistory
+from api.overview.schemas import ChannelOverview, ConsumerOverview, Health, Overview, QueueOverview, Totals
 from sql.database import AWAY
 from sql.store import Store
 from tidings.domain.errors import describe
@@ -34,13 +33,13 @@ RECENT_STEPS: Final = 6
 """Steps of the history that a later overview of a stream brings; what changes is in the last three."""
 
 
-class Figures:
+class Overviews:
     """The overviews of one API process."""
 
     def __init__(self, store: Store, redis: Redis, readiness: Readiness) -> None:
         self._store = store
         self._readiness = readiness
-        self._history = FigureHistory(redis)
+        self._history = OverviewHistory(redis)
         self._depths = QueueDepths(store.queues)
         self._turn = asyncio.Lock()
         self._made: Overview | None = None
@@ -64,11 +63,11 @@ class Figures:
         )
         flows = self._history.flows() if heard else None
         now = datetime.fromtimestamp(self._history.now, UTC)
-        reports = self._history.around.reports if heard and self._history.around else ()
+        reports = self._history.cluster.reports if heard and self._history.cluster else ()
         return Overview(
             at=now,
             totals=_totals(depths, flows, reports if heard else None),
-            channels=[] if flows is None else [ChannelFigures(name=n, flow=f) for n, f in flows.channels.items()],
+            channels=[] if flows is None else [ChannelOverview(name=n, flow=f) for n, f in flows.channels.items()],
             queues=[_queue(queue, depths, flows, now) for queue in queues],
             consumers=[_consumer(report, now) for report in reports],
             checks=checks,
@@ -112,9 +111,9 @@ def _totals(
     )
 
 
-def _queue(queue: Queue, depths: Mapping[str, Depth] | None, flows: Flows | None, now: datetime) -> QueueFigures:
+def _queue(queue: Queue, depths: Mapping[str, Depth] | None, flows: Flows | None, now: datetime) -> QueueOverview:
     depth = None if depths is None else depths.get(queue.name, Depth(0, 0, 0))
-    return QueueFigures(
+    return QueueOverview(
         name=queue.name,
         active=queue.active,
         interval_seconds=queue.interval_seconds,
@@ -145,22 +144,9 @@ def _capped(depth: Depth) -> bool:
     return depth.due + depth.later > COUNTED_UP_TO
 
 
-def _consumer(report: ConsumerReport, now: datetime) -> ConsumerFigures:
-    return ConsumerFigures(
-        name=report.name,
-        health=health(report, now),
-        host=report.host,
-        version=report.version,
-        started_at=report.started_at,
-        reported_at=report.reported_at,
-        in_flight=report.in_flight,
-        places=report.places,
-        waiting=report.waiting,
-        open_batches=report.open_batches,
-        outcomes_waiting=report.outcomes_waiting,
-        accepting=report.accepting,
-        breakers=report.breakers,
-    )
+def _consumer(report: ConsumerReport, now: datetime) -> ConsumerOverview:
+    reported = {name: getattr(report, name) for name in ConsumerOverview.__struct_fields__ if name != "health"}
+    return ConsumerOverview(health=health(report, now), **reported)
 
 
 def health(report: ConsumerReport, now: datetime) -> Health:

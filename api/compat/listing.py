@@ -1,10 +1,9 @@
-"""Pages of a list: `limit` entries (500 where it is not said, and at the most), older than the entry `before`.
+"""The lists of the older systems, in pages: up to `limit` entries (500 by default and at most), older than `before`.
 
 The originals answered with all they had, which grows without end. Their clients ask without parameters and get the
 newest 500; `Link` names the next page (RFC 8288) to whoever wants more.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Final
 from uuid import UUID
@@ -13,16 +12,14 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from api.http.auth import principal
 from api.http.problems import Fault, InvalidError
+from api.http.resources import STORE
+from api.messages.listing import MAX_LIMIT, parse_limit
 from api.openapi import examples
 from api.openapi.operation import Parameter
+from tidings.domain.ids import parse_id
 from tidings.domain.message import Message
-
-MAX_LIMIT: Final = 500
-
-_LIMIT: Final = re.compile(r"[0-9]{1,3}", re.ASCII)
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
 
 _LimitType = Annotated[int, Meta(ge=1, le=MAX_LIMIT, extra_json_schema={"default": MAX_LIMIT})]
 
@@ -47,15 +44,19 @@ class Page(msgspec.Struct, frozen=True):
 
 def page_of(request: web.Request) -> Page:
     """Reads the parameters; others are not our concern. Raises InvalidError."""
-    limit, before = request.query.get("limit", str(MAX_LIMIT)), request.query.get("before")
-    faults = []
-    if not _LIMIT.fullmatch(limit) or not 1 <= int(limit) <= MAX_LIMIT:
-        faults.append(Fault(field="limit", detail=f"must be a whole number from 1 to {MAX_LIMIT}"))
-    if before is not None and not _ID.fullmatch(before):
+    faults: list[Fault] = []
+    limit = MAX_LIMIT
+    try:
+        limit = parse_limit(request.query.get("limit", str(MAX_LIMIT)))
+    except ValueError as error:
+        faults.append(Fault(field="limit", detail=str(error)))
+    named = request.query.get("before")
+    before = None if named is None else parse_id(named)
+    if named is not None and before is None:
         faults.append(Fault(field="before", detail="must be the id of an entry"))
     if faults:
         raise InvalidError(faults)
-    return Page(int(limit), None if before is None else UUID(before))
+    return Page(limit, before)
 
 
 def cut(request: web.Request, page: Page, found: Sequence[Message]) -> tuple[Sequence[Message], dict[str, str]]:
@@ -65,3 +66,19 @@ def cut(request: web.Request, page: Page, found: Sequence[Message]) -> tuple[Seq
         return shown, {}
     following = request.rel_url.update_query(limit=str(page.limit), before=str(shown[-1].id))
     return shown, {"Link": f'<{following}>; rel="next"'}
+
+
+CHANNEL: Final = "sms"
+
+
+async def sent_messages(request: web.Request) -> tuple[Sequence[Message], dict[str, str]]:
+    """A page of those that the client may see, and the header for the next page. Raises InvalidError."""
+    page = page_of(request)
+    store = request.app[STORE].messages
+    edge: Message | None = None
+    if page.before is not None:
+        edge = await store.get(page.before)
+        if edge is None or edge.sent_at is None or not principal(request).may_see(edge.user_id):
+            raise InvalidError([Fault(field="before", detail="must be the id of an entry")])
+    found = await store.sent_sms(principal(request).scope, before=edge, limit=page.and_one_more)
+    return cut(request, page, found)

@@ -1,4 +1,4 @@
-"""How errors are told: as problem documents (RFC 9457), or on the paths of an older system in that system's words."""
+"""Error formats: problem documents (RFC 9457), or on the paths of an older system its own."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -11,8 +11,8 @@ from api.http import problems
 from api.openapi.operation import JSON
 
 
-class Words(msgspec.Struct, frozen=True):
-    """The errors on some paths."""
+class ErrorFormat(msgspec.Struct, frozen=True):
+    """How errors are answered on some paths."""
 
     type: Any
     media_type: str
@@ -22,19 +22,19 @@ class Words(msgspec.Struct, frozen=True):
     """An error with a status, a detail and the path where it occurred."""
 
 
-def words_on(path: str) -> Words:
-    """The words of the system whose path it is, or else the API's own."""
+def error_format_on(path: str) -> ErrorFormat:
+    """The format of the system whose path it is, or else the API's own."""
     system = next((system for system in SYSTEMS if system.paths.fullmatch(path)), None)
-    return _OWN if system is None else _words_of(system)
+    return _OWN if system is None else _format_of(system)
 
 
-def _words_of(system: System) -> Words:
+def _format_of(system: System) -> ErrorFormat:
     def example(status: int, detail: str, _path: str) -> Any:
         said = system.say(Problem(status=status, detail=detail))
         return msgspec.json.decode(said.body) if said.content_type == JSON else said.text  # type: ignore[arg-type]
 
     media_type = system.say(Problem(status=400, detail="")).content_type
-    return Words(type=system.error, media_type=media_type, statuses=system.statuses, example=example)
+    return ErrorFormat(type=system.error, media_type=media_type, statuses=system.statuses, example=example)
 
 
-_OWN: Final = Words(type=problems.Problem, media_type=problems.MEDIA_TYPE, statuses={}, example=problems.document)
+_OWN: Final = ErrorFormat(type=problems.Problem, media_type=problems.MEDIA_TYPE, statuses={}, example=problems.document)

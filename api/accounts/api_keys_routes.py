@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from api.accounts import me_routes as me
-from api.accounts import user_routes as users
+from api.accounts import users_routes as users
 from api.accounts.api_keys import ApiKeys
 from api.accounts.errors import NoSuchKeyError, NoSuchUserError
 from api.accounts.routes import NOT_KEPT
@@ -123,7 +123,7 @@ async def _revoke(request: web.Request, owner: UUID) -> web.Response:
 
 
 async def _user(request: web.Request) -> UUID:
-    """An existing user's id. Raises NoSuchUserError, and RequestError for whoever is no admin."""
+    """An existing user's id. Raises NoSuchUserError."""
     return (await request.app[ACCOUNTS].users.get(users.named_id(request))).id
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.overview.figures import health, next_tick
+from api.overview.overview import health, next_tick
 from tests.reporting import new_report
 from tidings.domain.message import Queue
 from tidings.domain.timestamps import utc_now
