@@ -7,12 +7,14 @@ A Vault that is down or away is asked again until `VAULT_TIMEOUT_SECONDS` are ov
 nothing there ends the process at once, since waiting cures none of that.
 """
 
+import ssl
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import aiohttp
 import hvac
 import structlog
 from hvac.exceptions import (
@@ -39,6 +41,9 @@ log = structlog.get_logger(__name__)
 
 REQUEST_SECONDS: Final = 5.0
 """How long one request may take, and no longer than the whole."""
+
+HEALTH_SECONDS: Final = 2.0
+"""How long an answer about its health may take."""
 
 _AWAY: Final = (
     ConnectionError,
@@ -202,3 +207,17 @@ def _text(name: str, value: object) -> str:
             return ",".join(_text(name, part) for part in value)
         case _:
             raise SettingsError(f"{name}: must be a text or a number in Vault")
+
+
+async def vault_is_up(settings: "Settings") -> bool:
+    """Whether the Vault at `VAULT_ADDR` answers, initialized and unsealed; one on standby does."""
+    url = f"{settings.vault_addr.rstrip('/')}/v1/sys/health"
+    try:
+        tls = ssl.create_default_context(cafile=settings.vault_cacert or None)
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HEALTH_SECONDS)) as session,
+            session.get(url, params={"standbyok": "true", "perfstandbyok": "true"}, ssl=tls) as response,
+        ):
+            return response.ok
+    except (aiohttp.ClientError, OSError, ValueError):
+        return False
