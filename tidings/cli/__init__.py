@@ -9,8 +9,16 @@ runs, so that `tidings --help` answers at once.
 import sys
 from collections.abc import Sequence
 
-from tidings.cli.errors import NotDoneError, complain
 from tidings.domain.errors import TidingsError
+
+
+class NotDoneError(TidingsError):
+    """The command was understood and asked, and the answer is no: exit code 1."""
+
+
+def complain(text: str) -> None:
+    """Prints one line on standard error."""
+    sys.stderr.write(f"tidings: {' '.join(text.split())}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,13 +11,14 @@ from rich.text import Text
 from api.explain.schemas import Explanation, LastTry
 from tidings.cli.client import ApiClient
 from tidings.cli.messages import get_known
+from tidings.cli.options import Api
 from tidings.cli.printing import moment, print_json, printable, rfc3339, wide_console
 
 
-async def explain(message_id: str, *, url: str, api_key: str, as_json: bool) -> None:
+async def explain(message_id: str, *, api: Api, as_json: bool) -> None:
     """Prints the explanation. Raises NotDoneError where there is no such message."""
-    async with ApiClient(url, api_key) as api:
-        answer = await get_known(api, message_id, "/explain")
+    async with ApiClient(api.url, api.api_key) as client:
+        answer = await get_known(client, message_id, "/explain")
     if as_json:
         print_json(answer)
     else:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 
+from sql.migrate import migrate
 from sql.store import Store
 from tidings.domain.errors import StoreUnavailableError
 from tidings.runtime.stores import resolve
@@ -34,3 +35,12 @@ def said_plainly() -> Iterator[None]:
         raise StoreUnavailableError(f"Postgres does not answer: {error}") from error
     except (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError, asyncpg.InterfaceError) as error:
         raise StoreUnavailableError(f"Postgres refuses: {error}") from error
+
+
+async def bring_up_to_date(postgres_uri: str) -> list[str]:
+    """Applies what is missing and returns the names of it.
+
+    Raises SchemaError where the database is newer than this program, StoreUnavailableError where it does not answer.
+    """
+    with said_plainly():
+        return await migrate(postgres_uri)

@@ -11,11 +11,13 @@ After a `kill -9` of this process the kernel ends the others, and the next `tidi
 import asyncio
 import itertools
 import os
+import shlex
 import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -24,16 +26,15 @@ import structlog
 import typer
 
 from tidings.cli.client import ApiClient, ApiError
-from tidings.cli.dashboard_hint import dashboard_hint
-from tidings.cli.samples import TEXTS, delivered, post_samples
-from tidings.cli.schema import bring_up_to_date
-from tidings.cli.supervisor import Program, Supervisor
+from tidings.cli.store import bring_up_to_date
+from tidings.cli.up.samples import TEXTS, delivered, post_samples
+from tidings.cli.up.supervisor import Program, Supervisor
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import SettingsError, TidingsError
 from tidings.embedded import EmbeddedStores
 from tidings.observability.logs import configure_logging
 from tidings.runtime.stores import resolve
-from tidings.settings import Settings, load
+from tidings.settings import Settings, default_data_dir, load
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +126,7 @@ class _Machine:
                     log.warning("not ready yet", url=f"{url}/health/ready", seconds=READY_SECONDS)
                     return
                 _say(f"tidings is up: {url}  ({self._consumers} consumers, Ctrl-C stops it)")
-                _say(await dashboard_hint(url, self._settings))
+                _say(await _dashboard_hint(url, self._settings))
                 if self._demo:
                     await _show_samples(api)
         except TidingsError as error:
@@ -147,7 +148,8 @@ def programs(settings: Settings, *, consumers: int, gateway_port: int | None) ->
     if gateway_port is not None:
         url = f"http://127.0.0.1:{gateway_port}/"
         shared["WEBHOOK_URL"] = settings.webhook_url or url
-        gateway.append(Program(name="gateway", command=(*PYTHON, "tidings.cli.demo", "--port", str(gateway_port))))
+        command = (*PYTHON, "tidings.cli.up.gateway", "--port", str(gateway_port))
+        gateway.append(Program(name="gateway", command=command))
 
     metrics_ports = itertools.count(settings.metrics_port) if settings.metrics_port else itertools.repeat(0)
 
@@ -188,6 +190,28 @@ async def _show_samples(api: ApiClient) -> None:
     _say(f"{len(posted)} sample messages are on their way")
     await delivered(api, posted)
     _say(f"all {len(TEXTS)} sample messages are delivered; `tidings list` shows them")
+
+
+async def _dashboard_hint(url: str, settings: Settings) -> str:
+    """Where the dashboard is, and what it takes to see it. Raises ApiError where the API does not answer."""
+    make_account = "tidings user add --admin you@example.com"
+    if settings.data_dir != default_data_dir():
+        make_account = f"DATA_DIR={shlex.quote(str(settings.data_dir.absolute()))} {make_account}"
+    if await _is_open(url):
+        return f"dashboard: {url}/  (open to this machine; once there is an account one logs in: {make_account})"
+    return f"dashboard: {url}/  (log in with an account; to make one: {make_account})"
+
+
+async def _is_open(url: str) -> bool:
+    """Whether the page needs no login."""
+    async with ApiClient(url) as stranger:
+        try:
+            await stranger.get("/dashboard/session")
+        except ApiError as error:
+            if error.status == HTTPStatus.UNAUTHORIZED:
+                return False
+            raise
+    return True
 
 
 def _free_port(host: str, port: int) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tidings.cli.message_files import BadLine, Line, MessageFile, MessageFileError, Place
+from tidings.cli.files.reading import BadLine, Line, MessageFile, MessageFileError, Place
 
 
 def read(path: Path, content: str | bytes) -> list[Line | BadLine]:

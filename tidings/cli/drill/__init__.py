@@ -1,7 +1,7 @@
 """`tidings drill`: kills something in a deployment under load, and counts what that did to the messages.
 
 In play: canary messages, numbered, sent through the deployment's own API on channel `webhook` to a receiver in this
-process (`drill_receiver.py`), and whatever is to be killed (`victims.py`), which dies by SIGKILL once, at a random
+process (`receiver.py`), and whatever is to be killed (`victims.py`), which dies by SIGKILL once, at a random
 moment while the canaries flow. What is kept running elsewhere (a supervisor, an orchestrator) must bring it back: the
 drill starts nothing. If the drill itself is ended, its remaining canaries fail and are cancelled after their tries.
 
@@ -19,9 +19,10 @@ import msgspec
 from rich.console import Console
 
 from tidings.cli.client import ApiClient, ApiError
-from tidings.cli.drill_receiver import DrillReceiver
-from tidings.cli.drill_report import Canary, DrillReport, print_report, report
-from tidings.cli.victims import Victim, kill
+from tidings.cli.drill.receiver import DrillReceiver
+from tidings.cli.drill.report import Canary, DrillReport, print_report, report
+from tidings.cli.drill.victims import Victim, kill
+from tidings.cli.options import Api
 from tidings.domain.ids import new_id
 
 KILL_BETWEEN: Final = (0.3, 0.6)
@@ -48,14 +49,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     victims: Sequence[Victim] = ()
 
 
-async def drill(plan: Plan, *, url: str, api_key: str, as_json: bool) -> int:
+async def drill(plan: Plan, *, api: Api, as_json: bool) -> int:
     """Runs the drill and prints what came of it; 1 where a canary was lost or did not come in time.
 
     Raises ApiError where the API refuses canaries for good, SettingsError where the receiver cannot listen.
     """
     console = Console(stderr=True)
-    async with ApiClient(url, api_key) as api, DrillReceiver(plan.listen, public_url=plan.receiver_url) as receiver:
-        run = _Run(plan, api, receiver)
+    async with (
+        ApiClient(api.url, api.api_key) as client,
+        DrillReceiver(plan.listen, public_url=plan.receiver_url) as receiver,
+    ):
+        run = _Run(plan, client, receiver)
         with console.status(f"{plan.canaries} canaries on their way"):
             found = await run.play()
     print_report(found, as_json=as_json)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tidings.cli.server_sent import Event, events
+from tidings.cli.client import Event, events
 
 
 async def read(text: str) -> list[Event]:

@@ -1,8 +1,8 @@
 """A fake SMS gateway for trying things out: it accepts what it is sent and says so in a friendly line.
 
-Run as a process of its own: `python -m tidings.cli.demo --port 9000 --error-rate 0.1`. `POST /` answers like the real
-one (202 and a `messageId`); a share of requests, `PUT /error-rate` with a number from 0 to 1, is answered with 503. It
-remembers nothing but that share.
+`python -P -m tidings.cli.up.gateway --port 9000 --error-rate 0.1` runs it. `POST /` returns what the real one does (202
+and a `messageId`); for a share of requests, `PUT /error-rate` with a number from 0 to 1, it returns 503. It remembers
+nothing but that share.
 """
 
 import argparse

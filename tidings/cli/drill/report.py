@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tidings.cli.victims import Victim
+from tidings.cli.drill.victims import Victim
 from tidings.domain.states import Status
 
 SHOWN: Final = 10

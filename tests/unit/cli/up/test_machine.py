@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tidings.cli.up import _free_port, programs
+from tidings.cli.up.machine import _free_port, programs
 from tidings.domain.errors import SettingsError
 from tidings.settings import Settings
 

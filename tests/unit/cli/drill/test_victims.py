@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import typer
 
-from tidings.cli import victims
+from tidings.cli.drill import victims
 from tidings.domain.errors import SettingsError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tidings.cli.drill_report import Canary, DrillReport, print_report, report
-from tidings.cli.victims import Victim
+from tidings.cli.drill.report import Canary, DrillReport, print_report, report
+from tidings.cli.drill.victims import Victim
 
 VICTIM = Victim(17, "python -m consumers", "1")
 

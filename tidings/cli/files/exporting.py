@@ -16,7 +16,8 @@ import msgspec
 from rich.console import Console
 
 from tidings.cli.client import ApiClient
-from tidings.cli.message_files import FIELDS
+from tidings.cli.files.reading import FIELDS
+from tidings.cli.options import Api
 from tidings.domain.errors import TidingsError
 
 PAGE: Final = 500
@@ -48,8 +49,7 @@ async def export(
     path: Path | None,
     file_format: str | None,
     fields: Sequence[str],
-    url: str,
-    api_key: str,
+    api: Api,
 ) -> None:
     """Writes the messages to a file, or to standard output where there is none. Raises ExportError."""
     chosen = _format(path, file_format)
@@ -60,18 +60,18 @@ async def export(
     count = 0
     with _target(path) as out, console.status("exporting") as status:
         writer = _Writer(out, chosen, fields or EXPORTED)
-        async with ApiClient(url, api_key, patience_seconds=PATIENCE_SECONDS) as api:
-            async for page in _pages(api, filters):
+        async with ApiClient(api.url, api.api_key, patience_seconds=PATIENCE_SECONDS) as client:
+            async for page in _pages(client, filters):
                 writer.write(page)
                 count += len(page)
                 status.update(f"{count:,} exported")
     console.print(f"{count:,} exported", highlight=False)
 
 
-async def _pages(api: ApiClient, filters: Mapping[str, str]) -> AsyncIterator[list[dict[str, Any]]]:
+async def _pages(client: ApiClient, filters: Mapping[str, str]) -> AsyncIterator[list[dict[str, Any]]]:
     parameters = {**filters, "limit": str(PAGE)}
     while True:
-        page = await api.get("/api/v1/messages", parameters)
+        page = await client.get("/api/v1/messages", parameters)
         yield page["messages"]
         if page["next_cursor"] is None:
             return

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from tidings.cli.demo import application, read_error_rate
+from tidings.cli.up.gateway import application, read_error_rate
 from tidings.domain.errors import SettingsError
 
 

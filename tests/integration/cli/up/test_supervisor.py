@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.processes import alive, until
-from tidings.cli.supervisor import Backoff, Program, Supervisor
+from tidings.cli.up.supervisor import Backoff, Program, Supervisor
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 QUICK = Backoff(first=0.01, longest=0.05, well_after=60)
 
 NOTE = """
@@ -180,7 +180,7 @@ async def test_a_program_gets_its_variables_on_top_of_ours(diary: Diary, monkeyp
 @pytest.mark.skipif(sys.platform != "linux", reason="the signal at the parent's death is Linux's")
 async def test_a_killed_supervisor_leaves_nothing_running(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.integration.cli.supervised", str(tmp_path)), cwd=ROOT
+        *(sys.executable, "-m", "tests.integration.cli.up.supervised", str(tmp_path)), cwd=ROOT
     )
     notes = [tmp_path / "first", tmp_path / "second"]
     try:

@@ -2,7 +2,7 @@
 
 A line that cannot be read, or that the API refuses, is named by its number and left out; the rest of its batch is sent
 again without it. An API that is away is waited for, for a while. Whatever interrupts an import, the same command goes
-on after the last batch that is done; `import_progress.py` says how none is lost or sent twice.
+on after the last batch that is done; `progress.py` says how none is lost or sent twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tidings.cli.client import IDEMPOTENCY_KEY, ApiClient, ApiError
-from tidings.cli.import_progress import ImportProgress
-from tidings.cli.message_files import BadLine, Line, MessageFile
+from tidings.cli.files.progress import ImportProgress
+from tidings.cli.files.reading import BadLine, Line, MessageFile
+from tidings.cli.options import Api
 from tidings.cli.printing import print_json
 
 BATCH: Final = 500
@@ -31,8 +32,7 @@ PATIENCE_SECONDS: Final = 30.0
 async def import_messages(
     path: Path,
     *,
-    url: str,
-    api_key: str,
+    api: Api,
     from_start: bool = False,
     as_json: bool = False,
     patience_seconds: float = PATIENCE_SECONDS,
@@ -42,15 +42,15 @@ async def import_messages(
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     file = MessageFile(path)
     try:
-        progress = ImportProgress.of(path, file, url=url, from_start=from_start)
+        progress = ImportProgress.of(path, file, url=api.url, from_start=from_start)
         run = _Import(console, file, progress)
-        async with ApiClient(url, api_key, patience_seconds=patience_seconds) as api:
+        async with ApiClient(api.url, api.api_key, patience_seconds=patience_seconds) as client:
             with Progress(
                 *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
             ) as bar:
                 task = bar.add_task(path.name, total=file.size)
                 for batch in _batches(file.lines(progress.place)):
-                    await run.send(batch, api)
+                    await run.send(batch, client)
                     bar.update(task, completed=progress.place.position, description=f"{progress.accepted:,} accepted")
         progress.forget()
     finally:
@@ -72,12 +72,12 @@ class _Import:
         if progress.place.lines:
             self._print(f"going on after line {progress.place.lines:,}, {progress.accepted:,} accepted before")
 
-    async def send(self, batch: Sequence[Line | BadLine], api: ApiClient) -> None:
+    async def send(self, batch: Sequence[Line | BadLine], client: ApiClient) -> None:
         """Hands in what is good of a batch. Raises ApiError, which says where it stopped, for a refusal as a whole."""
         rest = [line for line in batch if isinstance(line, Line) and line.number not in self._progress.refused]
         while rest:
             try:
-                await api.post(
+                await client.post(
                     "/api/v1/messages/batch",
                     {"messages": [line.message for line in rest]},
                     {IDEMPOTENCY_KEY: self._progress.key_of(rest[0].number, len(rest))},

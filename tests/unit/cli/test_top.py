@@ -8,8 +8,7 @@ from rich.console import Console
 
 from api.openapi.overview_examples import OVERVIEW
 from api.overview.schemas import Health, Overview
-from tidings.cli.top import Past
-from tidings.cli.top_view import away, view
+from tidings.cli.top import Past, away, view
 
 
 def drawn(overview: Overview, *, rates: list[float] | None = None, width: int = 80) -> str:

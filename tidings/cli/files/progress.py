@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import msgspec
 
-from tidings.cli.message_files import BEGINNING, MessageFile, Place
+from tidings.cli.files.reading import BEGINNING, MessageFile, Place
 from tidings.domain.errors import TidingsError
 from tidings.domain.ids import new_id
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tests.unit.cli.conftest import Serve
 from tests.unit.cli.fake_api import Answer, Asked
-from tidings.cli.exporting import export
+from tidings.cli.files.exporting import export
+from tidings.cli.options import Api
 
 MESSAGE = {"id": "01890a5d-ac96-774b-bcce-b302099a8057", "content": "x" * 2000}
 
@@ -18,7 +19,7 @@ async def peak_of(serve: Serve, path: Path, pages: int) -> int:
     api = await serve(answer)
     tracemalloc.start()
     try:
-        await export({}, path=path, file_format=None, fields=["id", "content"], url=api.url, api_key="")
+        await export({}, path=path, file_format=None, fields=["id", "content"], api=Api(url=api.url))
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -1,12 +1,12 @@
-"""A supervisor with two sleeping programs, for tests that kill it: `python -m tests.integration.cli.supervised FOLDER`.
+"""A supervisor with two sleeping programs, for tests that kill it.
 
-Each program writes its process id into the folder.
+`python -m tests.integration.cli.up.supervised FOLDER`: each program writes its process id into the folder.
 """
 
 import asyncio
 import sys
 
-from tidings.cli.supervisor import Program, Supervisor
+from tidings.cli.up.supervisor import Program, Supervisor
 
 NOTE_AND_SLEEP = """
 import os, pathlib, sys, time
