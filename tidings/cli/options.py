@@ -98,7 +98,7 @@ def unfolded(command: Callable[..., Returned]) -> Callable[..., Returned]:
     typer reads the options of a command from its signature, and knows no groups of them.
     """
     signature = inspect.signature(command, eval_str=True)
-    groups: dict[str, type] = {
+    groups: dict[str, Any] = {
         name: each.annotation for name, each in signature.parameters.items() if is_dataclass(each.annotation)
     }
     fields = {name: inspect.signature(group, eval_str=True).parameters for name, group in groups.items()}
