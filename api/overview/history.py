@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from api.overview.cluster import Surroundings, look_around
 from api.overview.schemas import Counts, Flow, History
-from tidings.observability.reports import BUCKET_SECONDS, HISTORY_BUCKETS, Depth, Figures, Spread, Tally, bucket_of
+from tidings.observability.reports import BUCKET_SECONDS, HISTORY_BUCKETS, Depth, Figures, Histogram, Tally, bucket_of
 from tidings.redis import keys
 
 log = structlog.get_logger(__name__)
@@ -211,7 +211,7 @@ def _quantiles(tally: Tally) -> Quantiles:
     return _told(lateness, 0.5), _told(lateness, 0.99), _told(duration, 0.5), _told(duration, 0.99)
 
 
-def _told(spread: Spread, share: float) -> float | None:
+def _told(spread: Histogram, share: float) -> float | None:
     """To a tenth of a millisecond; the classes are wider."""
     value = spread.quantile(share)
     return None if value is None else round(value, 4)

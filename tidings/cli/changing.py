@@ -14,8 +14,8 @@ from rich.console import Console
 
 from tidings.cli import NotDoneError, complain
 from tidings.cli.client import ApiClient, ApiError, of_message
-from tidings.cli.messages import NO_MESSAGE
-from tidings.cli.options import Api
+from tidings.cli.messages import NO_MESSAGE, query_of
+from tidings.cli.options import Api, Selection
 from tidings.cli.printing import print_json, print_line, printable
 from tidings.domain.errors import TidingsError
 
@@ -53,22 +53,16 @@ async def change_each(change: Change, ids: Sequence[str], *, api: Api, as_json: 
 
 
 def change_messages(
-    change: Change,
-    ids: Sequence[str],
-    filters: Mapping[str, str],
-    *,
-    everything: bool,
-    yes: bool,
-    api: Api,
-    as_json: bool,
+    change: Change, selection: Selection, *, reason: str | None = None, api: Api, as_json: bool
 ) -> None:
     """Runs the command. Raises SelectionError where it is not clear what is meant, NotDoneError as the others do."""
-    if sum((bool(ids), bool(filters), everything)) != 1:
+    ids, filters = selection.ids or (), query_of(selection, cancel_reason=reason)
+    if sum((bool(ids), bool(filters), selection.everything)) != 1:
         raise SelectionError(f"which messages are to be {DONE[change]}: give ids, or a filter, or --all")
     if ids:
         asyncio.run(change_each(change, ids, api=api, as_json=as_json))
         return
-    if not yes:
+    if not selection.yes:
         _confirm(change, filters)
     asyncio.run(change_all(change, filters, api=api, as_json=as_json))
 

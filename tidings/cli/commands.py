@@ -1,4 +1,4 @@
-"""The commands of `tidings`, put together; here those that run tidings, and those that look at a running one.
+"""The commands of `tidings`, put together; here those that run tidings, and those that watch and check a running one.
 
 Each hands over to the module that does the work, which is imported when the command runs: `tidings --help` returns at
 once.
@@ -86,7 +86,7 @@ def top(
     *,
     once: Annotated[bool, typer.Option("--once", help="Show it once instead of living on.")] = False,
     api: Api,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each of the API's own answers on a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each response of the API on a line.")] = False,
 ) -> None:
     """Watch what is delivered, what waits and who works, live."""
     from tidings.cli.top import top as run
@@ -104,7 +104,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> int:
-    """Look at settings, stores and processes, from where they run; say what is wrong and how to mend it."""
+    """Check settings, stores and processes from this machine; say what is wrong and how to mend it."""
     from tidings.cli.doctor import examine
 
     return examine(url=url, as_json=as_json)

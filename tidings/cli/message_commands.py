@@ -7,16 +7,12 @@ from typing import Annotated, Final
 
 import typer
 
-from tidings.cli.options import Api, CancelReasonName, Draft, Figures, Filter, Json, Yes, unfolded
+from tidings.cli.options import Api, CancelReasonName, Draft, Figures, Filter, Json, Selection, unfolded
 
 app = typer.Typer()
 PANEL: Final = "Messages"
 
 MessageId = Annotated[str, typer.Argument(metavar="ID", help="The message's id.", show_default=False)]
-MessageIds = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]…", help="The messages' ids; or a filter.", show_default=False)
-]
-All = Annotated[bool, typer.Option("--all", help="Without any filter: all messages.")]
 
 
 @app.command(rich_help_panel=PANEL)
@@ -89,40 +85,20 @@ def explain(*, message_id: MessageId, api: Api, as_json: Json = False) -> None:
 
 @app.command(rich_help_panel=PANEL)
 @unfolded
-def cancel(
-    *,
-    ids: MessageIds = None,
-    which: Filter,
-    everything: All = False,
-    yes: Yes = False,
-    api: Api,
-    as_json: Json = False,
-) -> None:
+def cancel(*, selection: Selection, api: Api, as_json: Json = False) -> None:
     """Cancel waiting messages, by id or by filter; what is on its way already goes on."""
     from tidings.cli.changing import change_messages
-    from tidings.cli.messages import query_of
 
-    change_messages("cancel", ids or (), query_of(which), everything=everything, yes=yes, api=api, as_json=as_json)
+    change_messages("cancel", selection, api=api, as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL)
 @unfolded
-def retry(
-    *,
-    ids: MessageIds = None,
-    which: Filter,
-    reason: CancelReasonName = None,
-    everything: All = False,
-    yes: Yes = False,
-    api: Api,
-    as_json: Json = False,
-) -> None:
+def retry(*, selection: Selection, reason: CancelReasonName = None, api: Api, as_json: Json = False) -> None:
     """Start cancelled messages again and make failed ones due now, by id or by filter."""
     from tidings.cli.changing import change_messages
-    from tidings.cli.messages import query_of
 
-    query = query_of(which, cancel_reason=reason)
-    change_messages("retry", ids or (), query, everything=everything, yes=yes, api=api, as_json=as_json)
+    change_messages("retry", selection, reason=reason, api=api, as_json=as_json)
 
 
 @app.command("import", rich_help_panel=PANEL)

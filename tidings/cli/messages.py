@@ -14,12 +14,12 @@ from tidings.cli.client import IDEMPOTENCY_KEY, ApiClient, ApiError, of_message
 from tidings.cli.options import Api, Draft, Filter
 from tidings.cli.printing import (
     STATUS_STYLES,
-    moment,
     print_json,
     print_line,
     print_table,
     printable,
     rfc3339,
+    shown_time,
     wide_console,
 )
 from tidings.cli.times import TimeError, before_now, from_now
@@ -59,12 +59,11 @@ async def send(draft: Draft, *, due_at: str | None, api: Api, as_json: bool) -> 
 
 def query_of(which: Filter, **more: str | None) -> dict[str, str]:
     """The filter as the API takes it. Raises TimeError."""
-    query = {**asdict(which), **more}
+    query = {name: getattr(which, name) for name in ("status", "channel", "queue", "recipient")}
     now = utc_now()
-    for parameter, option in (("created_from", "since"), ("created_until", "until")):
-        text = query.pop(option)
+    for parameter, text in (("created_from", which.since), ("created_until", which.until)):
         query[parameter] = text and rfc3339(before_now(text, now=now))
-    return _given(query)
+    return _given({**query, **more})
 
 
 async def show_page(which: Filter, *, limit: int, cursor: str | None, api: Api, as_json: bool) -> None:
@@ -101,7 +100,7 @@ async def get_known(client: ApiClient, message_id: str, what: str = "") -> Any:
 def _cells(message: Mapping[str, Any]) -> Sequence[Text | str]:
     return [
         str(message["id"]),
-        moment(message["due_at"]),
+        shown_time(message["due_at"]),
         str(message["channel"]),
         printable(message["recipient"]),
         _status(message),
@@ -132,7 +131,7 @@ def _sheet(message: Mapping[str, Any]) -> Table:
 
 def _shown(name: str, value: object) -> str:
     if name.endswith("_at"):
-        return f"{moment(value)} UTC"
+        return f"{shown_time(value)} UTC"
     if name == "content":
         return "\n".join(printable(line) for line in str(value).splitlines())
     return printable(str(value))
@@ -149,7 +148,7 @@ def _history(attempts: Sequence[Mapping[str, Any]]) -> list[Table | Text]:
         said = " – ".join(printable(str(attempt[part])) for part in ("error", "answer") if attempt[part])
         table.add_row(
             str(attempt["try"]),
-            moment(attempt["started_at"]),
+            shown_time(attempt["started_at"]),
             f"{attempt['duration'] * 1000:,.0f} ms",
             str(attempt["outcome"]),
             "" if attempt["status_code"] is None else str(attempt["status_code"]),

@@ -12,7 +12,7 @@ from tidings.domain.message import Priority
 from tidings.domain.states import CancelReason, Status
 
 LOCAL: Final = "http://127.0.0.1:8080"
-"""Where `tidings up` serves its API unless told otherwise."""
+"""Where `tidings up` serves its API by default."""
 
 
 def _completing(words: Callable[[], list[str]]) -> Callable[[str], list[str]]:
@@ -33,9 +33,8 @@ _complete_reason = _completing(lambda: list(CancelReason))
 _complete_priority = _completing(lambda: [priority.name.lower() for priority in Priority])
 _complete_channel = _completing(_channels)
 
-Json = Annotated[bool, typer.Option("--json", help="Print the API's own answer.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the response of the API.")]
 Figures = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +77,17 @@ class Filter:
     recipient: Annotated[str | None, typer.Option(help="By recipient.")] = None
     since: Annotated[str | None, typer.Option(help="Accepted at this time or later; 2h means two hours ago.")] = None
     until: Annotated[str | None, typer.Option(help="Accepted before this time; 1d means a day ago.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection(Filter):
+    """Which messages are to be changed: some by id, those of a filter, or all."""
+
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]…", help="The messages' ids; or a filter.", show_default=False)
+    ] = None
+    everything: Annotated[bool, typer.Option("--all", help="Without any filter: all messages.")] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
 
 
 CancelReasonName = Annotated[

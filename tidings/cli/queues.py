@@ -10,7 +10,7 @@ from rich.text import Text
 from tidings.cli import NotDoneError
 from tidings.cli.client import ApiClient, ApiError, of_queue
 from tidings.cli.options import Api
-from tidings.cli.printing import moment, print_json, print_line, print_table, printable
+from tidings.cli.printing import print_json, print_line, print_table, printable, shown_time
 from tidings.cli.times import duration
 
 
@@ -26,7 +26,7 @@ async def show(*, api: Api, as_json: bool) -> None:
             printable(queue["name"]),
             Text("on", style="green") if queue["active"] else Text("stopped", style="yellow"),
             _pace_of(queue),
-            moment(queue["last_claimed_at"]),
+            shown_time(queue["last_claimed_at"]),
         )
         for queue in answer["queues"]
     ]

@@ -1,4 +1,4 @@
-"""Postgres, for the length of one command: it answers now, or the command says in one line why not."""
+"""Postgres, for the length of one command; where it does not answer at once, one line says why."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,8 +16,8 @@ from tidings.settings import Settings
 async def opened(settings: Settings) -> AsyncIterator[Store]:
     """The store. Raises StoreUnavailableError, and SchemaError where it is at another version than this program."""
     uri = resolve(settings).postgres_uri
-    with said_plainly():
-        # A process waits for a Postgres that is away; a person is told.
+    with plain_errors():
+        # A process waits for a Postgres that is away; a command fails at once.
         await (await asyncpg.connect(uri, timeout=5)).close()
         store = await Store.connect(uri, process="command", lease_seconds=settings.lease_seconds, size=1)
     try:
@@ -27,7 +27,7 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
 
 
 @contextmanager
-def said_plainly() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """Raises StoreUnavailableError where Postgres does not answer or lets nobody in."""
     try:
         yield
@@ -42,5 +42,5 @@ async def bring_up_to_date(postgres_uri: str) -> list[str]:
 
     Raises SchemaError where the database is newer than this program, StoreUnavailableError where it does not answer.
     """
-    with said_plainly():
+    with plain_errors():
         return await migrate(postgres_uri)

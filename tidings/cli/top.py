@@ -21,7 +21,7 @@ from rich.text import Text
 from api.overview.schemas import ConsumerFigures, Flow, Health, History, Overview, QueueFigures, Totals
 from tidings.cli.client import ApiClient, ApiError
 from tidings.cli.options import Api
-from tidings.cli.printing import moment, print_line, printable, rfc3339
+from tidings.cli.printing import print_line, printable, rfc3339, shown_time
 from tidings.cli.queues import words_of_pace
 
 AGAIN_SECONDS: Final = 1.0
@@ -134,7 +134,7 @@ class Sparkline:
 
 
 def _head(overview: Overview, url: str) -> Text:
-    head = Text.assemble(("tidings ", "bold"), (f"{url}  {moment(rfc3339(overview.at))} UTC  ", "dim"))
+    head = Text.assemble(("tidings ", "bold"), (f"{url}  {shown_time(rfc3339(overview.at))} UTC  ", "dim"))
     amiss = {name: said for name, said in overview.checks.items() if said != "ok"}
     if not amiss:
         return head.append("all is well", style="green")

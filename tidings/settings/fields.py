@@ -313,7 +313,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             " `tidings[fast]`."
         ),
     ] = "aiohttp"
-    connect_timeout: Annotated[Positive, Meta(description="Seconds for a connection to the far side.")] = 5.0
+    connect_timeout: Annotated[Positive, Meta(description="Seconds for a connection to the receiver.")] = 5.0
     delivery_timeout: Annotated[
         Positive, Meta(description="Seconds for one try as a whole; at least `CONNECT_TIMEOUT`.")
     ] = 15.0

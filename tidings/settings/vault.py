@@ -109,7 +109,7 @@ class _Reader:
         except (KeyError, TypeError):
             secret = None
         if not isinstance(secret, dict):
-            raise SettingsError("VAULT_ADDR: what answers there is no Vault with KV version 2")
+            raise SettingsError("VAULT_ADDR: is no Vault with KV version 2")
         return secret
 
     def _log_in(self) -> None:
@@ -120,7 +120,7 @@ class _Reader:
         except InvalidPath:
             raise SettingsError("VAULT_ROLE_ID: this Vault has no AppRole login") from None
         except (KeyError, TypeError):
-            raise SettingsError("VAULT_ADDR: what answers there is no Vault") from None
+            raise SettingsError("VAULT_ADDR: is no Vault") from None
         self._logged_in = True
 
     def close(self) -> None:
@@ -151,7 +151,7 @@ def _may_pass(error: BaseException) -> bool:
 
 def _log_wait(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning("waiting for Vault", tried=state.attempt_number, error=_reason(error))
+    log.warning("waiting for Vault", attempt=state.attempt_number, error=_reason(error))
 
 
 def _sealed(error: BaseException) -> str:

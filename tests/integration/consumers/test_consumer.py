@@ -24,7 +24,6 @@ from tidings.domain.message import Message
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
 from tidings.domain.timestamps import utc_now
 from tidings.redis import keys
-from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
 
 
@@ -46,13 +45,6 @@ class Gateway:
         return web.json_response({"message": "Accepted", "messageId": f"id-{len(self.received)}"}, status=202)
 
 
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[Redis]:
-    client = connect_redis(settings)
-    yield client
-    await client.aclose()
-
-
 @asynccontextmanager
 async def consuming(settings: Settings, gateway: Gateway, **changes: object) -> AsyncIterator[Consumer]:
     """A consumer at work, with that gateway."""
@@ -65,12 +57,24 @@ async def consuming(settings: Settings, gateway: Gateway, **changes: object) -> 
 
 
 async def hand_over(store: Store, consumer: Consumer, *, batch_size: int = 100, alone: bool = False) -> list[UUID]:
-    """Claims what is due for the consumer and delivers it, as its jobs would; answers the batches' ids."""
+    """Claims what is due for the consumer and delivers it, as its jobs would; returns the batches' ids."""
     batches = await store.batches.claim(
         DEFAULT_LANES, [Offer(new_id(), consumer.name) for _ in range(8)], batch_size=batch_size
     )
     await asyncio.gather(*(consumer.deliver(batch.id, f"{consumer.name}/0", alone=alone) for batch in batches))
     return [batch.id for batch in batches]
+
+
+@asynccontextmanager
+async def holding(store: Store, settings: Settings, *, in_flight: int) -> AsyncIterator[Consumer]:
+    """A consumer that has been handed what is due, and whose gateway says nothing until the end."""
+    gateway = Gateway()
+    gateway.hold.clear()
+    async with consuming(settings, gateway, in_flight=in_flight, in_flight_per_destination=in_flight) as consumer:
+        over = asyncio.create_task(hand_over(store, consumer))
+        yield consumer
+        gateway.hold.set()
+        await over
 
 
 async def keep_sms(store: Store, count: int = 1, **changes: object) -> list[UUID]:

@@ -199,7 +199,7 @@ class TestAtOnce:
 
     def test_something_else_answers(self, vault: VaultServer, environ: dict[str, str]) -> None:
         vault.scripted["GET /v1/secret/data/tidings"] = [(200, ["hello"])]
-        assert refusal(environ) == "VAULT_ADDR: what answers there is no Vault with KV version 2"
+        assert refusal(environ) == "VAULT_ADDR: is no Vault with KV version 2"
 
     def test_an_unexpected_status(self, vault: VaultServer, environ: dict[str, str]) -> None:
         vault.failures = [418]

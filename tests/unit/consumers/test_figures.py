@@ -7,6 +7,7 @@ import pytest
 
 from consumers import outcomes
 from consumers.figures import KEPT, FigureBook
+from tests.clock import Clock
 from tests.factories import new_delivery
 from tidings.channels.base import Accepted, Rejected, Result, Retry
 from tidings.domain.message import Outcome
@@ -15,17 +16,9 @@ from tidings.domain.timestamps import utc_now
 from tidings.observability.reports import BUCKET_SECONDS, MOST_SERIES, OTHERS, Figures, Tally
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0 * BUCKET_SECONDS
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0 * BUCKET_SECONDS)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 In play: canary messages, numbered, sent through the deployment's own API on channel `webhook` to a receiver in this
 process (`receiver.py`), and whatever is to be killed (`victims.py`), which dies by SIGKILL once, at a random
-moment while the canaries flow. What is kept running elsewhere (a supervisor, an orchestrator) must bring it back: the
+time while the canaries flow. What is kept running elsewhere (a supervisor, an orchestrator) must bring it back: the
 drill starts nothing. If the drill itself is ended, its remaining canaries fail and are cancelled after their tries.
 
 A canary that the API refused, or that nobody knows to be accepted, is posted again under the same idempotency key.

@@ -35,7 +35,7 @@ EXPORTED: Final = (
     "provider_message_id",
     "last_error",
 )
-"""The columns, unless told otherwise."""
+"""The columns by default."""
 FORMATS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
 
 

@@ -49,16 +49,20 @@ async def import_messages(
                 *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
             ) as bar:
                 task = bar.add_task(path.name, total=file.size)
-                for batch in _batches(file.lines(progress.place)):
+                for batch in _batches(file.lines(progress.state.place)):
                     await run.send(batch, client)
-                    bar.update(task, completed=progress.place.position, description=f"{progress.accepted:,} accepted")
+                    bar.update(
+                        task,
+                        completed=progress.state.place.position,
+                        description=f"{progress.state.accepted:,} accepted",
+                    )
         progress.forget()
     finally:
         file.close()
     run.sum_up()
     if as_json:
-        print_json({"accepted": progress.accepted, "left_out": progress.left_out})
-    return 1 if progress.left_out else 0
+        print_json({"accepted": progress.state.accepted, "left_out": progress.state.left_out})
+    return 1 if progress.state.left_out else 0
 
 
 class _Import:
@@ -69,12 +73,14 @@ class _Import:
         self._file = file
         self._progress = progress
         self._reported = 0
-        if progress.place.lines:
-            self._print(f"going on after line {progress.place.lines:,}, {progress.accepted:,} accepted before")
+        if progress.state.place.lines:
+            self._print(
+                f"going on after line {progress.state.place.lines:,}, {progress.state.accepted:,} accepted before"
+            )
 
     async def send(self, batch: Sequence[Line | BadLine], client: ApiClient) -> None:
         """Hands in what is good of a batch. Raises ApiError, which says where it stopped, for a refusal as a whole."""
-        rest = [line for line in batch if isinstance(line, Line) and line.number not in self._progress.refused]
+        rest = [line for line in batch if isinstance(line, Line) and line.number not in self._progress.state.refused]
         while rest:
             try:
                 await client.post(
@@ -90,7 +96,7 @@ class _Import:
                 rest = [line for line in rest if line.number not in refused]
             else:
                 break
-        bad = {line.number: line.reason for line in batch if isinstance(line, BadLine)} | self._progress.refused
+        bad = {line.number: line.reason for line in batch if isinstance(line, BadLine)} | self._progress.state.refused
         for number, reason in sorted(bad.items()):
             self._report(number, reason)
         end = batch[-1].end
@@ -99,8 +105,8 @@ class _Import:
     def sum_up(self) -> None:
         if self._reported > SHOWN:
             self._print(f"… and {self._reported - SHOWN:,} more")
-        left_out = f"; {self._progress.left_out:,} left out" if self._progress.left_out else ""
-        self._print(f"{self._progress.accepted:,} accepted{left_out}")
+        left_out = f"; {self._progress.state.left_out:,} left out" if self._progress.state.left_out else ""
+        self._print(f"{self._progress.state.accepted:,} accepted{left_out}")
 
     def _report(self, number: int, reason: str) -> None:
         self._reported += 1
@@ -108,10 +114,10 @@ class _Import:
             self._print(f"line {number}: {reason}")
 
     def _stopped(self, error: ApiError) -> ApiError:
-        lines = self._progress.place.lines
+        lines = self._progress.state.place.lines
         after = f"after line {lines}" if lines else "before the first batch was done"
         return ApiError(
-            f"stopped {after}, {self._progress.accepted:,} accepted; the same command goes on there: {error}",
+            f"stopped {after}, {self._progress.state.accepted:,} accepted; the same command goes on there: {error}",
             status=error.status,
         )
 

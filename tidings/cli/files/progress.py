@@ -2,7 +2,7 @@
 
 In play: `FILE.progress`, JSON, exchanged as a whole after every batch. It names the import, and with that every request
 that the import makes (its idempotency keys), so that a batch whose answer nobody saw is sent again and kept once. What
-is lost of it after its first writing only makes the next run ask for batches again that the API knows. Written before a
+is lost of it after its first writing only makes the next run send batches again that the API knows. Written before a
 batch is sent again without its refused lines, too: the next run must leave out the same ones.
 """
 
@@ -23,8 +23,8 @@ class ProgressError(TidingsError):
     """The progress of an import cannot be kept, or is not that of this file."""
 
 
-class _Kept(msgspec.Struct):
-    """What stands in the file."""
+class State(msgspec.Struct):
+    """What the file holds."""
 
     name: str
     url: str
@@ -41,9 +41,9 @@ class _Kept(msgspec.Struct):
 class ImportProgress:
     """The progress of one file's import."""
 
-    def __init__(self, path: Path, kept: _Kept) -> None:
+    def __init__(self, path: Path, state: State) -> None:
         self._path = path
-        self._kept = kept
+        self.state = state
 
     @classmethod
     def of(cls, imported: Path, file: MessageFile, *, url: str, from_start: bool) -> Self:
@@ -52,53 +52,39 @@ class ImportProgress:
         Raises ProgressError where it cannot be read or written, or is not that of this import.
         """
         path = imported.with_name(imported.name + SUFFIX)
-        kept = None if from_start else _read(path)
-        if kept is None:
-            progress = cls(path, _Kept(name=str(new_id()), url=url, digest=file.digest(BEGINNING)))
+        state = None if from_start else _read(path)
+        if state is None:
+            progress = cls(path, State(name=str(new_id()), url=url, digest=file.digest(BEGINNING)))
             progress.write(lasting=True)
             return progress
-        if kept.url != url:
-            raise ProgressError(f"{path}: was begun at {kept.url}; go on there, or --from-start imports all of it here")
-        if file.digest(kept.place) != kept.digest:
+        if state.url != url:
             raise ProgressError(
-                f"{imported}: has changed before line {kept.place.lines + 1}, up to which it was imported; "
+                f"{path}: was begun at {state.url}; go on there, or --from-start imports all of it here"
+            )
+        if file.digest(state.place) != state.digest:
+            raise ProgressError(
+                f"{imported}: has changed before line {state.place.lines + 1}, up to which it was imported; "
                 "--from-start imports all of it"
             )
-        return cls(path, kept)
-
-    @property
-    def place(self) -> Place:
-        return self._kept.place
-
-    @property
-    def accepted(self) -> int:
-        return self._kept.accepted
-
-    @property
-    def left_out(self) -> int:
-        return self._kept.left_out
-
-    @property
-    def refused(self) -> dict[int, str]:
-        return self._kept.refused
+        return cls(path, state)
 
     def key_of(self, first_line: int, messages: int) -> str:
         """The idempotency key of a request."""
-        return f"import-{self._kept.name}-{first_line}-{messages}"
+        return f"import-{self.state.name}-{first_line}-{messages}"
 
     def refuse(self, lines: dict[int, str]) -> None:
         """Lines of the next batch that go no further."""
-        self._kept.refused |= lines
+        self.state.refused |= lines
         self.write()
 
     def advance(self, place: Place, digest: str, *, accepted: int, left_out: int) -> None:
         """A batch is done with."""
-        self._kept = msgspec.structs.replace(
-            self._kept,
+        self.state = msgspec.structs.replace(
+            self.state,
             place=place,
             digest=digest,
-            accepted=self.accepted + accepted,
-            left_out=self.left_out + left_out,
+            accepted=self.state.accepted + accepted,
+            left_out=self.state.left_out + left_out,
             refused={},
         )
         self.write()
@@ -108,7 +94,7 @@ class ImportProgress:
         fresh = self._path.with_name(self._path.name + ".new")
         try:
             with fresh.open("wb") as file:
-                file.write(msgspec.json.encode(self._kept))
+                file.write(msgspec.json.encode(self.state))
                 if lasting:
                     file.flush()
                     os.fsync(file.fileno())
@@ -121,9 +107,9 @@ class ImportProgress:
         self._path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> _Kept | None:
+def _read(path: Path) -> State | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Kept)
+        return msgspec.json.decode(path.read_bytes(), type=State)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:

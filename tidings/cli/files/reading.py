@@ -1,7 +1,7 @@
 """Files of messages: NDJSON (one JSON object a line) and CSV (one row each, the header names the fields).
 
 Read line by line, so the size of a file does not matter. A line that cannot be read is yielded as `BadLine`, with its
-number, and reading goes on. Each line tells the place where it ends, from which reading can go on another day.
+number, and reading goes on. Each line has the place where it ends, from which reading can go on later.
 """
 
 import csv
@@ -83,7 +83,7 @@ class MessageFile:
         return self._read(_Lines(self._file), after)
 
     def digest(self, until: Place) -> str:
-        """What tells whether a place is where it was: a hash of what stands before it, 64 KiB at the most."""
+        """Shows whether a place is where it was: a hash of what is before it, 64 KiB at the most."""
         length = min(until.position, DIGESTED_BYTES)
         return sha256(os.pread(self._file.fileno(), length, until.position - length)).hexdigest()
 

@@ -80,7 +80,7 @@ def _say(line: str) -> None:
 
 
 def main() -> int:
-    """Serves until SIGTERM or SIGINT; on loopback, unless told otherwise."""
+    """Serves until SIGTERM or SIGINT; on loopback by default."""
     options = argparse.ArgumentParser(description="A fake SMS gateway.")
     options.add_argument("--host", default="127.0.0.1")
     options.add_argument("--port", type=int, default=9000)

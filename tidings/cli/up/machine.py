@@ -40,13 +40,13 @@ log = structlog.get_logger(__name__)
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 READY_SECONDS: Final = 60.0
-LOOK_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 0.1
 PYTHON: Final = (sys.executable, "-P", "-m")
 """-P: a folder named `api` where the user happens to stand is not ours."""
 
 
 def up(*, consumers: int, port: int | None, data_dir: Path | None, demo: bool) -> int:
-    """Runs until it is told to stop; returns the exit code. Raises TidingsError where it cannot start."""
+    """Runs until a signal stops it; returns the exit code. Raises TidingsError where it cannot start."""
     settings = load()
     if port is not None:
         settings = msgspec.structs.replace(settings, port=port)
@@ -70,7 +70,7 @@ class _Machine:
         self._supervisor = Supervisor(programs(self._settings, consumers=consumers, gateway_port=gateway_port))
         self._consumers = consumers
         self._demo = demo
-        self._told_to_stop = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     async def run(self) -> int:
         with self._signals():
@@ -86,12 +86,12 @@ class _Machine:
             await self._stores.start()
         for name in await bring_up_to_date(self._settings.postgres_uri):
             log.info("migration applied", name=name)
-        if self._told_to_stop.is_set():
+        if self._stopping.is_set():
             return 0
         self._supervisor.start()
         welcome = asyncio.create_task(self._welcome())
-        stop = asyncio.create_task(self._told_to_stop.wait())
-        failure = asyncio.create_task(self._supervisor.gave_up())
+        stop = asyncio.create_task(self._stopping.wait())
+        failure = asyncio.create_task(self._supervisor.failed())
         try:
             await asyncio.wait({stop, failure}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -113,9 +113,9 @@ class _Machine:
                 loop.remove_signal_handler(number)
 
     def _on_signal(self) -> None:
-        if self._told_to_stop.is_set():
+        if self._stopping.is_set():
             self._supervisor.hurry()
-        self._told_to_stop.set()
+        self._stopping.set()
 
     async def _welcome(self) -> None:
         """Says where things are once a message could be delivered, and with `--demo` sends the samples."""
@@ -130,10 +130,10 @@ class _Machine:
                 if self._demo:
                     await _show_samples(api)
         except TidingsError as error:
-            log.warning("the welcome was cut short", reason=str(error))
+            log.warning("welcome not shown", reason=str(error))
         except Exception:
             # A fault here is no reason to stop what delivers messages.
-            log.exception("the welcome failed")
+            log.exception("welcome failed")
 
 
 def programs(settings: Settings, *, consumers: int, gateway_port: int | None) -> list[list[Program]]:
@@ -175,7 +175,7 @@ async def _ready(api: ApiClient) -> bool:
                 try:
                     await api.get("/health/ready")
                 except ApiError:
-                    await asyncio.sleep(LOOK_SECONDS)
+                    await asyncio.sleep(POLL_SECONDS)
                 else:
                     return True
     except TimeoutError:

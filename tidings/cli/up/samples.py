@@ -36,7 +36,7 @@ TEXTS: Final = (
 )
 SPREAD_SECONDS: Final = 0.7
 """Time from one message's due time to the next one's."""
-LOOK_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 0.5
 
 
 async def post_samples(api: ApiClient) -> list[str]:
@@ -73,7 +73,7 @@ async def delivered(api: ApiClient, ids: list[str]) -> None:
             if message["status"] == Status.SENT:
                 waiting.discard(message_id)
         if waiting:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _recipient(number: int) -> str:

@@ -61,41 +61,42 @@ class Supervisor:
 
     def __init__(self, stages: Sequence[Sequence[Program]], *, backoff: Backoff | None = None) -> None:
         self._hurry = asyncio.Event()
-        self._gave_up: asyncio.Queue[Program] = asyncio.Queue()
+        self._failures: asyncio.Queue[Program] = asyncio.Queue()
+        backoff = backoff or Backoff()
         self._stages = [
-            [_Kept(program, backoff or Backoff(), self._hurry, self._gave_up) for program in stage] for stage in stages
+            [_Child(program, backoff, self._hurry, self._failures) for program in stage] for stage in stages
         ]
 
     def start(self) -> None:
         """Starts every program; returns at once."""
         for stage in reversed(self._stages):
-            for kept in stage:
-                kept.start()
+            for child in stage:
+                child.start()
 
-    async def gave_up(self) -> Program:
+    async def failed(self) -> Program:
         """Waits for a program that cannot run with its settings, and returns it."""
-        return await self._gave_up.get()
+        return await self._failures.get()
 
     async def stop(self) -> None:
         """Stops every program, stage after stage; returns when all are gone."""
         for stage in self._stages:
-            await asyncio.gather(*(kept.stop() for kept in stage))
+            await asyncio.gather(*(child.stop() for child in stage))
 
     def hurry(self) -> None:
         """Ends the patience of a `stop` that is under way or comes later: what still runs is killed."""
         self._hurry.set()
 
 
-class _Kept:
-    """One program that is kept running by a task of its own, which alone starts and stops its process."""
+class _Child:
+    """One program, kept running by a task of its own, which alone starts and stops its process."""
 
     def __init__(
-        self, program: Program, backoff: Backoff, hurry: asyncio.Event, gave_up: asyncio.Queue[Program]
+        self, program: Program, backoff: Backoff, hurry: asyncio.Event, failures: asyncio.Queue[Program]
     ) -> None:
         self._program = program
         self._backoff = backoff
         self._hurry = hurry
-        self._gave_up = gave_up
+        self._failures = failures
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -120,11 +121,11 @@ class _Kept:
                 ran_well = True
                 early_ends = 0
             if code == WRONG_SETTING and not ran_well:
-                self._gave_up.put_nowait(self._program)
+                self._failures.put_nowait(self._program)
                 return
             early_ends += 1
             delay = self._backoff.delay(early_ends)
-            log.warning("process ended, it is started again", name=self._program.name, code=code, seconds=delay)
+            log.warning("process ended", name=self._program.name, code=code, restart_in=delay)
             await _within(delay, self._stop)
 
     async def _run(self) -> int:
@@ -137,7 +138,7 @@ class _Kept:
             )
         except OSError as error:
             # No memory or no process ids left: worth another try.
-            log.warning("process does not start", name=self._program.name, reason=str(error))
+            log.warning("process not started", name=self._program.name, reason=str(error))
             return 1
         ended = asyncio.create_task(process.wait())
         try:
@@ -146,7 +147,7 @@ class _Kept:
                 _send(process, signal.SIGTERM)
                 await _first(ended, self._hurry, seconds=self._program.grace_seconds)
             if not ended.done():
-                log.warning("process did not stop in time, it is killed", name=self._program.name)
+                log.warning("process killed, it did not stop in time", name=self._program.name)
                 _send(process, signal.SIGKILL)
             return await ended
         finally:

@@ -22,7 +22,7 @@ async def supervise(folder: str) -> None:
     programs = [[Program(name=name, command=(sys.executable, "-c", NOTE_AND_SLEEP, folder, name))] for name in names]
     supervisor = Supervisor(programs)
     supervisor.start()
-    await supervisor.gave_up()
+    await supervisor.failed()
 
 
 if __name__ == "__main__":

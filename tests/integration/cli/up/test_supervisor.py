@@ -150,7 +150,7 @@ async def test_hurry_ends_the_patience(diary: Diary) -> None:
 async def test_a_wrong_setting_is_not_tried_again(diary: Diary) -> None:
     async with supervising([diary.program(WRONG_SETTING, "api")]) as supervisor:
         async with asyncio.timeout(10):
-            assert (await supervisor.gave_up()).name == "api"
+            assert (await supervisor.failed()).name == "api"
         assert diary.entries() == ["api runs"]
 
 

@@ -74,7 +74,7 @@ async def test_another_refusal_is_not_swallowed(serve: Serve) -> None:
 
 
 async def test_delivered_waits_for_every_one(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidings.cli.up.samples.LOOK_SECONDS", 0)
+    monkeypatch.setattr("tidings.cli.up.samples.POLL_SECONDS", 0)
     api = await serve(Shop())
     async with ApiClient(api.url) as client:
         await delivered(client, ["a", "b"])
