@@ -72,9 +72,11 @@ async def holding(store: Store, settings: Settings, *, in_flight: int) -> AsyncI
     gateway.hold.clear()
     async with consuming(settings, gateway, in_flight=in_flight, in_flight_per_destination=in_flight) as consumer:
         over = asyncio.create_task(hand_over(store, consumer))
-        yield consumer
-        gateway.hold.set()
-        await over
+        try:
+            yield consumer
+        finally:
+            gateway.hold.set()
+            await over
 
 
 async def keep_sms(store: Store, count: int = 1, **changes: object) -> list[UUID]:

@@ -1,6 +1,8 @@
 """What `tidings up` runs, in which order it stops, and the port it takes."""
 
+import os
 import socket
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -83,3 +85,11 @@ def test_a_port_in_use_is_refused_in_one_line() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=rf"^PORT: .*127\.0\.0\.1:{port}.*in use.*--port"):
             _free_port("127.0.0.1", port)
+
+
+def test_a_folder_with_an_api_of_its_own_is_not_ours(settings: Settings, foreign: Path) -> None:
+    wrong = {**os.environ, "LEASE_SECONDS": "soon", "ERROR_RATE": "often"}
+    for stage in programs(settings, consumers=1, gateway_port=0):
+        for program in stage:
+            run = subprocess.run(program.command, cwd=foreign, env=wrong, capture_output=True, text=True, check=False)
+            assert (run.returncode, "somebody else" in run.stderr) == (2, False), run.stderr
