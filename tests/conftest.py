@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 import redis.asyncio
+import structlog
 
 from sql.migrate import migrate
 from tidings.embedded import EmbeddedStores
@@ -27,8 +28,10 @@ def logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
+    logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -9,52 +9,35 @@ from tidings.domain.ids import new_id
 from tidings.domain.message import Delivery, NewMessage, Priority
 from tidings.domain.timestamps import utc_now
 
+_SAME: dict[str, Any] = {
+    "user_id": None,
+    "queue": "default",
+    "channel": "echo",
+    "recipient": "somebody",
+    "subject": None,
+    "content": "hello",
+    "headers": None,
+    "max_tries": 5,
+    "expires_at": None,
+}
+
 
 def new_message(**changes: Any) -> NewMessage:
     """A valid message of channel `echo`, due now."""
     now = utc_now()
-    values: dict[str, Any] = {
-        "id": new_id(),
-        "user_id": None,
-        "queue": "default",
-        "channel": "echo",
-        "recipient": "somebody",
-        "subject": None,
-        "content": "hello",
-        "headers": None,
-        "priority": Priority.NORMAL,
-        "max_tries": 5,
-        "due_at": now,
-        "expires_at": None,
-        "created_at": now,
-    }
+    values = {**_SAME, "id": new_id(), "priority": Priority.NORMAL, "due_at": now, "created_at": now}
     return NewMessage(**{**values, **changes})
 
 
 def new_delivery(**changes: Any) -> Delivery:
     """What a consumer sees of such a message."""
-    values: dict[str, Any] = {
-        "id": new_id(),
-        "batch_id": new_id(),
-        "user_id": None,
-        "queue": "default",
-        "channel": "echo",
-        "recipient": "somebody",
-        "subject": None,
-        "content": "hello",
-        "headers": None,
-        "tries": 0,
-        "max_tries": 5,
-        "recoveries": 0,
-        "due_at": utc_now(),
-        "expires_at": None,
-        "created_at": utc_now(),
-    }
-    return Delivery(**{**values, **changes})
+    now = utc_now()
+    own = {"id": new_id(), "batch_id": new_id(), "tries": 0, "recoveries": 0, "due_at": now, "created_at": now}
+    return Delivery(**{**_SAME, **own, **changes})
 
 
 async def keep(store: Store, count: int = 1, **changes: Any) -> list[UUID]:
-    """Keeps that many messages; answers their ids, oldest first."""
+    """Keeps that many messages; returns their ids, oldest first."""
     messages = [new_message(**changes) for _ in range(count)]
     await store.messages.insert(messages)
     return [message.id for message in messages]

@@ -1,8 +1,10 @@
-"""Looking at other processes: what runs on a directory, who is alive, waiting for a condition about them."""
+"""Other processes: what runs on a directory, who is alive, waiting for a condition about them, and their end."""
 
 import asyncio
 import os
-from collections.abc import Callable
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 
@@ -36,3 +38,14 @@ def on_directory(path: Path) -> list[int]:
         if (named or inside) and alive(int(entry.name)):
             found.append(int(entry.name))
     return found
+
+
+@asynccontextmanager
+async def ending(process: Process) -> AsyncIterator[Process]:
+    """The process, which has ended when the context is left: killed, where it still runs."""
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from api.overview.cluster import ClusterState, read_cluster
 from api.overview.schemas import Counts, Flow, History
-from tidings.observability.reports import BUCKET_SECONDS, HISTORY_BUCKETS, Depth, Figures, Spread, Tally, bucket_of
+from tidings.observability.reports import BUCKET_SECONDS, HISTORY_BUCKETS, Depth, Figures, Histogram, Tally, bucket_of
 from tidings.redis import keys
 
 log = structlog.get_logger(__name__)
@@ -211,7 +211,7 @@ def _quantiles(tally: Tally) -> Quantiles:
     return _rounded(lateness, 0.5), _rounded(lateness, 0.99), _rounded(duration, 0.5), _rounded(duration, 0.99)
 
 
-def _rounded(histogram: Spread, share: float) -> float | None:
+def _rounded(histogram: Histogram, share: float) -> float | None:
     """To a tenth of a millisecond; the classes are wider."""
     value = histogram.quantile(share)
     return None if value is None else round(value, 4)

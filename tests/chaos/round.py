@@ -1,13 +1,13 @@
 """One round: a whole tidings under a steady flow, one fault at a random moment, recovery, and the books."""
 
 import asyncio
-import itertools
 import random
 import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -76,45 +76,25 @@ class Fault:
         self.recovery = asyncio.create_task(self._settled(time.time()))
 
 
-class Crew(System):
-    """A system whose processes each have a log of their own, even when they start at the same moment."""
-
-    def __init__(self, settings: Settings, folder: Path, **environ: str) -> None:
-        super().__init__(settings, folder, **environ)
-        self._logs = itertools.count(1)
-
-    async def start(self, module: str, ready: str, **environ: str) -> Process:
-        """Starts `python -m module`, and returns when its log has a line like `ready`."""
-        log = self._folder / f"{next(self._logs):02}-{environ.get('CONSUMER_NAME', module)}.log"
-        process = await Process.start(module, {**self._environ, **environ}, log)
-        self._processes.append(process)
-        await process.says(ready)
-        return process
-
-
+@dataclass
 class Round:
     """Starts the processes, keeps the flow going and balances the books. Times are Unix seconds."""
 
-    def __init__(
-        self,
-        row: Row,
-        *,
-        stores: ChaosStores,
-        settings: Settings,
-        folder: Path,
-        receiver: CountingReceiver,
-        seed: str,
-    ) -> None:
-        self.row = row
-        self.seed = seed
-        self.stores = stores
-        self.settings = settings
-        self.receiver = receiver
-        self.rng = random.Random(seed)
+    row: Row
+    _: KW_ONLY
+    stores: ChaosStores
+    settings: Settings
+    folder: Path
+    receiver: CountingReceiver
+    seed: str
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.rng = random.Random(self.seed)
         self.books = Books(settings.postgres_uri, settings.redis_uri)
-        self.system = Crew(
+        self.system = System(
             settings,
-            folder,
+            self.folder,
             PORT=str(free_port()),
             IN_FLIGHT=str(IN_FLIGHT),
             IN_FLIGHT_PER_DESTINATION=str(IN_FLIGHT),
@@ -125,14 +105,14 @@ class Round:
         self.producers: list[Process] = []
         self.consumers: dict[str, Process] = {}
         self.verdict = Verdict(
-            row=row.number,
-            fault=row.fault,
-            seed=seed,
+            row=self.row.number,
+            fault=self.row.fault,
+            seed=self.seed,
             messages=0,
             lost=0,
             duplicates=0,
             duplicates_allowed=0,
-            recovery_allowed=row.recovered_within,
+            recovery_allowed=self.row.recovered_within,
             unfinished=True,
         )
 
@@ -172,7 +152,7 @@ class Round:
         self.flow = Flow(api, self.receiver.url, rate=RATE, rng=self.rng)
 
     async def kill(self, *names: str) -> set[str]:
-        """SIGKILL to these consumers at once; answers the messages that may now come twice."""
+        """SIGKILL to these consumers at once; returns the messages that may now come twice."""
         for name in names:
             self.consumers[name].signal(signal.SIGKILL)
         await asyncio.gather(*(self.consumers[name].kill() for name in names))

@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from tests.chaos.receiver import CountingReceiver
-from tests.chaos.round import Crew
 from tests.chaos.stores import ChaosStores
+from tests.e2e.system import System
 from tests.eventually import eventually
 from tidings.settings import Settings
 
@@ -22,16 +22,16 @@ WAITS = "waiting for Postgres"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def crew(chaos_stores: ChaosStores, tmp_path: Path) -> AsyncIterator[Crew]:
+async def crew(chaos_stores: ChaosStores, tmp_path: Path) -> AsyncIterator[System]:
     """A database is there, and both stores are away."""
     async with chaos_stores.fresh(Settings()) as settings:
         await asyncio.gather(chaos_stores.postgres.stop(), chaos_stores.redis.stop())
-        async with Crew(settings, tmp_path) as started:
+        async with System(settings, tmp_path) as started:
             yield started
 
 
 @pytest.mark.parametrize("module", PROCESSES)
-async def test_waits_for_postgres_and_says_so(crew: Crew, chaos_stores: ChaosStores, module: str) -> None:
+async def test_waits_for_postgres_and_says_so(crew: System, chaos_stores: ChaosStores, module: str) -> None:
     process = await crew.start(module, WAITS)
     assert PROCESSES[module] not in process.log()
     await chaos_stores.postgres.start()
@@ -39,14 +39,14 @@ async def test_waits_for_postgres_and_says_so(crew: Crew, chaos_stores: ChaosSto
     assert await process.stop() == 0
 
 
-async def test_a_consumer_waits_for_redis_and_says_so(crew: Crew, chaos_stores: ChaosStores) -> None:
+async def test_a_consumer_waits_for_redis_and_says_so(crew: System, chaos_stores: ChaosStores) -> None:
     await chaos_stores.postgres.start()
     consumer = await crew.start("consumers", "waiting for Redis")
     await chaos_stores.redis.start()
     await consumer.says("Redis is there")
 
 
-async def test_any_order(crew: Crew, chaos_stores: ChaosStores, receiver: CountingReceiver, seed: str) -> None:
+async def test_any_order(crew: System, chaos_stores: ChaosStores, receiver: CountingReceiver, seed: str) -> None:
     order = ["postgres", "redis", *PROCESSES]
     random.Random(f"{seed}-order").shuffle(order)
     processes = {}

@@ -13,7 +13,7 @@ import pytest
 from tests.chaos.books import Books
 from tests.chaos.round import Round, free_port, row
 from tests.chaos.stores import folder_for_stores
-from tests.processes import on_directory, until
+from tests.processes import ending, on_directory, until
 from tidings.embedded import addresses
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
@@ -63,13 +63,10 @@ async def test_restart_of_everything(chaos: Round) -> None:
 @asynccontextmanager
 async def up(chaos: Round, data_dir: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
     """`tidings up` with stores of its own; whatever runs on the directory afterwards has ended."""
-    process = await start_up(chaos, data_dir, port)
     try:
-        yield process
+        async with ending(await start_up(chaos, data_dir, port)) as process:
+            yield process
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
         await until(lambda: on_directory(data_dir) == [])
 
 

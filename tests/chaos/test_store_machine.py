@@ -5,7 +5,7 @@ inserted, claimed, cancelled, retried and reclaimed. After each step the books a
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -147,17 +147,22 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        if self.ids:
-            message_id = data.draw(st.sampled_from(self.ids))
-            if self.run(self.store.messages.cancel(message_id)) is not None:
-                self.requested.add(message_id)
+        self._change(data, self.store.messages.cancel, self.requested.add)
 
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
+        self._change(data, self.store.messages.retry, self.requested.discard)
+
+    def _change(
+        self,
+        data: st.DataObject,
+        change: Callable[[UUID], Coroutine[Any, Any, object]],
+        note: Callable[[UUID], None],
+    ) -> None:
         if self.ids:
             message_id = data.draw(st.sampled_from(self.ids))
-            if self.run(self.store.messages.retry(message_id)) is not None:
-                self.requested.discard(message_id)
+            if self.run(change(message_id)) is not None:
+                note(message_id)
 
     @rule(active=st.booleans())
     def switch_the_queue(self, active: bool) -> None:

@@ -30,6 +30,7 @@ from tests.deployment.stack import Stack, new_env
 from tests.deployment.test_autoscaling import scaling_query
 from tests.eventually import eventually
 from tests.integration.api.wire import Wire
+from tests.processes import ending
 from tidings.embedded import EmbeddedStores
 
 pytestmark = [
@@ -169,13 +170,9 @@ async def _becomes_healthy(built: Path, service: dict[str, Any], addresses: dict
 
 @asynccontextmanager
 async def _started(built: Path, environ: dict[str, str], *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(*_command(built, *arguments), env=_environ(built, environ), cwd="/")
-    try:
+    command = _command(built, *arguments)
+    async with ending(await asyncio.create_subprocess_exec(*command, env=_environ(built, environ), cwd="/")) as process:
         yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def _listens(port: int) -> bool:

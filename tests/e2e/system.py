@@ -1,6 +1,7 @@
 """A whole tidings, each process a real one, on the test's own stores."""
 
 import asyncio
+import itertools
 import os
 import re
 import signal
@@ -81,6 +82,7 @@ class System:
         self.url = ""
         self._folder = folder
         self._processes: list[Process] = []
+        self._logs = itertools.count(1)
         self._exits = AsyncExitStack()
         self._environ = {
             **{name: value for name, value in os.environ.items() if name.upper() not in _SETTINGS},
@@ -104,16 +106,16 @@ class System:
                 await process.stop()
 
     async def start_api(self) -> Process:
-        api = await self._start("api", r"api is ready.*?(http://[\d.:]+)")
+        api = await self.start("api", r"api is ready.*?(http://[\d.:]+)")
         found = await api.says(r"(http://127\.0\.0\.1:\d+)")
         self.url = found[1]
         return api
 
     async def start_producer(self, **environ: str) -> Process:
-        return await self._start("producer", "producer is ready", **environ)
+        return await self.start("producer", "producer is ready", **environ)
 
     async def start_consumer(self, name: str = "c1", **environ: str) -> Process:
-        return await self._start("consumers", "consumer is ready", CONSUMER_NAME=name, **environ)
+        return await self.start("consumers", "consumer is ready", CONSUMER_NAME=name, **environ)
 
     async def start_all(self, *, consumers: int = 2) -> None:
         """One API, one producer and that many consumers, side by side."""
@@ -150,8 +152,9 @@ class System:
         assert found is not None
         return found
 
-    async def _start(self, module: str, ready: str, **environ: str) -> Process:
-        log = self._folder / f"{module}-{len(self._processes)}.log"
+    async def start(self, module: str, ready: str, **environ: str) -> Process:
+        """Starts `python -m module`, and returns when its log has a line like `ready`."""
+        log = self._folder / f"{next(self._logs):02}-{environ.get('CONSUMER_NAME', module)}.log"
         process = await Process.start(module, {**self._environ, **environ}, log)
         self._processes.append(process)
         await process.says(ready)

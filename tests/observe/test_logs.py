@@ -2,11 +2,8 @@
 
 import io
 import json
-import logging
 import re
-from collections.abc import Iterator
 
-import pytest
 import structlog
 import yaml
 
@@ -14,17 +11,6 @@ from tests.observe.expressions import COMPOSE
 from tidings.observability.logs import configure_logging
 
 ALLOY = (COMPOSE / "alloy" / "config.alloy").read_text("utf-8")
-
-
-@pytest.fixture(autouse=True)
-def former_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    logging.captureWarnings(capture=False)
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def components() -> set[str]:

@@ -1,16 +1,24 @@
 """The command line: `tidings up`, the single processes, and a small client of the API.
 
-Exit codes: 0 where all that was asked is done; 1 where the answer is no, for a message that does not exist, lines that
-were left out, a doctor who found a failure; 2 where the command is wrong, or nobody answers it. Each of the latter two
-comes with one line on standard error; a traceback means a fault in tidings. What a command needs is imported when it
-runs, so that `tidings --help` answers at once.
+Exit codes: 0 where all that was asked is done; 1 where not (all) is done: a message that does not exist, lines that
+were left out, a doctor who found a failure; 2 where the command is wrong, or the API or a store does not answer. Each
+of the latter two comes with one line on standard error; a traceback means a fault in tidings. What a command needs is
+imported when it runs, so that `tidings --help` returns at once.
 """
 
 import sys
 from collections.abc import Sequence
 
-from tidings.cli.errors import NotDoneError, complain
 from tidings.domain.errors import TidingsError
+
+
+class NotDoneError(TidingsError):
+    """What was asked could not (all) be done: exit code 1."""
+
+
+def complain(text: str) -> None:
+    """Prints one line on standard error."""
+    sys.stderr.write(f"tidings: {' '.join(text.split())}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

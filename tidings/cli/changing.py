@@ -12,9 +12,10 @@ from typing import Any, Final, Literal
 import typer
 from rich.console import Console
 
+from tidings.cli import NotDoneError, complain
 from tidings.cli.client import ApiClient, ApiError, of_message
-from tidings.cli.errors import NotDoneError, complain
-from tidings.cli.messages import NO_MESSAGE
+from tidings.cli.messages import NO_MESSAGE, query_of
+from tidings.cli.options import Api, Selection
 from tidings.cli.printing import print_json, print_line, printable
 from tidings.domain.errors import TidingsError
 
@@ -28,14 +29,14 @@ class SelectionError(TidingsError):
     """It is not clear which messages are meant."""
 
 
-async def change_each(change: Change, ids: Sequence[str], *, url: str, api_key: str, as_json: bool) -> None:
+async def change_each(change: Change, ids: Sequence[str], *, api: Api, as_json: bool) -> None:
     """Changes these messages and names each one that could not be; then raises NotDoneError."""
     changed: list[Any] = []
     amiss: list[dict[str, str]] = []
-    async with ApiClient(url, api_key) as api:
+    async with ApiClient(api.url, api.api_key) as client:
         for message_id in ids:
             try:
-                changed.append(await api.post(of_message(message_id, f"/{change}")))
+                changed.append(await client.post(of_message(message_id, f"/{change}")))
             except ApiError as error:
                 if error.status not in _NOT_DONE:
                     raise
@@ -52,35 +53,28 @@ async def change_each(change: Change, ids: Sequence[str], *, url: str, api_key: 
 
 
 def change_messages(
-    change: Change,
-    ids: Sequence[str],
-    filters: Mapping[str, str],
-    *,
-    everything: bool,
-    yes: bool,
-    url: str,
-    api_key: str,
-    as_json: bool,
+    change: Change, selection: Selection, *, reason: str | None = None, api: Api, as_json: bool
 ) -> None:
     """Runs the command. Raises SelectionError where it is not clear what is meant, NotDoneError as the others do."""
-    if sum((bool(ids), bool(filters), everything)) != 1:
+    ids, filters = selection.ids or (), query_of(selection, cancel_reason=reason)
+    if sum((bool(ids), bool(filters), selection.everything)) != 1:
         raise SelectionError(f"which messages are to be {DONE[change]}: give ids, or a filter, or --all")
     if ids:
-        asyncio.run(change_each(change, ids, url=url, api_key=api_key, as_json=as_json))
+        asyncio.run(change_each(change, ids, api=api, as_json=as_json))
         return
-    if not yes:
+    if not selection.yes:
         _confirm(change, filters)
-    asyncio.run(change_all(change, filters, url=url, api_key=api_key, as_json=as_json))
+    asyncio.run(change_all(change, filters, api=api, as_json=as_json))
 
 
-async def change_all(change: Change, filters: Mapping[str, str], *, url: str, api_key: str, as_json: bool) -> None:
+async def change_all(change: Change, filters: Mapping[str, str], *, api: Api, as_json: bool) -> None:
     """Changes every message that passes the filters and may be changed, and prints how many; no filter means all."""
     count = 0
     with Console(stderr=True).status(f"{DONE[change]}: none yet") as status:
-        async with ApiClient(url, api_key) as api:
+        async with ApiClient(api.url, api.api_key) as client:
             more = True
             while more:
-                answer = await api.post(f"/api/v1/messages/{change}", dict(filters) or {"all": True})
+                answer = await client.post(f"/api/v1/messages/{change}", dict(filters) or {"all": True})
                 count += answer["count"]
                 more = answer["more"]
                 status.update(f"{DONE[change]}: {count:,}")

@@ -4,10 +4,10 @@ A request that may be repeated (a GET, or a POST under an idempotency key) is, a
 client's patience lasts.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
 import aiohttp
@@ -15,7 +15,6 @@ import msgspec
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 from yarl import URL
 
-from tidings.cli.server_sent import events
 from tidings.domain.errors import TidingsError
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
@@ -172,3 +171,31 @@ def _refusal(status: int, answer: object) -> ApiError:
 
 def _detail(problem: Mapping[str, Any]) -> str:
     return str(problem.get("detail") or problem.get("title") or "it gave no reason")
+
+
+class Event(NamedTuple):
+    """One event: its name, and its data as one text."""
+
+    name: str
+    data: str
+
+
+async def events(lines: AsyncIterable[bytes]) -> AsyncIterator[Event]:
+    """The server-sent events in a stream that is read line by line (HTML Living Standard, section 9.2.6).
+
+    Comments, and an event that is cut off at the end, are left out.
+    """
+    name, data = "message", list[str]()
+    async for raw in lines:
+        line = raw.decode(errors="replace").rstrip("\r\n")
+        if not line:
+            if data:
+                yield Event(name, "\n".join(data))
+            name, data = "message", []
+            continue
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            data.append(value)
+        elif field == "event":
+            name = value

@@ -1,13 +1,20 @@
-"""The commands of `tidings`, put together. Each hands over to the module that does the work.
+"""The commands of `tidings`, put together; here those that run tidings, and those that watch and check a running one.
 
-That module is imported when the command runs, so that `tidings --help` answers at once.
+Each hands over to the module that does the work, which is imported when the command runs: `tidings --help` returns at
+once.
 """
+# ruff: noqa: PLC0415
 
-from typing import Final
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
-from tidings.cli import message_commands, run_commands, secret_commands, user_commands, watch_commands
+from tidings import settings as configuration
+from tidings.cli import account_commands, message_commands, queue_commands
+from tidings.cli.options import Api, Figures, unfolded
 
 app = typer.Typer(
     help="Delivers messages on time, once, with bounded retries.",
@@ -15,11 +22,133 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_run, _watch = typer.Typer(), typer.Typer()
 
+RUN: Final = "Run"
+WATCH: Final = "Watch and mend"
 ACCOUNTS: Final = "Accounts and keys"
 
-app.add_typer(run_commands.app)
+
+@_run.command(rich_help_panel=RUN)
+def up(
+    *,
+    consumers: Annotated[int, typer.Option(min=1, max=256, help="How many consumers to run.")] = 2,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the embedded stores keep their data.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Add a fake SMS gateway and fifteen messages.")] = False,
+) -> int:
+    """Run everything on this machine: stores, API, producer, consumers."""
+    from tidings.cli.up.machine import up as run
+
+    return run(consumers=consumers, port=port, data_dir=data_dir, demo=demo)
+
+
+@_run.command(rich_help_panel=RUN)
+def api() -> None:
+    """Run the control API."""
+    from api.__main__ import main
+
+    main()
+
+
+@_run.command(rich_help_panel=RUN)
+def producer() -> None:
+    """Run a producer."""
+    from producer.__main__ import main
+
+    main()
+
+
+@_run.command(rich_help_panel=RUN)
+def consumer() -> None:
+    """Run a consumer."""
+    from consumers.__main__ import main
+
+    main()
+
+
+@_run.command(rich_help_panel=RUN)
+def migrate() -> None:
+    """Bring the database schema up to this program's version."""
+    from tidings.cli.store import bring_up_to_date
+    from tidings.runtime.stores import resolve
+
+    applied = asyncio.run(bring_up_to_date(resolve(configuration.load()).postgres_uri))
+    for name in applied:
+        typer.echo(f"applied {name}")
+    if not applied:
+        typer.echo("the schema is up to date")
+
+
+@_watch.command(rich_help_panel=WATCH)
+@unfolded
+def top(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Show it once instead of living on.")] = False,
+    api: Api,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each response of the API on a line.")] = False,
+) -> None:
+    """Watch what is delivered, what waits and who works, live."""
+    from tidings.cli.top import top as run
+
+    # Ctrl-C is how one leaves it.
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(run(once=once, api=api, as_json=as_json))
+
+
+@_watch.command(rich_help_panel=WATCH)
+def doctor(
+    *,
+    url: Annotated[
+        str | None, typer.Option(envvar="TIDINGS_URL", help="Where the API is. Default: at HOST and PORT.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> int:
+    """Check settings, stores and processes from this machine; say what is wrong and how to mend it."""
+    from tidings.cli.doctor import examine
+
+    return examine(url=url, as_json=as_json)
+
+
+@_watch.command(rich_help_panel=WATCH)
+@unfolded
+def drill(
+    *,
+    kill: Annotated[
+        list[str] | None, typer.Option(help="consumer or producer: kill one of the `tidings up` on this machine.")
+    ] = None,
+    kill_pid: Annotated[list[int] | None, typer.Option(help="Kill this process of this machine.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Kill without asking.")] = False,
+    canaries: Annotated[int, typer.Option(min=1, max=100_000, help="Messages to send.")] = 500,
+    rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Messages a second.")] = 50.0,
+    wait: Annotated[float, typer.Option(min=1, help="Seconds that the last ones may take.")] = 30.0,
+    listen: Annotated[str, typer.Option(help="Where the drill's receiver listens.")] = "127.0.0.1:0",
+    receiver_url: Annotated[str, typer.Option(help="Where the consumers reach it, if not at that address.")] = "",
+    api: Api,
+    as_json: Figures = False,
+) -> int:
+    """Kill something in a staging deployment under load, and count what is lost, late or delivered twice."""
+    from tidings.cli.drill import Plan, victims
+    from tidings.cli.drill import drill as run
+
+    doomed = [victims.of_local_up(kind, api.url) for kind in kill or ()]
+    doomed += [victims.by_pid(pid) for pid in kill_pid or ()]
+    if not yes:
+        victims.confirm(doomed)
+    plan = Plan(
+        canaries=canaries,
+        rate=rate,
+        wait_seconds=wait,
+        listen=listen,
+        receiver_url=receiver_url,
+        victims=doomed,
+    )
+    return asyncio.run(run(plan, api=api, as_json=as_json))
+
+
+_watch.add_typer(queue_commands.app, name="queues", rich_help_panel=WATCH)
+app.add_typer(_run)
 app.add_typer(message_commands.app)
-app.add_typer(watch_commands.app)
-app.add_typer(user_commands.app, name="user", rich_help_panel=ACCOUNTS)
-app.add_typer(secret_commands.app, name="secrets", rich_help_panel=ACCOUNTS)
+app.add_typer(_watch)
+app.add_typer(account_commands.users, name="user", rich_help_panel=ACCOUNTS)
+app.add_typer(account_commands.secrets, name="secrets", rich_help_panel=ACCOUNTS)

@@ -11,13 +11,14 @@ from rich.text import Text
 from api.explain.schemas import Explanation, LastTry
 from tidings.cli.client import ApiClient
 from tidings.cli.messages import get_known
-from tidings.cli.printing import moment, print_json, printable, rfc3339, wide_console
+from tidings.cli.options import Api
+from tidings.cli.printing import print_json, printable, rfc3339, shown_time, wide_console
 
 
-async def explain(message_id: str, *, url: str, api_key: str, as_json: bool) -> None:
+async def explain(message_id: str, *, api: Api, as_json: bool) -> None:
     """Prints the explanation. Raises NotDoneError where there is no such message."""
-    async with ApiClient(url, api_key) as api:
-        answer = await get_known(api, message_id, "/explain")
+    async with ApiClient(api.url, api.api_key) as client:
+        answer = await get_known(client, message_id, "/explain")
     if as_json:
         print_json(answer)
     else:
@@ -30,7 +31,7 @@ def _in_words(explanation: Explanation) -> Group:
     if following is None:
         lines.append(Text("Nothing more will happen by itself."))
     else:
-        at = f" ({moment(rfc3339(following.at))} UTC)" if following.at else ""
+        at = f" ({shown_time(rfc3339(following.at))} UTC)" if following.at else ""
         lines.append(Text(f"Next: {printable(following.what)}{at}"))
     return Group(*lines, Text(), _facts(explanation))
 
@@ -49,9 +50,8 @@ def _facts(explanation: Explanation) -> Table:
 def _shown(value: Any) -> str:
     if isinstance(value, LastTry):
         said = " ".join(printable(str(part)) for part in (value.status_code, value.error) if part is not None)
-        return (
-            f"number {value.number} at {moment(rfc3339(value.started_at))} UTC by {printable(value.consumer)}: {said}"
-        )
+        at = shown_time(rfc3339(value.started_at))
+        return f"number {value.number} at {at} UTC by {printable(value.consumer)}: {said}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{moment(rfc3339(value))} UTC" if isinstance(value, datetime) else printable(str(value))
+    return f"{shown_time(rfc3339(value))} UTC" if isinstance(value, datetime) else printable(str(value))

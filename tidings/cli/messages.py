@@ -1,7 +1,7 @@
 """`tidings send`, `schedule`, `list` and `show`: one message in, a page of messages or a single one out."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -9,16 +9,17 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from tidings.cli import NotDoneError
 from tidings.cli.client import IDEMPOTENCY_KEY, ApiClient, ApiError, of_message
-from tidings.cli.errors import NotDoneError
+from tidings.cli.options import Api, Draft, Filter
 from tidings.cli.printing import (
     STATUS_STYLES,
-    moment,
     print_json,
     print_line,
     print_table,
     printable,
     rfc3339,
+    shown_time,
     wide_console,
 )
 from tidings.cli.times import TimeError, before_now, from_now
@@ -31,81 +32,65 @@ NO_MESSAGE: Final = "there is no such message"
 COLUMNS: Final = ("id", "due (UTC)", "channel", "recipient", "status", "tries", "content")
 
 
-def scheduled_for(*, at: str | None, after: str | None, now: datetime) -> datetime:
-    """The moment that `--at` or `--in` names. Raises TimeError, for a moment that is past too."""
+def scheduled_for(*, at: str | None, after: str | None) -> str:
+    """The time that `--at` or `--in` names, as the API takes it. Raises TimeError, also for a time in the past."""
     if (at is None) == (after is None):
         raise TimeError("one of --at TIME and --in DURATION is needed, and not both")
+    now = utc_now()
     found = from_now(after or at or "", now=now)
     if found <= now:
         raise TimeError(f"{at or after!r} is past; `tidings send` sends now")
-    return found
+    return rfc3339(found)
 
 
-async def send(
-    message: Mapping[str, object | None], *, url: str, api_key: str, as_json: bool, idempotency_key: str | None = None
-) -> None:
-    """Posts a message; fields that are None are left out. Its times may be as people type them."""
-    headers = None if idempotency_key is None else {IDEMPOTENCY_KEY: idempotency_key}
-    body = _given(message)
-    for field in ("due_at", "expires_at"):
-        if isinstance(body.get(field), str):
-            body[field] = rfc3339(from_now(str(body[field]), now=utc_now()))
-    async with ApiClient(url, api_key) as api:
-        accepted = await api.post("/api/v1/messages", body, headers)
+async def send(draft: Draft, *, due_at: str | None, api: Api, as_json: bool) -> None:
+    """Posts a message. Its times may be as people type them."""
+    body = _given({**asdict(draft), "due_at": due_at})
+    key = body.pop("idempotency_key", None)
+    for field in body.keys() & {"due_at", "expires_at"}:
+        body[field] = rfc3339(from_now(str(body[field]), now=utc_now()))
+    async with ApiClient(api.url, api.api_key) as client:
+        accepted = await client.post("/api/v1/messages", body, None if key is None else {IDEMPOTENCY_KEY: key})
     if as_json:
         print_json(accepted)
     else:
         print_line(f"accepted {accepted['id']}, due {accepted['due_at']}")
 
 
-def filters_of(
-    *,
-    status: str | None = None,
-    channel: str | None = None,
-    queue: str | None = None,
-    recipient: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-) -> dict[str, str]:
-    """The filter as the API takes it, with times as people type them. Raises TimeError."""
+def query_of(which: Filter, **more: str | None) -> dict[str, str]:
+    """The filter as the API takes it. Raises TimeError."""
+    query = {name: getattr(which, name) for name in ("status", "channel", "queue", "recipient")}
     now = utc_now()
-    return _given(
-        {
-            "status": status,
-            "channel": channel,
-            "queue": queue,
-            "recipient": recipient,
-            "created_from": since and rfc3339(before_now(since, now=now)),
-            "created_until": until and rfc3339(before_now(until, now=now)),
-        }
-    )
+    for parameter, text in (("created_from", which.since), ("created_until", which.until)):
+        query[parameter] = text and rfc3339(before_now(text, now=now))
+    return _given({**query, **more})
 
 
-async def show_page(filters: Mapping[str, str | None], *, url: str, api_key: str, as_json: bool) -> None:
-    """Prints the newest messages that pass the filters."""
-    async with ApiClient(url, api_key) as api:
-        page = await api.get("/api/v1/messages", _given(filters))
+async def show_page(which: Filter, *, limit: int, cursor: str | None, api: Api, as_json: bool) -> None:
+    """Prints the newest messages that pass the filter, or those that follow a cursor."""
+    async with ApiClient(api.url, api.api_key) as client:
+        page = await client.get("/api/v1/messages", query_of(which, limit=str(limit), cursor=cursor))
     if as_json:
         print_json(page)
         return
     print_table(COLUMNS, [_cells(message) for message in page["messages"]])
 
 
-async def show_one(message_id: str, *, url: str, api_key: str, as_json: bool) -> None:
+async def show_one(message_id: str, *, api: Api, as_json: bool) -> None:
     """Prints one message with its attempts. Raises NotDoneError where there is no such message."""
-    async with ApiClient(url, api_key) as api:
-        message = await get_known(api, message_id)
-        attempts = (await get_known(api, message_id, "/attempts"))["attempts"]
+    async with ApiClient(api.url, api.api_key) as client:
+        message = await get_known(client, message_id)
+        attempts = (await get_known(client, message_id, "/attempts"))["attempts"]
     if as_json:
         print_json({**message, "attempts": attempts})
         return
     wide_console().print(Group(_sheet(message), *_history(attempts)))
 
 
-async def get_known(api: ApiClient, message_id: str, what: str = "") -> Any:
+async def get_known(client: ApiClient, message_id: str, what: str = "") -> Any:
     """A message, or something of it. Raises NotDoneError where there is no such message."""
     try:
-        return await api.get(of_message(message_id, what))
+        return await client.get(of_message(message_id, what))
     except ApiError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
@@ -115,7 +100,7 @@ async def get_known(api: ApiClient, message_id: str, what: str = "") -> Any:
 def _cells(message: Mapping[str, Any]) -> Sequence[Text | str]:
     return [
         str(message["id"]),
-        moment(message["due_at"]),
+        shown_time(message["due_at"]),
         str(message["channel"]),
         printable(message["recipient"]),
         _status(message),
@@ -146,7 +131,7 @@ def _sheet(message: Mapping[str, Any]) -> Table:
 
 def _shown(name: str, value: object) -> str:
     if name.endswith("_at"):
-        return f"{moment(value)} UTC"
+        return f"{shown_time(value)} UTC"
     if name == "content":
         return "\n".join(printable(line) for line in str(value).splitlines())
     return printable(str(value))
@@ -163,7 +148,7 @@ def _history(attempts: Sequence[Mapping[str, Any]]) -> list[Table | Text]:
         said = " – ".join(printable(str(attempt[part])) for part in ("error", "answer") if attempt[part])
         table.add_row(
             str(attempt["try"]),
-            moment(attempt["started_at"]),
+            shown_time(attempt["started_at"]),
             f"{attempt['duration'] * 1000:,.0f} ms",
             str(attempt["outcome"]),
             "" if attempt["status_code"] is None else str(attempt["status_code"]),

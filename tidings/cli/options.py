@@ -1,7 +1,10 @@
 """Options that several commands share, with one name, one help and one completion each."""
 
+import functools
+import inspect
 from collections.abc import Callable
-from typing import Annotated, Final
+from dataclasses import dataclass, is_dataclass
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -9,7 +12,7 @@ from tidings.domain.message import Priority
 from tidings.domain.states import CancelReason, Status
 
 LOCAL: Final = "http://127.0.0.1:8080"
-"""Where `tidings up` serves its API unless told otherwise."""
+"""Where `tidings up` serves its API by default."""
 
 
 def _completing(words: Callable[[], list[str]]) -> Callable[[str], list[str]]:
@@ -30,28 +33,64 @@ _complete_reason = _completing(lambda: list(CancelReason))
 _complete_priority = _completing(lambda: [priority.name.lower() for priority in Priority])
 _complete_channel = _completing(_channels)
 
-Url = Annotated[str, typer.Option(envvar="TIDINGS_URL", help="Where the API is.")]
-ApiKey = Annotated[str, typer.Option(envvar="API_KEY", help="Its bearer token.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print the API's own answer.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the response of the API.")]
+Figures = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 
-Recipient = Annotated[str, typer.Argument(help="Phone number, URL, address or text, as the channel wants it.")]
-Content = Annotated[str, typer.Argument(help="What to deliver.")]
-Channel = Annotated[str, typer.Option(help="sms, webhook, email, echo, …", autocompletion=_complete_channel)]
-Subject = Annotated[str | None, typer.Option(help="For channels that have one.")]
-QueueName = Annotated[str | None, typer.Option(help="The queue it goes to.")]
-PriorityName = Annotated[str | None, typer.Option(help="high, normal or low.", autocompletion=_complete_priority)]
-ExpiresAt = Annotated[str | None, typer.Option(help="When it is no longer worth sending: a time, or a duration.")]
-MaxTries = Annotated[int | None, typer.Option(min=1, max=100, help="Tries before it is given up.")]
-IdempotencyKey = Annotated[
-    str | None, typer.Option(help="A name for this message: the same again within a day sends it once.")
-]
 
-OfStatus = Annotated[
-    str | None,
-    typer.Option("--status", help="pending, processing, sent, failed or cancelled.", autocompletion=_complete_status),
-]
-CancelledFor = Annotated[
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """Which API is asked, and as whom."""
+
+    url: Annotated[str, typer.Option(envvar="TIDINGS_URL", help="Where the API is.")] = LOCAL
+    api_key: Annotated[str, typer.Option(envvar="API_KEY", help="Its bearer token.", show_default=False)] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A message that is to be sent, but for its time."""
+
+    recipient: Annotated[str, typer.Argument(help="Phone number, URL, address or text, as the channel wants it.")]
+    content: Annotated[str, typer.Argument(help="What to deliver.")]
+    channel: Annotated[str, typer.Option(help="sms, webhook, email, echo, …", autocompletion=_complete_channel)] = "sms"
+    subject: Annotated[str | None, typer.Option(help="For channels that have one.")] = None
+    queue: Annotated[str | None, typer.Option(help="The queue it goes to.")] = None
+    priority: Annotated[str | None, typer.Option(help="high, normal or low.", autocompletion=_complete_priority)] = None
+    expires_at: Annotated[
+        str | None, typer.Option(help="When it is no longer worth sending: a time, or a duration.")
+    ] = None
+    max_tries: Annotated[int | None, typer.Option(min=1, max=100, help="Attempts before it is cancelled.")] = None
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="A name for this message: the same again within a day sends it once.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which messages: those that fit all that is given, with times as people type them."""
+
+    status: Annotated[
+        str | None,
+        typer.Option(help="pending, processing, sent, failed or cancelled.", autocompletion=_complete_status),
+    ] = None
+    channel: Annotated[str | None, typer.Option(autocompletion=_complete_channel, help="By channel.")] = None
+    queue: Annotated[str | None, typer.Option(help="By queue.")] = None
+    recipient: Annotated[str | None, typer.Option(help="By recipient.")] = None
+    since: Annotated[str | None, typer.Option(help="Accepted at this time or later; 2h means two hours ago.")] = None
+    until: Annotated[str | None, typer.Option(help="Accepted before this time; 1d means a day ago.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection(Filter):
+    """Which messages are to be changed: some by id, those of a filter, or all."""
+
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]…", help="The messages' ids; or a filter.", show_default=False)
+    ] = None
+    everything: Annotated[bool, typer.Option("--all", help="Without any filter: all messages.")] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+
+
+CancelReasonName = Annotated[
     str | None,
     typer.Option(
         "--reason",
@@ -59,8 +98,29 @@ CancelledFor = Annotated[
         autocompletion=_complete_reason,
     ),
 ]
-OfChannel = Annotated[str | None, typer.Option("--channel", autocompletion=_complete_channel, help="By channel.")]
-OfQueue = Annotated[str | None, typer.Option("--queue", help="By queue.")]
-OfRecipient = Annotated[str | None, typer.Option("--recipient", help="By recipient.")]
-Since = Annotated[str | None, typer.Option(help="Accepted at this time or later; 2h means two hours ago.")]
-Until = Annotated[str | None, typer.Option(help="Accepted before this time; 1d means a day ago.")]
+
+Returned = TypeVar("Returned")
+
+
+def unfolded(command: Callable[..., Returned]) -> Callable[..., Returned]:
+    """Gives a command the fields of its dataclass parameters as options of its own.
+
+    typer reads the options of a command from its signature, and knows no groups of them.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    groups: dict[str, Any] = {
+        name: each.annotation for name, each in signature.parameters.items() if is_dataclass(each.annotation)
+    }
+    fields = {name: inspect.signature(group, eval_str=True).parameters for name, group in groups.items()}
+    parameters = [
+        option for name, each in signature.parameters.items() for option in fields.get(name, {name: each}).values()
+    ]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> Returned:
+        folded = {name: group(**{field: given.pop(field) for field in fields[name]}) for name, group in groups.items()}
+        return command(**given, **folded)
+
+    vars(run)["__signature__"] = signature.replace(parameters=parameters)
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run

@@ -1,4 +1,4 @@
-"""What every command prints with: JSON as it came, tables that hold a message id, text that a terminal only prints."""
+"""What every command prints with: JSON, tables wide enough for a message id, text without control characters."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -61,11 +61,11 @@ def printable(text: str) -> str:
     return "".join(character for character in " ".join(text.split()) if character.isprintable())
 
 
-def moment(value: object) -> str:
-    """A time of the API, in UTC and whole seconds; nothing for none."""
+def shown_time(value: object) -> str:
+    """A time of the API, in UTC and whole seconds; empty for None."""
     return "" if value is None else str(value)[:SECONDS].replace("T", " ")
 
 
 def rfc3339(value: datetime) -> str:
-    """A moment as the API takes it."""
+    """A time as the API takes it."""
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tidings.cli.options import LOCAL, ApiKey, Json, Url
+from tidings.cli.options import Api, Json, unfolded
 
 
 class _ListByDefault(TyperGroup):
@@ -27,30 +27,34 @@ Name = Annotated[str, typer.Argument(help="The queue's name.")]
 
 
 @app.command("list")
-def list_queues(*, url: Url = LOCAL, api_key: ApiKey = "", as_json: Json = False) -> None:
+@unfolded
+def list_queues(*, api: Api, as_json: Json = False) -> None:
     """Show all queues, by name."""
     from tidings.cli.queues import show
 
-    asyncio.run(show(url=url, api_key=api_key, as_json=as_json))
+    asyncio.run(show(api=api, as_json=as_json))
 
 
 @app.command()
-def start(*, name: Name, url: Url = LOCAL, api_key: ApiKey = "", as_json: Json = False) -> None:
+@unfolded
+def start(*, name: Name, api: Api, as_json: Json = False) -> None:
     """Let a queue's messages go."""
     from tidings.cli.queues import set_active
 
-    asyncio.run(set_active(name, active=True, url=url, api_key=api_key, as_json=as_json))
+    asyncio.run(set_active(name, active=True, api=api, as_json=as_json))
 
 
 @app.command()
-def stop(*, name: Name, url: Url = LOCAL, api_key: ApiKey = "", as_json: Json = False) -> None:
+@unfolded
+def stop(*, name: Name, api: Api, as_json: Json = False) -> None:
     """Hold a queue's messages back; what is on its way goes on."""
     from tidings.cli.queues import set_active
 
-    asyncio.run(set_active(name, active=False, url=url, api_key=api_key, as_json=as_json))
+    asyncio.run(set_active(name, active=False, api=api, as_json=as_json))
 
 
 @app.command()
+@unfolded
 def pace(
     *,
     name: Name,
@@ -58,11 +62,10 @@ def pace(
     messages: Annotated[
         int | None, typer.Option(min=1, help="Messages in an interval at the most. Default: all that are due.")
     ] = None,
-    url: Url = LOCAL,
-    api_key: ApiKey = "",
+    api: Api,
     as_json: Json = False,
 ) -> None:
     """Give a queue a pace; a queue of a new name is made."""
     from tidings.cli.queues import set_pace
 
-    asyncio.run(set_pace(name, every=every, messages=messages, url=url, api_key=api_key, as_json=as_json))
+    asyncio.run(set_pace(name, every=every, messages=messages, api=api, as_json=as_json))

@@ -7,16 +7,17 @@ from typing import Any
 
 from rich.text import Text
 
+from tidings.cli import NotDoneError
 from tidings.cli.client import ApiClient, ApiError, of_queue
-from tidings.cli.errors import NotDoneError
-from tidings.cli.printing import moment, print_json, print_line, print_table, printable
+from tidings.cli.options import Api
+from tidings.cli.printing import print_json, print_line, print_table, printable, shown_time
 from tidings.cli.times import duration
 
 
-async def show(*, url: str, api_key: str, as_json: bool) -> None:
+async def show(*, api: Api, as_json: bool) -> None:
     """Prints all queues, by name."""
-    async with ApiClient(url, api_key) as api:
-        answer = await api.get("/api/v1/queues")
+    async with ApiClient(api.url, api.api_key) as client:
+        answer = await client.get("/api/v1/queues")
     if as_json:
         print_json(answer)
         return
@@ -25,25 +26,25 @@ async def show(*, url: str, api_key: str, as_json: bool) -> None:
             printable(queue["name"]),
             Text("on", style="green") if queue["active"] else Text("stopped", style="yellow"),
             _pace_of(queue),
-            moment(queue["last_claimed_at"]),
+            shown_time(queue["last_claimed_at"]),
         )
         for queue in answer["queues"]
     ]
     print_table(("queue", "state", "pace", "interval began (UTC)"), rows)
 
 
-async def set_active(name: str, *, active: bool, url: str, api_key: str, as_json: bool) -> None:
+async def set_active(name: str, *, active: bool, api: Api, as_json: bool) -> None:
     """Starts or stops a queue. Raises NotDoneError where there is none of that name."""
-    async with _changing(name, url, api_key) as api:
-        queue = await api.post(of_queue(name, "/start" if active else "/stop"))
+    async with _changing(name, api) as client:
+        queue = await client.post(of_queue(name, "/start" if active else "/stop"))
     _say(queue, as_json=as_json)
 
 
-async def set_pace(name: str, *, every: str, messages: int | None, url: str, api_key: str, as_json: bool) -> None:
+async def set_pace(name: str, *, every: str, messages: int | None, api: Api, as_json: bool) -> None:
     """Gives a queue a pace, and makes it where it is new. Raises TimeError for an interval that is none."""
     interval = 0.0 if every == "0" else duration(every).total_seconds()
-    async with _changing(name, url, api_key) as api:
-        queue = await api.put(of_queue(name), {"interval_seconds": interval, "batch_size": messages})
+    async with _changing(name, api) as client:
+        queue = await client.put(of_queue(name), {"interval_seconds": interval, "batch_size": messages})
     _say(queue, as_json=as_json)
 
 
@@ -59,10 +60,10 @@ def _pace_of(queue: Mapping[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def _changing(name: str, url: str, api_key: str) -> AsyncIterator[ApiClient]:
+async def _changing(name: str, api: Api) -> AsyncIterator[ApiClient]:
     try:
-        async with ApiClient(url, api_key) as api:
-            yield api
+        async with ApiClient(api.url, api.api_key) as client:
+            yield client
     except ApiError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise

@@ -1,10 +1,11 @@
-"""Postgres, for the length of one command: it answers now, or the command says in one line why not."""
+"""Postgres, for the length of one command; where it does not answer at once, one line says why."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 
+from sql.migrate import migrate
 from sql.store import Store
 from tidings.domain.errors import StoreUnavailableError
 from tidings.runtime.stores import resolve
@@ -15,8 +16,8 @@ from tidings.settings import Settings
 async def opened(settings: Settings) -> AsyncIterator[Store]:
     """The store. Raises StoreUnavailableError, and SchemaError where it is at another version than this program."""
     uri = resolve(settings).postgres_uri
-    with said_plainly():
-        # A process waits for a Postgres that is away; a person is told.
+    with plain_errors():
+        # A process waits for a Postgres that is away; a command fails at once.
         await (await asyncpg.connect(uri, timeout=5)).close()
         store = await Store.connect(uri, process="command", lease_seconds=settings.lease_seconds, size=1)
     try:
@@ -26,7 +27,7 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
 
 
 @contextmanager
-def said_plainly() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """Raises StoreUnavailableError where Postgres does not answer or lets nobody in."""
     try:
         yield
@@ -34,3 +35,12 @@ def said_plainly() -> Iterator[None]:
         raise StoreUnavailableError(f"Postgres does not answer: {error}") from error
     except (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError, asyncpg.InterfaceError) as error:
         raise StoreUnavailableError(f"Postgres refuses: {error}") from error
+
+
+async def bring_up_to_date(postgres_uri: str) -> list[str]:
+    """Applies what is missing and returns the names of it.
+
+    Raises SchemaError where the database is newer than this program, StoreUnavailableError where it does not answer.
+    """
+    with plain_errors():
+        return await migrate(postgres_uri)

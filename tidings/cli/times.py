@@ -33,7 +33,7 @@ def duration(text: str) -> timedelta:
 
 
 def time_of(text: str, *, now: datetime) -> datetime:
-    """The moment in UTC that a text names. Raises TimeError."""
+    """The time in UTC that a text names. Raises TimeError."""
     text = text.strip()
     if _CLOCK.fullmatch(text):
         return _next_time(text, now.astimezone())

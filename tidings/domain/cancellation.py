@@ -1,7 +1,7 @@
 """Ending a task for certain.
 
 One `cancel` is not enough: up to Python 3.11 `asyncio.wait_for`, which the libraries for Redis and Postgres use, loses
-a cancellation that comes at the same moment as its result (python/cpython#86296), and the task goes on.
+a cancellation that comes at the same time as its result (python/cpython#86296), and the task goes on.
 """
 
 import asyncio

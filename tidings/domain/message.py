@@ -1,6 +1,6 @@
 """The message model: the words that SQL, Python, JSON and metrics share.
 
-`gc=False` where there is one for each message that is delivered: they hold no cycles, and the collector need not look.
+`gc=False` where there is one for each message that is delivered: they hold no cycles for the collector to find.
 """
 
 from datetime import datetime
@@ -27,8 +27,8 @@ class Priority(IntEnum):
     LOW = 2
 
 
-class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as it is handed to the store: validated, complete, not yet kept."""
+class _Common(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message has from its acceptance to its delivery. All times are UTC."""
 
     id: UUID
     user_id: UUID | None
@@ -38,15 +38,20 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     subject: str | None
     content: str
     headers: dict[str, str] | None
-    priority: Priority
     max_tries: int
     due_at: datetime
     expires_at: datetime | None
     created_at: datetime
 
 
+class NewMessage(_Common, frozen=True, kw_only=True):
+    """A message as it is handed to the store: validated, complete, not yet kept."""
+
+    priority: Priority
+
+
 class Message(NewMessage, frozen=True, kw_only=True):
-    """A message as Postgres keeps it. All times are UTC. The defaults are those of a message that was just kept."""
+    """A message as Postgres keeps it. The defaults are those of a message that was just kept."""
 
     status: Status = Status.PENDING
     tries: int = 0
@@ -58,30 +63,18 @@ class Message(NewMessage, frozen=True, kw_only=True):
     last_error: str | None = None
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Delivery(_Common, frozen=True, kw_only=True, gc=False):
     """What a consumer needs of a message to deliver it once: the part of a row that a channel sees."""
 
-    id: UUID
     batch_id: UUID
-    user_id: UUID | None
-    queue: str
-    channel: str
-    recipient: str
-    subject: str | None
-    content: str
-    headers: dict[str, str] | None
     tries: int
-    max_tries: int
     recoveries: int
-    due_at: datetime
-    expires_at: datetime | None
-    created_at: datetime
     unanswered: bool = False
     """An earlier try went out and got no answer."""
 
     @property
     def possible_duplicate(self) -> bool:
-        """Whether the far side may have it already: it was lost with its consumer, or a try got no answer."""
+        """Whether the receiver may have it already: it was lost with its consumer, or a try got no answer."""
         return self.unanswered or self.recoveries > 0
 
 
@@ -99,7 +92,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cancel_reason: CancelReason | None = None
     last_error: str | None = None
     unanswered: bool = False
-    """The try went out and got no answer: the far side may have the message."""
+    """The try went out and got no answer: the receiver may have the message."""
     attempt: "Attempt | None" = None
     queue: str = DEFAULT_QUEUE
     channel: str = ""
@@ -120,10 +113,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Seconds from the start to the outcome."""
     outcome: AttemptOutcome
     status_code: int | None
-    """The far side's own code: an HTTP status or an SMTP reply."""
+    """The receiver's code: an HTTP status or an SMTP reply."""
     error: str | None
     answer: str | None
-    """The first 1,024 bytes of what the far side said."""
+    """The first 1,024 bytes of the response."""
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):

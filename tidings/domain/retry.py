@@ -1,6 +1,6 @@
 """When a failed message is tried again.
 
-Pure arithmetic: the random source is injected, and the moment of the next try is the caller's `now` plus the delay.
+Pure arithmetic: the random source is injected, and the time of the next attempt is the caller's `now` plus the delay.
 """
 
 import random
@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 LONGEST_WAIT_ASKED: Final = 24 * 60 * 60.0
-"""Seconds that a far side may make a message wait at the most; a `Retry-After` of years would lose it silently."""
+"""Seconds that a receiver may make a message wait at the most; a `Retry-After` of years would lose it silently."""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,8 +26,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def delay_after(self, try_number: int, asked: float | None = None) -> float:
         """Seconds to wait after try `try_number` (1, 2, …) has failed.
 
-        `asked` is what the far side asks for (`Retry-After`), a minimum: it is spread upwards only, since asking
-        everybody to come back at the same second is how a far side gets knocked over twice.
+        `asked` is what the receiver asks for (`Retry-After`), a minimum: it is spread upwards only, since asking
+        everybody to come back at the same second is how a receiver gets knocked over twice.
         """
         chance = self.random()
         delay = self.delays[min(max(try_number, 1), len(self.delays)) - 1]

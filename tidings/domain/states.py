@@ -19,7 +19,7 @@ class CancelReason(StrEnum):
     EXHAUSTED = "exhausted"
     """Every try allowed by `max_tries` failed."""
     REJECTED = "rejected"
-    """The far side refused it for good."""
+    """The receiver refused it for good."""
     EXPIRED = "expired"
     """Its `expires_at` passed before it could be delivered."""
     POISON = "poison"

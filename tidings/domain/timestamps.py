@@ -1,6 +1,6 @@
-"""Moments as clients write them: RFC 3339 with an offset, or Unix time.
+"""Timestamps as clients write them: RFC 3339 with an offset, or Unix time.
 
-A number below 10^11 counts seconds (up to the year 5138), any other milliseconds (from 1973 on): no moment that is
+A number below 10^11 counts seconds (up to the year 5138), any other milliseconds (from 1973 on): no time that is
 meant today can be taken for another. A string of digits is read as that number.
 """
 
@@ -19,11 +19,11 @@ _WithOffset = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class TimestampError(ValueError):
-    """A text or number that is no moment; the text says what is wanted."""
+    """A text or number that is no timestamp; the text says what is wanted."""
 
 
 def parse_timestamp(value: str | float) -> datetime:
-    """The moment in UTC. Raises TimestampError."""
+    """The time in UTC. Raises TimestampError."""
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value):
             return _from_text(value)
@@ -49,5 +49,5 @@ def _from_number(number: float) -> datetime:
 
 
 def utc_now() -> datetime:
-    """The present moment, with its time zone."""
+    """Now, with its time zone."""
     return datetime.now(UTC)

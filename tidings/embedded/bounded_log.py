@@ -32,7 +32,7 @@ class BoundedLog:
         return write
 
     def drain(self) -> None:
-        """Waits a moment until what an ended writer wrote is in the file."""
+        """Waits shortly until what an ended writer wrote is in the file."""
         if self._thread:
             self._thread.join(timeout=1)
 

@@ -6,7 +6,7 @@ and root) is let in as superuser without a password; there is no TCP port.
 
 After a crash: `initdb` works in a folder under a temporary name, which is renamed when it is whole, so half a cluster
 is never started. A postmaster that lived on is found through `postmaster.pid`, stopped by fast shutdown, and started
-anew; PostgreSQL recovers from its write-ahead log.
+again; PostgreSQL recovers from its write-ahead log.
 """
 
 import os
@@ -122,7 +122,7 @@ class EmbeddedPostgres:
             f"config_file={configuration}",
         ]
         await self._server.run([*command, "-c", f"hba_file={access}"], directory=directory.cluster)
-        await self._server.answers(partial(_is_ready, sockets))
+        await self._server.until_ready(partial(_is_ready, sockets))
 
     async def ended(self) -> int:
         """Waits for the end of the server; returns its exit code."""

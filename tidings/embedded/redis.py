@@ -4,7 +4,7 @@ Process and files in play: `valkey-server` (or a `redis-server`) on `run/redis/r
 both in a directory of mode 0700. What it holds is disposable by design, so it saves nothing, and a restart begins
 empty. It never evicts a key: better an error that is seen than a delivery record that vanished.
 
-After a crash: a server that lived on is found through its pid file, stopped, and started anew.
+After a crash: a server that lived on is found through its pid file, stopped, and started again.
 """
 
 import signal
@@ -63,7 +63,7 @@ class EmbeddedRedis:
         for name, value in options.items():
             command += [f"--{name}", value]
         await self._server.run(command, directory=home)
-        await self._server.answers(self._pings)
+        await self._server.until_ready(self._pings)
 
     async def ended(self) -> int:
         """Waits for the end of the server; returns its exit code."""

@@ -16,7 +16,7 @@ from tidings.embedded.orphan import Escalation
 READY_SECONDS: Final = 60.0
 """Time for a store to answer: recovery after a crash replays up to `max_wal_size` of log."""
 PATIENCE: Final = 0.02
-"""Seconds between looks whether it answers."""
+"""Seconds between polls whether it answers."""
 
 
 class Server:
@@ -46,7 +46,7 @@ class Server:
         finally:
             os.close(output)
 
-    async def answers(self, question: Callable[[], Awaitable[bool]]) -> None:
+    async def until_ready(self, question: Callable[[], Awaitable[bool]]) -> None:
         """Waits until `question` is true; raises EmbeddedStoreError where the process ends first or stays silent."""
         try:
             async with asyncio.timeout(READY_SECONDS):

@@ -2,8 +2,8 @@
 
 All of it goes to standard error, whether it was logged through structlog or through the standard library (arq, asyncpg,
 aiohttp), and every line names the process it came from, the consumer where it is one, the message and the batch that
-are being delivered, and the trace where one is made. Secrets never get in: values under telling names and passwords in
-URIs are blotted out as a last step, tracebacks show no local variables.
+are being delivered, and the trace where one is made. Secrets never get in: values under names of secrets, and passwords
+in URIs, are redacted as a last step; tracebacks show no local variables.
 """
 
 import logging
@@ -86,7 +86,7 @@ def configure_logging(process: str, level: str, *, consumer: str | None = None, 
 
 
 def blot_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Blots out what stands under a telling name, and every password in a URI, however deep."""
+    """Redacts what stands under the name of a secret, and every password in a URI, however deep."""
     return {
         name: BLOT if value and SECRET_NAMES.search(str(name)) else _blotted(value) for name, value in event.items()
     }
@@ -108,7 +108,7 @@ def _name_process(process: str, consumer: str | None) -> Processor:
     named = {"process": process} if consumer is None else {"process": process, "consumer": consumer}
 
     def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        # Asked anew: a fork has another id.
+        # Asked again: a fork has another id.
         return {**named, "pid": os.getpid(), **event}
 
     return add

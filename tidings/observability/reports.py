@@ -1,6 +1,6 @@
 """What consumers report and others read: how they are, and what they have done in the last hour.
 
-Both live in Redis alone (`tidings/redis/keys.py`) and may be lost at any moment, which costs the history and nothing
+Both live in Redis alone (`tidings/redis/keys.py`) and may be lost at any time, which costs the history and nothing
 else. Time there is cut into buckets of 5 s by Redis's own clock, since those of machines differ. Each consumer
 overwrites its own entry of a bucket, so that saying the same twice counts once.
 """
@@ -27,7 +27,7 @@ REPORT_LIFE_SECONDS: Final = 60.0
 BOUNDS: Final = tuple(
     mantissa * 10.0**exponent for exponent in range(-3, 5) for mantissa in (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 )
-"""Upper ends of the classes of a Spread, in seconds: from 1 ms to 19 hours, each at most half as long again or so as
+"""Upper ends of the classes of a Histogram, in seconds: from 1 ms to 19 hours, each at most half as long again or so as
 the one before, which is how far off a quantile can be."""
 
 
@@ -39,7 +39,7 @@ OTHERS: Final = "*"
 """Stands where a queue's name would; no queue can have it."""
 
 
-class Spread(msgspec.Struct, array_like=True):
+class Histogram(msgspec.Struct, array_like=True):
     """How many values fell into each class of BOUNDS: a few numbers, however much was counted, that show quantiles."""
 
     counts: dict[int, int] = msgspec.field(default_factory=dict)
@@ -50,7 +50,7 @@ class Spread(msgspec.Struct, array_like=True):
         number = bisect_left(BOUNDS, seconds)
         self.counts[number] = self.counts.get(number, 0) + 1
 
-    def merge(self, other: "Spread") -> None:
+    def merge(self, other: "Histogram") -> None:
         """Adds what another one has counted."""
         for number, count in other.counts.items():
             self.counts[number] = self.counts.get(number, 0) + count
@@ -78,14 +78,14 @@ class Tally(msgspec.Struct, array_like=True):
     """What became of messages of one channel and queue, in one bucket or over several."""
 
     sent: int = 0
-    """The far side accepted them."""
+    """The receivers accepted them."""
     failed: int = 0
     """Tries that failed, of messages that are tried again."""
     cancelled: int = 0
     """Messages that will not be sent: rejected, exhausted, expired."""
-    lateness: Spread = msgspec.field(default_factory=Spread)
+    lateness: Histogram = msgspec.field(default_factory=Histogram)
     """From the due time to the start of the try."""
-    duration: Spread = msgspec.field(default_factory=Spread)
+    duration: Histogram = msgspec.field(default_factory=Histogram)
     """From the start of the try to its outcome."""
 
     def merge(self, other: "Tally") -> None:
@@ -114,7 +114,7 @@ class Figures(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Depth(msgspec.Struct, frozen=True, array_like=True):
-    """What a queue held at one moment."""
+    """What a queue held at one time."""
 
     due: int
     """Messages that could be claimed."""
@@ -131,14 +131,14 @@ class BreakerReport(msgspec.Struct, frozen=True, kw_only=True):
     """A destination to which a consumer does not deliver at present, or only one message for a probe."""
 
     destination: Annotated[
-        str, Meta(description="The channel and, after a space, the channel's own word for the far side.")
+        str, Meta(description="The channel and, after a space, the channel's own word for the receiver.")
     ]
     state: Annotated[str, Meta(description="`open` or `half-open`.")]
     seconds: Annotated[float, Meta(description="Until it is tried again.")]
 
 
 class ConsumerReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How a consumer is, told once a second and kept as JSON."""
+    """How a consumer is, written once a second and kept as JSON."""
 
     name: str
     host: str
@@ -165,6 +165,6 @@ class ConsumerReport(msgspec.Struct, frozen=True, kw_only=True):
     """Those that are not closed, up to BREAKERS_SHOWN."""
 
 
-def bucket_of(moment: float) -> int:
-    """The number of the bucket of a moment, given as Unix time."""
-    return int(moment // BUCKET_SECONDS)
+def bucket_of(time: float) -> int:
+    """The number of the bucket of a Unix time."""
+    return int(time // BUCKET_SECONDS)

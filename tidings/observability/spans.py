@@ -128,7 +128,7 @@ class Spans:
                 yield span, own
 
     def conclude(self, span: Span, outcome: AttemptOutcome, status_code: int | None) -> None:
-        """Tells how a try ended. Not in the far side's words, which may name the recipient: those are on record."""
+        """Records how an attempt ended, without the receiver's text, which may name the recipient."""
         span.set_attribute("tidings.outcome", outcome.value)
         if status_code is not None:
             span.set_attribute("tidings.status_code", status_code)
@@ -150,7 +150,7 @@ class Spans:
 
 
 class BatchIds(RandomIdGenerator):
-    """Gives a claim's span the ids that `claim_context` tells, so that consumers know it without being told."""
+    """Gives a claim's span the ids that `claim_context` returns, so that consumers need not be sent them."""
 
     def generate_trace_id(self) -> int:
         batch_id = _claimed.get()
@@ -163,7 +163,7 @@ class BatchIds(RandomIdGenerator):
 
 @contextmanager
 def _marked(span: Span) -> Iterator[None]:
-    """Tells the kind of an exception that goes through. Not its text, which may hold anything: that is in the log."""
+    """Records the kind of an exception that goes through. Not its text, which may hold anything: that is in the log."""
     try:
         yield
     except Exception as error:

@@ -16,7 +16,7 @@ def connect_redis(settings: Settings, *, socket_timeout: float | None = 5.0, **o
 
     `socket_timeout` (seconds) must be longer than any blocking command waits. Other options are those of
     `redis.asyncio.Redis`; what the URI says wins. With `rediss://` the name in the certificate is checked, which
-    redis-py leaves out unless told.
+    redis-py does not do by default.
     """
     uri = settings.redis_uri
     if urlsplit(uri).scheme == "rediss":

@@ -1,6 +1,6 @@
 """Every Redis key of tidings, what it holds and how long it lives.
 
-Losing any of them at any moment loses no message: Postgres is the truth.
+Losing any of them at any time loses no message: Postgres is the truth.
 """
 
 from typing import Final
@@ -20,19 +20,19 @@ def consumer_queue(consumer: str) -> str:
 
 
 def notification_channel(consumer: str) -> str:
-    """The channel (PUBLISH, nothing is kept) on which a consumer hears that batches were pushed."""
+    """The channel (PUBLISH, nothing is kept) that notifies a consumer of pushed batches."""
     return f"tidings:notify:{consumer}"
 
 
 def dedup_record(message_id: UUID) -> str:
-    """What the far side accepted, written before Postgres knows it; lives `REDIS_TTL` seconds."""
+    """What the receiver accepted, written before Postgres knows it; lives `REDIS_TTL` seconds."""
     return f"sent:{message_id}"
 
 
 def provider_record(provider_message_id: str) -> str:
-    """The same by the far side's own id of the message. Lives as long.
+    """The same by the provider's id of the message. Lives as long.
 
-    Not under `sent:` alone, where a far side whose ids are UUIDs could hit the record of another message.
+    Not under `sent:` alone, where a provider whose ids are UUIDs could hit the record of another message.
     """
     return f"sent:provider:{provider_message_id}"
 

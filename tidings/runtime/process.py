@@ -38,7 +38,7 @@ def run(process: str, main: Main) -> None:
 
 
 async def run_until(stop: asyncio.Event, starting: Coroutine[Any, Any, T]) -> T | None:
-    """What a start answers when it comes to its end; None where the process is told to stop first.
+    """Returns what a start returns; None where the process is to stop first.
 
     A start may wait for a store that is away, for as long as it takes.
     """

@@ -2,11 +2,9 @@
 
     python -m tidings.settings.document    writes the file, in a checkout
 
-A section begins with a comment that follows an empty line; a description is the text below its field.
+A description is the one of the field's type; a section begins with the field whose type names it.
 """
 
-import ast
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -58,47 +56,33 @@ def render() -> str:
 
 def sections() -> Iterator[Section]:
     """The settings in the order in which they are declared."""
-    source = inspect.getsource(settings)
-    lines = source.splitlines()
-    declaration = next(
-        node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == Settings.__name__
-    )
-    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
     section = None
-    for node, below in zip(declaration.body, declaration.body[1:], strict=False):
-        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
-            continue
-        before, above = (line.strip() for line in lines[node.lineno - 3 : node.lineno - 1])
-        if above.startswith("# ") and not before:
+    for field in msgspec.structs.fields(Settings):
+        kind = msgspec.inspect.type_info(field.type)
+        if not isinstance(kind, msgspec.inspect.Metadata):
+            raise TypeError(f"{field.name} has no description")
+        if title := (kind.extra or {}).get("section"):
             if section is not None:
                 yield section
-            section = Section(title=above.removeprefix("# "), rows=[])
+            section = Section(title=title, rows=[])
         if section is None:
-            raise ValueError(f"{node.target.id} stands under no comment that names a section")
-        section.rows.append(_row(fields[node.target.id], _text(node.target.id, below)))
+            raise ValueError(f"{field.name} belongs to no section")
+        section.rows.append(_row(field, kind))
     if section is not None:
         yield section
-
-
-def _text(name: str, below: ast.stmt) -> str:
-    match below:
-        case ast.Expr(value=ast.Constant(value=str(text))):
-            return _one_line(text)
-        case _:
-            raise ValueError(f"{name} has no description below it")
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def _row(field: msgspec.structs.FieldInfo, meaning: str) -> Row:
+def _row(field: msgspec.structs.FieldInfo, kind: msgspec.inspect.Metadata) -> Row:
     name = f"`{field.name.upper()}`"
     return Row(
         name=f"{name} 🔒" if field.name in SECRETS else name,
         default=_default(field),
-        values=_values(msgspec.inspect.type_info(field.type)),
-        meaning=meaning,
+        values=_values(kind.type),
+        meaning=_one_line((kind.extra_json_schema or {})["description"]),
     )
 
 

@@ -3,12 +3,15 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from tidings.domain.errors import SettingsError
-from tidings.settings.fields import FORGOTTEN, LISTS, VAULT_PREFIX, Settings
+from tidings.settings.fields import FORGOTTEN, VAULT_PREFIX, Settings
+
+_LISTS: Final = frozenset(each.name for each in msgspec.structs.fields(Settings) if isinstance(each.default, tuple))
+"""Settings whose value is several, comma-separated."""
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -30,7 +33,7 @@ def _values(environ: Mapping[str, str]) -> dict[str, Any]:
     for name in Settings.__struct_fields__:
         text = environ.get(name.upper(), "").strip()
         if text:
-            values[name] = [part.strip() for part in text.split(",")] if name in LISTS else text
+            values[name] = [part.strip() for part in text.split(",")] if name in _LISTS else text
     if not values.get("redis_uri") and values.get("redis_host"):
         values["redis_uri"] = f"redis://{values['redis_host']}"
     return values

@@ -7,12 +7,14 @@ A Vault that is down or away is asked again until `VAULT_TIMEOUT_SECONDS` are ov
 nothing there ends the process at once, since waiting cures none of that.
 """
 
+import ssl
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import aiohttp
 import hvac
 import structlog
 from hvac.exceptions import (
@@ -39,6 +41,9 @@ log = structlog.get_logger(__name__)
 
 REQUEST_SECONDS: Final = 5.0
 """How long one request may take, and no longer than the whole."""
+
+HEALTH_SECONDS: Final = 2.0
+"""How long an answer about its health may take."""
 
 _AWAY: Final = (
     ConnectionError,
@@ -104,7 +109,7 @@ class _Reader:
         except (KeyError, TypeError):
             secret = None
         if not isinstance(secret, dict):
-            raise SettingsError("VAULT_ADDR: what answers there is no Vault with KV version 2")
+            raise SettingsError("VAULT_ADDR: is no Vault with KV version 2")
         return secret
 
     def _log_in(self) -> None:
@@ -115,7 +120,7 @@ class _Reader:
         except InvalidPath:
             raise SettingsError("VAULT_ROLE_ID: this Vault has no AppRole login") from None
         except (KeyError, TypeError):
-            raise SettingsError("VAULT_ADDR: what answers there is no Vault") from None
+            raise SettingsError("VAULT_ADDR: is no Vault") from None
         self._logged_in = True
 
     def close(self) -> None:
@@ -146,7 +151,7 @@ def _may_pass(error: BaseException) -> bool:
 
 def _log_wait(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning("waiting for Vault", tried=state.attempt_number, error=_reason(error))
+    log.warning("waiting for Vault", attempt=state.attempt_number, error=_reason(error))
 
 
 def _sealed(error: BaseException) -> str:
@@ -202,3 +207,17 @@ def _text(name: str, value: object) -> str:
             return ",".join(_text(name, part) for part in value)
         case _:
             raise SettingsError(f"{name}: must be a text or a number in Vault")
+
+
+async def vault_is_up(settings: "Settings") -> bool:
+    """Whether the Vault at `VAULT_ADDR` answers, initialized and unsealed; one on standby does."""
+    url = f"{settings.vault_addr.rstrip('/')}/v1/sys/health"
+    try:
+        tls = ssl.create_default_context(cafile=settings.vault_cacert or None)
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HEALTH_SECONDS)) as session,
+            session.get(url, params={"standbyok": "true", "perfstandbyok": "true"}, ssl=tls) as response,
+        ):
+            return response.ok
+    except (aiohttp.ClientError, OSError, ValueError):
+        return False

@@ -13,7 +13,7 @@ import pytest
 from tests.eventually import eventually
 from tests.integration.api.client import Api
 from tests.integration.cli.conftest import Tidings
-from tidings.cli import exporting
+from tidings.cli.files import exporting
 
 AWKWARD = 'a "quoted", comma\r\nand a line; ünïcode \u2028 =1+1'
 

@@ -24,7 +24,6 @@ from tidings.domain.message import Message
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
 from tidings.domain.timestamps import utc_now
 from tidings.redis import keys
-from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
 
 
@@ -44,13 +43,6 @@ class Gateway:
         if self.answers:
             return self.answers.pop(0)
         return web.json_response({"message": "Accepted", "messageId": f"id-{len(self.received)}"}, status=202)
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[Redis]:
-    client = connect_redis(settings)
-    yield client
-    await client.aclose()
 
 
 @asynccontextmanager
@@ -75,6 +67,20 @@ async def hand_over(
         *(consumer.deliver(batch.id, f"{consumer.name}/0", quarantined=quarantined) for batch in batches)
     )
     return [batch.id for batch in batches]
+
+
+@asynccontextmanager
+async def holding(store: Store, settings: Settings, *, in_flight: int) -> AsyncIterator[Consumer]:
+    """A consumer that has been handed what is due, and whose gateway says nothing until the end."""
+    gateway = Gateway()
+    gateway.hold.clear()
+    async with consuming(settings, gateway, in_flight=in_flight, in_flight_per_destination=in_flight) as consumer:
+        over = asyncio.create_task(hand_over(store, consumer))
+        try:
+            yield consumer
+        finally:
+            gateway.hold.set()
+            await over
 
 
 async def keep_sms(store: Store, count: int = 1, **changes: object) -> list[UUID]:

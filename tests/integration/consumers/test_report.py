@@ -1,31 +1,20 @@
 """What a consumer tells of itself: real stores, real deliveries."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import msgspec
-import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
 from sql.store import Store
 from tests.eventually import eventually
-from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, keep_sms, until
+from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, holding, keep_sms, until
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
 from tidings.observability.reports import FIGURES_LIFE_SECONDS, ConsumerReport, Figures, Tally
 from tidings.redis import keys
-from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[Redis]:
-    client = connect_redis(settings)
-    yield client
-    await client.aclose()
 
 
 async def reports(redis: Redis) -> dict[str, ConsumerReport]:
@@ -78,10 +67,7 @@ async def test_what_was_done_is_told_once(store: Store, settings: Settings, redi
 
 async def test_a_consumer_tells_how_it_is_until_it_stops(store: Store, settings: Settings, redis: Redis) -> None:
     await keep_sms(store, 30)
-    gateway = Gateway()
-    gateway.hold.clear()
-    async with consuming(settings, gateway, in_flight=10, in_flight_per_destination=10) as consumer:
-        over = asyncio.create_task(hand_over(store, consumer))
+    async with holding(store, settings, in_flight=10) as consumer:
 
         async def busy() -> ConsumerReport | None:
             report = await reported(redis, consumer.name)
@@ -92,8 +78,6 @@ async def test_a_consumer_tells_how_it_is_until_it_stops(store: Store, settings:
         assert (report.open_batches, report.places, report.stopping) == (1, 10, False)
         assert report.waiting > 0
         assert abs(report.reported_at - utc_now()) < timedelta(seconds=5)
-        gateway.hold.set()
-        await over
     assert await reports(redis) == {}
 
 

@@ -12,17 +12,8 @@ from consumers.slots import SlotOffers
 from tests.eventually import eventually
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.redis import keys
-from tidings.redis.connections import connect_redis
-from tidings.settings import Settings
 
 NAMES = {f"c/{number}".encode() for number in range(4)}
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[Redis]:
-    client = connect_redis(settings)
-    yield client
-    await client.aclose()
 
 
 @asynccontextmanager

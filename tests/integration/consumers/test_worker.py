@@ -26,15 +26,7 @@ from tidings.domain.ids import new_id
 from tidings.domain.message import Message
 from tidings.domain.states import Status
 from tidings.redis import jobs, keys
-from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[Redis]:
-    client = connect_redis(settings)
-    yield client
-    await client.aclose()
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import pytest
 from arq.connections import ArqRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -20,15 +19,7 @@ from tests.eventually import eventually
 from tests.factories import keep
 from tidings.domain.states import Status
 from tidings.redis import jobs, keys
-from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[Redis]:
-    client = connect_redis(settings)
-    yield client
-    await client.aclose()
 
 
 async def offer(redis: Redis, count: int, *, age: float = 0.0) -> None:

@@ -1,6 +1,5 @@
 """What the queues hold, noted by one producer for each bucket."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import msgspec
@@ -14,15 +13,6 @@ from tests.factories import DEFAULT_LANES, keep, offers
 from tidings.domain.timestamps import utc_now
 from tidings.observability.reports import FIGURES_LIFE_SECONDS, Depth, bucket_of
 from tidings.redis import keys
-from tidings.redis.connections import connect_redis
-from tidings.settings import Settings
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[Redis]:
-    client = connect_redis(settings)
-    yield client
-    await client.aclose()
 
 
 async def noted(redis: Redis) -> list[dict[str, Depth]]:

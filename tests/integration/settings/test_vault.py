@@ -1,4 +1,4 @@
-"""tidings/settings/vault.py and tidings/settings/vault_health.py, over HTTP, by way of `tidings.settings.load`."""
+"""tidings/settings/vault.py, over HTTP, by way of `tidings.settings.load`."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ import trustme
 from tests.integration.settings.vault_server import ROLE_ID, ROOT_TOKEN, SECRET_ID, VaultServer, running_vault
 from tidings.domain.errors import SettingsError
 from tidings.settings import Settings, load
-from tidings.settings.vault_health import vault_is_up
+from tidings.settings.vault import vault_is_up
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ class TestAtOnce:
 
     def test_something_else_answers(self, vault: VaultServer, environ: dict[str, str]) -> None:
         vault.scripted["GET /v1/secret/data/tidings"] = [(200, ["hello"])]
-        assert refusal(environ) == "VAULT_ADDR: what answers there is no Vault with KV version 2"
+        assert refusal(environ) == "VAULT_ADDR: is no Vault with KV version 2"
 
     def test_an_unexpected_status(self, vault: VaultServer, environ: dict[str, str]) -> None:
         vault.failures = [418]

@@ -1,7 +1,9 @@
-"""A fake API on loopback, made by the test that wants it."""
+"""A fake API on loopback, made by the test that wants it, and a folder with packages that are named as ours are."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from tests.unit.cli.fake_api import Answer, Asked, FakeApi
@@ -23,3 +25,13 @@ async def serve() -> AsyncIterator[Serve]:
     yield start
     for api in started:
         await api.stop()
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """The folder of another project: whoever imports its packages fails."""
+    for name in ("api", "consumers", "producer", "sql", "tidings"):
+        (tmp_path / name).mkdir()
+        for module in ("__init__.py", "__main__.py"):
+            (tmp_path / name / module).write_text(f"raise AssertionError('the {name} of somebody else')\n")
+    return tmp_path

@@ -42,7 +42,7 @@ def test_clocks(offset: float, took: float, level: Level) -> None:
 
 
 def looked(**settings: object) -> dict[str, Finding]:
-    return {finding.check: finding for finding in configuration.look(Settings(**settings))}  # type: ignore[arg-type]
+    return {finding.check: finding for finding in configuration.examine(Settings(**settings))}  # type: ignore[arg-type]
 
 
 def test_usual_settings_are_well_but_for_what_nobody_has_set() -> None:

@@ -1,5 +1,6 @@
 """The command line as a whole: one line and exit code 2 for whatever is wrong, never a traceback."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +72,11 @@ sys.exit(f"loaded: {loaded}" if loaded else 0)
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["api", "producer", "consumer", "migrate"])
+def test_a_folder_with_an_api_of_its_own_is_not_ours(command: str, foreign: Path) -> None:
+    tidings = Path(sys.executable).with_name("tidings")
+    environ = {**os.environ, "LEASE_SECONDS": "soon"}
+    run = subprocess.run([tidings, command], cwd=foreign, env=environ, capture_output=True, text=True, check=False)
+    assert (run.returncode, "LEASE_SECONDS: " in run.stderr) == (2, True), run.stderr

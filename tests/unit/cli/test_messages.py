@@ -8,7 +8,9 @@ from tests.unit.cli.conftest import Serve
 from tests.unit.cli.fake_api import Answer, Asked
 from tidings.cli.client import ApiError
 from tidings.cli.messages import send, show_page
+from tidings.cli.options import Api, Draft, Filter
 
+HI = Draft(channel="echo", recipient="me", content="hi")
 MESSAGE = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "channel": "echo",
@@ -28,8 +30,7 @@ def answer(asked: Asked) -> Answer:
 
 async def test_send_posts_what_was_given_and_says_the_id(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     api = await serve(answer)
-    message = {"channel": "echo", "recipient": "me", "content": "hi", "subject": None}
-    await send(message, url=api.url, api_key="key", as_json=False)
+    await send(HI, due_at=None, api=Api(url=api.url, api_key="key"), as_json=False)
     [asked] = api.asked
     assert (asked.method, asked.path) == ("POST", "/api/v1/messages")
     assert asked.body == {"channel": "echo", "recipient": "me", "content": "hi"}
@@ -39,14 +40,14 @@ async def test_send_posts_what_was_given_and_says_the_id(serve: Serve, capsys: p
 
 async def test_send_as_json_prints_the_answer(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     api = await serve(answer)
-    await send({"content": "hi"}, url=api.url, api_key="", as_json=True)
+    await send(HI, due_at=None, api=Api(url=api.url), as_json=True)
     assert json.loads(capsys.readouterr().out) == MESSAGE
     assert "Authorization" not in api.asked[0].headers
 
 
 async def test_list_shows_a_line_for_each_message(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     api = await serve(answer)
-    await show_page({"status": "cancelled", "channel": None, "limit": "20"}, url=api.url, api_key="", as_json=False)
+    await show_page(Filter(status="cancelled"), limit=20, cursor=None, api=Api(url=api.url), as_json=False)
     assert api.asked[0].query == {"status": "cancelled", "limit": "20"}
     _header, line = capsys.readouterr().out.splitlines()
     for part in (MESSAGE["id"], "2030-01-31 09:00:00", "cancelled (expired)", "1/5", "[bold]two lines[/bold]"):
@@ -56,7 +57,7 @@ async def test_list_shows_a_line_for_each_message(serve: Serve, capsys: pytest.C
 
 async def test_list_as_json_prints_the_answer(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     api = await serve(answer)
-    await show_page({"limit": "1"}, url=api.url, api_key="", as_json=True)
+    await show_page(Filter(), limit=1, cursor=None, api=Api(url=api.url), as_json=True)
     assert json.loads(capsys.readouterr().out) == {"messages": [MESSAGE], "next_cursor": None}
 
 
@@ -72,7 +73,7 @@ async def test_list_as_json_prints_the_answer(serve: Serve, capsys: pytest.Captu
 async def test_a_refusal_is_one_line(serve: Serve, status: int, problem: object, said: str) -> None:
     api = await serve(lambda _: (status, problem))
     with pytest.raises(ApiError) as refused:
-        await send({"content": "hi"}, url=api.url, api_key="", as_json=False)
+        await send(HI, due_at=None, api=Api(url=api.url), as_json=False)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
     assert refused.value.status == status

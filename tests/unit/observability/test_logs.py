@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -25,18 +24,6 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def former_logging() -> Iterator[None]:
-    """Leaves the logging of the test run as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    logging.captureWarnings(capture=False)
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture

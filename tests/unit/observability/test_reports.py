@@ -6,18 +6,18 @@ from statistics import quantiles
 
 import pytest
 
-from tidings.observability.reports import BOUNDS, Spread, Tally, bucket_of
+from tidings.observability.reports import BOUNDS, Histogram, Tally, bucket_of
 
 
-def spread(*values: float) -> Spread:
-    made = Spread()
+def spread(*values: float) -> Histogram:
+    made = Histogram()
     for value in values:
         made.add(value)
     return made
 
 
 def test_nothing_has_no_quantiles() -> None:
-    assert Spread().quantile(0.99) is None
+    assert Histogram().quantile(0.99) is None
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.99])

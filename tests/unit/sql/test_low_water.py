@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from sql.low_water import BOTTOM, LOOK_SECONDS, LOOK_SHARE, LowWater, Mark
+from tests.clock import Clock
 
 ID = UUID(int=7)
 NOON = (datetime(2030, 1, 1, 12, tzinfo=UTC), ID)
@@ -16,19 +17,9 @@ def after(seconds: float) -> Mark:
     return NOON[0] + timedelta(seconds=seconds), ID
 
 
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

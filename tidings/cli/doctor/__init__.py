@@ -1,4 +1,4 @@
-"""`tidings doctor`: looks at settings, stores and processes from where it runs, and says how to mend what is not well.
+"""`tidings doctor`: checks settings, stores and processes from where it runs, and says how to mend what is wrong.
 
 It changes nothing but a key of its own in Redis, and needs neither a running API nor a schema of this version.
 """
@@ -37,15 +37,15 @@ def examine(*, url: str | None, as_json: bool) -> int:
 
 
 async def findings_of(*, url: str | None) -> list[Finding]:
-    """Everything there is to find."""
+    """All findings; one only, where the settings cannot be read."""
     try:
         settings = resolve(load())
     except SettingsError as error:
         name, _, reason = str(error).partition(": ")
         return [failure("settings", str(error), f"set {name} right" if reason else "see docs/settings.md")]
-    found = list(configuration.look(settings))
+    found = list(configuration.examine(settings))
     in_postgres, (in_redis, seen), api = await asyncio.gather(
-        postgres.look(settings), redis.look(settings), _api(url or _own_address(settings))
+        postgres.examine(settings), redis.examine(settings), _api(url or _own_address(settings))
     )
     busy = await _busy(settings) if all(finding.level is not Level.FAILURE for finding in in_postgres) else None
     return [*found, *in_postgres, *in_redis, *redis.processes(seen, busy=busy), api]

@@ -1,4 +1,4 @@
-"""Clocks that differ: between this machine and a store, told from one question and its answer."""
+"""Clocks that differ: this machine's and a store's, compared by one request and its response."""
 
 from datetime import datetime, timedelta
 from typing import Final

@@ -21,10 +21,10 @@ LITTLE_ROOM: Final = 1024**3
 """Bytes."""
 
 
-def look(settings: Settings) -> Iterator[Finding]:
-    """Looks at the resolved settings."""
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Checks the resolved settings."""
     yield ok("settings", f"they can be read ({settings.environment})")
-    yield _door(settings)
+    yield _access(settings)
     yield _leases(settings)
     yield _secrets(settings)
     yield _gateway(settings)
@@ -33,7 +33,7 @@ def look(settings: Settings) -> Iterator[Finding]:
         yield _disk(settings)
 
 
-def _door(settings: Settings) -> Finding:
+def _access(settings: Settings) -> Finding:
     try:
         signing_key(settings)
     except SettingsError as error:

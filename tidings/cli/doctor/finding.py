@@ -1,4 +1,4 @@
-"""What a doctor finds: one look at one thing, how it is, and how to mend it where it is not well."""
+"""What a doctor finds: one check, its result, and how to mend what is wrong."""
 
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ class Level(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One look at one thing."""
+    """The result of one check."""
 
     check: str
     level: Level
@@ -26,15 +26,12 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def ok(check: str, says: str) -> Finding:
-    """All is well."""
     return Finding(check, Level.OK, says)
 
 
 def warning(check: str, says: str, mend: str) -> Finding:
-    """It works, but."""
     return Finding(check, Level.WARNING, says, mend)
 
 
 def failure(check: str, says: str, mend: str) -> Finding:
-    """It does not work."""
     return Finding(check, Level.FAILURE, says, mend)

@@ -1,4 +1,4 @@
-"""Postgres: whether it answers, is one that tidings can stand on, and holds what it should."""
+"""Postgres: reachable, recent enough, safe for what is committed, and with the schema and partitions it should have."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,7 +9,7 @@ from sql.diagnosis import ConnectionState, Diagnosis, ServerState
 from sql.migrate import expected_version
 from tidings.cli.doctor import clocks
 from tidings.cli.doctor.finding import Finding, failure, ok, warning
-from tidings.cli.store import said_plainly
+from tidings.cli.store import plain_errors
 from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.timestamps import utc_now
 from tidings.settings import Settings
@@ -23,19 +23,19 @@ LONG_TRANSACTION_SECONDS: Final = 300.0
 OVERDUE_SECONDS: Final = 30.0
 
 
-async def look(settings: Settings) -> list[Finding]:
-    """Looks at the database of the resolved settings."""
+async def examine(settings: Settings) -> list[Finding]:
+    """Checks the database of the resolved settings."""
     try:
-        with said_plainly():
+        with plain_errors():
             async with Diagnosis.of(settings.postgres_uri, timeout=PATIENCE_SECONDS) as diagnosis:
-                return await _look(diagnosis)
+                return await _examine(diagnosis)
     except (StoreUnavailableError, TimeoutError, asyncpg.PostgresError) as error:
         reason = str(error) or f"no answer within {PATIENCE_SECONDS:g} s"
         mend = "start it, or set POSTGRES_URI right; without one, `tidings up` brings its own"
         return [failure("postgres", reason, mend)]
 
 
-async def _look(diagnosis: Diagnosis) -> list[Finding]:
+async def _examine(diagnosis: Diagnosis) -> list[Finding]:
     asked = utc_now()
     server = await diagnosis.server()
     answered = utc_now()

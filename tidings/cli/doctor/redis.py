@@ -1,4 +1,4 @@
-"""Redis: whether it answers, takes what is written and keeps it; and who shows itself there."""
+"""Redis: reachable, writable, keeping what is written; and the producers and consumers that report there."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ FULL_SHARE: Final = 0.8
 
 
 class Seen(NamedTuple):
-    """Who shows itself in Redis."""
+    """The processes that report in Redis."""
 
     producer: bool
     offering: frozenset[str]
@@ -34,11 +34,11 @@ class Seen(NamedTuple):
     """Of the consumers that are not silent."""
 
 
-async def look(settings: Settings) -> tuple[list[Finding], Seen | None]:
-    """Looks at the Redis of the resolved settings; None where it does not answer."""
+async def examine(settings: Settings) -> tuple[list[Finding], Seen | None]:
+    """Checks the Redis of the resolved settings. None where it does not answer."""
     client = connect_redis(settings, socket_timeout=PATIENCE_SECONDS)
     try:
-        return await _look(client)
+        return await _examine(client)
     except (RedisError, OSError, SettingsError) as error:
         mend = "start it, or set REDIS_URI right; without one, `tidings up` brings its own"
         return [failure("redis", f"it does not answer: {error}", mend)], None
@@ -46,9 +46,9 @@ async def look(settings: Settings) -> tuple[list[Finding], Seen | None]:
         await client.aclose()
 
 
-async def _look(client: Redis) -> tuple[list[Finding], Seen]:
+async def _examine(client: Redis) -> tuple[list[Finding], Seen]:
     asked = utc_now()
-    now = _moment(await client.time())
+    now = _clock(await client.time())
     answered = utc_now()
     info: Mapping[str, Any] = await client.info()
     found = [
@@ -68,11 +68,11 @@ async def _seen(client: Redis, now: float) -> Seen:
         pipe.zrangebyscore(keys.SLOTS, now - keys.OFFER_LIFE_SECONDS, "+inf")
         pipe.hvals(keys.CONSUMERS)
         producer, slots, reports = await pipe.execute()
-    told = (msgspec.json.decode(report, type=ConsumerReport) for report in reports)
+    decoded = (msgspec.json.decode(report, type=ConsumerReport) for report in reports)
     return Seen(
         producer=bool(producer),
         offering=frozenset(slot.decode().rpartition("/")[0] for slot in slots),
-        reports=tuple(report for report in told if now - report.reported_at.timestamp() <= SILENT_SECONDS),
+        reports=tuple(report for report in decoded if now - report.reported_at.timestamp() <= SILENT_SECONDS),
     )
 
 
@@ -144,7 +144,7 @@ async def _writes(client: Redis) -> Finding:
 
 
 def processes(seen: Seen | None, *, busy: bool | None) -> Iterator[Finding]:
-    """Producer and consumers, as they show themselves; `busy` tells of leases that are being renewed in Postgres."""
+    """Producer and consumers, as they report; `busy`: leases are being renewed in Postgres."""
     if seen is None:
         yield failure("producer", "cannot be looked for while Redis is away", "mend Redis first")
         return
@@ -153,7 +153,7 @@ def processes(seen: Seen | None, *, busy: bool | None) -> Iterator[Finding]:
     else:
         yield failure("producer", "none is alive: nothing is claimed", "`tidings producer`, or `tidings up`")
     yield _consumers(seen, busy=bool(busy))
-    yield from _ailing(seen.reports)
+    yield from _unwell(seen.reports)
 
 
 def _consumers(seen: Seen, *, busy: bool) -> Finding:
@@ -164,11 +164,11 @@ def _consumers(seen: Seen, *, busy: bool) -> Finding:
     return ok("consumers", says)
 
 
-def _ailing(reports: tuple[ConsumerReport, ...]) -> Iterator[Finding]:
+def _unwell(reports: tuple[ConsumerReport, ...]) -> Iterator[Finding]:
     for report in reports:
         check = f"consumer {report.name}"
         if report.postgres_away:
-            yield warning(check, "it does not reach Postgres", "look at its log and its POSTGRES_URI")
+            yield warning(check, "it does not reach Postgres", "read its log, and check its POSTGRES_URI")
         if report.version != __version__:
             yield warning(
                 check, f"it is of version {report.version}, this is {__version__}", "bring them to the same one"
@@ -177,10 +177,10 @@ def _ailing(reports: tuple[ConsumerReport, ...]) -> Iterator[Finding]:
             yield warning(
                 check,
                 f"it sends nothing to {breaker.destination} for {breaker.seconds:.0f} s more, after failures in a row",
-                "see what the far side says: `tidings list --status failed`, then `tidings show ID`",
+                "see what the receiver returned: `tidings list --status failed`, then `tidings show ID`",
             )
 
 
-def _moment(told: tuple[int, int]) -> datetime:
-    seconds, microseconds = told
+def _clock(read: tuple[int, int]) -> datetime:
+    seconds, microseconds = read
     return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)

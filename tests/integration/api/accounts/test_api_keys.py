@@ -11,6 +11,7 @@ from api.accounts.last_use import LastUse
 from api.accounts.tokens import Tokens
 from api.http.resources import ACCOUNTS, STORE
 from sql.store import Store
+from tests.clock import Clock
 from tests.integration.api.accounts.people import Person, admin, join, operator
 from tests.integration.api.client import MESSAGE, Api
 from tidings.domain.account import Role
@@ -95,13 +96,6 @@ async def test_its_last_use_is_noted_in_one_go(app: web.Application, api: Api) -
     await app[ACCOUNTS].last_use.flush()
     [after] = (await ada.get(KEYS)).body["api_keys"]
     assert datetime.fromisoformat(after["last_used_at"]) > datetime.fromisoformat(before["created_at"])
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def test_what_another_process_changes_holds_here_within_seconds(app: web.Application, api: Api) -> None:

@@ -1,6 +1,5 @@
 """Why is it not sent? Each reason with a message that is in that state for real."""
 
-import asyncio
 import socket
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +16,7 @@ from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import DEFAULT_LANES, keep, offers
 from tests.integration.api.client import Api
-from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, keep_sms, until
+from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, holding, keep_sms, until
 from tests.reporting import report
 from tidings.domain.account import SmtpAccount
 from tidings.domain.states import Status
@@ -165,10 +164,7 @@ async def test_paced_without_a_number_of_messages(api: Api, store: Store, settin
 @pytest.mark.usefixtures("_producer")
 async def test_no_room(api: Api, store: Store, settings: Settings) -> None:
     await keep_sms(store, 4)
-    gateway = Gateway()
-    gateway.hold.clear()
-    async with consuming(settings, gateway, in_flight=2, in_flight_per_destination=2) as consumer:
-        over = asyncio.create_task(hand_over(store, consumer))
+    async with holding(store, settings, in_flight=2) as consumer:
 
         async def full() -> bool:
             return not consumer.accepting
@@ -177,8 +173,6 @@ async def test_no_room(api: Api, store: Store, settings: Settings) -> None:
         [message_id] = await keep_sms(store)
         found = await until_reason(api, message_id, "waiting_for_room")
         assert "as much as they can" in found["summary"]
-        gateway.hold.set()
-        await over
 
 
 async def test_claimed_and_not_taken(api: Api, store: Store) -> None:

@@ -19,6 +19,7 @@ from api.accounts.passwords import Passwords
 from tests.integration.api.accounts.people import OPERATORS_KEY, admin
 from tests.integration.api.client import Api
 from tests.integration.api.described import operations
+from tests.processes import ending
 from tidings.security.secretbox import new_key
 from tidings.settings import Settings
 
@@ -63,11 +64,7 @@ async def test_the_api_does_what_its_document_says(api: Api, tmp_path: Path) -> 
         stdout=PIPE,
         stderr=STDOUT,
     )
-    try:
+    async with ending(process):
         said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
     assert process.returncode == 0, said.decode()
     assert f"Tested: {len(list(operations()))}\n" in said.decode()

@@ -1,7 +1,6 @@
 """The last hour, put together from what is in Redis."""
 
 import time
-from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
@@ -14,21 +13,12 @@ from tidings.observability.reports import (
     HISTORY_BUCKETS,
     Depth,
     Figures,
+    Histogram,
     Series,
-    Spread,
     Tally,
     bucket_of,
 )
 from tidings.redis import keys
-from tidings.redis.connections import connect_redis
-from tidings.settings import Settings
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[Redis]:
-    client = connect_redis(settings)
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture
@@ -51,7 +41,7 @@ async def tell(redis: Redis, bucket: int, consumer: str, *series: Series, in_fli
 
 
 def sms(sent: int, *, queue: str = "default", seconds: float = 0.01) -> Series:
-    spread = Spread()
+    spread = Histogram()
     for _ in range(sent):
         spread.add(seconds)
     return Series("sms", queue, Tally(sent=sent, lateness=spread, duration=spread))

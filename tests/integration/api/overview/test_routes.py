@@ -22,7 +22,7 @@ from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import DEFAULT_LANES, keep, offers
 from tests.integration.api.client import Api
-from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, keep_sms
+from tests.integration.consumers.test_consumer import Gateway, consuming, holding, keep_sms
 from tests.reporting import report
 from tidings.domain.timestamps import utc_now
 from tidings.redis import keys
@@ -128,10 +128,7 @@ async def test_what_consumers_do_is_told(api: Api, store: Store, settings: Setti
 
 async def test_what_is_on_its_way(api: Api, store: Store, settings: Settings) -> None:
     await keep_sms(store, 12)
-    gateway = Gateway()
-    gateway.hold.clear()
-    async with consuming(settings, gateway, in_flight=8, in_flight_per_destination=8) as consumer:
-        over = asyncio.create_task(hand_over(store, consumer))
+    async with holding(store, settings, in_flight=8):
 
         async def busy() -> dict[str, Any] | None:
             seen = await look(api)
@@ -142,8 +139,6 @@ async def test_what_is_on_its_way(api: Api, store: Store, settings: Settings) ->
         [reported] = seen["consumers"]
         assert (reported["in_flight"], reported["places"], reported["open_batches"]) == (8, 8, 1)
         assert seen["history"]["in_flight"][-1] + seen["history"]["in_flight"][-2] >= 8
-        gateway.hold.set()
-        await over
 
 
 async def test_counting_ends_somewhere(api: Api, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

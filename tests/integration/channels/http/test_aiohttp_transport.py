@@ -205,10 +205,12 @@ async def test_the_status_decides_when_the_body_is_cut(transport: Transport) -> 
     assert b"half".startswith(answer.body)
 
 
-async def test_the_status_decides_when_the_body_drips(transport: Transport) -> None:
+def drips(beginning: bytes) -> Behaviour:
+    """Sends the beginning of an answer at once, and then a byte every 20 ms."""
+
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
-        writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n")
+        writer.write(beginning)
         while True:
             writer.write(b".")
             await writer.drain()
@@ -216,7 +218,11 @@ async def test_the_status_decides_when_the_body_drips(transport: Transport) -> N
                 async with asyncio.timeout(0.02):
                     await reader.read()
 
-    async with Receiver(behave) as receiver:
+    return behave
+
+
+async def test_the_status_decides_when_the_body_drips(transport: Transport) -> None:
+    async with Receiver(drips(b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n")) as receiver:
         started = time.monotonic()
         answer = await transport.post(receiver.url, body=b"", headers={})
         assert 0.3 < time.monotonic() - started < 2
@@ -226,17 +232,7 @@ async def test_the_status_decides_when_the_body_drips(transport: Transport) -> N
 
 
 async def test_a_head_that_drips_is_timed_out(transport: Transport) -> None:
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\nX: ")
-        while True:
-            writer.write(b".")
-            await writer.drain()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.02):
-                    await reader.read()
-
-    async with Receiver(behave) as receiver:
+    async with Receiver(drips(b"HTTP/1.1 200 OK\r\nX: ")) as receiver:
         assert await failure(transport, receiver.url) == "timed out after 0.4 s"
 
 

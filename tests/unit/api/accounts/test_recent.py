@@ -1,17 +1,11 @@
 """api/accounts/recent.py"""
 
 from api.accounts.recent import Recent
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 def test_an_entry_is_forgotten_after_its_life() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     recent: Recent[str, int] = Recent(life=5, most=10, clock=clock)
     recent.put("a", 1)
     assert (recent.get("a"), recent.get("b")) == (1, None)
@@ -22,7 +16,7 @@ def test_an_entry_is_forgotten_after_its_life() -> None:
 
 
 def test_reading_does_not_lengthen_its_life() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     recent: Recent[str, int] = Recent(life=5, most=10, clock=clock)
     recent.put("a", 1)
     for _ in range(5):

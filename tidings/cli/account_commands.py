@@ -1,0 +1,83 @@
+"""The commands of `tidings user` and `tidings secrets`, their options and their help."""
+# ruff: noqa: PLC0415
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from tidings import settings as configuration
+from tidings.domain.account import Role
+
+users = typer.Typer(help="Accounts: add, list, and change who may do what.", no_args_is_help=True)
+secrets = typer.Typer(help="Exchange the keys that encrypt users' secrets (SECRET_KEYS).", no_args_is_help=True)
+
+Email = Annotated[str, typer.Argument(help="The user's e-mail address.")]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+@users.command()
+def add(
+    *,
+    email: Email,
+    admin: Annotated[bool, typer.Option("--admin", help="Sees all messages and controls the queues.")] = False,
+    password_stdin: FromStdin = False,
+) -> None:
+    """Make an account."""
+    from tidings.cli import users as accounts
+
+    role = Role.ADMIN if admin else Role.USER
+    user = asyncio.run(accounts.add(configuration.load(), email, _password(from_stdin=password_stdin), role))
+    typer.echo(f"added {user.email} ({user.role})")
+
+
+@users.command("list")
+def list_users(*, as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
+    """Show all users."""
+    from tidings.cli import users as accounts
+
+    asyncio.run(accounts.show(configuration.load(), as_json=as_json))
+
+
+@users.command("set-role")
+def set_role(*, email: Email, role: Annotated[Role, typer.Argument(help="What the user shall be.")]) -> None:
+    """Make a user an admin, or no longer one."""
+    from tidings.cli import users as accounts
+
+    user = asyncio.run(accounts.set_role(configuration.load(), email, role))
+    typer.echo(f"{user.email} is now {user.role}")
+
+
+@users.command("set-password")
+def set_password(*, email: Email, password_stdin: FromStdin = False) -> None:
+    """Give a user another password; they have to log in again."""
+    from tidings.cli import users as accounts
+
+    user = asyncio.run(accounts.set_password(configuration.load(), email, _password(from_stdin=password_stdin)))
+    typer.echo(f"{user.email} has a new password")
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return password
+
+
+@secrets.command("new-key")
+def new_key() -> None:
+    """Print a new key for SECRET_KEYS."""
+    from tidings.security.secretbox import new_key as make
+
+    typer.echo(make())
+
+
+@secrets.command()
+def rotate() -> None:
+    """Bring every secret in Postgres under the first of SECRET_KEYS."""
+    from tidings.cli.secrets import rotate_secrets
+    from tidings.runtime.stores import resolve
+
+    rotation = rotate_secrets(resolve(configuration.load()))
+    typer.echo(f"{rotation.resealed} of {rotation.users} users with secrets came under the newest key")

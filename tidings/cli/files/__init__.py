@@ -1,0 +1,1 @@
+"""Files of messages: `tidings import` reads them, `tidings export` writes them, line by line in constant memory."""
