@@ -125,7 +125,7 @@ async def list_sent(request: web.Request) -> web.Response:
 )
 async def health_check(request: web.Request) -> web.Response:
     """Tells whether Postgres and Redis answer, and Vault where it is configured."""
-    services = {name: said == OK for name, said in (await request.app[READINESS].stores()).items()}
+    services = {name: found == OK for name, found in (await request.app[READINESS].stores()).items()}
     if request.app[SETTINGS].vault_addr:
         services["vault"] = await vault_is_up(request.app[SETTINGS])
     status = HTTPStatus.OK if all(services.values()) else HTTPStatus.SERVICE_UNAVAILABLE
