@@ -1,7 +1,7 @@
 """Every route of the API.
 
-A handler says of itself what it reads and answers, in a decorator: `api/openapi/operation.py` shows how. One that says
-nothing cannot be routed. The order here is that of the document.
+A handler declares who may use it, what it reads and what it returns, in a decorator: `api/openapi/operation.py` shows
+how. One that declares nothing cannot be routed. The order here is that of the document.
 """
 
 from typing import Final

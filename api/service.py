@@ -1,4 +1,4 @@
-"""One API process: listens until it is told to stop, then finishes what it has begun."""
+"""One API process: listens until it is stopped, then finishes what it has begun."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ BACKLOG: Final = 1024
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Serves until told to stop; then requests in flight are answered and group commits flushed.
+    """Serves until `stop` is set; then requests in flight are answered and group commits flushed.
 
     Raises SettingsError where it cannot listen, SchemaError where the database is at another version.
     """

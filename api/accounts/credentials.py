@@ -1,6 +1,6 @@
 """Whom a bearer token or an API key speaks for.
 
-In play: three small caches, so that a request costs no round trip for knowing who asks: keys by their prefix, users by
+State: three small caches, so that a request costs no round trip for knowing who asks: keys by their prefix, users by
 their id, and whether there are accounts at all. A change takes effect here at once where this process made it, and
 within `LIFE_SECONDS` where another one did.
 """
@@ -52,7 +52,7 @@ class Credentials:
         return await (self._by_token(credential) if prefix is None else self._by_key(credential, prefix))
 
     async def anybody(self) -> bool:
-        """Whether there are accounts, so that whoever shows no credential is not simply the operator."""
+        """Whether there are accounts; then a request without a credential is not the operator's."""
         if not self._somebody and not self._nobody.get(None):
             self._somebody = await self._store.users.any()
             self._nobody.put(None, not self._somebody)
@@ -84,7 +84,7 @@ class Credentials:
         user = await self._user(key.user_id)
         if user is None:
             return None
-        self._last_use.note(key.id)
+        self._last_use.record(key.id)
         return self._acting_for(user, key)
 
     def _acting_for(self, user: User, key: ApiKey | None = None) -> Principal:

@@ -1,7 +1,7 @@
 """What the services for accounts refuse, each with the status that clients see.
 
 RequestError (api.http.problems)
-├── WrongCredentialsError    401  unknown user or wrong password: nobody is told which
+├── WrongCredentialsError    401  unknown user or wrong password: it does not say which
 ├── RegistrationClosedError  403  only an admin makes accounts here
 ├── NoSuchUserError          404
 ├── NoSuchKeyError           404

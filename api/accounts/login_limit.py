@@ -2,7 +2,7 @@
 
 From that, as many accounts may be made.
 
-In play: two counters in Redis for each login, gone a minute after the first of their logins. The e-mail address is in
+State: two counters in Redis for each login, gone a minute after the first of their logins. The e-mail address is in
 their names as a hash only. While Redis is away there is no limit, and the log says so: better that than nobody can log
 in. What a password costs to check (`api.accounts.passwords`) is then the limit.
 """
@@ -30,7 +30,7 @@ IPV6_BITS: Final = 64
 """Of an IPv6 address; the rest is one subscriber's to choose."""
 
 _COUNT: Final = """
--- Counts a login in each counter. Answers for how many milliseconds the one that is over its limit lasts, or 0.
+-- Counts a login in each counter. Returns for how many milliseconds the one that is over its limit lasts, or 0.
 local wait = 0
 for number, counter in ipairs(KEYS) do
     if redis.call('INCR', counter) == 1 then

@@ -1,6 +1,6 @@
 """Passwords: argon2id (RFC 9106), in a few threads of its own.
 
-In play: the threads, each of which takes `memory_cost` (64 MiB) while it works, and the calls that wait for one, at
+State: the threads, each of which takes `memory_cost` (64 MiB) while it works, and the calls that wait for one, at
 most `BACKLOG`. A flood of logins therefore costs other requests nothing but one or two cores, and memory stays bounded.
 """
 

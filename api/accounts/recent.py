@@ -1,4 +1,4 @@
-"""What was looked up a moment ago."""
+"""A small cache with an age limit."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -30,5 +30,5 @@ class Recent(Generic[Key, Value]):
         self._entries[key] = (self._clock() + self._life, value)
 
     def forget(self, key: Key) -> None:
-        """Has it looked up anew."""
+        """Has it looked up again."""
         self._entries.pop(key, None)

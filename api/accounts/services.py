@@ -28,7 +28,7 @@ class Accounts(NamedTuple):
     last_use: LastUse
 
     async def close(self) -> None:
-        """Notes what is left to note; before the store closes."""
+        """Records what is left to record; before the store closes."""
         await self.last_use.close()
         self.passwords.close()
 

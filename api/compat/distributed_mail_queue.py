@@ -112,8 +112,8 @@ async def login(request: web.Request) -> web.Response:
     done = await request.app[ACCOUNTS].logins.log_in(
         email=wanted.email, password=wanted.password, address=request.remote
     )
-    said = LoginData(data=Login(id=done.user.id, token=done.token))
-    return answer(said, headers={"Cache-Control": "no-store"})
+    token = LoginData(data=Login(id=done.user.id, token=done.token))
+    return answer(token, headers={"Cache-Control": "no-store"})
 
 
 @operation(
@@ -222,13 +222,13 @@ def _due_at(scheduled_at: str | None) -> str | None:
     if not scheduled_at:
         return None
     try:
-        moment = msgspec.convert(scheduled_at, datetime)
+        parsed = msgspec.convert(scheduled_at, datetime)
     except msgspec.ValidationError:
         detail = "must be a time such as 2030-01-31T09:00:00Z; without an offset it is UTC"
         raise InvalidError([Fault(field="scheduled_at", detail=detail)]) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment.isoformat() if moment > utc_now() else None
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=UTC)
+    return parsed.isoformat() if parsed > utc_now() else None
 
 
 def _say(problem: Problem) -> web.Response:

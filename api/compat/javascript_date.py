@@ -23,7 +23,7 @@ _DAY: Final = 86_400
 """Seconds."""
 _CYCLE_YEARS: Final = 400
 _CYCLE_DAYS: Final = 146_097
-"""After 400 years the Gregorian calendar begins anew."""
+"""After 400 years the Gregorian calendar begins again."""
 
 
 def parse(value: object) -> datetime | None:

@@ -124,7 +124,7 @@ async def list_sent(request: web.Request) -> web.Response:
 )
 async def health_check(request: web.Request) -> web.Response:
     """Tells whether Postgres and Redis answer, and Vault where it is configured."""
-    services = {name: said == OK for name, said in (await request.app[READINESS].stores()).items()}
+    services = {name: found == OK for name, found in (await request.app[READINESS].stores()).items()}
     if request.app[SETTINGS].vault_addr:
         from tidings.settings.vault import vault_is_up  # noqa: PLC0415  (its libraries take a tenth of a second)
 

@@ -69,12 +69,12 @@ async def echo_at_time(request: web.Request) -> web.Response:
     time, message = await _read(request)
     if not (is_truthy(time) and is_truthy(message)):
         raise RequestError(HTTPStatus.BAD_REQUEST, MISSING)
-    moment = javascript_date.parse(time)
-    if moment is None:
+    parsed = javascript_date.parse(time)
+    if parsed is None:
         raise RequestError(HTTPStatus.BAD_REQUEST, INVALID_TIME)
     kept = await accept(
         request,
-        MessageRequest(channel="echo", recipient="log", content=_text(message), due_at=_due_at(moment)),
+        MessageRequest(channel="echo", recipient="log", content=_text(message), due_at=_due_at(parsed)),
         names=NAMES,
     )
     return web.Response(text=SCHEDULED, headers={hdrs.LOCATION: f"/api/v1/messages/{kept.id}"})
@@ -96,9 +96,9 @@ def _text(message: Any) -> str:
     return message if isinstance(message, str) else msgspec.json.encode(message).decode()
 
 
-def _due_at(moment: datetime) -> str | None:
+def _due_at(parsed: datetime) -> str | None:
     # Any past is now, however long ago; the native API refuses a time more than ten years away.
-    return moment.isoformat() if moment > utc_now() else None
+    return parsed.isoformat() if parsed > utc_now() else None
 
 
 def _say(problem: Problem) -> web.Response:

@@ -103,7 +103,7 @@ _SENT_EXAMPLE: Final = msgspec.structs.replace(_EXAMPLE, status="sent", sent_at=
 
 _decoder: Final = msgspec.json.Decoder(SendRequest)
 _INTERNATIONAL: Final = re.compile(r"00(?=[1-9])")
-_SAID: Final = {
+_MESSAGES: Final = {
     HTTPStatus.BAD_REQUEST: "validation error",
     HTTPStatus.UNPROCESSABLE_ENTITY: "invalid request body",
 }
@@ -181,8 +181,8 @@ def _row(message: Message | NewMessage, *, status: str, sent_at: datetime | None
 
 
 def _say(problem: Problem) -> web.Response:
-    said = _SAID.get(HTTPStatus(problem.status)) or HTTPStatus(problem.status).phrase.lower()
-    return answer(FailureAnswer(status=problem.status, fail=Failure(msg=said, reason=problem.detail)))
+    message = _MESSAGES.get(HTTPStatus(problem.status)) or HTTPStatus(problem.status).phrase.lower()
+    return answer(FailureAnswer(status=problem.status, fail=Failure(msg=message, reason=problem.detail)))
 
 
 SYSTEM: Final = System(

@@ -68,8 +68,8 @@ _decoder: Final = msgspec.json.Decoder(ActionRequest)
 )
 async def index(request: web.Request) -> web.StreamResponse:
     """Shows the dashboard to browsers, and JSON to programs."""
-    said = HealthAnswer(message="messaging-server", status="ok")
-    response: web.StreamResponse = pages.front() if pages.wanted_by(request) else answer(said)
+    about = HealthAnswer(message="messaging-server", status="ok")
+    response: web.StreamResponse = pages.front() if pages.wanted_by(request) else answer(about)
     response.headers[hdrs.VARY] = hdrs.ACCEPT
     return response
 

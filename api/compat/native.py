@@ -21,7 +21,7 @@ from tidings.domain.message import DEFAULT_QUEUE, NewMessage
 
 @contextmanager
 def renamed(names: Mapping[str, str]) -> Iterator[None]:
-    """Faults that are found in the block are told by the client's names, which are given by ours."""
+    """Faults found in the block name the client's fields; `names` are the client's, by ours."""
     try:
         yield
     except InvalidError as error:

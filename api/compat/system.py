@@ -37,9 +37,9 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
     paths: re.Pattern[str]
     """The paths that are the system's own, whether there is something under them or not."""
     statuses: Mapping[int, int]
-    """Where the system has another status for what the native API tells by one."""
+    """Where the system has another status than the native API."""
     error: Any
-    """The type of what `say` says: a struct for JSON, or `str`."""
+    """The type of what `say` returns: a struct for JSON, or `str`."""
     say: Callable[[Problem], web.Response]
     """A problem in the system's words; its status is already the system's."""
 
@@ -72,9 +72,9 @@ def in_their_words(systems: Sequence[System]) -> Middleware:
 def _translate(system: System, response: web.Response) -> web.Response:
     problem = msgspec.json.decode(response.body, type=Problem)  # type: ignore[arg-type]  # problems are bytes
     status = system.statuses.get(problem.status, problem.status)
-    said = system.say(msgspec.structs.replace(problem, status=status))
-    said.set_status(status)
+    translated = system.say(msgspec.structs.replace(problem, status=status))
+    translated.set_status(status)
     for name, value in response.headers.items():
         if name.lower() not in _DROPPED_HEADERS:
-            said.headers[name] = value
-    return said
+            translated.headers[name] = value
+    return translated

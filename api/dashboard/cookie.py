@@ -54,7 +54,7 @@ def require_own_page(request: web.Request) -> None:
 
 
 def _origin(request: web.Request) -> str | None:
-    """The host and port of the page that asks; None where the browser does not tell."""
+    """The host and port of the page that asks; None where the browser does not send it."""
     try:
         return urlsplit(request.headers.get(hdrs.ORIGIN, "")).netloc or None
     except ValueError:

@@ -1,6 +1,6 @@
 """Logging in and out of the dashboard, with the same accounts and limits as everywhere.
 
-In play: one cookie (`api.dashboard.cookie`) with the token that `POST /api/v1/tokens` would have answered. Nothing is
+State: one cookie (`api.dashboard.cookie`) with the token that `POST /api/v1/tokens` would have answered. Nothing is
 kept on this side: logging out takes the cookie away, and the token ends by itself, or with a new password.
 """
 
@@ -24,7 +24,7 @@ _decoder: Final = msgspec.json.Decoder(LoginRequest)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Who looks at the dashboard."""
+    """Who uses the dashboard."""
 
     email: str | None
     """Null: the operator on this machine, who needs no account yet."""
@@ -33,7 +33,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 @page(access=Access.MEMBERS)
 async def get(request: web.Request) -> web.Response:
-    """Who one is; 401 where that is nobody, who then has to log in."""
+    """The logged-in user; 401 where there is none."""
     who = principal(request)
     email = None if who.user_id is None else (await request.app[ACCOUNTS].users.get(who.user_id)).email
     return answer(Session(email=email, role=who.role), headers=NOT_KEPT)

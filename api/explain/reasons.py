@@ -59,7 +59,7 @@ def _cancelled(case: Case) -> Verdict:
     why = _because(case)
     match now.cancel_reason:
         case CancelReason.REJECTED:
-            summary, reason = f"The far side refused it for good{why}.", Reason.REJECTED
+            summary, reason = f"The receiver refused it for good{why}.", Reason.REJECTED
         case CancelReason.EXHAUSTED:
             summary, reason = f"All {now.max_tries} tries failed, the last one{why}.", Reason.EXHAUSTED
         case CancelReason.EXPIRED:
@@ -182,7 +182,7 @@ def _due(case: Case) -> Verdict:
 
 
 def _missing(cluster: ClusterState | None, since: str) -> Verdict | None:
-    """What is said where nobody is there to claim or deliver anything; None where somebody is."""
+    """The verdict where no producer or consumer can act; None where they can."""
     if cluster is None:
         return Verdict(Reason.REDIS_AWAY, f"{since}, but Redis does not answer.", _when("Redis is back"))
     if not cluster.producer:
@@ -287,5 +287,5 @@ def _before_expiry(what: str, now: Circumstances) -> str:
     return f"{what}."
 
 
-def _time(moment: datetime | None) -> str:
-    return "an unknown time" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+def _time(timestamp: datetime | None) -> str:
+    return "an unknown time" if timestamp is None else f"{timestamp:%Y-%m-%d %H:%M:%S} UTC"

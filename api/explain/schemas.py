@@ -68,7 +68,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     queue_active: bool
     channel: str
     destination: Annotated[
-        str | None, Meta(description="The far side, as consumers name it; null where that cannot be told from here.")
+        str | None, Meta(description="The receiver, as consumers name it; null where the API cannot know it.")
     ]
     due_at: datetime
     expires_at: datetime | None

@@ -1,1 +1,1 @@
-"""Whether this process and its stores work, for probes."""
+"""Whether this process and its stores work, for probes. `readiness` imports `sql` and `tidings` only."""

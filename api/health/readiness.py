@@ -1,4 +1,4 @@
-"""Whether a message could be delivered now: what that takes, looked at with three questions, none longer than 2 s.
+"""Whether a message could be delivered now: three checks at once, none longer than 2 s.
 
 A consumer shows itself in one of two ways: with room, it offers its slots in Redis every second; without, it holds
 batches in Postgres whose leases it renews. Rejected: arq's health keys, which bear the names of their consumers and so
@@ -41,7 +41,7 @@ class Readiness:
     async def all(self) -> dict[str, str]:
         """Each check with `ok` or what is amiss."""
         schema, redis, busy = await asyncio.gather(
-            _in_time(self._schema()), _in_time(self._belt()), _in_time(self._store.messages.under_way())
+            _in_time(self._schema()), _in_time(self._redis_side()), _in_time(self._store.messages.under_way())
         )
         producer, offered = redis or (None, None)
         return {
@@ -59,7 +59,7 @@ class Readiness:
             return str(error)
         return OK
 
-    async def _belt(self) -> tuple[bool, bool]:
+    async def _redis_side(self) -> tuple[bool, bool]:
         """Whether a producer is alive, and whether a living consumer offers a slot. By the clock of Redis."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.time()

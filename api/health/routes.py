@@ -59,4 +59,4 @@ async def ready(request: web.Request) -> web.Response:
 
 
 def _amiss(checks: dict[str, str]) -> str:
-    return ", ".join(f"{name} {said}" for name, said in checks.items() if said != readiness.OK)
+    return ", ".join(f"{name} {found}" for name, found in checks.items() if found != readiness.OK)

@@ -85,7 +85,7 @@ def document(status: int, detail: str, path: str, errors: Sequence[Fault] = ()) 
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers every error with a problem document, and tells nothing of the inside."""
+    """Answers every error with a problem document, and shows nothing of the inside."""
     try:
         return await handler(request)
     except RequestError as problem:
@@ -119,9 +119,9 @@ def _unavailable(detail: str) -> RequestError:
 
 
 def _answer(request: web.Request, problem: RequestError) -> web.Response:
-    said = document(problem.status, problem.detail, request.rel_url.raw_path, problem.errors)
+    problem_document = document(problem.status, problem.detail, request.rel_url.raw_path, problem.errors)
     return web.Response(
-        body=msgspec.json.encode(said),
+        body=msgspec.json.encode(problem_document),
         status=problem.status,
         headers={**problem.headers, hdrs.CONTENT_TYPE: MEDIA_TYPE},
     )

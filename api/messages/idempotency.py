@@ -76,7 +76,7 @@ def batch_entries(
 
     Keys are forgotten by age, and a batch may be cut in two by that: then a part of it is known and the rest is not.
     Where this request kept nothing it is all or none: raises InvalidError where the keys are another batch's,
-    StoreUnavailableError in the moment in which they are forgotten.
+    StoreUnavailableError where they were forgotten just now.
     """
     entries = [_entry(key, known.get(key.key), created.get(key.key)) for key in keys]
     if not created and any(entry.status is Kept.NOT_KEPT for entry in entries):

@@ -2,8 +2,8 @@
 
 Two collections, both of this event loop: `_waiting`, the messages that no insert has taken up yet, at most `backlog`;
 and `_commits`, the inserts in flight, at most `concurrency`. A crash loses both, and with them only messages whose
-senders were not told yes. An answer that Postgres gave and nobody heard is a yes that was not told: the sender tries
-again, and an idempotency key keeps that from being a second message.
+senders got no 201. A commit whose confirmation is lost on the way counts as failed: the sender tries again, and an
+idempotency key keeps that from being a second message.
 
 The first message goes at once when nothing is in flight; those that come meanwhile gather for `wait` seconds, until
 `most` of them are there, or until nothing is in flight again.
@@ -24,7 +24,7 @@ from tidings.domain.message import NewMessage
 log = structlog.get_logger(__name__)
 
 Insert = Callable[[Sequence[NewMessage], Sequence[IdempotencyKey | None]], Awaitable[set[UUID]]]
-"""Keeps all messages in one commit and answers the ids of those kept: `MessageStore.insert`."""
+"""Keeps all messages in one commit and returns the ids of those kept: `MessageStore.insert`."""
 
 MOST: Final = 500
 WAIT_SECONDS: Final = 0.003
@@ -63,7 +63,7 @@ class Intake:
     async def keep(self, message: NewMessage, key: IdempotencyKey | None = None) -> bool:
         """Returns once the message is committed; False where its key was used before and it was left out.
 
-        Raises StoreUnavailableError where the message could not be kept, or nobody knows. A caller that is cancelled
+        Raises StoreUnavailableError where the message could not be kept, or that is unknown. A caller that is cancelled
         meanwhile takes nothing back, and disturbs no other.
         """
         if self._closed:
@@ -72,17 +72,17 @@ class Intake:
             raise StoreUnavailableError("too many messages are waiting to be kept")
         kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Entry(message, key, kept))
-        self._look()
+        self._start_commits()
         return await kept
 
     async def close(self) -> None:
         """Takes no more, and returns when all that was taken is kept or refused."""
         self._closed = True
         while self._waiting or self._commits:
-            self._look()
+            self._start_commits()
             await asyncio.wait(self._commits, return_when=asyncio.FIRST_COMPLETED)
 
-    def _look(self) -> None:
+    def _start_commits(self) -> None:
         """Starts what is to start now, and sets the timer for the rest."""
         while self._waiting and len(self._commits) < self._concurrency:
             if len(self._waiting) < self._most and not self._closed:
@@ -102,13 +102,13 @@ class Intake:
         commit = asyncio.create_task(self._commit(group))
         self._commits.add(commit)
         commit.add_done_callback(self._ended)
-        self._look()
+        self._start_commits()
 
     def _ended(self, commit: asyncio.Task[None]) -> None:
         self._commits.discard(commit)
         if not self._commits:
             self._stop_timer()
-        self._look()
+        self._start_commits()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

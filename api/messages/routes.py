@@ -45,7 +45,7 @@ _NOT_RETRIED: Final = {
     Status.PROCESSING: "it is on its way already",
     Status.PENDING: "it waits for its first try",
 }
-_CHANGING: Final = "it changed meanwhile; look again"
+_CHANGING: Final = "it changed meanwhile; read it again"
 NO_MESSAGE: Final = "there is no such message"
 
 _CREATED: Final = {
@@ -179,7 +179,7 @@ async def cancel(request: web.Request) -> web.Response:
     errors={HTTPStatus.NOT_FOUND: NO_MESSAGE, HTTPStatus.CONFLICT: _NOT_RETRIED[Status.PENDING]},
 )
 async def retry(request: web.Request) -> web.Response:
-    """Starts a cancelled message anew, or makes a failed one due now."""
+    """Starts a cancelled message again, or makes a failed one due now."""
     message = await find(request)
     retried = await _store(request).retry(message.id)
     if retried is None:
@@ -208,7 +208,7 @@ async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessag
             faults.append(fault_of(error, index=index))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             faults.append(Fault(index=index, detail="is not JSON"))
-    # Unknown queues of the whole batch cost one look.
+    # Unknown queues of the whole batch cost one query.
     await request.app[QUEUE_NAMES].among({each.queue for each in wanted.values()})
     messages = []
     for index, each in wanted.items():

@@ -112,7 +112,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None
     cancel_reason: CancelReason | None
     last_error: Annotated[str | None, Meta(description="What went wrong with the last try.")]
-    provider_message_id: Annotated[str | None, Meta(description="The id that the far side gave it.")]
+    provider_message_id: Annotated[str | None, Meta(description="The id that the provider gave it.")]
     created_at: datetime
 
     @classmethod
@@ -164,7 +164,7 @@ class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     @classmethod
     def of(cls, entries: Sequence[BatchEntry]) -> Self:
-        """The entries, told in full only where they differ."""
+        """The entries, listed only where they differ."""
         ids = [entry.id for entry in entries if entry.id is not None]
         alike = len({entry.status for entry in entries}) == 1
         return cls(accepted=len(ids), ids=ids, messages=() if alike else entries)

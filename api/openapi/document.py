@@ -51,7 +51,7 @@ _SECURITY_SCHEMES: Final = {
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A route, with all that is told of it."""
+    """A route, with all that the document says of it."""
 
     method: str
     path: str
@@ -60,7 +60,7 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class Types:
-    """The types that the document tells of: each is asked for once to be collected, and then by place."""
+    """The types of the document: collected once, then looked up."""
 
     def __init__(self, routes: list[Route]) -> None:
         types = [described for route in routes for described in _types_of(route)]
@@ -115,11 +115,11 @@ DOCUMENT: Final = web.AppKey("document", Document)
 
 def _routes(router: web.UrlDispatcher) -> Iterator[Route]:
     for route in router.routes():
-        said = operation_of(route.handler)
-        # A GET brings a HEAD with it, of which there is nothing more to tell.
-        if said is not None and route.resource is not None and route.method != hdrs.METH_HEAD:
+        declared = operation_of(route.handler)
+        # A GET brings a HEAD with it, which needs no entry of its own.
+        if declared is not None and route.resource is not None and route.method != hdrs.METH_HEAD:
             path = route.resource.canonical
-            yield Route(route.method, path, said, error_format_on(path))
+            yield Route(route.method, path, declared, error_format_on(path))
 
 
 def _tags(routes: list[Route]) -> list[Tag]:
@@ -135,22 +135,22 @@ def _types_of(route: Route) -> Iterator[Any]:
 
 
 def _operation(route: Route, types: Types) -> dict[str, Any]:
-    said = route.operation
-    told: dict[str, Any] = {
-        "tags": [said.tag.name],
-        "operationId": said.name,
-        "summary": said.summary,
-        "security": [] if said.access is Access.EVERYBODY else [{name: []} for name in _SECURITY_SCHEMES],
-        "responses": {**_failures(route, types), **_answers(said.answers, types)},
+    declared = route.operation
+    entry: dict[str, Any] = {
+        "tags": [declared.tag.name],
+        "operationId": declared.name,
+        "summary": declared.summary,
+        "security": [] if declared.access is Access.EVERYBODY else [{name: []} for name in _SECURITY_SCHEMES],
+        "responses": {**_failures(route, types), **_answers(declared.answers, types)},
     }
-    if said.description:
-        told["description"] = said.description
-    if said.parameters:
-        told["parameters"] = [_parameter(parameter, types) for parameter in said.parameters]
-    if said.body is not None:
-        told["requestBody"] = _body(said.body, types)
-    told["responses"] = dict(sorted(told["responses"].items()))
-    return told
+    if declared.description:
+        entry["description"] = declared.description
+    if declared.parameters:
+        entry["parameters"] = [_parameter(parameter, types) for parameter in declared.parameters]
+    if declared.body is not None:
+        entry["requestBody"] = _body(declared.body, types)
+    entry["responses"] = dict(sorted(entry["responses"].items()))
+    return entry
 
 
 def _parameter(parameter: Parameter, types: Types) -> dict[str, Any]:
@@ -184,11 +184,11 @@ def _answer(answer: Answer, types: Types) -> dict[str, Any]:
 def _failures(route: Route, types: Types) -> dict[str, Any]:
     """The errors of a route, each with an example of every way in which it comes about."""
     errors, path = route.errors, _example_path(route)
-    told: dict[HTTPStatus, list[str]] = defaultdict(list)
+    details_of: dict[HTTPStatus, list[str]] = defaultdict(list)
     for status, details in failures(route.operation, route.method).items():
-        told[HTTPStatus(errors.statuses.get(status, status))] += details
+        details_of[HTTPStatus(errors.statuses.get(status, status))] += details
     answers = {}
-    for status, details in told.items():
+    for status, details in details_of.items():
         examples = {detail: {"value": msgspec.to_builtins(errors.example(status, detail, path))} for detail in details}
         content = {errors.media_type: {"schema": types.schema(errors.type), "examples": examples}}
         answers[str(int(status))] = _with_headers(

@@ -30,8 +30,8 @@ def error_format_on(path: str) -> ErrorFormat:
 
 def _format_of(system: System) -> ErrorFormat:
     def example(status: int, detail: str, _path: str) -> Any:
-        said = system.say(Problem(status=status, detail=detail))
-        return msgspec.json.decode(said.body) if said.content_type == JSON else said.text  # type: ignore[arg-type]
+        response = system.say(Problem(status=status, detail=detail))
+        return msgspec.json.decode(response.body) if response.content_type == JSON else response.text  # type: ignore[arg-type]
 
     media_type = system.say(Problem(status=400, detail="")).content_type
     return ErrorFormat(type=system.error, media_type=media_type, statuses=system.statuses, example=example)

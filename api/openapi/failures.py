@@ -1,4 +1,4 @@
-"""The errors that a route has without saying so: they come with a credential, a body, or parameters."""
+"""The errors that a route has without declaring them: they come with a credential, a body, or parameters."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -41,10 +41,10 @@ HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
 
 def failures(operation: Operation, method: str) -> dict[HTTPStatus, list[str]]:
     """What is wrong, by status: what each kind of request can meet, and what the operation says of itself."""
-    said: dict[HTTPStatus, list[str]] = defaultdict(list)
+    details: dict[HTTPStatus, list[str]] = defaultdict(list)
     for status, detail in (*_of_its_kind(operation, method), *operation.errors.items()):
-        said[status].append(detail)
-    return {status: said[status] for status in sorted(said)}
+        details[status].append(detail)
+    return {status: details[status] for status in sorted(details)}
 
 
 def _of_its_kind(operation: Operation, method: str) -> Iterator[tuple[HTTPStatus, str]]:
@@ -66,7 +66,7 @@ def _of_its_kind(operation: Operation, method: str) -> Iterator[tuple[HTTPStatus
 
 
 def _unfit(body: Body) -> Iterator[str]:
-    """What is said of JSON that does not fit; none, where the handler has words of its own for it."""
+    """What is wrong with JSON that does not fit; nothing where the handler checks the body itself."""
     if body.type is not None:
         return
     struct = body.decoder.type

@@ -1,4 +1,4 @@
-"""What a handler says of itself, next to its code, for the document at `/openapi.json`.
+"""What a handler declares next to its code: who may use it, and its part of the document at `/openapi.json`.
 
     @operation(
         MESSAGES,
@@ -38,7 +38,7 @@ H = TypeVar("H", bound=Handler)
 
 
 class UndocumentedError(TypeError):
-    """A route whose handler says nothing of itself, or not all; a mistake in the code."""
+    """A route whose handler declares nothing, or not all; a mistake in the code."""
 
 
 class Access(Enum):
@@ -52,7 +52,7 @@ class Access(Enum):
 
 
 class Tag(msgspec.Struct, frozen=True):
-    """Under what a route is listed."""
+    """The heading under which a route is listed."""
 
     name: str
     description: str
@@ -65,7 +65,7 @@ class Body(msgspec.Struct, frozen=True):
     examples: Mapping[str, Any]
     """By what each one shows, as the client writes it."""
     type: Any = None
-    """The JSON that is meant, where the decoder takes any and the handler looks at it itself."""
+    """The JSON that is meant, where the decoder takes any and the handler checks it itself."""
 
     @property
     def described_as(self) -> Any:
@@ -84,11 +84,11 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An answer: for whom it is read what it means, its type, and an example of it."""
+    """A response: what it means, its type, and an example."""
 
     description: str
     type: Any
-    """None: a stream, of which a schema could tell nothing."""
+    """None: a stream, which has no schema."""
     example: Any
     headers: Mapping[str, str] = {}
     """What each of its headers says."""
@@ -103,7 +103,7 @@ Errors = Mapping[HTTPStatus, str]
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a handler says of itself."""
+    """All that a handler declares."""
 
     tag: Tag
     summary: str
@@ -150,7 +150,7 @@ def operation(
 
 
 def page(*, access: Access) -> Callable[[H], H]:
-    """Declares a handler that answers browsers, and so is no part of the document."""
+    """Declares a handler for browsers, which is no part of the document."""
 
     def declared(handler: H) -> H:
         _pages[handler] = access
@@ -176,13 +176,13 @@ def access_of(handler: Handler) -> Access:
 
 
 def check(router: web.UrlDispatcher) -> None:
-    """Raises UndocumentedError where a route says nothing of itself, or not what the parts of its path are."""
+    """Raises UndocumentedError where a route declares nothing, or not the parts of its path."""
     for route in router.routes():
-        said = operation_of(route.handler)
-        if said is None or route.resource is None:
+        found = operation_of(route.handler)
+        if found is None or route.resource is None:
             continue
         path = route.resource.canonical
-        named = {parameter.name for parameter in said.parameters if parameter.where == "path"}
+        named = {parameter.name for parameter in found.parameters if parameter.where == "path"}
         if named != set(variables(path)):
             raise UndocumentedError(f"{route.method} {path}: its operation has to name its path parameters, no others")
 

@@ -24,7 +24,7 @@ _LINE: Final = {"channel": "echo", "recipient": "log", "content": "Good morning"
 
 MESSAGES: Final[Examples] = {
     "a text message, now": _TEXT,
-    "a webhook that gives up after three tries": {**_HOOK, "max_tries": 3},
+    "a webhook that is tried three times": {**_HOOK, "max_tries": 3},
     "an e-mail that can wait": {**_MAIL, "priority": "low"},
     "a line in the log, in the year 2030, in its hour or not at all": {
         **_LINE,
@@ -71,6 +71,6 @@ CANCEL: Final[Examples] = {
     "all that waits": {"all": True},
 }
 RETRY: Final[Examples] = {
-    "what ran out of tries since a moment": {"cancel_reason": "exhausted", "created_from": "2030-01-31T00:00:00Z"},
+    "what ran out of tries since a time": {"cancel_reason": "exhausted", "created_from": "2030-01-31T00:00:00Z"},
     "what failed in a queue": {"queue": DEFAULT_QUEUE, "status": "failed"},
 }

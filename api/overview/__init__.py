@@ -1,1 +1,4 @@
-"""What all of it does at present and did of late: the overview, its history and its feed."""
+"""The overview of the whole deployment: now, the last hour, and as a stream.
+
+May import `api.health`, `api.http`, `api.openapi`, `sql` and `tidings`; nothing of messages or accounts.
+"""

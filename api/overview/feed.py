@@ -1,4 +1,4 @@
-"""The stream of overviews: made once a second for all listeners of this process, and by nobody where none listens.
+"""The stream of overviews: made once a second for all listeners of this process, and not at all where none listens.
 
 In memory: the newest event, which replaces the one before. Nothing is kept for a listener, so one that is slow misses
 events instead of piling them up: after a gap it is sent the whole history again, and one that takes nothing at all is
@@ -21,17 +21,17 @@ log = structlog.get_logger(__name__)
 EVERY_SECONDS: Final = 1.0
 HEARTBEAT_SECONDS: Final = 10.0
 HEARTBEAT: Final = b": nothing new\n\n"
-"""What tells a listener, and whatever is in between, that the stream is alive while no overview can be made."""
+"""Shows a listener, and proxies in between, that the stream is alive while no overview can be made."""
 LATE_EVENTS: Final = 10
 """A listener that missed more events than this would miss steps of the history too."""
 
-Look = Callable[[], Awaitable[Overview]]
+Make = Callable[[], Awaitable[Overview]]
 
 
 class OverviewFeed:
     """The listeners of one process. `whole` makes an overview with all of its history, `recent` with the last steps."""
 
-    def __init__(self, *, whole: Look, recent: Look, every: float = EVERY_SECONDS) -> None:
+    def __init__(self, *, whole: Make, recent: Make, every: float = EVERY_SECONDS) -> None:
         self._whole = whole
         self._recent = recent
         self._every = every
@@ -44,7 +44,7 @@ class OverviewFeed:
         self.listeners = 0
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        """Events for one listener, until the feed is closed. To be closed by whoever asked."""
+        """Events for one listener, until the feed is closed. The caller closes it."""
         self.listeners += 1
         try:
             if self._making is None:

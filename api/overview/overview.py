@@ -1,6 +1,6 @@
 """Puts the overview together: one at a time per API process, however many ask.
 
-In play: the history that was read from Redis, the depths that were counted in Postgres, and the overview made of them,
+State: the history that was read from Redis, the depths that were counted in Postgres, and the overview made of them,
 good for a second. A store that is away leaves out its part.
 """
 
@@ -150,7 +150,7 @@ def _consumer(report: ConsumerReport, now: datetime) -> ConsumerOverview:
 
 
 def health(report: ConsumerReport, now: datetime) -> Health:
-    """How a consumer is, as its last report and the age of that tell."""
+    """How a consumer is, by its last report and the age of that."""
     if silent(report, now):
         return Health.SILENT
     if report.stopping:

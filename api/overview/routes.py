@@ -1,4 +1,4 @@
-"""The overview: once, or as a stream. It tells of everybody's messages, so it is for admins."""
+"""The overview: once, or as a stream. It shows everybody's messages, so it is for admins."""
 
 import asyncio
 from contextlib import aclosing
@@ -21,8 +21,8 @@ log = structlog.get_logger(__name__)
 STREAM: Final = "text/event-stream"
 PATIENCE_SECONDS: Final = 10.0
 """How long a listener may take nothing before it is let go."""
-LOOK_AGAIN_EVENTS: Final = 5
-"""Events between looks whether the listener may still see them."""
+RECHECK_EVENTS: Final = 5
+"""Events after which it is checked whether the listener may still see them."""
 _HEADERS: Final = {
     hdrs.CONTENT_TYPE: STREAM,
     hdrs.CACHE_CONTROL: "no-store",
@@ -37,10 +37,10 @@ _HEADERS: Final = {
     answers={HTTPStatus.OK: Answer("How it is now, and the last hour.", Overview, examples.OVERVIEW)},
 )
 async def get(request: web.Request) -> web.Response:
-    """Tells what goes on.
+    """Shows what goes on.
 
     What waits, what is being done and how fast, by channel and queue, which consumers are at work, and the last hour in
-    steps of 5 s. What cannot be told because a store is away is null, and `checks` says which.
+    steps of 5 s. What is unknown because a store is away is null, and `checks` says which.
     """
     return answer(await request.app[OVERVIEWS].whole())
 
@@ -58,7 +58,7 @@ async def get(request: web.Request) -> web.Response:
     },
 )
 async def events(request: web.Request) -> web.StreamResponse:
-    """Tells what goes on, again and again.
+    """Shows what goes on, again and again.
 
     Server-sent events, each the JSON of an overview: the first with the whole history, the others with its last steps.
     """
@@ -71,15 +71,15 @@ async def events(request: web.Request) -> web.StreamResponse:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await response.write(each)
             except (TimeoutError, ConnectionError):
-                _let_go(request)
+                _abort(request)
                 break
             number += 1
-            if number % LOOK_AGAIN_EVENTS == 0 and not await _may_still_look(request):
+            if number % RECHECK_EVENTS == 0 and not await _still_allowed(request):
                 break
     return response
 
 
-async def _may_still_look(request: web.Request) -> bool:
+async def _still_allowed(request: web.Request) -> bool:
     try:
         await authenticate_again(request)
     except RequestError:
@@ -87,7 +87,7 @@ async def _may_still_look(request: web.Request) -> bool:
     return True
 
 
-def _let_go(request: web.Request) -> None:
+def _abort(request: web.Request) -> None:
     """Ends the connection as it is: what was written waits for somebody who does not read."""
     if request.transport is not None:
         request.transport.abort()

@@ -1,6 +1,6 @@
 """What the overview answers: how much there is to do, how fast it is done, and by whom. Times are seconds.
 
-What cannot be told because a store is away is null; `checks` says which one.
+What is unknown because a store is away is null; `checks` says which one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
 
     sent: float
     failed: Annotated[float, Meta(description="Tries that failed and are made again.")]
-    cancelled: Annotated[float, Meta(description="Messages given up by a consumer: rejected, exhausted, expired.")]
+    cancelled: Annotated[float, Meta(description="Messages not delivered: rejected, exhausted, expired.")]
     lateness_p50: Annotated[
         float | None, Meta(description="From the due time to the start of the try; null where none was made.")
     ]
     lateness_p99: float | None
-    duration_p50: Annotated[float | None, Meta(description="From the start of the try to the far side's answer.")]
+    duration_p50: Annotated[float | None, Meta(description="From the start of the try to the receiver's answer.")]
     duration_p99: float | None
 
 
@@ -105,7 +105,7 @@ class ConsumerOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one channel or queue, for each moment of the history."""
+    """Of one channel or queue, for each step of the history."""
 
     sent: list[int]
     failed: list[int]

@@ -1,1 +1,1 @@
-"""Queues: their pace, and their on/off switch."""
+"""Queues: their pace, and their on/off switch. May import `api.http`, `api.openapi` and `sql`."""

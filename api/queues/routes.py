@@ -1,4 +1,4 @@
-"""Queues: their pace, and their on/off switch. Everybody may look, only an admin may change one."""
+"""Queues: their pace, and their on/off switch. Everybody may see them, only an admin may change one."""
 
 import re
 from http import HTTPStatus

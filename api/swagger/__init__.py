@@ -1,1 +1,4 @@
-"""Swagger UI at `/swagger/`, out of our own files: it reads `/openapi.json` and needs nothing from elsewhere."""
+"""Swagger UI at `/swagger/`, out of our own files: it reads `/openapi.json` and needs nothing from elsewhere.
+
+Imports `api.http` and `api.openapi.operation`.
+"""

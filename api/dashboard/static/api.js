@@ -1,7 +1,7 @@
 // Requests to /api/v1. The browser adds the cookie by itself; no script ever sees what is in it.
 
 export class Problem extends Error {
-  // An answer that is no success, as the problem document (RFC 9457) tells it.
+  // An answer that is no success, as the problem document (RFC 9457) says.
   constructor(status, { title, detail, errors } = {}) {
     super(detail || title || "no answer");
     this.status = status;

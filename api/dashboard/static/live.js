@@ -1,4 +1,4 @@
-// The figures, as the server sends them: one connection for the page, closed while nobody looks at it.
+// The overview, as the server sends it: one connection for the page, closed while the page is hidden.
 
 const EVENTS = "/api/v1/overview/events";
 const PATIENCE_MS = 3000;

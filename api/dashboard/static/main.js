@@ -61,7 +61,7 @@ function enter(who) {
 }
 
 function refreshSlowly() {
-  // The figures tell of everybody's messages, so only admins have them; a user's views look again by themselves.
+  // The overview shows everybody's messages, so only admins have it; a user's views poll by themselves.
   const timer = setInterval(() => document.hidden || state.view.refresh?.(), REFRESH_MS);
   return () => clearInterval(timer);
 }

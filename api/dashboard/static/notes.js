@@ -13,7 +13,7 @@ export function note(text, kind = "good") {
 }
 
 export async function attempt(action) {
-  // Runs it; a problem is told rather than thrown. Answers whether all went well.
+  // Runs it; a problem is shown rather than thrown. Returns whether all went well.
   try {
     await action();
     return true;

@@ -40,7 +40,7 @@ async def test_what_a_message_holds_stays_text(visitor: Visitor, system: System)
     await system.call("POST", f"/api/v1/messages/{message}/cancel")
 
 
-async def test_one_is_cancelled_and_started_anew(visitor: Visitor, system: System) -> None:
+async def test_one_is_cancelled_and_started_again(visitor: Visitor, system: System) -> None:
     page = visitor.page
     message = await system.post(channel="echo", recipient="grandma", content="flowers", due_at=tomorrow())
     await visitor.open(f"messages/{message}")
@@ -50,7 +50,7 @@ async def test_one_is_cancelled_and_started_anew(visitor: Visitor, system: Syste
     await visitor.says("Cancelled.")
     await expect(page.get_by_text("Cancelled: requested")).to_be_visible()
     await page.get_by_role("button", name="Retry").click()
-    await visitor.says("Started anew.")
+    await visitor.says("Started again.")
     timeline = page.get_by_role("region", name="What happened")
     await expect(timeline).to_contain_text("Try 1: accepted")
     await expect(page.locator(".head .badge")).to_have_text("sent")

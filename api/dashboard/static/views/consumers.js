@@ -10,7 +10,7 @@ const TONES = { well: "good", full: "warn", stopping: "warn", "postgres away": "
 const PARTS = {
   postgres: ["Postgres", "keeps every message"],
   schema: ["Schema", "its tables, at the version of this program"],
-  redis: ["Redis", "carries batches for the moment between claim and delivery"],
+  redis: ["Redis", "carries batches between claim and delivery"],
   producer: ["Producer", "claims what is due"],
   consumers: ["Consumers", "deliver it"],
 };

@@ -41,7 +41,7 @@ export function message(root) {
   async function cancel() {
     const sure = await confirm({
       title: "Cancel this message?",
-      text: "It will not be sent. It can be started anew later.",
+      text: "It will not be sent. It can be started again later.",
       action: "Cancel it",
       danger: true,
     });
@@ -83,7 +83,7 @@ export function message(root) {
   function buttons({ status }) {
     return html`<div class="actions">
       ${["failed", "cancelled"].includes(status)
-        ? html`<button class="primary" @click=${() => act("retry", status === "failed" ? "Due now." : "Started anew.")}>
+        ? html`<button class="primary" @click=${() => act("retry", status === "failed" ? "Due now." : "Started again.")}>
             ${status === "failed" ? "Try now" : "Retry"}
           </button>`
         : nothing}
@@ -150,7 +150,7 @@ function facts(message) {
     ["Tries", `${message.tries} of ${message.max_tries}`],
     ["Accepted", ago(message.created_at)],
     ["Expires", message.expires_at ? at(message.expires_at) : "never"],
-    ["Far side's id", message.provider_message_id ? html`<code>${message.provider_message_id}</code>` : NONE],
+    ["Provider's id", message.provider_message_id ? html`<code>${message.provider_message_id}</code>` : NONE],
     ["Recoveries", message.recoveries || nothing],
     ["Headers", message.headers ? html`<code>${Object.entries(message.headers).map(([name, value]) => `${name}: ${value}`).join("\n")}</code>` : nothing],
   ];

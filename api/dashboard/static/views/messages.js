@@ -78,7 +78,7 @@ export function messages(root) {
       title: cancels ? "Cancel all that match?" : "Retry all that match?",
       text: cancels
         ? `Every waiting message with ${chosen.join(", ")} will not be sent. What is on its way already, or was sent, stays as it is.`
-        : `Every cancelled message with ${chosen.join(", ")} starts anew, and every failed one is due now.`,
+        : `Every cancelled message with ${chosen.join(", ")} starts again, and every failed one is due now.`,
       action: cancels ? "Cancel them" : "Retry them",
       danger: cancels,
     });
@@ -234,6 +234,6 @@ const instant = (text) => (text ? new Date(text).toISOString() : undefined);
 
 function local(text) {
   if (!text) return "";
-  const moment = new Date(text);
-  return new Date(moment - moment.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  const time = new Date(text);
+  return new Date(time - time.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
 }

@@ -24,7 +24,7 @@ const CHARTS = [
     least: 1,
     lines: [
       { label: "tried again", tone: "--warn", column: "failed", each: true },
-      { label: "given up", tone: "--bad", column: "cancelled", each: true },
+      { label: "not delivered", tone: "--bad", column: "cancelled", each: true },
     ],
   },
   {
@@ -93,7 +93,7 @@ function way({ totals, history }) {
   const [sent, failed, cancelled] = ["sent", "failed", "cancelled"].map((name) => sum(history[name]));
   return html`<dl class="card way">
     ${step("waiting", "Waiting", counted(totals), `for their time or for room; ${whole(totals.due)} due now`)}
-    ${step("in-flight", "In flight", whole(totals.in_flight), `deliveries at this moment; ${whole(totals.processing)} processing`)}
+    ${step("in-flight", "In flight", whole(totals.in_flight), `deliveries now; ${whole(totals.processing)} processing`)}
     ${step("rate", "Sent", html`${rate(flow?.sent)}<small> /s</small>`, `${whole(sent)} in the last hour`)}
     ${step("lateness", "Lateness", flow?.lateness_p99 == null ? html`<small>none due lately</small>` : span(flow.lateness_p99), flow?.lateness_p50 == null ? "how long after its time a message goes" : `99 % within; half within ${span(flow.lateness_p50)}`)}
     ${step("failures", "Failures, last hour", html`<span class=${failed + cancelled ? "bad-text" : ""}>${whole(failed + cancelled)}</span>`, `${whole(failed)} tried again, ${whole(cancelled)} given up`)}
@@ -129,7 +129,7 @@ function card({ title, lines, format, drawn }, history) {
 }
 
 function flows(title, all, past, kind) {
-  // Channels are only told of while something happens in them: those of the last hour stay.
+  // Channels are only reported while something happens in them: those of the last hour stay.
   const known = new Map(all.map((one) => [one.name, one]));
   const names = [...new Set([...known.keys(), ...Object.keys(past)])].filter((name) => name !== "*").sort();
   const queues = kind === "queue";

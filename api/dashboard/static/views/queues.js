@@ -134,4 +134,4 @@ const paceForm = (queue) =>
       <label>Interval in seconds <input name="interval" type="number" min="0" step="any" .value=${String(queue?.interval_seconds ?? 0)} /></label>
       <label>Messages in each <input name="size" type="number" min="1" step="1" .value=${queue?.batch_size ? String(queue.batch_size) : ""} placeholder="no limit" /></label>
     </div>
-    <p class="hint">Interval 0: every message as soon as it is due. 2 messages every 120 seconds: a pace for a far side that is slow or strict.</p>`;
+    <p class="hint">Interval 0: every message as soon as it is due. 2 messages every 120 seconds: a pace for a receiver that is slow or strict.</p>`;

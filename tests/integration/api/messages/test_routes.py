@@ -162,7 +162,7 @@ async def test_a_waiting_message_is_cancelled_once_and_for_all(api: Api, store: 
     assert await store.batches.claim(DEFAULT_LANES, offers(), batch_size=1) == []
 
 
-async def test_a_cancelled_message_starts_anew(api: Api, store: Store) -> None:
+async def test_a_cancelled_message_starts_again(api: Api, store: Store) -> None:
     message = await api.accept(due_at=(utc_now() + timedelta(days=1)).isoformat())
     await api.post(f"/api/v1/messages/{message['id']}/cancel")
     retried = await api.post(f"/api/v1/messages/{message['id']}/retry")

@@ -1,6 +1,6 @@
 """api/compat/javascript_date.py, compared with a JavaScript engine.
 
-`javascript_dates.json` is what Node.js answered; `javascript_dates.js` says how to make it anew. Where a `node` of the
+`javascript_dates.json` is what Node.js answered; `javascript_dates.js` says how to make it again. Where a `node` of the
 same engine is on the PATH, it is asked about strings made up at random, too.
 """
 
