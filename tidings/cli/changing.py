@@ -32,7 +32,7 @@ class SelectionError(TidingsError):
 async def change_each(change: Change, ids: Sequence[str], *, api: Api, as_json: bool) -> None:
     """Changes these messages and names each one that could not be; then raises NotDoneError."""
     changed: list[Any] = []
-    amiss: list[dict[str, str]] = []
+    refused: list[dict[str, str]] = []
     async with ApiClient(api.url, api.api_key) as client:
         for message_id in ids:
             try:
@@ -42,14 +42,14 @@ async def change_each(change: Change, ids: Sequence[str], *, api: Api, as_json: 
                     raise
                 detail = NO_MESSAGE if error.status == HTTPStatus.NOT_FOUND else error.detail
                 complain(f"{printable(message_id)}: {detail}")
-                amiss.append({"id": message_id, "detail": detail})
+                refused.append({"id": message_id, "detail": detail})
             else:
                 if not as_json:
                     print_line(f"{DONE[change]} {message_id}")
     if as_json:
-        print_json({DONE[change]: changed, "refused": amiss})
-    if amiss:
-        raise NotDoneError(f"{len(amiss)} of {len(ids)} messages were not {DONE[change]}")
+        print_json({DONE[change]: changed, "refused": refused})
+    if refused:
+        raise NotDoneError(f"{len(refused)} of {len(ids)} messages were not {DONE[change]}")
 
 
 def change_messages(
@@ -58,7 +58,7 @@ def change_messages(
     """Runs the command. Raises SelectionError where it is not clear what is meant, NotDoneError as the others do."""
     ids, filters = selection.ids or (), query_of(selection, cancel_reason=reason)
     if sum((bool(ids), bool(filters), selection.everything)) != 1:
-        raise SelectionError(f"which messages are to be {DONE[change]}: give ids, or a filter, or --all")
+        raise SelectionError(f"unclear which messages are to be {DONE[change]}; give ids, or a filter, or --all")
     if ids:
         asyncio.run(change_each(change, ids, api=api, as_json=as_json))
         return
@@ -91,4 +91,4 @@ def _confirm(change: Change, filters: Mapping[str, str]) -> None:
     except typer.Abort:
         agreed = False
     if not agreed:
-        raise SelectionError("--yes was not given and nobody agreed, so nothing was changed")
+        raise SelectionError("not confirmed, so nothing was changed; --yes changes them without asking")

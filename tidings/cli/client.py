@@ -48,7 +48,7 @@ class ApiClient:
     def __init__(self, url: str, api_key: str = "", *, patience_seconds: float = 0.0) -> None:
         base = URL(url) if "://" in url else URL(f"http://{url}")
         if base.scheme not in {"http", "https"} or not base.host:
-            raise ApiError(f"{url!r} is not the address of an API: http://host:port is")
+            raise ApiError(f"{url!r} is not the address of an API; give it as http://host:port")
         self._base = base
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._patience = patience_seconds
@@ -104,7 +104,7 @@ class ApiClient:
         ):
             with attempt:
                 return await self._request(method, path, **options)
-        raise AssertionError("unreachable: the last try is raised again")
+        raise AssertionError("unreachable: the last attempt is raised again")
 
     async def _request(self, method: str, path: str, **options: Any) -> Any:
         try:

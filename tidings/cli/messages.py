@@ -35,11 +35,11 @@ COLUMNS: Final = ("id", "due (UTC)", "channel", "recipient", "status", "tries", 
 def scheduled_for(*, at: str | None, after: str | None) -> str:
     """The time that `--at` or `--in` names, as the API takes it. Raises TimeError, also for a time in the past."""
     if (at is None) == (after is None):
-        raise TimeError("one of --at TIME and --in DURATION is needed, and not both")
+        raise TimeError("no time, or two; give one of --at TIME and --in DURATION")
     now = utc_now()
     found = from_now(after or at or "", now=now)
     if found <= now:
-        raise TimeError(f"{at or after!r} is past; `tidings send` sends now")
+        raise TimeError(f"{at or after!r} is past; to send now: tidings send")
     return rfc3339(found)
 
 

@@ -67,7 +67,10 @@ async def _changing(name: str, api: Api) -> AsyncIterator[ApiClient]:
     except ApiError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
-        raise NotDoneError(f"{printable(name)}: {error.detail}") from None
+        shown = printable(name)
+        raise NotDoneError(
+            f"queue {shown!r} does not exist; create it: tidings queues pace {shown} --every 0"
+        ) from None
 
 
 def _say(queue: Mapping[str, Any], *, as_json: bool) -> None:

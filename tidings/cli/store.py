@@ -28,7 +28,7 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Raises StoreUnavailableError where Postgres does not answer or lets nobody in."""
+    """Raises StoreUnavailableError where Postgres does not answer or refuses the login."""
     try:
         yield
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:

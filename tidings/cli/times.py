@@ -25,7 +25,7 @@ class TimeError(TidingsError):
 def duration(text: str) -> timedelta:
     """The length of time that a text such as `2h30m` names. Raises TimeError."""
     if not _DURATION.fullmatch(text):
-        raise TimeError(f"{text!r} is no duration: 90s, 15m, 2h30m, 1d and 1w are")
+        raise TimeError(f"{text!r} is no duration; give 90s, 15m, 2h30m, 1d or 1w")
     try:
         return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
     except OverflowError:
@@ -46,7 +46,7 @@ def time_of(text: str, *, now: datetime) -> datetime:
     try:
         return parse_timestamp(text)
     except TimestampError:
-        raise TimeError(f"{text!r} is no time: 2030-01-31T09:00:00Z, '2030-01-31 9:00' and 18:30 are") from None
+        raise TimeError(f"{text!r} is no time; give 2030-01-31T09:00:00Z, '2030-01-31 9:00' or 18:30") from None
 
 
 def from_now(text: str, *, now: datetime) -> datetime:

@@ -90,5 +90,5 @@ def _check_password(password: str) -> None:
 
 def _existing(user: User | None, email: str) -> User:
     if user is None:
-        raise UserError(f"there is no user {email}")
+        raise UserError(f"user {email} does not exist; add it: tidings user add {email}")
     return user

@@ -25,7 +25,7 @@ class CancelReason(StrEnum):
     POISON = "poison"
     """Delivering it alone killed the consumer again and again."""
     REQUESTED = "requested"
-    """Somebody asked for it."""
+    """By a request."""
 
 
 class AttemptOutcome(StrEnum):

@@ -93,7 +93,7 @@ class EmbeddedStores:
 async def _revive(store: EmbeddedPostgres | EmbeddedRedis) -> None:
     while True:
         code = await store.ended()
-        log.warning("embedded store ended, it is started again", store=store.name, code=code)
+        log.warning("embedded store ended", store=store.name, code=code, restarted=True)
         await _start_again(store)
 
 
@@ -106,6 +106,6 @@ async def _start_again(store: EmbeddedPostgres | EmbeddedRedis) -> None:
             await store.stop()
             await store.start()
         except (TidingsError, OSError) as error:
-            log.warning("embedded store does not start", store=store.name, reason=str(error), tries=tries)
+            log.warning("embedded store not started", store=store.name, reason=str(error), attempts=tries)
         else:
             return

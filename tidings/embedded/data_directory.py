@@ -134,7 +134,7 @@ def own_private_directory(path: Path, *, account: Account | None = None, passabl
     """Makes `path` a directory that only `account` (or else this process's user) may use.
 
     `passable` lets others pass through to what is below, without seeing names. Raises DataDirectoryError where
-    somebody else made it first.
+    another process made it first.
     """
     owner = account.uid if account else os.geteuid()
     try:
@@ -142,7 +142,7 @@ def own_private_directory(path: Path, *, account: Account | None = None, passabl
     except FileExistsError:
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {owner, os.geteuid()}:
-            raise DataDirectoryError(f"{path}: belongs to somebody else; remove it and start again") from None
+            raise DataDirectoryError(f"{path}: belongs to another user; remove it and start again") from None
     if account:
         os.chown(path, account.uid, account.gid, follow_symlinks=False)
     path.chmod(0o711 if passable else 0o700)

@@ -77,7 +77,7 @@ log_checkpoints = off
 """
 
 ACCESS: Final = """\
-# Whoever can open the socket's directory may connect.
+# All who can open the socket's directory may connect.
 local all all trust
 """
 
@@ -179,7 +179,7 @@ class EmbeddedPostgres:
         _sync_directory(self._directory.path)
 
     async def _clear_the_way(self, sockets: Path) -> None:
-        """Stops a postmaster that outlived its parent, and drops pid files whose id belongs to somebody else by now.
+        """Stops a postmaster that outlived its parent, and drops pid files whose id belongs to another process by now.
 
         PostgreSQL itself copes with the id of a process that is gone, but takes any living process of its account for
         another postmaster; after the restart of a container the same small ids come again. Shared memory that is still

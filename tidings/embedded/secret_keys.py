@@ -1,6 +1,6 @@
 """The keys that encrypt users' secrets in the embedded Postgres: beside it, in the data directory, for its owner only.
 
-`<data_dir>/secret_keys` holds what `SECRET_KEYS` would, and is made once, whole or not at all. Whoever copies the
+`<data_dir>/secret_keys` holds what `SECRET_KEYS` would, and is made once, whole or not at all. Who copies the
 directory has both the secrets and their keys; for more, set `SECRET_KEYS`, and the file is not read.
 """
 

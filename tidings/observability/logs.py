@@ -22,10 +22,10 @@ from tidings.observability import tracing
 
 SECRET_NAMES: Final = re.compile(r"passw|secret|token|authorization|auth_key|api_key|_uri$|cookie", re.IGNORECASE)
 URI_PASSWORD: Final = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.IGNORECASE)
-BLOT: Final = "…"
+REDACTED: Final = "…"
 
 delivering: ContextVar[tuple[UUID, UUID]] = ContextVar("delivering")
-"""The message and the batch that the present task delivers: on all that is logged meanwhile, whoever logs it."""
+"""The message and the batch that the present task delivers: on all that is logged meanwhile, by any library."""
 
 QUIETER: Final = {
     # It says at INFO what every job was called and returned; an attempt is on record in Postgres anyway.
@@ -88,19 +88,20 @@ def configure_logging(process: str, level: str, *, consumer: str | None = None, 
 def blot_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Redacts what stands under the name of a secret, and every password in a URI, however deep."""
     return {
-        name: BLOT if value and SECRET_NAMES.search(str(name)) else _blotted(value) for name, value in event.items()
+        name: REDACTED if value and SECRET_NAMES.search(str(name)) else _redacted(value)
+        for name, value in event.items()
     }
 
 
-def _blotted(value: Any) -> Any:
+def _redacted(value: Any) -> Any:
     if isinstance(value, str):
-        return URI_PASSWORD.sub(rf"\g<before>{BLOT}", value) if "://" in value else value
+        return URI_PASSWORD.sub(rf"\g<before>{REDACTED}", value) if "://" in value else value
     if isinstance(value, dict):
         return blot_secrets(None, "", value)
     if isinstance(value, list | tuple):
-        return [_blotted(each) for each in value]
+        return [_redacted(each) for each in value]
     if isinstance(value, BaseException):
-        return _blotted(repr(value))
+        return _redacted(repr(value))
     return value
 
 

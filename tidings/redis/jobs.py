@@ -1,7 +1,7 @@
 """The arq job that carries a batch to a consumer: its name, its arguments and its encoding.
 
-arq hands a job around as a dict of five short keys (its version is pinned for that); msgpack carries it rather than
-pickle, so that whoever can write to Redis cannot run code here.
+arq passes a job around as a dict of five short keys (its version is pinned for that); msgpack carries it rather than
+pickle, so that write access to Redis is no way to run code here.
 """
 
 from typing import Any, Final

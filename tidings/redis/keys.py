@@ -49,7 +49,7 @@ DOCTOR: Final = "tidings:doctor"
 """What `tidings doctor` writes to see whether a write is taken; lives 5 s."""
 
 PRODUCER_HEARTBEAT: Final = "tidings:producer"
-"""Set every second by each producer, with a life of 5 s: somebody claims."""
+"""Set every second by each producer, with a life of 5 s: due messages are claimed."""
 
 OFFER_LIFE_SECONDS: Final = 5.0
 """An older offer is a dead consumer's."""

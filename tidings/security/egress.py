@@ -1,6 +1,6 @@
 """Where a user's webhooks and mail may go: not to this machine, its network, or whatever guards a cloud's keys.
 
-Pure: it judges one address and port. Whoever connects asks with the very address that the socket is about to connect
+Pure: it judges one address and port. The caller asks with the very address that the socket is about to connect
 to, after the name was resolved, each time; a name that was harmless when it was checked may lead elsewhere by then.
 
 The blocks are those of IANA's registries of special-purpose addresses (RFC 6890 and what came after), written out:

@@ -239,7 +239,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             extra={"section": "Pace, leases, recovery"},
-            description="Paces queue `default` at the first start, until somebody gives it another pace: seconds"
+            description="Paces queue `default` at the first start, until it is given another pace: seconds"
             " between ticks, 0 for none.",
         ),
     ] = 0
@@ -333,7 +333,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0
     metrics_host: Annotated[
         str,
-        Meta(description="Address that `METRICS_PORT` is opened on. Whoever reaches it may read, so keep it inside."),
+        Meta(description="Address that `METRICS_PORT` is opened on. All who reach it may read, so keep it inside."),
     ] = "127.0.0.1"
     otel_exporter_otlp_endpoint: Annotated[
         str,

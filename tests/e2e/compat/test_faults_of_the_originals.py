@@ -78,6 +78,14 @@ async def post(system: System, content: str, **fields: object) -> str:
     return await system.post(channel="sms", recipient=PHONE, content=content, **fields)
 
 
+async def hanging(system: System, gateway: MoodyGateway, content: str) -> str:
+    """A message that the gateway has, and does not answer before it lets go; its id."""
+    gateway.set_moods(content, [HANG])
+    message_id = await post(system, content)
+    await arrived(gateway, content)
+    return message_id
+
+
 async def arrived(gateway: MoodyGateway, *contents: str, within: float = 10.0) -> None:
     async def look() -> bool:
         return gateway.received.keys() >= set(contents)
@@ -142,9 +150,7 @@ async def test_messaging_server_two_failing_messages_blocked_the_queue(
 async def test_message_sending_system_a_crash_left_rows_in_processing(
     system: System, gateway: MoodyGateway, consumers: list[Process]
 ) -> None:
-    gateway.set_moods("crash", [HANG])
-    message_id = await post(system, "crash")
-    await arrived(gateway, "crash")
+    message_id = await hanging(system, gateway, "crash")
     assert (await system.message(message_id))["status"] == "processing"
     for consumer in consumers:
         await consumer.kill()
@@ -155,9 +161,7 @@ async def test_message_sending_system_a_crash_left_rows_in_processing(
 async def test_message_sending_system_a_redis_error_after_a_delivery_marked_it_failed(
     system: System, gateway: MoodyGateway, consumers: list[Process]
 ) -> None:
-    gateway.set_moods("delivered", [HANG])
-    message_id = await post(system, "delivered")
-    await arrived(gateway, "delivered")
+    message_id = await hanging(system, gateway, "delivered")
     async with Redis.from_url(system.settings.redis_uri) as redis:
         await redis.config_set("maxmemory", 1)
         try:

@@ -66,7 +66,7 @@ async def test_every_field_of_the_messages_that_pass_the_filter(tidings: Tidings
 async def test_an_export_that_cannot_be_written_is_one_line(tidings: Tidings, tmp_path: Path) -> None:
     (tmp_path / "there.csv").write_text("precious")
     for arguments, said in {
-        (str(tmp_path / "there.csv"),): "is there already",
+        (str(tmp_path / "there.csv"),): "exists already",
         (str(tmp_path / "m.xlsx"),): "must end in",
         (str(tmp_path / "no" / "m.csv"),): "No such file",
         ("--fields", "content,password"): "password: unknown",

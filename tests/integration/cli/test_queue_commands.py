@@ -27,7 +27,11 @@ async def test_json(tidings: Tidings, api: Api) -> None:
 async def test_a_queue_that_is_not_there_is_exit_code_1(tidings: Tidings) -> None:
     for command in ("start", "stop"):
         ran = await tidings("queues", command, "nowhere")
-        assert (ran.code, ran.out, ran.err) == (1, "", "tidings: nowhere: there is no such queue\n")
+        assert (ran.code, ran.out, ran.err) == (
+            1,
+            "",
+            "tidings: queue 'nowhere' does not exist; create it: tidings queues pace nowhere --every 0\n",
+        )
 
 
 async def test_what_is_wrong_is_one_line(tidings: Tidings) -> None:

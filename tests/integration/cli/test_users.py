@@ -89,9 +89,13 @@ def test_role_and_password(
         (["add", "bob@example.com", "--password-stdin"], "short\n", "the password must have at least 8 characters"),
         (["add", "bob@example.com", "--password-stdin"], "", "the password must have at least 8 characters"),
         (["add", "ADA@example.com", "--password-stdin"], f"{PASSWORD}\n", "another user has this e-mail address"),
-        (["set-role", "bob@example.com", "admin"], "", "there is no user bob@example.com"),
+        (["set-role", "bob@example.com", "admin"], "", "bob@example.com does not exist"),
         (["set-role", "ada@example.com", "root"], "", "root"),
-        (["set-password", "bob@example.com", "--password-stdin"], f"{PASSWORD}\n", "there is no user bob@example.com"),
+        (
+            ["set-password", "bob@example.com", "--password-stdin"],
+            f"{PASSWORD}\n",
+            "bob@example.com does not exist",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

@@ -273,7 +273,7 @@ async def test_sockets_elsewhere_are_refused_where_somebody_else_made_the_folder
     sockets = DataDirectory(data_dir).run
     sockets.symlink_to(folder)
     try:
-        assert "belongs to somebody else" in await refusal(data_dir)
+        assert "belongs to another user" in await refusal(data_dir)
     finally:
         sockets.unlink()
 

@@ -5,7 +5,7 @@ process (`receiver.py`), and whatever is to be killed (`victims.py`), which dies
 time while the canaries flow. What is kept running elsewhere (a supervisor, an orchestrator) must bring it back: the
 drill starts nothing. If the drill itself is ended, its remaining canaries fail and are cancelled after their tries.
 
-A canary that the API refused, or that nobody knows to be accepted, is posted again under the same idempotency key.
+A canary that the API refused, or whose response was lost, is posted again under the same idempotency key.
 """
 
 import asyncio

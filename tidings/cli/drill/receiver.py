@@ -16,7 +16,7 @@ LAST_PORT: Final = 65535
 
 
 class DrillReceiver:
-    """Serves while its context is open, at a path that nobody can guess."""
+    """Serves while its context is open, at a path that cannot be guessed."""
 
     def __init__(self, listen: str, *, public_url: str = "") -> None:
         """`listen` is `host:port`. Raises SettingsError where it is not."""

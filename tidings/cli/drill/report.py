@@ -43,7 +43,7 @@ class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: int
     """Not delivered, and visibly so."""
     lost: Sequence[int]
-    """Numbers of the canaries that nobody has: sent for all the API knows, or unknown to it, and not arrived."""
+    """Numbers of the canaries that did not arrive, and that the API calls sent or does not know."""
     late: Sequence[int]
     """Numbers of those that were still on their way when the drill stopped waiting."""
     lateness: Lateness | None

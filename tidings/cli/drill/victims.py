@@ -58,13 +58,13 @@ def of_local_up(kind: str, url: str) -> Victim:
 
 
 def confirm(victims: Sequence[Victim]) -> None:
-    """Asks at the terminal. Raises SettingsError where the answer is no, or there is nobody to ask."""
+    """Asks at the terminal. Raises SettingsError where it is not confirmed, or there is no terminal."""
     try:
         agreed = not victims or typer.confirm(f"Kill {', '.join(map(str, victims))}?", err=True)
     except typer.Abort:
         agreed = False
     if not agreed:
-        raise SettingsError("--yes: was not given and nobody agreed, so nothing was killed or sent")
+        raise SettingsError("not confirmed, so nothing was killed or sent; --yes kills without asking")
 
 
 def kill(victim: Victim) -> None:
@@ -86,7 +86,7 @@ def _of_port(module: str, port: int) -> Iterator[Victim]:
             if arguments[-3:-1] == [b"-m", module.encode()] and f"PORT={port}".encode() in environ:
                 yield _victim(int(entry.name))
         except OSError:
-            # It has ended, or is somebody else's.
+            # It has ended, or belongs to another user.
             continue
 
 

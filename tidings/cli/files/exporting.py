@@ -124,7 +124,7 @@ def _target(path: Path | None) -> Iterator[TextIO]:
         yield _standard_output()
         return
     if path.exists():
-        raise ExportError(f"{path}: is there already")
+        raise ExportError(f"{path}: exists already; name a new file, or remove it")
     unfinished = path.with_name(f"{path.name}.part")
     try:
         with unfinished.open("w", encoding="utf-8", newline="") as file:

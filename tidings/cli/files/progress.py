@@ -1,7 +1,7 @@
 """How far an import has come, kept in a small file beside the imported one until the whole of it is done.
 
 In play: `FILE.progress`, JSON, exchanged as a whole after every batch. It names the import, and with that every request
-that the import makes (its idempotency keys), so that a batch whose answer nobody saw is sent again and kept once. What
+that the import makes (its idempotency keys), so that a batch whose response was lost is sent again and kept once. What
 is lost of it after its first writing only makes the next run send batches again that the API knows. Written before a
 batch is sent again without its refused lines, too: the next run must leave out the same ones.
 """

@@ -14,7 +14,7 @@ from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
 
 RECIPIENT: Final = "+1202555{:04}"
-"""Numbers 555-0100 to 555-0199 belong to nobody: they are kept for fiction."""
+"""Numbers 555-0100 to 555-0199 are reserved for fiction."""
 FIRST_RECIPIENT: Final = 101
 
 TEXTS: Final = (

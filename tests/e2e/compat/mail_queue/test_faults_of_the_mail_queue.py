@@ -1,6 +1,8 @@
 """What Distributed Mail Queue Service did wrong, each with a test that fails where it comes back."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -24,17 +26,26 @@ def environ() -> dict[str, str]:
     return {"LEASE_SECONDS": "1.5", "LEASE_RENEWAL_SECONDS": "0.5", "RECONCILE_SECONDS": "0.3"}
 
 
+@asynccontextmanager
+async def held(user: User, mail_server: SmtpServer, subject: str) -> AsyncIterator[str]:
+    """A mail that its server has, and does not answer before the context is left; its task's id."""
+    hold = mail_server.hold = asyncio.Event()
+    task_id = await user.enqueue(subject)
+    await mail_server.until(lambda: subject in subjects(mail_server))
+    try:
+        yield task_id
+    finally:
+        mail_server.hold = None
+        hold.set()
+
+
 async def test_mail_queue_a_task_taken_by_a_consumer_that_crashed_was_lost_and_never_reconciled(
     system: System, user: User, mail_server: SmtpServer
 ) -> None:
-    hold = mail_server.hold = asyncio.Event()
-    task_id = await user.enqueue("After a crash")
-    await mail_server.until(lambda: "After a crash" in subjects(mail_server))
-    assert (await user.tasks())[task_id]["status"] == 1
-    [consumer] = system.processes("consumers")
-    await consumer.kill()
-    mail_server.hold = None
-    hold.set()
+    async with held(user, mail_server, "After a crash") as task_id:
+        assert (await user.tasks())[task_id]["status"] == 1
+        [consumer] = system.processes("consumers")
+        await consumer.kill()
     await system.start_consumer("c2")
     await user.until_status(task_id, 2)
     # The server had it when the consumer died, which nobody knows: it is the one that may come twice.
@@ -61,12 +72,8 @@ async def test_mail_queue_smtp_passwords_were_in_clear_in_postgres_and_in_redis(
     system: System, user: User, mail_server: SmtpServer
 ) -> None:
     # One that is on its way, so that Redis holds whatever it ever holds.
-    hold = mail_server.hold = asyncio.Event()
-    task_id = await user.enqueue("On its way")
-    await mail_server.until(lambda: "On its way" in subjects(mail_server))
-    dump = await everything_in_postgres(system) + await everything_in_redis(system)
-    mail_server.hold = None
-    hold.set()
+    async with held(user, mail_server, "On its way") as task_id:
+        dump = await everything_in_postgres(system) + await everything_in_redis(system)
     assert b"user@example.com" in dump
     for secret in (SMTP_PASSWORD, PASSWORD):
         assert secret.encode() not in dump

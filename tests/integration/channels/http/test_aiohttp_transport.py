@@ -19,6 +19,16 @@ from tidings.settings import Settings
 STUCK = bytes(20_000_000)
 
 
+def keeps(heads: list[bytes]) -> Behaviour:
+    """Keeps the head of each request."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await read_request(reader))[0])
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    return behave
+
+
 def says(answer: bytes, *, then_close: bool = False) -> Behaviour:
     """Gives `answer` to every request on a connection."""
 
@@ -69,12 +79,7 @@ async def test_an_answer_and_what_was_asked(transport: Transport) -> None:
 
 async def test_who_asks_for_a_user_in_the_url_is_told(transport: Transport) -> None:
     heads: list[bytes] = []
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heads.append((await read_request(reader))[0])
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-
-    async with Receiver(behave) as receiver:
+    async with Receiver(keeps(heads)) as receiver:
         url = receiver.url.replace("http://", "http://ann:secret@")
         assert (await transport.post(url, body=b"", headers={})).status == 204
     lines = heads[0].decode().split("\r\n")
@@ -297,12 +302,7 @@ ODD_TARGETS = [
 @pytest.mark.parametrize("target", ODD_TARGETS)
 async def test_a_url_goes_out_letter_for_letter(transport: Transport, target: str) -> None:
     heads: list[bytes] = []
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heads.append((await read_request(reader))[0])
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-
-    async with Receiver(behave) as receiver:
+    async with Receiver(keeps(heads)) as receiver:
         url = receiver.url.partition("/hook")[0] + target
         assert (await transport.post(url, body=b"", headers={})).status == 204
     assert heads[0].split(b"\r\n")[0].decode() == f"POST {target} HTTP/1.1"
@@ -310,12 +310,7 @@ async def test_a_url_goes_out_letter_for_letter(transport: Transport, target: st
 
 async def test_an_empty_body_has_a_length(transport: Transport) -> None:
     heads: list[bytes] = []
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heads.append((await read_request(reader))[0])
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-
-    async with Receiver(behave) as receiver:
+    async with Receiver(keeps(heads)) as receiver:
         await transport.post(receiver.url, body=b"", headers={})
     assert b"\r\ncontent-length: 0\r\n" in heads[0].lower()
 
