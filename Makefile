@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 
 install: $(VENV)/.installed
 
-# Who only runs it waits for a third of the packages; what one works on it with includes them.
+# Who only runs it waits for no development tools; with them, what it runs on is there too.
 $(VENV)/.runs: EXTRA := embedded
 $(VENV)/.installed: EXTRA := dev
 $(VENV)/.runs $(VENV)/.installed: pyproject.toml constraints.txt
