@@ -172,7 +172,7 @@ class Round:
         self.flow = Flow(api, self.receiver.url, rate=RATE, rng=self.rng)
 
     async def kill(self, *names: str) -> set[str]:
-        """SIGKILL to these consumers at once; answers the messages that may now come twice."""
+        """SIGKILL to these consumers at once; returns the messages that may now come twice."""
         for name in names:
             self.consumers[name].signal(signal.SIGKILL)
         await asyncio.gather(*(self.consumers[name].kill() for name in names))
@@ -260,7 +260,7 @@ class Round:
         await eventually(look, within=30, every=0.1)
 
     async def _settled(self, until: float) -> float:
-        """Waits until what was made up to a moment is sent or cancelled; answers how long after it that was."""
+        """Waits until what was made up to a moment is sent or cancelled; returns how long after it that was."""
         await eventually(_answered(lambda: self._all_settled(until)), within=SETTLE_SECONDS, every=0.1)
         return time.time() - until
 
