@@ -2,7 +2,7 @@
 
 Ours is figure 1's best. arq (the same library that carries our batches, as its documentation shows it) and PgQueuer
 deliver 20,000 messages from the same Postgres to the same receiver over aiohttp; how each is tuned stands in `peers/`.
-Both write one record for a message where ours writes the outcome, the attempt and the delivery record. The number of
+Both write one record for a message where ours writes the outcome, the attempt and the dedup record. The number of
 arq's workers and the size of PgQueuer's batches are chosen by short runs before the long one; those are given too.
 
 What would make it lie: a peer that is not tuned, and short runs that choose wrongly.

@@ -13,9 +13,9 @@ What is left out, and what that does to the numbers:
 
 - A simulated message stands for a *weight* of messages that share their fate, so places, their shares and the failures
   that open a breaker are divided by the weight, and the consumers of a cell are one. Lateness below a second, and what
-  single failures do among many successes, cannot be seen here: a far side fails in episodes or not at all. A breaker's
+  single failures do among many successes, cannot be seen here: a receiver fails in episodes or not at all. A breaker's
   probe is as large as any message.
-- Nothing takes time but the machine and the far sides: claims, belts and outcomes cost what is in the rate. Leases,
-  slots offered and batches lost singly are not here; what was under way in a lost cell comes back with it.
+- Only the machine and the receivers take time: claims, publishing and outcomes cost what is in the rate. Leases, slots
+  offered and batches lost singly are not here; what was under way in a lost cell comes back with it.
 - A cell is lost as a whole and comes back with all that it had committed.
 """

@@ -41,7 +41,7 @@ class Books:
         """How many ended how: `sent`, or why they were cancelled."""
         self.tries = 0
         self.duplicates = 0
-        """Taken by a far side once more."""
+        """Taken by a receiver once more."""
         self.sent_back = 0
         """Found no room at their destination, and came again."""
         self.breakers_opened = 0

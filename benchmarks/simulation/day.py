@@ -10,7 +10,7 @@ import msgspec
 from benchmarks.simulation import virtual_time
 from benchmarks.simulation.books import Books
 from benchmarks.simulation.cell import Cell, Size
-from benchmarks.simulation.far_sides import far_sides
+from benchmarks.simulation.receivers import receivers
 from benchmarks.simulation.routing import Routing
 from benchmarks.simulation.traffic import HOUR, KINDS, MINUTE, Kind, Message, busiest_rate, messages
 from tidings.domain.retry import RetryPolicy
@@ -80,7 +80,7 @@ class _Simulation:
     async def run(self) -> Day:
         plan, settings = self._plan, Settings()
         size = Size(consumers=plan.consumers, rate=plan.cell_rate, weight=plan.weight)
-        far_side = far_sides(weight=plan.weight, timeout=settings.delivery_timeout, chance=self._chance)
+        receiver = receivers(weight=plan.weight, timeout=settings.delivery_timeout, chance=self._chance)
         policy = RetryPolicy(
             delays=settings.retry_delays,
             jitter=settings.retry_jitter,
@@ -90,7 +90,7 @@ class _Simulation:
         self._routing = Routing(names)
         for name in names:
             self._cells[name] = Cell(
-                name, size=size, settings=settings, policy=policy, receiver=far_side, books=self._books
+                name, size=size, settings=settings, policy=policy, receiver=receiver, books=self._books
             )
         async with asyncio.TaskGroup() as tasks:
             for cell in self._cells.values():

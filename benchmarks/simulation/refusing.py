@@ -45,7 +45,7 @@ class Refusals(msgspec.Struct, frozen=True, kw_only=True):
     """Until the last message had ended."""
 
 
-class RefusingFarSide:
+class RefusingReceiver:
     """A token bucket that holds a second's worth."""
 
     def __init__(self, rate: int) -> None:
@@ -70,7 +70,7 @@ def simulate(case: Case) -> Refusals:
 
 async def _run(case: Case) -> Refusals:
     settings = msgspec.structs.replace(Settings(), in_flight_per_destination=case.places)
-    books, gateway = Books(1), RefusingFarSide(case.rate)
+    books, gateway = Books(1), RefusingReceiver(case.rate)
     async with asyncio.TaskGroup() as tasks:
         cell = Cell(
             "cell",

@@ -33,7 +33,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     percent: int
     """Of the day's messages."""
     priority: Priority = Priority.NORMAL
-    far_sides: int = 1
+    receivers: int = 1
     life: float | None = None
     """Seconds after its due time at which it is worth nothing any more."""
     hours: tuple[int, ...] = ()
@@ -46,8 +46,8 @@ KINDS: Final = (
     Kind(name="codes", channel="sms", percent=10, priority=Priority.HIGH, life=600.0),
     Kind(name="texts", channel="sms", percent=15),
     Kind(name="reminders", channel="sms", percent=10, life=HOUR / 2, ahead=DAY),
-    Kind(name="webhooks", channel="webhook", percent=40, far_sides=100),
-    Kind(name="mails", channel="email", percent=15, far_sides=100),
+    Kind(name="webhooks", channel="webhook", percent=40, receivers=100),
+    Kind(name="mails", channel="email", percent=15, receivers=100),
     Kind(name="campaigns", channel="sms", percent=10, priority=Priority.LOW, hours=(9, 12, 18), ahead=2 * HOUR),
 )
 
@@ -65,7 +65,7 @@ class Message:
         self.wanted_at = wanted_at
         """When it was to go out, in seconds of the day."""
         self.accepted = 0
-        """How often a far side has taken it."""
+        """How often a receiver has taken it."""
         self.held_up = False
         """It was in a cell that was lost."""
         due_at = moment(wanted_at)
@@ -100,9 +100,9 @@ def second(time: datetime) -> float:
 
 def messages(kind: Kind, count: int, first: int, chance: random.Random) -> Iterator[Message]:
     """`count` messages of a kind in the order of their due times, numbered from `first`."""
-    names = [f"{kind.channel} {number}" for number in range(kind.far_sides)]
+    names = [f"{kind.channel} {number}" for number in range(kind.receivers)]
     # The larger receivers get more: the second half as much as the first, the third a third.
-    shares = list(itertools.accumulate(1 / (rank + 1) for rank in range(kind.far_sides)))
+    shares = list(itertools.accumulate(1 / (rank + 1) for rank in range(kind.receivers)))
     for number, wanted_at in enumerate(_due_times(kind, count, chance), start=first):
         destination = names[bisect.bisect_left(shares, chance.random() * shares[-1])]
         yield Message(number, kind, chance.randrange(USERS), destination, wanted_at)

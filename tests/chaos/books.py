@@ -70,7 +70,7 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class Books:
-    """Asks Postgres anew each time, over a connection of its own: it may have been away meanwhile."""
+    """Asks Postgres again each time, over a connection of its own: it may have been away meanwhile."""
 
     def __init__(self, postgres_uri: str, redis_uri: str) -> None:
         self._postgres_uri = postgres_uri
@@ -93,7 +93,7 @@ class Books:
         return {str(row["id"]) for row in await self.fetch(_IN_HANDS, list(consumers))}
 
     async def with_delivery_record(self, message_ids: Iterable[str]) -> set[str]:
-        """Those of these messages of which Redis knows that the far side accepted them."""
+        """Those of these messages of which Redis knows that a receiver accepted them."""
         asked = list(message_ids)
         if not asked:
             return set()

@@ -240,7 +240,7 @@ class Round:
         await eventually(look, within=30, every=0.1)
 
     async def _settled(self, until: float) -> float:
-        """Waits until what was made up to a moment is sent or cancelled; answers how long after it that was."""
+        """Waits until what was made up to a moment is sent or cancelled; returns how long after it that was."""
         await eventually(_answered(lambda: self._all_settled(until)), within=SETTLE_SECONDS, every=0.1)
         return time.time() - until
 

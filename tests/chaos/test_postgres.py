@@ -1,4 +1,4 @@
-"""Postgres restarts, crashes, stands still, runs out of disk."""
+"""Postgres restarts, crashes, stalls, runs out of disk."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Redis forgets everything, goes away, stands still."""
+"""Redis forgets everything, goes away, stalls."""
 
 import asyncio
 import signal

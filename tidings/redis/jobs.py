@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 DELIVER: Final = "deliver"
-"""The one function that consumers offer: `deliver(batch_id: str, slot: str, alone: bool)`."""
+"""The one function that consumers offer: `deliver(batch_id: str, slot: str, quarantined: bool)`."""
 
 # The hook is for what arq would keep of a failed job (an exception); it is not kept, but arq encodes it first.
 _encoder = msgspec.msgpack.Encoder(enc_hook=repr)

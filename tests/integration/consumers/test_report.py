@@ -34,7 +34,7 @@ async def reported(redis: Redis, name: str) -> ConsumerReport:
 
 
 async def done(redis: Redis) -> dict[tuple[str, str], Tally]:
-    """All that is told, over all buckets and consumers."""
+    """All that is reported, over all buckets and consumers."""
     total: dict[tuple[str, str], Tally] = {}
     for key in await redis.keys("tidings:figures:*"):
         async with redis.pipeline() as pipe:
@@ -46,15 +46,15 @@ async def done(redis: Redis) -> dict[tuple[str, str], Tally]:
     return total
 
 
-async def test_what_was_done_is_told_once(store: Store, settings: Settings, redis: Redis) -> None:
+async def test_what_was_done_is_reported_once(store: Store, settings: Settings, redis: Redis) -> None:
     ids = await keep_sms(store, 150)
     async with consuming(settings, Gateway(web.Response(status=400))) as consumer:
         await hand_over(store, consumer)
 
-        async def told() -> bool:
+        async def counted() -> bool:
             return sum(tally.sent + tally.cancelled for tally in (await done(redis)).values()) == 150
 
-        await eventually(told)
+        await eventually(counted)
         report = await reported(redis, consumer.name)
     [(key, tally)] = (await done(redis)).items()
     assert key == ("sms", "default")
@@ -115,7 +115,7 @@ async def commands(redis: Redis) -> int:
     return int((await redis.info("stats"))["total_commands_processed"])
 
 
-async def test_a_flushed_redis_is_told_anew(settings: Settings, redis: Redis) -> None:
+async def test_a_flushed_redis_is_reported_to_again(settings: Settings, redis: Redis) -> None:
     async with consuming(settings, Gateway()) as consumer:
         await reported(redis, consumer.name)
         await redis.flushall()
@@ -146,7 +146,7 @@ async def names_in(redis: Redis) -> set[str]:
     return {name.decode() for name in names}
 
 
-async def test_an_open_breaker_is_told(store: Store, settings: Settings, redis: Redis) -> None:
+async def test_an_open_breaker_is_reported(store: Store, settings: Settings, redis: Redis) -> None:
     await keep_sms(store, 5)
     gateway = Gateway(*(web.Response(status=503) for _ in range(5)))
     async with consuming(settings, gateway, breaker_failures=2, breaker_seconds=30) as consumer:

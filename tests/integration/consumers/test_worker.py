@@ -130,7 +130,7 @@ async def test_a_batch_is_picked_up_at_a_notification(
     async with working(settings):
         await deliver_one(store, redis, settings)
         await deliver_one(store, redis, settings)
-        # Its subscription begins anew, and what was pushed in between is found.
+        # Its subscription starts again, and what was pushed in between is found.
         assert await redis.client_kill_filter(_type="pubsub") == 1
         await deliver_one(store, redis, settings)
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from benchmarks.simulation.refusing import SECONDS, Case, RefusingFarSide, simulate
+from benchmarks.simulation.refusing import SECONDS, Case, RefusingReceiver, simulate
 from tidings.channels.base import Accepted
 
 MESSAGES = 2_000
 
 
 def test_the_gateway_takes_its_rate_and_refuses_the_rest() -> None:
-    gateway = RefusingFarSide(100)
+    gateway = RefusingReceiver(100)
     taken = sum(isinstance(gateway.answer(number / 1000)[1], Accepted) for number in range(10_000))
     # A second's worth at once, then its rate for ten seconds.
     assert taken == pytest.approx(1_100, abs=2)

@@ -17,7 +17,7 @@ def test_as_many_as_asked_in_the_order_of_their_due_times(kind: Kind) -> None:
     assert times == sorted(times)
     assert times[0] >= 0
     assert times[-1] <= DAY
-    assert len({message.destination for message in made}) == kind.far_sides
+    assert len({message.destination for message in made}) == kind.receivers
     if kind.hours:
         assert set(times) == {hour * HOUR for hour in kind.hours}
 

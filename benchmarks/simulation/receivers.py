@@ -1,4 +1,4 @@
-"""The far sides: gateway, receivers of webhooks, mail servers."""
+"""The receivers: gateway, receivers of webhooks, mail servers."""
 
 import random
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from benchmarks.simulation.traffic import DAY, HOUR
 from tidings.channels.base import Accepted, Rejected, Result, Retry
 
 REJECTS: Final = 0.002
-"""Share of messages that a far side refuses for good."""
+"""Share of messages that a receiver refuses for good."""
 
 
 class Character(msgspec.Struct, frozen=True, kw_only=True):
-    """How the far sides of a channel are."""
+    """How the receivers of a channel are."""
 
     seconds: float
     """How long an answer takes in the middle, without a queue."""
@@ -33,7 +33,7 @@ CHARACTERS: Final = {
 }
 
 
-class FarSide:
+class Receiver:
     """One destination. Answers are those of a channel."""
 
     def __init__(self, character: Character, *, weight: int, timeout: float, chance: random.Random) -> None:
@@ -62,16 +62,16 @@ class FarSide:
         return seconds, Accepted(status_code=202)
 
 
-def far_sides(*, weight: int, timeout: float, chance: random.Random) -> Callable[[str], FarSide]:
-    """The far side of each destination, always the same one, whichever cell asks for it."""
-    known: dict[str, FarSide] = {}
+def receivers(*, weight: int, timeout: float, chance: random.Random) -> Callable[[str], Receiver]:
+    """The receiver of each destination, always the same one, whichever cell asks for it."""
+    known: dict[str, Receiver] = {}
 
-    def far_side(destination: str) -> FarSide:
+    def receiver(destination: str) -> Receiver:
         if destination not in known:
             character = CHARACTERS[destination.partition(" ")[0]]
             own = random.Random(f"{destination} {seed}")
-            known[destination] = FarSide(character, weight=weight, timeout=timeout, chance=own)
+            known[destination] = Receiver(character, weight=weight, timeout=timeout, chance=own)
         return known[destination]
 
     seed = chance.random()
-    return far_side
+    return receiver
