@@ -12,7 +12,10 @@ ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 
 PROGRAMS: Final = frozenset(
-    {"arq", "bash", "cat", "compose/new-env", "curl", "docker", "kubectl", "make", "pip", "python", "tidings"}
+    {
+        *("arq", "bash", "cat", "compose/new-env", "curl", "docker", "kubectl", "make", "pip", "pipx", "python"),
+        *("tidings", "uv"),
+    }
 )
 """What a command begins with."""
 
