@@ -1,6 +1,8 @@
 # make run    a whole tidings on this machine, with a fake SMS gateway and fifteen messages
+# make unit   the unit tests: seconds, no stores
 # make test   the checks and all the tests: what has to pass before a change lands
 # make check  lint, format, types, imports
+# make generate  docs/settings.md, the tables of docs/metrics.md and the Grafana dashboard, from what the code declares
 # make bench  the benchmarks (minutes)
 # make chaos  kills and pauses everything under load, and writes what came of it to build/chaos (hours; see ROUNDS, SEED)
 # make soak   ten minutes of steady flow, in which nothing may grow (see MINUTES)
@@ -10,7 +12,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install run test check bench chaos soak lock clean
+.PHONY: install run test check generate bench chaos soak lock clean
 
 install: $(VENV)/.installed
 
@@ -28,6 +30,10 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: unit
+unit: install
+	$(BIN)/python -m pytest tests/unit --quiet -n 2
+
 # Three at a time, since most tests wait; those that kill and pause under load have the machine to themselves.
 test: check
 	$(BIN)/python -m pytest --ignore tests/chaos -n 3 --dist loadfile
@@ -44,6 +50,10 @@ chaos: install
 soak: MINUTES ?= 10
 soak: install
 	$(BIN)/python -m pytest tests/chaos/test_soak.py --minutes $(MINUTES)
+
+generate: install
+	$(BIN)/python -m tidings.settings.document
+	$(BIN)/python -m tidings.observability.document
 
 # Takes the newest versions that pyproject.toml allows, and pins them.
 lock:
