@@ -1,4 +1,5 @@
 # make run    a whole tidings on this machine, with a fake SMS gateway and fifteen messages
+# make unit   the unit tests: seconds, no stores
 # make test   the checks and all the tests: what has to pass before a change lands
 # make check  lint, format, types, imports
 # make generate  docs/settings.md, the tables of docs/metrics.md and the Grafana dashboard, from what the code declares
@@ -31,6 +32,10 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.PHONY: unit
+unit: install
+	$(BIN)/python -m pytest tests/unit --quiet -n 2
 
 # Three at a time, since most tests wait; those that kill and pause under load have the machine to themselves.
 test: check

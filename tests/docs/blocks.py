@@ -12,7 +12,10 @@ ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 
 PROGRAMS: Final = frozenset(
-    {"arq", "bash", "cat", "compose/new-env", "curl", "docker", "kubectl", "make", "pip", "python", "tidings"}
+    {
+        *("arq", "bash", "cat", "compose/new-env", "curl", "docker", "kubectl", "make", "pip", "pipx", "python"),
+        *("tidings", "uv"),
+    }
 )
 """What a command begins with."""
 
@@ -29,8 +32,8 @@ class Block(NamedTuple):
     text: str
 
 
-class InlineCommand(NamedTuple):
-    """A command between backticks."""
+class Code(NamedTuple):
+    """What stands between backticks."""
 
     where: str
     text: str
@@ -50,15 +53,20 @@ def blocks(document: Path) -> list[Block]:
     ]
 
 
-def inline_commands(document: Path) -> list[InlineCommand]:
-    """All commands in the text of a document: code of several words, of which the first is a program."""
+def code_spans(document: Path) -> list[Code]:
+    """All code in the sentences and tables of a document."""
     return [
-        InlineCommand(f"{name_of(document)}:{token.map[0] + 1}", child.content)
+        Code(f"{name_of(document)}:{token.map[0] + 1}", child.content)
         for token in _markdown.parse(document.read_text("utf-8"))
         if token.map is not None
         for child in token.children or ()
-        if child.type == "code_inline" and is_command(child.content)
+        if child.type == "code_inline"
     ]
+
+
+def inline_commands(document: Path) -> list[Code]:
+    """All commands in the text of a document: code of several words, of which the first is a program."""
+    return [code for code in code_spans(document) if is_command(code.text)]
 
 
 def is_command(line: str) -> bool:

@@ -98,16 +98,18 @@ def known_to_kubectl(words: Words) -> None:
     assert re.search(r"context .* does not exist|connection to the server|no configuration", done.stderr), done.stderr
 
 
-def extras_of_ours(words: Words) -> None:
-    """pyproject.toml has the extras."""
-    named = re.search(r"tidings\[([a-z,]+)\]", " ".join(words))
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    assert named is not None
-    assert set(named[1].split(",")) <= set(extras)
+def packages_of_ours(words: Words) -> None:
+    """It is tidings that is installed, from a checkout, a wheel or an index, with extras that pyproject.toml has."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    source = re.escape(f"./tidings-{project['version']}-py3-none-any.whl")
+    named = re.fullmatch(rf"(?:tidings|\.|{source})(?:\[([a-z,]+)\])?", words[-1])
+    assert named is not None, words[-1]
+    extras = set(named[1].split(",")) if named[1] else set()
+    assert extras <= set(project["optional-dependencies"])
 
 
 def modules_of_ours(words: Words) -> None:
-    assert importlib.util.find_spec(words[2]) is not None
+    assert importlib.util.find_spec(words[words.index("-m") + 1]) is not None
 
 
 def worker_settings_of_ours(words: Words) -> None:
@@ -143,8 +145,12 @@ NOT_RUN: Final = (
         "writes into the work tree; tests/deployment/test_secrets.py runs a copy",
         executables_of_ours,
     ),
-    NotRun("pip install", "needs a network", extras_of_ours),
+    NotRun("pip install", "needs a network", packages_of_ours),
+    NotRun("pip wheel", "needs a network", packages_of_ours),
+    NotRun("pipx install", "needs a network", packages_of_ours),
+    NotRun("uv tool install", "needs a network, and uv", packages_of_ours),
     NotRun("python -m", "a process, as `tidings` starts it, or a long measurement", modules_of_ours),
+    NotRun("python -P -m", "a process, as `tidings` starts it", modules_of_ours),
     NotRun("arq", "runs until it is stopped: tests/e2e/test_arq_cli.py", worker_settings_of_ours),
     NotRun("tidings up", "runs until it is stopped; every document is run against one", accepted_by_the_command_line),
     NotRun("tidings api", "runs until it is stopped: tests/e2e/", accepted_by_the_command_line),
