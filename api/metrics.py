@@ -1,4 +1,4 @@
-"""What the API exposes to Prometheus: its requests, and the work that is there for all processes together.
+"""What the API exposes to Prometheus: its requests, and the state of the whole deployment.
 
 The latter is asked for at a scrape: whether producers and consumers are alive (Redis and one index probe), how late the
 oldest message is, and what the queues hold, which is counted rarely however many scrapes there are
@@ -31,13 +31,13 @@ from tidings.observability.reports import Depth
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS: Final = 5.0
-"""How long all that may take: a scrape times out after 10."""
+"""Limit for all checks of one scrape; Prometheus times out after 10 s."""
 
 SECONDS_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED: Final = "unmatched"
-"""The route of a request for which there is none; whatever path it had."""
+"""The label of requests to unknown paths, whatever the path."""
 
 
 class ApiMetrics:
@@ -61,7 +61,7 @@ class ApiMetrics:
 
     @web.middleware
     async def counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The middleware, to stand outside of all others."""
+        """The middleware; it must be the outermost."""
         began = time.perf_counter()
         try:
             response = await handler(request)
@@ -72,7 +72,7 @@ class ApiMetrics:
         return response
 
     def watch(self, store: Store, doctor: Readiness) -> None:
-        """Adds what has to be asked for."""
+        """Adds the metrics that need the stores."""
         work = Work(store, doctor, QueueDepths(store.queues))
         self.metrics.look_first(work.poll)
         self.metrics.read(work.collect)
@@ -88,7 +88,7 @@ class ApiMetrics:
 
 
 class Work:
-    """The work that is there, as it was at the last poll. What is unknown because a store is away is NaN."""
+    """The state of the deployment at the last poll. What is unknown because a store is away is NaN."""
 
     def __init__(self, store: Store, doctor: Readiness, depths: QueueDepths) -> None:
         self._store = store

@@ -86,7 +86,7 @@ class Authenticator:
         return found
 
     async def _by_cookie(self, request: web.Request) -> Principal | None:
-        """Who logged in to the dashboard; a cookie that is not good (any more) is as good as none."""
+        """Who logged in to the dashboard. An invalid cookie counts as none."""
         token = cookie.token_of(request)
         found = await request.app[ACCOUNTS].credentials.principal(token) if token else None
         if found is not None:

@@ -54,7 +54,7 @@ def answer(value: Any, *, status: int = HTTPStatus.OK, headers: Mapping[str, str
 
 
 def fault_of(error: msgspec.ValidationError, *, index: int | None = None) -> Fault:
-    """What msgspec found, with the field that it found it in."""
+    """The fault in a ValidationError of msgspec, with its field."""
     text = str(error)
     place = _PLACE.search(text)
     text = _PLACE.sub("", text)

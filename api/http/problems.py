@@ -1,4 +1,4 @@
-"""Errors as clients see them: problem documents (RFC 9457), whatever went wrong and wherever.
+"""Errors as clients see them: always problem documents (RFC 9457).
 
 The kind of a problem is its status, so `type` is `about:blank` and `title` the phrase of the status. What is wrong is
 in `detail`, and where a client wrote it, each fault stands in `errors`.
@@ -56,7 +56,7 @@ class RequestError(TidingsError):
 
 
 class InvalidError(RequestError):
-    """What a client wrote is well-formed and still cannot be."""
+    """The request is well-formed and still invalid."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         first = faults[0]

@@ -39,7 +39,7 @@ class _Entry(NamedTuple):
 
 
 class Intake:
-    """Where handlers leave their message and wait until it is kept."""
+    """Handlers hand their message in here and wait until it is committed."""
 
     def __init__(
         self,
@@ -76,14 +76,14 @@ class Intake:
         return await kept
 
     async def close(self) -> None:
-        """Takes no more, and returns when all that was taken is kept or refused."""
+        """Accepts no more; returns when every accepted message is committed or refused."""
         self._closed = True
         while self._waiting or self._commits:
             self._start_commits()
             await asyncio.wait(self._commits, return_when=asyncio.FIRST_COMPLETED)
 
     def _start_commits(self) -> None:
-        """Starts what is to start now, and sets the timer for the rest."""
+        """Starts the commits that are due, and sets the timer for the rest."""
         while self._waiting and len(self._commits) < self._concurrency:
             if len(self._waiting) < self._most and not self._closed:
                 if self._timer is None:

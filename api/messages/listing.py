@@ -53,7 +53,7 @@ _CURSOR_LENGTH: Final = 22
 
 
 class CursorError(ValueError):
-    """The text is no cursor of ours."""
+    """The text is not a cursor."""
 
 
 def encode_cursor(last: UUID) -> str:
@@ -74,7 +74,7 @@ def decode_cursor(cursor: str) -> UUID:
 
 
 def cut(found: Sequence[T], limit: int, id_of: Callable[[T], UUID]) -> tuple[Sequence[T], str | None]:
-    """The page itself, and the cursor of the next one; `found` has one entry more than the page where there is one."""
+    """The page and the cursor of the next one; `found` was read with one entry more than the limit."""
     shown = found[:limit]
     return shown, encode_cursor(id_of(shown[-1])) if len(found) > len(shown) else None
 

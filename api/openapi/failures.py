@@ -28,7 +28,7 @@ PASSWORD_CHECK: Final[Errors] = {
     HTTPStatus.TOO_MANY_REQUESTS: TooManyLoginsError(60).detail,
     HTTPStatus.SERVICE_UNAVAILABLE: BusyError().detail,
 }
-"""Of whatever checks a password or makes one."""
+"""For routes that check or set a password."""
 NEW_ACCOUNT: Final[Errors] = {**TAKEN, **PASSWORD_CHECK}
 
 HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
@@ -40,7 +40,7 @@ HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
 
 
 def failures(operation: Operation, method: str) -> dict[HTTPStatus, list[str]]:
-    """What is wrong, by status: what each kind of request can meet, and what the operation says of itself."""
+    """What is wrong, by status: those of its kind of request, and those that the operation declares."""
     details: dict[HTTPStatus, list[str]] = defaultdict(list)
     for status, detail in (*_of_its_kind(operation, method), *operation.errors.items()):
         details[status].append(detail)
