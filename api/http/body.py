@@ -15,7 +15,7 @@ MAX_BYTES: Final = 1024**2
 
 _encoder: Final = msgspec.json.Encoder()
 
-_PLACE: Final = re.compile(r" - at `(?:key` in `)?\$\.?(?P<field>[^.\[`]*)[^`]*`$")
+_POSITION: Final = re.compile(r" - at `(?:key` in `)?\$\.?(?P<field>[^.\[`]*)[^`]*`$")
 _MEMBER: Final = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<field>.*)`", re.DOTALL)
 
 T = TypeVar("T")
@@ -56,8 +56,8 @@ def answer(value: Any, *, status: int = HTTPStatus.OK, headers: Mapping[str, str
 def fault_of(error: msgspec.ValidationError, *, index: int | None = None) -> Fault:
     """The fault in a ValidationError of msgspec, with its field."""
     text = str(error)
-    place = _PLACE.search(text)
-    text = _PLACE.sub("", text)
+    place = _POSITION.search(text)
+    text = _POSITION.sub("", text)
     if member := _MEMBER.fullmatch(text):
         detail = "is missing" if member["what"] == "missing required" else "is unknown"
         return Fault(detail=detail, field=member["field"], index=index)

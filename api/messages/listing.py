@@ -43,9 +43,9 @@ def parse_page(query: MultiMapping[str], user_id: UUID | None) -> Page:
     return Page(filter=MessageFilter(user_id=user_id, **values), before=before, limit=limit)
 
 
-def parse_place(query: MultiMapping[str]) -> tuple[UUID | None, int]:
+def parse_position(query: MultiMapping[str]) -> tuple[UUID | None, int]:
     """The cursor and the limit, for lists that have no filters. Raises InvalidError."""
-    values = _values(query, _PLACE_PARSERS)
+    values = _values(query, _PAGE_PARSERS)
     return values.get("cursor"), values.get("limit", DEFAULT_LIMIT)
 
 
@@ -128,7 +128,7 @@ def parse_limit(text: str) -> int:
     return int(text)
 
 
-_PLACE_PARSERS: Final[Parsers] = {"limit": parse_limit, "cursor": decode_cursor}
+_PAGE_PARSERS: Final[Parsers] = {"limit": parse_limit, "cursor": decode_cursor}
 _PARSERS: Final[Parsers] = {
     "status": _status,
     "channel": parse_text,
@@ -136,5 +136,5 @@ _PARSERS: Final[Parsers] = {
     "recipient": parse_text,
     "created_from": parse_created,
     "created_until": parse_created,
-    **_PLACE_PARSERS,
+    **_PAGE_PARSERS,
 }
