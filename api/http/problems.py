@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
+STORE_AWAY: Final = "the store does not answer at present"
 
 _DETAILS: Final = {
     HTTPStatus.NOT_FOUND: "there is nothing under this path",
@@ -98,7 +99,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _answer(request, _unavailable(str(error)))
     except AWAY as error:
         log.warning("a request met no store", path=request.path, error=f"{type(error).__name__}: {error}")
-        return _answer(request, _unavailable("the store does not answer at present"))
+        return _answer(request, _unavailable(STORE_AWAY))
     except Exception:
         log.exception("a request failed", method=request.method, path=request.path)
         return _answer(request, RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, "the fault is ours, and it is logged"))

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import structlog
 
+from api.http.problems import STORE_AWAY
 from sql.database import AWAY
 from sql.messages import IdempotencyKey
 from tidings.domain.errors import StoreUnavailableError
@@ -121,7 +122,7 @@ class Intake:
         except AWAY as error:
             log.warning("messages could not be kept", count=len(group), error=f"{type(error).__name__}: {error}")
             for entry in group:
-                _refuse(entry, StoreUnavailableError("the store does not answer at present"))
+                _refuse(entry, StoreUnavailableError(STORE_AWAY))
         except Exception as error:  # noqa: BLE001  handed to the one whose message it is
             if len(group) == 1:
                 _refuse(group[0], error)

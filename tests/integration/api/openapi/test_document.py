@@ -12,9 +12,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.app import create_app
 from api.compat.systems import SYSTEMS
+from api.http.auth import NOT_ADMIN
 from api.messages import listing
 from api.openapi import parameters
-from api.openapi.failures import NOT_ADMIN
 from api.openapi.operation import operation_of
 from tests.integration.api.accounts.test_isolation import ROUTES, Business
 from tests.integration.api.described import document, operations, validator
