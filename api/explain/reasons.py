@@ -1,4 +1,4 @@
-"""Why is it not sent? Pure: from a message's circumstances, and who is there, to the explanation.
+"""Why a message is not sent: a pure function of its circumstances and the cluster's state.
 
 Of several things that hold a message back the one is named that has to end first: a stopped queue before its due time,
 a missing producer before the next tick.
@@ -18,7 +18,7 @@ from tidings.domain.states import CancelReason, Status
 
 RETRIED_BY_HAND: Final = "It stays as it is, unless somebody retries it."
 CLAIM_LIMIT: Final = timedelta(seconds=1)
-"""A message that has been due for no longer is simply about to be claimed."""
+"""A message that became due within this time is about to be claimed."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     destination: str | None
     attempts: Sequence[Attempt]
     breaker_seconds: float
-    """How long breakers stay open at first, which bounds how much later messages that they sent back come again."""
+    """How long breakers stay open at first; it bounds how much later the messages they sent back are tried."""
 
 
 class Verdict(msgspec.Struct, frozen=True):

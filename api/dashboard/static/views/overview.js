@@ -49,10 +49,10 @@ const CHARTS = [
 
 export function overview(root) {
   const charts = CHARTS.map((one) => ({ ...one, drawn: chart(one) }));
-  let figures = null;
+  let current = null;
 
   function draw() {
-    if (!figures) return render(html`<h1 class="head">Overview</h1>${empty("Waiting for the first figures…", "")}`, root);
+    if (!current) return render(html`<h1 class="head">Overview</h1>${empty("Waiting for the first overview…", "")}`, root);
     render(
       html`<div class="head">
           <h1>Overview</h1>
@@ -60,11 +60,11 @@ export function overview(root) {
             Messages wait in Postgres until they are due; a producer hands them to consumers, which deliver each through its channel.
           </p>
         </div>
-        ${alertList(alerts(figures))}
-        ${way(figures)}
-        <div class="charts">${charts.map((one) => card(one, figures.history))}</div>
-        ${flows("Queues", figures.queues, figures.history.queues, "queue")}
-        ${flows("Channels", figures.channels, figures.history.channels, "channel")}`,
+        ${alertList(alerts(current))}
+        ${way(current)}
+        <div class="charts">${charts.map((one) => card(one, current.history))}</div>
+        ${flows("Queues", current.queues, current.history.queues, "queue")}
+        ${flows("Channels", current.channels, current.history.channels, "channel")}`,
       root,
     );
   }
@@ -73,7 +73,7 @@ export function overview(root) {
     title: "Overview",
     show: draw,
     live(overview) {
-      figures = overview;
+      current = overview;
       draw();
       const { at, step_seconds: step, ...columns } = overview.history;
       const first = beginning(overview.history, MINUTES * 60);
