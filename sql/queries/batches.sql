@@ -117,14 +117,9 @@ returned AS (
         batch_id = NULL
     FROM undone
     WHERE messages.batch_id = undone.id AND messages.status = 'processing'
-    RETURNING due_at
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
-    FROM returned
-    HAVING count(*) > 0
+    RETURNING 1
 )
-SELECT count(*) FROM returned LEFT JOIN woken ON true;
+SELECT count(*) FROM returned;
 
 -- name: unstarted_batches(consumer)
 -- The batches on their way to a consumer, for it to release when it stops.
@@ -152,8 +147,10 @@ RETURNING id;
 
 -- name: record_outcomes(message_ids, batch_ids, statuses, tries, due_ats, provider_message_ids, sent_ats, cancel_reasons, last_errors, unanswered, consumer, started_ats, durations, results, status_codes, errors, answers, closed_batch_ids)
 -- Writes a group of outcomes with their attempts (where one was started), and closes the batches that are through: one
--- statement, one commit. Answers the ids that were recorded.
+-- statement, one commit. Returns the ids that were recorded.
 -- Fenced: an outcome whose message has meanwhile left its batch changes nothing, but the attempt is kept.
+-- Locks all its batches, then its messages in the order of their ids, as `reclaim` does: in any other order the two
+-- can wait for each other.
 WITH outcome AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -165,6 +162,10 @@ WITH outcome AS MATERIALIZED (
         message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered,
         started_at, duration, result, status_code, error, answer
     )
+    ORDER BY message_id
+),
+closed AS MATERIALIZED (
+    DELETE FROM batches WHERE id = ANY(:closed_batch_ids::uuid[]) RETURNING id
 ),
 recorded AS (
     UPDATE messages SET
@@ -182,7 +183,8 @@ recorded AS (
         messages.id = outcome.message_id
         AND messages.batch_id = outcome.batch_id
         AND messages.status = 'processing'
-    RETURNING messages.id, messages.status, messages.due_at
+        AND (SELECT count(*) FROM closed) >= 0  -- always true; makes the batches go first
+    RETURNING messages.id
 ),
 tried AS (
     INSERT INTO attempts (
@@ -194,17 +196,8 @@ tried AS (
     FROM outcome
     WHERE started_at IS NOT NULL
     ON CONFLICT DO NOTHING
-),
-closed AS (
-    DELETE FROM batches WHERE id = ANY(:closed_batch_ids::uuid[])
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
-    FROM recorded
-    WHERE status IN ('failed', 'pending')
-    HAVING count(*) > 0
 )
-SELECT ARRAY(SELECT id FROM recorded) AS ids FROM (VALUES (1)) AS one LEFT JOIN woken ON true;
+SELECT ARRAY(SELECT id FROM recorded) AS ids;
 
 -- name: expired_batches(limit)^
 -- The server's clock, when it started, and the batches whose lease ran out.
@@ -216,55 +209,69 @@ SELECT
 -- name: reclaim(ids, seen_at, max_age, recoveries_allowed)^
 -- Takes expired batches from their consumers. Never started: the messages go back as they were. Started: what became
 -- of them is unknown, so each counts a recovery, and is cancelled as poison once it has been lost too often.
--- Nothing happens where more than max_age passed since the batches were seen: the server stood still in between, and
--- the consumers could not renew.
-WITH gone AS (
-    DELETE FROM batches
+-- Nothing happens where more than max_age passed since the batches were seen: the server stalled in between, and the
+-- consumers could not renew.
+-- Locks all its batches, then their messages in the order of their ids, as `record_outcomes` does.
+WITH lost AS MATERIALIZED (
+    SELECT id FROM batches
     WHERE
         id = ANY(:ids::uuid[])
         AND lease_until < now()
         AND now() - :seen_at::timestamptz < :max_age::interval
-    RETURNING id, started_at IS NOT NULL AS started
+    ORDER BY id
+    FOR UPDATE
+),
+gone AS MATERIALIZED (
+    DELETE FROM batches USING lost
+    WHERE batches.id = lost.id
+    RETURNING batches.id, started_at IS NOT NULL AS started
+),
+held AS MATERIALIZED (
+    SELECT messages.id, gone.started
+    FROM gone
+    JOIN messages ON messages.batch_id = gone.id AND messages.status = 'processing'
+    ORDER BY messages.id
+    FOR UPDATE OF messages
 ),
 returned AS (
     UPDATE messages SET
         status = CASE
-            WHEN gone.started AND recoveries + 1 >= :recoveries_allowed THEN 'cancelled'
-            WHEN gone.started OR tries + recoveries > 0 THEN 'failed'
+            WHEN held.started AND recoveries + 1 >= :recoveries_allowed THEN 'cancelled'
+            WHEN held.started OR tries + recoveries > 0 THEN 'failed'
             ELSE 'pending'
         END::message_status,
-        cancel_reason = CASE WHEN gone.started AND recoveries + 1 >= :recoveries_allowed THEN 'poison'::cancel_reason END,
-        last_error = CASE WHEN gone.started THEN 'its consumer was lost; the outcome is unknown' ELSE last_error END,
-        recoveries = recoveries + gone.started::integer,
+        cancel_reason = CASE WHEN held.started AND recoveries + 1 >= :recoveries_allowed THEN 'poison'::cancel_reason END,
+        last_error = CASE WHEN held.started THEN 'its consumer was lost; the outcome is unknown' ELSE last_error END,
+        recoveries = recoveries + held.started::integer,
         batch_id = NULL
-    FROM gone
-    WHERE messages.batch_id = gone.id AND messages.status = 'processing'
-    RETURNING gone.started, messages.status, messages.due_at
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
-    FROM returned
-    WHERE status <> 'cancelled'
-    HAVING count(*) > 0
+    FROM held
+    WHERE messages.id = held.id
+    RETURNING held.started, messages.status
 )
 SELECT
     (SELECT count(*) FROM gone) AS batches,
     count(*) FILTER (WHERE NOT started) AS released,
     count(*) FILTER (WHERE started AND status <> 'cancelled') AS recovered,
     count(*) FILTER (WHERE status = 'cancelled') AS poisoned
-FROM returned
-LEFT JOIN woken ON true;
+FROM returned;
 
 -- name: heal_orphans(recoveries_allowed)$
--- Messages in processing whose batch is gone come back as recovered; answers how many. None is the rule.
-WITH healed AS (
+-- Messages in processing whose batch is gone come back as recovered. Returns the count, which should be 0.
+WITH orphans AS MATERIALIZED (
+    SELECT id FROM messages
+    WHERE status = 'processing' AND NOT EXISTS (SELECT FROM batches WHERE batches.id = messages.batch_id)
+    ORDER BY id
+    FOR UPDATE SKIP LOCKED
+),
+healed AS (
     UPDATE messages SET
         status = CASE WHEN recoveries + 1 >= :recoveries_allowed THEN 'cancelled' ELSE 'failed' END::message_status,
         cancel_reason = CASE WHEN recoveries + 1 >= :recoveries_allowed THEN 'poison'::cancel_reason END,
         last_error = 'its batch was lost; the outcome is unknown',
         recoveries = recoveries + 1,
         batch_id = NULL
-    WHERE status = 'processing' AND NOT EXISTS (SELECT FROM batches WHERE batches.id = messages.batch_id)
+    FROM orphans
+    WHERE messages.id = orphans.id
     RETURNING 1
 )
 SELECT count(*) FROM healed;

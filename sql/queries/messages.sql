@@ -1,10 +1,10 @@
 -- name: insert_messages(ids, user_ids, queues, channels, recipients, subjects, contents, headers, priorities, max_tries, due_ats, expires_ats, created_ats, keys, fingerprints)
--- Keeps new messages and wakes the producers, in one statement; a message whose idempotency key is taken is left out.
+-- Keeps new messages; one whose idempotency key is taken is left out.
 WITH new AS MATERIALIZED (
     SELECT *
     FROM unnest(
         :ids::uuid[], :user_ids::uuid[], :queues::text[], :channels::text[], :recipients::text[], :subjects::text[],
-        :contents::text[], :headers::text[], :priorities::smallint[], :max_tries::smallint[],
+        :contents::text[], :headers::jsonb[], :priorities::smallint[], :max_tries::smallint[],
         :due_ats::timestamptz[], :expires_ats::timestamptz[], :created_ats::timestamptz[],
         :keys::text[], :fingerprints::bytea[]
     ) AS new (
@@ -18,25 +18,17 @@ keyed AS (
     ORDER BY key  -- two inserts with the same keys wait for each other in one direction only
     ON CONFLICT DO NOTHING
     RETURNING message_id
-),
-kept AS (
-    INSERT INTO messages (
-        id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries,
-        due_at, expires_at, created_at
-    )
-    SELECT
-        id, user_id, queue, channel, recipient, subject, content, headers::jsonb, priority, max_tries,
-        due_at, expires_at, created_at
-    FROM new
-    WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
-    RETURNING id, due_at
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
-    FROM kept
-    HAVING count(*) > 0
 )
-SELECT kept.id FROM kept LEFT JOIN woken ON true;
+INSERT INTO messages (
+    id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries,
+    due_at, expires_at, created_at
+)
+SELECT
+    id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries,
+    due_at, expires_at, created_at
+FROM new
+WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
+RETURNING id;
 
 -- name: find_idempotency_keys(keys)
 -- What earlier requests with these keys stored.
@@ -137,26 +129,18 @@ RETURNING
     recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at;
 
 -- name: retry_message(id)^
--- A cancelled message starts anew, a failed one is due now; no row where it is neither.
-WITH retried AS (
-    UPDATE messages SET
-        status = CASE status WHEN 'cancelled' THEN 'pending' ELSE status END,
-        tries = CASE status WHEN 'cancelled' THEN 0 ELSE tries END,
-        recoveries = CASE status WHEN 'cancelled' THEN 0 ELSE recoveries END,
-        expires_at = CASE WHEN expires_at > now() THEN expires_at END,
-        cancel_reason = NULL,
-        due_at = now()
-    WHERE id = :id AND status IN ('cancelled', 'failed')
-    RETURNING *
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM due_at - now()), extract(epoch FROM due_at)))
-    FROM retried
-)
-SELECT
+-- A cancelled message starts again, a failed one is due now; no row where it is neither.
+UPDATE messages SET
+    status = CASE status WHEN 'cancelled' THEN 'pending' ELSE status END,
+    tries = CASE status WHEN 'cancelled' THEN 0 ELSE tries END,
+    recoveries = CASE status WHEN 'cancelled' THEN 0 ELSE recoveries END,
+    expires_at = CASE WHEN expires_at > now() THEN expires_at END,
+    cancel_reason = NULL,
+    due_at = now()
+WHERE id = :id AND status IN ('cancelled', 'failed')
+RETURNING
     id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
-FROM retried LEFT JOIN woken ON true;
+    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at;
 
 -- name: under_way()$
 -- Whether a living consumer is at work on messages: it renews the leases of the batches that it has started.
@@ -231,11 +215,8 @@ retried AS (
         due_at = now()
     FROM chosen WHERE messages.id = chosen.id
     RETURNING 1
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', 0, extract(epoch FROM now()))) FROM retried HAVING count(*) > 0
 )
-SELECT count(*) FROM retried LEFT JOIN woken ON true;
+SELECT count(*) FROM retried;
 
 -- name: circumstances(id)^
 -- What decides when a message goes, at one moment of Postgres's clock: its own state, its queue, its batch.
