@@ -49,10 +49,12 @@ AWAY_SECONDS: Final = 0.5
 class Claimer:
     """The claiming loop of one producer. Any number of them may run."""
 
-    def __init__(self, store: Store, market: SlotMarket, belt: Publisher, wakeup: Wakeup, settings: Settings) -> None:
+    def __init__(
+        self, store: Store, market: SlotMarket, publisher: Publisher, wakeup: Wakeup, settings: Settings
+    ) -> None:
         self._store = store
         self._market = market
-        self._belt = belt
+        self._publisher = publisher
         self._wakeup = wakeup
         self._settings = settings
         self._low_water = LowWater()
@@ -67,7 +69,7 @@ class Claimer:
         self._low_water.forget()
         self._wakeup.within(0)
 
-    def told(self, seconds: float, due: float) -> None:
+    def notified(self, seconds: float, due: float) -> None:
         """A message waits that is due in so many seconds, at that Unix time of Postgres."""
         self._low_water.tell(due)
         self._wakeup.within(seconds)
@@ -145,7 +147,7 @@ class Claimer:
 
     async def _push(self, batches: Sequence[tuple[ClaimedBatch, Slot]]) -> None:
         try:
-            await self._belt.push(batches)
+            await self._publisher.push(batches)
         except (RedisError, OSError):
             released = await self._store.batches.release([batch.id for batch, _ in batches])
             log.warning("claim undone: the batches could not be pushed", batches=len(batches), messages=released)

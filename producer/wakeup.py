@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import structlog
 
-from sql.database import AWAY, Connection, Database
+from sql.database import AWAY, Database, closed
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ class Listener:
             try:
                 # What was told while nobody listened is found by looking once.
                 self._on_queues()
-                await _closed(connection)
+                await closed(connection)
             finally:
                 connection.terminate()
 
@@ -77,10 +77,3 @@ class Listener:
 
     def _queues(self, _name: str) -> None:
         self._on_queues()
-
-
-async def _closed(connection: Connection) -> None:
-    closed = asyncio.Event()
-    connection.add_termination_listener(lambda _: closed.set())
-    if not connection.is_closed():
-        await closed.wait()

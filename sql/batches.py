@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from sql import maintenance as partitions
+from sql import maintenance
 from sql.database import Database
 from sql.low_water import BOTTOM, ClaimLane, LowWater, Mark
 from tidings.domain.message import Delivery, Outcome
@@ -148,7 +148,7 @@ class BatchStore:
         May be repeated after an answer was lost: what was written then is not written twice.
         """
         attempts = [o.attempt for o in outcomes]
-        [row] = await partitions.insert(
+        [row] = await maintenance.insert(
             self.database,
             "record_outcomes",
             [a.started_at for a in attempts if a is not None],

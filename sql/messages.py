@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from sql import maintenance as partitions
+from sql import maintenance
 from sql.database import Database
 from sql.explanation import Circumstances, circumstances_of
 from tidings.domain.message import Attempt, Message, NewMessage, Priority
@@ -77,7 +77,9 @@ class MessageStore:
             "keys": [None if k is None else k.key for k in keys],
             "fingerprints": [None if k is None else k.fingerprint for k in keys],
         }
-        rows = await partitions.insert(self.database, "insert_messages", [m.created_at for m in messages], **parameters)
+        rows = await maintenance.insert(
+            self.database, "insert_messages", [m.created_at for m in messages], **parameters
+        )
         self.kept += len(rows)
         return {row["id"] for row in rows}
 
