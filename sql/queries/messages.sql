@@ -7,10 +7,7 @@ WITH new AS MATERIALIZED (
         :contents::text[], :headers::jsonb[], :priorities::smallint[], :max_tries::smallint[],
         :due_ats::timestamptz[], :expires_ats::timestamptz[], :created_ats::timestamptz[],
         :keys::text[], :fingerprints::bytea[]
-    ) AS new (
-        id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries,
-        due_at, expires_at, created_at, key, fingerprint
-    )
+    ) AS new ({new_message_columns}, key, fingerprint)
 ),
 keyed AS (
     INSERT INTO idempotency_keys (user_id, key, fingerprint, message_id, created_at)
@@ -19,14 +16,8 @@ keyed AS (
     ON CONFLICT DO NOTHING
     RETURNING message_id
 )
-INSERT INTO messages (
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries,
-    due_at, expires_at, created_at
-)
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries,
-    due_at, expires_at, created_at
-FROM new
+INSERT INTO messages ({new_message_columns})
+SELECT {new_message_columns} FROM new
 WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
 RETURNING id;
 
@@ -38,52 +29,34 @@ WHERE key = ANY(:keys::text[]);
 
 -- name: get_message(id)^
 -- One message whole.
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+SELECT {message_columns}
 FROM messages
 WHERE id = :id;
 
 -- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, limit)
 -- A page of messages, newest first, all of it older than the cursor.
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+SELECT {message_columns}
 FROM messages
 WHERE
     id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
-    AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND (:status::text IS NULL OR status = :status::message_status)
-    AND (:channel::text IS NULL OR channel = :channel)
-    AND (:queue::text IS NULL OR queue = :queue)
-    AND (:recipient::text IS NULL OR recipient = :recipient)
+    AND {message_filter}
 ORDER BY id DESC
 LIMIT :limit;
 
 -- name: list_user_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, limit)
 -- A page of one user's messages, newest first: list_messages for a single user, so that it reads nobody else's.
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+SELECT {message_columns}
 FROM messages
 WHERE
     user_id = :user_id
     AND id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
-    AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND (:status::text IS NULL OR status = :status::message_status)
-    AND (:channel::text IS NULL OR channel = :channel)
-    AND (:queue::text IS NULL OR queue = :queue)
-    AND (:recipient::text IS NULL OR recipient = :recipient)
+    AND {message_filter}
 ORDER BY id DESC
 LIMIT :limit;
 
 -- name: list_sent_sms(before_sent_at, before, limit)
 -- A page of the text messages that were sent, the last one first.
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+SELECT {message_columns}
 FROM messages
 WHERE
     status = 'sent'
@@ -97,9 +70,7 @@ LIMIT :limit;
 
 -- name: list_user_sent_sms(before_sent_at, before, user_id, limit)
 -- A page of the text messages that one user has sent, the last one first; other users' are passed over in the index.
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+SELECT {message_columns}
 FROM messages
 WHERE
     status = 'sent'
@@ -124,23 +95,13 @@ ORDER BY started_at;
 -- A waiting message becomes cancelled; no row where it is not waiting (any more).
 UPDATE messages SET status = 'cancelled', cancel_reason = 'requested'
 WHERE id = :id AND status IN ('pending', 'failed')
-RETURNING
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at;
+RETURNING {message_columns};
 
 -- name: retry_message(id)^
 -- A cancelled message starts again, a failed one is due now; no row where it is neither.
-UPDATE messages SET
-    status = CASE status WHEN 'cancelled' THEN 'pending' ELSE status END,
-    tries = CASE status WHEN 'cancelled' THEN 0 ELSE tries END,
-    recoveries = CASE status WHEN 'cancelled' THEN 0 ELSE recoveries END,
-    expires_at = CASE WHEN expires_at > now() THEN expires_at END,
-    cancel_reason = NULL,
-    due_at = now()
+UPDATE messages SET {retried}
 WHERE id = :id AND status IN ('cancelled', 'failed')
-RETURNING
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at;
+RETURNING {message_columns};
 
 -- name: under_way()$
 -- Whether a living consumer is at work on messages: it renews the leases of the batches that it has started.
@@ -168,13 +129,8 @@ WITH chosen AS (
     SELECT id FROM messages
     WHERE
         status IN ('pending', 'failed')
-        AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
-        AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        AND {message_filter}
         AND (:user_id::uuid IS NULL OR user_id = :user_id)
-        AND (:status::text IS NULL OR status = :status::message_status)
-        AND (:channel::text IS NULL OR channel = :channel)
-        AND (:queue::text IS NULL OR queue = :queue)
-        AND (:recipient::text IS NULL OR recipient = :recipient)
     ORDER BY queue, priority, due_at, id
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
@@ -193,26 +149,15 @@ WITH chosen AS (
     SELECT id FROM messages
     WHERE
         (status = 'cancelled' OR (status = 'failed' AND due_at > now()))
-        AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
-        AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        AND {message_filter}
         AND (:user_id::uuid IS NULL OR user_id = :user_id)
-        AND (:status::text IS NULL OR status = :status::message_status)
-        AND (:channel::text IS NULL OR channel = :channel)
-        AND (:queue::text IS NULL OR queue = :queue)
-        AND (:recipient::text IS NULL OR recipient = :recipient)
         AND (:cancel_reason::text IS NULL OR cancel_reason = :cancel_reason::cancel_reason)
     ORDER BY id DESC
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ),
 retried AS (
-    UPDATE messages SET
-        status = CASE status WHEN 'cancelled' THEN 'pending' ELSE status END,
-        tries = CASE status WHEN 'cancelled' THEN 0 ELSE tries END,
-        recoveries = CASE status WHEN 'cancelled' THEN 0 ELSE recoveries END,
-        expires_at = CASE WHEN expires_at > now() THEN expires_at END,
-        cancel_reason = NULL,
-        due_at = now()
+    UPDATE messages SET {retried}
     FROM chosen WHERE messages.id = chosen.id
     RETURNING 1
 )

@@ -1,10 +1,10 @@
 -- name: list_queues()
 -- All queues, by name.
-SELECT name, active, interval_seconds, batch_size, last_claimed_at FROM queues ORDER BY name;
+SELECT {queue_columns} FROM queues ORDER BY name;
 
 -- name: get_queue(name)^
 -- One queue.
-SELECT name, active, interval_seconds, batch_size, last_claimed_at FROM queues WHERE name = :name;
+SELECT {queue_columns} FROM queues WHERE name = :name;
 
 -- name: put_queue(name, active, interval_seconds, batch_size)^
 -- Makes a queue or changes its pace, and tells the producers; without a word on active it stays on or off.
@@ -17,7 +17,7 @@ WITH put AS (
         interval_seconds = excluded.interval_seconds,
         batch_size = excluded.batch_size,
         credit = least(queues.credit, excluded.batch_size)
-    RETURNING name, active, interval_seconds, batch_size, last_claimed_at, xmax = 0 AS created
+    RETURNING {queue_columns}, xmax = 0 AS created
 ),
 told AS MATERIALIZED (SELECT pg_notify('tidings_queues', name) FROM put)
 SELECT put.* FROM put LEFT JOIN told ON true;
