@@ -64,7 +64,7 @@ class Leader:
         """When a duty's last round succeeded (Unix seconds)."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Runs until told to stop; a round that is under way then is cancelled."""
+        """Runs until `stop` is set; a round that is under way then is cancelled."""
         while not stop.is_set():
             try:
                 connection = await self._database.unlimited_connection()

@@ -1,4 +1,4 @@
-"""What a producer tells Prometheus: what it pushed, what it took back from lost consumers, and how its duties go."""
+"""The metrics of a producer: what it pushed, what it took back from lost consumers, and how its duties go."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ from tidings.observability.metrics import Figures
 
 
 class ProducerMetrics:
-    """The figures of one producer, all of them read off at a scrape."""
+    """All of them are read at a scrape."""
 
     def __init__(
         self, name: str, *, publisher: Publisher, reconciler: Reconciler, maintenance: Maintenance, leader: Leader

@@ -35,7 +35,7 @@ HEARTBEAT_LIFE_SECONDS: Final = 5
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Runs a producer until told to stop. Raises SchemaError where the database is at another version."""
+    """Runs a producer until `stop` is set. Raises SchemaError where the database is at another version."""
     store = await run_until(
         stop, Store.connect(settings.postgres_uri, process="producer", lease_seconds=settings.lease_seconds)
     )
@@ -77,7 +77,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 async def _pace_at_first(store: Store, settings: Settings) -> None:
     """`SCHEDULER_INTERVAL` is for a queue that nobody has paced yet; later changes are made in Postgres."""
     if settings.scheduler_interval and await store.queues.pace_at_first(
-        DEFAULT_QUEUE, interval_seconds=settings.scheduler_interval, batch_size=settings.scheduler_batch_size
+        DEFAULT_QUEUE, interval_seconds=settings.scheduler_interval, per_interval=settings.scheduler_batch_size
     ):
         log.info(
             "queue paced by SCHEDULER_INTERVAL",

@@ -36,7 +36,7 @@ async def get(request: web.Request) -> web.Response:
     """
     message, store = await find(request), request.app[STORE]
     circumstances, attempts, destination, around = await asyncio.gather(
-        store.messages.circumstances(message.id),
+        store.messages.state(message.id),
         store.messages.attempts(message),
         destination_of(message, store),
         _around(request.app[REDIS]),

@@ -108,7 +108,7 @@ RETURNING {message_columns};
 SELECT EXISTS (SELECT FROM batches WHERE lease_until > now() AND started_at IS NOT NULL);
 
 -- name: expire(limit)$
--- Waiting messages whose time is over become cancelled; answers how many.
+-- Waiting messages whose time is over become cancelled; returns the count.
 WITH expired AS (
     SELECT id FROM messages
     WHERE expires_at <= now() AND expires_at IS NOT NULL AND status IN ('pending', 'failed')
@@ -123,7 +123,7 @@ cancelled AS (
 SELECT count(*) FROM cancelled;
 
 -- name: cancel_messages(created_from, created_until, user_id, status, channel, queue, recipient, limit)$
--- Waiting messages that pass the filter become cancelled, up to a limit; answers how many. What is being claimed at this
+-- Waiting messages that pass the filter become cancelled, up to a limit; returns the count. What is being claimed at this
 -- moment is passed over: it is on its way. Read from the index of waiting messages, however many finished ones there are.
 WITH chosen AS (
     SELECT id FROM messages
@@ -143,8 +143,8 @@ cancelled AS (
 SELECT count(*) FROM cancelled;
 
 -- name: retry_messages(created_from, created_until, user_id, status, channel, queue, recipient, cancel_reason, limit)$
--- retry_message for those that pass the filter, up to a limit; answers how many. A failed one that is due already is
--- none of them, so that this can be repeated until there is none.
+-- retry_message for those that pass the filter, up to a limit; returns the count. A failed one that is due already is
+-- none of them, so that this can be repeated until none is left.
 WITH chosen AS (
     SELECT id FROM messages
     WHERE
@@ -163,13 +163,14 @@ retried AS (
 )
 SELECT count(*) FROM retried;
 
--- name: circumstances(id)^
+-- name: message_state(id)^
 -- What decides when a message goes, at one moment of Postgres's clock: its own state, its queue, its batch.
 SELECT
     now() AS asked_at,
     messages.status::text, messages.tries, messages.recoveries, messages.due_at, messages.expires_at,
     messages.max_tries, messages.cancel_reason::text, messages.last_error, messages.sent_at,
-    queues.active, queues.interval_seconds, queues.batch_size, queues.credit, queues.last_claimed_at,
+    claimable_at(queues, messages.due_at) AS claimable_at,
+    queues.active, queues.interval_seconds, queues.batch_size AS per_interval,
     batches.consumer, batches.size, batches.claimed_at, batches.started_at, batches.lease_until
 FROM messages
 JOIN queues ON queues.name = messages.queue

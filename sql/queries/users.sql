@@ -68,7 +68,7 @@ WHERE id = :id
 RETURNING {user_columns};
 
 -- name: rotate_webhook_secret(id, secret, overlap)$
--- A new signing secret; the one before goes on signing for a while. Answers until when, or null for an unknown user.
+-- A new signing secret; the one before goes on signing for a while. Returns until when, or null for an unknown user.
 UPDATE users SET
     webhook_secret = :secret,
     previous_webhook_secret = webhook_secret,
@@ -96,7 +96,7 @@ ORDER BY id
 LIMIT :limit;
 
 -- name: reseal_secrets(ids, smtp_passwords, webhook_secrets, previous_webhook_secrets, new_smtp_passwords, new_webhook_secrets, new_previous_webhook_secrets)$
--- Puts new ciphertexts in the place of old ones, but not where the secret was changed meanwhile; answers how many users.
+-- Puts new ciphertexts in the place of old ones, but not where the secret was changed meanwhile; returns the count of users.
 WITH resealed AS (
     UPDATE users SET
         smtp_password = new_smtp_password,

@@ -1,4 +1,6 @@
--- One place for every change of a message's status: two triggers on `messages`. No statement wakes anybody by itself.
+-- Rules that several statements followed, each in one place.
+
+-- Every change of a message's status passes two triggers on `messages`. No statement wakes anybody by itself.
 --
 -- `messages_transition` (0001) refuses an arrow that docs/states.md does not have. It stays a row trigger: its WHEN is
 -- evaluated natively, and its function runs only to refuse.
@@ -25,3 +27,23 @@ CREATE TRIGGER messages_inserted AFTER INSERT ON messages
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION messages_changed();
 CREATE TRIGGER messages_updated AFTER UPDATE ON messages
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION messages_changed();
+
+-- Whoever changes what a producer knows of a queue notifies it. (A claim writes the other columns.)
+CREATE FUNCTION queue_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('tidings_queues', NEW.name);
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER queue_changed AFTER INSERT OR UPDATE OF active, interval_seconds, batch_size ON queues
+FOR EACH ROW EXECUTE FUNCTION queue_changed();
+
+-- When a message of a queue that is on may be claimed at the earliest: at its due time, or with the next tick of a queue
+-- whose allowance (`credit`; without a limit all that was due when the interval began) is spent. As in paced_ticks.
+CREATE FUNCTION claimable_at(queue queues, due_at timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN queue.interval_seconds = 0 OR queue.last_claimed_at IS NULL THEN due_at
+        WHEN CASE WHEN queue.batch_size IS NULL THEN due_at <= queue.last_claimed_at ELSE queue.credit > 0 END THEN due_at
+        ELSE greatest(due_at, queue.last_claimed_at + make_interval(secs => queue.interval_seconds))
+    END
+$$;
