@@ -60,6 +60,13 @@ PICKUP_SHARE: Final = 0.3
 rule; a batch that a dying producer did not push comes back the sooner."""
 
 
+_OUTCOME: Final = (
+    "message_id", "batch_id", "status", "tries", "due_at", "provider_message_id", "sent_at", "cancel_reason",
+    "last_error", "unanswered",
+)  # fmt: skip
+_ATTEMPT: Final = ("started_at", "duration", "outcome", "status_code", "error", "answer")
+
+
 class BatchStore:
     """The batches. `lease` is how long a batch stays with a consumer that gives no sign of life."""
 
@@ -152,23 +159,9 @@ class BatchStore:
             self.database,
             "record_outcomes",
             [a.started_at for a in attempts if a is not None],
-            message_ids=[o.message_id for o in outcomes],
-            batch_ids=[o.batch_id for o in outcomes],
-            statuses=[o.status.value for o in outcomes],
-            tries=[o.tries for o in outcomes],
-            due_ats=[o.due_at for o in outcomes],
-            provider_message_ids=[o.provider_message_id for o in outcomes],
-            sent_ats=[o.sent_at for o in outcomes],
-            cancel_reasons=[None if o.cancel_reason is None else o.cancel_reason.value for o in outcomes],
-            last_errors=[o.last_error for o in outcomes],
-            unanswered=[o.unanswered for o in outcomes],
+            **{name: [getattr(outcome, name) for outcome in outcomes] for name in _OUTCOME},
+            **{name: [None if a is None else getattr(a, name) for a in attempts] for name in _ATTEMPT},
             consumer=consumer,
-            started_ats=[None if a is None else a.started_at for a in attempts],
-            durations=[None if a is None else a.duration for a in attempts],
-            results=[None if a is None else a.outcome.value for a in attempts],
-            status_codes=[None if a is None else a.status_code for a in attempts],
-            errors=[None if a is None else a.error for a in attempts],
-            answers=[None if a is None else a.answer for a in attempts],
             closed_batch_ids=list(closed),
         )
         return set(row["ids"])

@@ -21,9 +21,9 @@ FORGOTTEN_AT_ONCE: Final = 10_000
 
 
 async def insert(
-    database: Database, name: str, moments: Sequence[datetime], /, **parameters: Any
+    database: Database, name: str, times: Sequence[datetime], /, **parameters: Any
 ) -> list[asyncpg.Record]:
-    """Runs a query that inserts rows of these moments, and makes a partition that is missing for one of them.
+    """Runs a query that inserts rows of these times, and makes a partition that is missing for one of them.
 
     Partitions are missing only if maintenance has not run for a week, or the clock of a process is wrong.
     """
@@ -31,9 +31,9 @@ async def insert(
         return await database.rows(name, **parameters)
     except asyncpg.CheckViolationError as error:
         # A constraint of ours has a name; a missing partition, at which nothing was written yet, has none.
-        if error.constraint_name or not moments:
+        if error.constraint_name or not times:
             raise
-        await database.rows("make_partitions", from_time=min(moments), until_time=max(moments))
+        await database.rows("make_partitions", from_time=min(times), until_time=max(times))
         return await database.rows(name, **parameters)
 
 

@@ -60,26 +60,13 @@ class MessageStore:
         A message is left out only where its idempotency key is known already. A missing partition is made.
         """
         keys = keys if keys is not None else [None] * len(messages)
-        parameters = {
-            "ids": [m.id for m in messages],
-            "user_ids": [m.user_id for m in messages],
-            "queues": [m.queue for m in messages],
-            "channels": [m.channel for m in messages],
-            "recipients": [m.recipient for m in messages],
-            "subjects": [m.subject for m in messages],
-            "contents": [m.content for m in messages],
-            "headers": [None if m.headers is None else msgspec.json.encode(m.headers).decode() for m in messages],
-            "priorities": [m.priority.value for m in messages],
-            "max_tries": [m.max_tries for m in messages],
-            "due_ats": [m.due_at for m in messages],
-            "expires_ats": [m.expires_at for m in messages],
-            "created_ats": [m.created_at for m in messages],
-            "keys": [None if k is None else k.key for k in keys],
-            "fingerprints": [None if k is None else k.fingerprint for k in keys],
+        columns: dict[str, Any] = {
+            name: [getattr(message, name) for message in messages] for name in NewMessage.__struct_fields__
         }
-        rows = await maintenance.insert(
-            self.database, "insert_messages", [m.created_at for m in messages], **parameters
-        )
+        columns["headers"] = [None if m.headers is None else msgspec.json.encode(m.headers).decode() for m in messages]
+        columns["key"] = [None if k is None else k.key for k in keys]
+        columns["fingerprint"] = [None if k is None else k.fingerprint for k in keys]
+        rows = await maintenance.insert(self.database, "insert_messages", columns["created_at"], **columns)
         self.kept += len(rows)
         return {row["id"] for row in rows}
 

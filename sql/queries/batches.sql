@@ -136,7 +136,7 @@ UPDATE batches SET lease_until = now() + :lease::interval
 WHERE id = ANY(:ids::uuid[])
 RETURNING id;
 
--- name: record_outcomes(message_ids, batch_ids, statuses, tries, due_ats, provider_message_ids, sent_ats, cancel_reasons, last_errors, unanswered, consumer, started_ats, durations, results, status_codes, errors, answers, closed_batch_ids)
+-- name: record_outcomes(message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered, consumer, started_at, duration, outcome, status_code, error, answer, closed_batch_ids)
 -- Writes a group of outcomes with their attempts (where one was started), and closes the batches that are through: one
 -- statement, one commit. Returns the ids that were recorded.
 -- Fenced: an outcome whose message has meanwhile left its batch changes nothing, but the attempt is kept.
@@ -145,10 +145,10 @@ RETURNING id;
 WITH outcome AS MATERIALIZED (
     SELECT *
     FROM unnest(
-        :message_ids::uuid[], :batch_ids::uuid[], :statuses::text[], :tries::smallint[], :due_ats::timestamptz[],
-        :provider_message_ids::text[], :sent_ats::timestamptz[], :cancel_reasons::text[], :last_errors::text[],
-        :unanswered::boolean[], :started_ats::timestamptz[], :durations::double precision[], :results::text[],
-        :status_codes::integer[], :errors::text[], :answers::text[]
+        :message_id::uuid[], :batch_id::uuid[], :status::text[], :tries::smallint[], :due_at::timestamptz[],
+        :provider_message_id::text[], :sent_at::timestamptz[], :cancel_reason::text[], :last_error::text[],
+        :unanswered::boolean[], :started_at::timestamptz[], :duration::double precision[], :outcome::text[],
+        :status_code::integer[], :error::text[], :answer::text[]
     ) AS outcome (
         message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered,
         started_at, duration, result, status_code, error, answer

@@ -1,12 +1,11 @@
--- name: insert_messages(ids, user_ids, queues, channels, recipients, subjects, contents, headers, priorities, max_tries, due_ats, expires_ats, created_ats, keys, fingerprints)
--- Keeps new messages; one whose idempotency key is taken is left out.
+-- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, due_at, expires_at, created_at, key, fingerprint)
+-- Keeps new messages, an array for each of their columns; one whose idempotency key is taken is left out.
 WITH new AS MATERIALIZED (
     SELECT *
     FROM unnest(
-        :ids::uuid[], :user_ids::uuid[], :queues::text[], :channels::text[], :recipients::text[], :subjects::text[],
-        :contents::text[], :headers::jsonb[], :priorities::smallint[], :max_tries::smallint[],
-        :due_ats::timestamptz[], :expires_ats::timestamptz[], :created_ats::timestamptz[],
-        :keys::text[], :fingerprints::bytea[]
+        :id::uuid[], :user_id::uuid[], :queue::text[], :channel::text[], :recipient::text[], :subject::text[],
+        :content::text[], :headers::jsonb[], :priority::smallint[], :max_tries::smallint[], :due_at::timestamptz[],
+        :expires_at::timestamptz[], :created_at::timestamptz[], :key::text[], :fingerprint::bytea[]
     ) AS new ({new_message_columns}, key, fingerprint)
 ),
 keyed AS (
