@@ -5,7 +5,7 @@ stops in the middle:
 
 - after taking slots: the consumers offer them again within a second;
 - after the claim has committed: the batches were never started, so the reconciler gives them back after one lease;
-- when the push fails (or its answer is lost): the claim is undone at once, except for a batch that was started.
+- when the push fails (or Redis's answer is lost): the claim is undone at once, except for a batch that was started.
 """
 
 import asyncio

@@ -4,8 +4,8 @@ In play: an advisory lock, held by a connection of the leader's own. It ends wit
 dies is followed by another one within seconds. Two that lead for a moment, after a connection was cut, do no harm:
 every duty may be repeated and run twice.
 
-Each duty has a schedule of its own. One that fails is tried again soon and stops no other; it is counted, and noted in
-Redis for `tidings doctor`.
+Each duty has a schedule of its own. One that fails is tried again soon and stops no other; it is counted, and recorded
+in Redis for `tidings doctor`.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from tidings.redis import keys
 log = structlog.get_logger(__name__)
 
 TRY_SECONDS: Final = 2.0
-"""Between looks of a producer that does not lead at whether it may."""
+"""How often a producer that does not lead tries to."""
 
 AFTER_FAILURE_SECONDS: Final = 10.0
 """A duty that failed is tried again after this, or sooner where its schedule says so."""
@@ -74,7 +74,7 @@ class Leader:
                     await _close(connection)
             except AWAY as error:
                 log.warning("cannot lead at present", error=describe(error))
-                await _pause(stop, TRY_SECONDS)
+            await _pause(stop, TRY_SECONDS)
 
     async def _wait_and_lead(self, connection: Connection, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -113,15 +113,16 @@ class Leader:
                 pause = min(duty.every, AFTER_FAILURE_SECONDS)
             else:
                 self.succeeded_at[duty.name] = time.time()
-                if duty.name in self._failing:
+                if duty.name in self._failing and await self._report(duty.name):
                     self._failing.remove(duty.name)
-                    await self._report(duty.name)
             await asyncio.sleep(max(pause, duty.rest * (time.monotonic() - began)))
 
-    async def _report(self, duty: str | None, error: str | None = None) -> None:
-        """Notes for the doctor that a duty fails, or no longer does; without a duty, that none is known to."""
-        # Redis away is the claimer's to say. The metrics know of the duty meanwhile.
-        with contextlib.suppress(RedisError, OSError):
+    async def _report(self, duty: str | None, error: str | None = None) -> bool:
+        """Records for the doctor that a duty fails, or no longer does; without a duty, that none is known to.
+
+        Returns whether Redis took it. Where it is away, the claimer logs that, and the metrics know of the duty.
+        """
+        try:
             if duty is None:
                 await self._redis.delete(keys.FAILING_DUTIES)
             elif error is None:
@@ -131,6 +132,9 @@ class Leader:
                     pipe.hset(keys.FAILING_DUTIES, duty, error)
                     pipe.expire(keys.FAILING_DUTIES, keys.FAILING_DUTIES_LIFE_SECONDS)
                     await pipe.execute()
+        except (RedisError, OSError):
+            return False
+        return True
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

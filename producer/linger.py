@@ -1,6 +1,6 @@
 """How long a claim lingers, so that messages gather for it.
 
-A batch costs its round trips whether it holds one message or a hundred. Alone, a message is claimed at once; the more
+A batch costs its round trips whether it holds one message or a hundred. A single message is claimed at once; the more
 of them come, the longer a claim waits after the one before, up to 15 ms, so that batches fill before the work grows.
 Where a claim fills all its batches there is no wait at all: what is there is gathered already.
 """
@@ -12,7 +12,7 @@ LONGEST_SECONDS: Final = 0.015
 LONGEST_AT: Final = 2000.0
 """Messages a second from which on claims are as far apart as they may be."""
 MEMORY_SECONDS: Final = 1.0
-"""How far back the rate looks."""
+"""How much of the past counts for the rate."""
 
 
 class Linger:

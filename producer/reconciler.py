@@ -25,11 +25,11 @@ log = structlog.get_logger(__name__)
 AT_ONCE: Final = 100
 """Batches taken back in one statement."""
 
-ALONE_AFTER: Final = 2
-"""Recoveries after which a message travels alone (sql/queries/batches.sql, claim)."""
+QUARANTINED_AFTER: Final = 2
+"""Recoveries after which a message is delivered alone (sql/queries/batches.sql, claim)."""
 
 ORPHANS_EVERY: Final = 30.0
-"""Seconds between looks for messages in processing whose batch is gone."""
+"""Seconds between polls for messages in processing whose batch is gone."""
 
 
 class Stats(msgspec.Struct):
@@ -50,7 +50,7 @@ class Reconciler:
         self._lease = timedelta(seconds=settings.lease_seconds)
         # The server was stalled if a round comes this late: no healthy consumer misses two renewals in less.
         self._gap = timedelta(seconds=settings.reconcile_seconds + settings.lease_renewal_seconds)
-        self._recoveries_allowed = ALONE_AFTER + settings.max_recoveries
+        self._recoveries_allowed = QUARANTINED_AFTER + settings.max_recoveries
         self._last_seen: datetime | None = None
         self._hold_until: datetime | None = None
         self._after_error = False
@@ -82,7 +82,7 @@ class Reconciler:
             self.stats.healed += healed
 
     async def _reclaim_some(self) -> bool:
-        """One look at what has expired; returns whether there is more."""
+        """Takes back some of what has expired; returns whether there is more."""
         expired = await self._store.batches.expired(limit=AT_ONCE)
         if self._patient(expired):
             # Nobody has to renew what nobody has started.
@@ -119,5 +119,5 @@ class Reconciler:
             self._after_error = False
             self._hold_until = expired.seen_at + self._lease
             log.info("consumers have one lease to renew: Postgres was away, or has just started")
-        # The first look of a leader only starts the watch over the server's clock.
+        # The first poll of a leader only starts the watch over the server's clock.
         return first or (self._hold_until is not None and expired.seen_at < self._hold_until)

@@ -1,4 +1,4 @@
-"""When the producer looks for due messages: at the next due time, on a NOTIFY, and after `POLL_INTERVAL` at the latest.
+"""When the producer polls for due messages: at the next due time, on a NOTIFY, and after `POLL_INTERVAL` at the latest.
 
 A lost NOTIFY or a lost connection costs no message, only up to one poll interval of lateness.
 NOTIFY `tidings_due` carries two numbers: the seconds until the first message is due, and that time (Unix seconds).

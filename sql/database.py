@@ -145,7 +145,7 @@ class Database:
     async def unlimited_connection(self) -> "Connection":
         """A connection outside the pool whose statements may take hours, as a DETACH does that waits for a reader.
 
-        What tells that it is lost is TCP, within 15 s, on both ends. The caller closes it.
+        TCP keepalive notices within 15 s, on both ends, that it is lost. The caller closes it.
         """
         connection = await self._connect(command_timeout=None, server_settings=KEEPALIVE)
         _keep_alive(connection)

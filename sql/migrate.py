@@ -88,7 +88,7 @@ async def migrate(postgres_uri: str) -> list[str]:
             async with connection.transaction():
                 if not concurrently:
                     await connection.execute(migration.sql)
-                await queries.remember_migration(connection, version=migration.version, name=migration.name)
+                await queries.record_migration(connection, version=migration.version, name=migration.name)
             names.append(migration.name)
         return names
     finally:

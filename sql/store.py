@@ -1,4 +1,4 @@
-"""The one store: everything that is said to Postgres goes through here."""
+"""The one store: whoever needs Postgres goes through here."""
 
 from datetime import timedelta
 from typing import Self

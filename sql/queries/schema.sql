@@ -4,7 +4,7 @@
 SELECT pg_try_advisory_lock(hashtextextended('tidings.migrate', 0));
 
 -- name: make_schema_migrations()!
--- Where the applied migrations are remembered.
+-- Where the applied migrations are recorded.
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version    integer PRIMARY KEY,
     name       text NOT NULL,
@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 -- The number of the newest migration applied; 0 on a new database.
 SELECT coalesce(max(version), 0) FROM schema_migrations;
 
--- name: remember_migration(version, name)!
+-- name: record_migration(version, name)!
 -- A migration that was applied in this transaction.
 INSERT INTO schema_migrations (version, name) VALUES (:version, :name);
 
