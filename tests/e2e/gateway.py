@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Self
 from uuid import uuid4
@@ -41,9 +40,3 @@ class CountingGateway:
         if self.delay:
             await asyncio.sleep(self.delay)
         return web.json_response({"message": "Accepted", "messageId": str(uuid4())}, status=202)
-
-
-async def counting_gateway() -> AsyncIterator[CountingGateway]:
-    """What a fixture yields, in whatever scope."""
-    async with CountingGateway() as running:
-        yield running

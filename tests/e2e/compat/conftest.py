@@ -7,11 +7,15 @@ import pytest_asyncio
 
 from tests.e2e.compat.client import Client
 from tests.e2e.compat.running import fresh_system
-from tests.e2e.gateway import CountingGateway, counting_gateway
+from tests.e2e.gateway import CountingGateway
 from tests.e2e.system import System
 from tidings.embedded import EmbeddedStores
 
-gateway = pytest_asyncio.fixture(counting_gateway, scope="module", loop_scope="module")
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway() -> AsyncIterator[CountingGateway]:
+    async with CountingGateway() as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, async_playwright
 
 from tests.e2e.compat.running import fresh_system
 from tests.e2e.dashboard.visitor import ADMIN, OPERATORS_KEY, Visitor, make_account, visiting
-from tests.e2e.gateway import CountingGateway, counting_gateway
+from tests.e2e.gateway import CountingGateway
 from tests.e2e.system import System
 from tidings.embedded import EmbeddedStores
 
@@ -28,7 +28,10 @@ async def browser() -> AsyncIterator[Browser]:
             yield running
 
 
-gateway = pytest_asyncio.fixture(counting_gateway, scope="package", loop_scope="package")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def gateway() -> AsyncIterator[CountingGateway]:
+    async with CountingGateway() as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
