@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from sql.database import AWAY
 from sql.queues import QueueStore
 from tidings.domain.errors import describe
-from tidings.observability.reports import BUCKET_SECONDS, FIGURES_LIFE_SECONDS, bucket_of
+from tidings.observability.reports import BUCKET_LIFE_SECONDS, BUCKET_SECONDS, bucket_of
 from tidings.redis import keys
 
 log = structlog.get_logger(__name__)
@@ -51,8 +51,8 @@ class DepthNotes:
         """Notes the depths in the present bucket; no where another producer does. Raises RedisError, or one of AWAY."""
         seconds, _ = await self._redis.time()
         key = keys.depths(bucket_of(seconds))
-        if not await self._redis.set(key, b"", ex=FIGURES_LIFE_SECONDS, nx=True):
+        if not await self._redis.set(key, b"", ex=BUCKET_LIFE_SECONDS, nx=True):
             return False
         depths = await self._queues.depths(limit=COUNTED_UP_TO)
-        await self._redis.set(key, msgspec.msgpack.encode(depths), ex=FIGURES_LIFE_SECONDS)
+        await self._redis.set(key, msgspec.msgpack.encode(depths), ex=BUCKET_LIFE_SECONDS)
         return True

@@ -14,7 +14,7 @@ import typer
 
 from tidings import settings as configuration
 from tidings.cli import account_commands, message_commands, queue_commands
-from tidings.cli.options import Api, Figures, unfolded
+from tidings.cli.options import Api, JsonReport, unfolded
 
 app = typer.Typer(
     help="Delivers messages on time, once, with bounded retries.",
@@ -125,7 +125,7 @@ def drill(
     listen: Annotated[str, typer.Option(help="Where the drill's receiver listens.")] = "127.0.0.1:0",
     receiver_url: Annotated[str, typer.Option(help="Where the consumers reach it, if not at that address.")] = "",
     api: Api,
-    as_json: Figures = False,
+    as_json: JsonReport = False,
 ) -> int:
     """Kill something in a staging deployment under load, and count what is lost, late or delivered twice."""
     from tidings.cli.drill import Plan, victims

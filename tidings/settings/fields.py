@@ -276,12 +276,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=1,
             le=100,
             extra={"section": "Retries"},
-            description="Tries of a message that does not say its own `max_tries`.",
+            description="Attempts for a message that does not set its own `max_tries`.",
         ),
     ] = 5
     retry_delays: Annotated[
         tuple[float, ...],
-        Meta(description="Seconds before the second, third, … try, comma-separated; the last one repeats."),
+        Meta(description="Seconds before the second, third, … attempt, comma-separated; the last one repeats."),
     ] = (5.0, 30.0, 120.0, 600.0, 3600.0)
     retry_jitter: Annotated[
         float, Meta(ge=0, le=1, description="Share by which each delay is spread at random, both ways.")
@@ -308,7 +308,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 10.0
     connect_timeout: Annotated[Positive, Meta(description="Seconds for a connection to the receiver.")] = 5.0
     delivery_timeout: Annotated[
-        Positive, Meta(description="Seconds for one try as a whole; at least `CONNECT_TIMEOUT`.")
+        Positive, Meta(description="Seconds for one attempt as a whole; at least `CONNECT_TIMEOUT`.")
     ] = 15.0
     grace_seconds: Annotated[
         Positive,
@@ -326,7 +326,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=0,
             le=65535,
             extra={"section": "Metrics and traces"},
-            description="Port at which this process shows its figures for Prometheus, at `/metrics`; 0: nowhere."
+            description="Port at which this process shows its metrics to Prometheus, at `/metrics`; 0: nowhere."
             " `tidings up` gives this one to the API, the next to the producer, and those that follow to the"
             " consumers.",
         ),

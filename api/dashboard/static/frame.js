@@ -1,4 +1,4 @@
-// The bar: where one is, whether the figures are live, light or dark, and who one is.
+// The bar: where one is, whether the overview is live, light or dark, and who one is.
 
 import { html, nothing, render } from "./vendor/lit-html/lit-html.js";
 

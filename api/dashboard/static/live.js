@@ -3,8 +3,8 @@
 const EVENTS = "/api/v1/overview/events";
 const PATIENCE_MS = 3000;
 
-export function follow({ figures, state }) {
-  // Calls `figures` with each overview, and `state` with "live" or "lost". Answers a function that ends it.
+export function follow({ overview, state }) {
+  // Calls `overview` with each overview, and `state` with "live" or "lost". Returns a function that ends it.
   let source = null;
   let timer;
 
@@ -12,7 +12,7 @@ export function follow({ figures, state }) {
     source = new EventSource(EVENTS);
     source.addEventListener("overview", (event) => {
       state("live");
-      figures(JSON.parse(event.data));
+      overview(JSON.parse(event.data));
     });
     source.addEventListener("error", () => {
       state("lost");

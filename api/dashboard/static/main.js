@@ -1,4 +1,4 @@
-// The page: finds out who is there, draws the view that the address names, and hands it the live figures.
+// The page: finds out who is there, draws the view that the address names, and hands it the live overview.
 
 import { ask } from "./api.js";
 import { drawFrame } from "./frame.js";
@@ -16,7 +16,7 @@ import { overview } from "./views/overview.js";
 import { queues } from "./views/queues.js";
 
 const main = document.getElementById("main");
-const state = { who: null, view: null, key: "", name: "", pulse: "connecting", figures: null };
+const state = { who: null, view: null, key: "", name: "", pulse: "connecting", overview: null };
 const VIEWS = { admin: { overview, messages, queues, consumers }, user: { messages, queues } };
 const REFRESH_MS = 10_000;
 let unfollow = () => {};
@@ -43,7 +43,7 @@ function show() {
   }
   document.title = `${state.view.title} · tidings`;
   state.view.show(wanted);
-  if (state.figures) state.view.live(state.figures);
+  if (state.overview) state.view.live(state.overview);
   frame();
 }
 
@@ -56,7 +56,7 @@ function fresh() {
 
 function enter(who) {
   Object.assign(state, { who, key: "", pulse: "connecting" });
-  unfollow = who.role === "admin" ? followFigures() : refreshSlowly();
+  unfollow = who.role === "admin" ? followOverview() : refreshSlowly();
   show();
 }
 
@@ -66,11 +66,11 @@ function refreshSlowly() {
   return () => clearInterval(timer);
 }
 
-function followFigures() {
+function followOverview() {
   return follow({
-    figures(figures) {
-      state.figures = { ...figures, history: merge(state.figures?.history, figures.history) };
-      state.view.live(state.figures);
+    overview(latest) {
+      state.overview = { ...latest, history: merge(state.overview?.history, latest.history) };
+      state.view.live(state.overview);
     },
     state(pulse) {
       if (pulse === state.pulse) return;
@@ -83,7 +83,7 @@ function followFigures() {
 function leave() {
   unfollow();
   state.view?.close();
-  Object.assign(state, { who: null, view: null, key: "", name: "", figures: null });
+  Object.assign(state, { who: null, view: null, key: "", name: "", overview: null });
   frame();
   document.title = "Log in · tidings";
   login(fresh(), enter);
@@ -106,7 +106,7 @@ addEventListener("hashchange", () => state.who && show());
 addEventListener("logged-out", () => state.who && leave());
 addEventListener("theme", () => {
   frame();
-  if (state.view && state.figures) state.view.live(state.figures);
+  if (state.view && state.overview) state.view.live(state.overview);
 });
 document.getElementById("skip").addEventListener("click", (event) => {
   event.preventDefault();

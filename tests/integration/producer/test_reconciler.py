@@ -9,7 +9,7 @@ from producer.reconciler import Reconciler
 from sql.batches import Expired
 from sql.store import Store
 from tests.eventually import eventually
-from tests.factories import DEFAULT_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tidings.domain.states import Status
 from tidings.settings import Settings
 
@@ -41,7 +41,7 @@ def steered(store: Store) -> SteeredStore:
 
 async def lose_one(store: Store) -> None:
     await keep(store)
-    [batch] = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=1)
+    [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=1)
     await store.batches.take(batch.id, consumer="consumer")
     async with store.database.pool.acquire() as connection:
         await connection.execute("UPDATE batches SET lease_until = now() - interval '1 s'")

@@ -16,25 +16,25 @@ const PARTS = {
 };
 
 export function consumers(root) {
-  let figures = null;
+  let latest = null;
 
   function draw() {
-    if (!figures) return render(html`<h1 class="head">Consumers</h1>${empty("Waiting for the first figures…", "")}`, root);
+    if (!latest) return render(html`<h1 class="head">Consumers</h1>${empty("Waiting for the first report…", "")}`, root);
     render(
       html`<div class="head"><h1>Consumers</h1></div>
-        ${alertList(alerts(figures).filter(({ kind }) => kind === "bad"))}
+        ${alertList(alerts(latest).filter(({ kind }) => kind === "bad"))}
         <section class="card" aria-label="Consumers">
-          ${figures.consumers.length
-            ? scroll("Consumers", table(figures.consumers))
+          ${latest.consumers.length
+            ? scroll("Consumers", table(latest.consumers))
             : empty("No consumer is alive.", html`Start one: <code class="command">tidings consumer</code>`)}
         </section>
-        ${breakers(figures.consumers)}
+        ${breakers(latest.consumers)}
         <section class="card" aria-labelledby="parts">
           <h2 id="parts">What they stand on</h2>
           <table>
             <caption class="hidden">Stores and processes</caption>
             <tbody>
-              ${Object.entries(figures.checks).map(([name, said]) => part(name, said))}
+              ${Object.entries(latest.checks).map(([name, said]) => part(name, said))}
             </tbody>
           </table>
         </section>`,
@@ -46,7 +46,7 @@ export function consumers(root) {
     title: "Consumers",
     show: draw,
     live(overview) {
-      figures = overview;
+      latest = overview;
       draw();
     },
     close() {},
@@ -72,21 +72,21 @@ const table = (all) =>
       ${repeat(
         all,
         (one) => one.name,
-        (one) => html`<tr>
-          <th scope="row">${one.name} <span class="muted plain-weight">on ${one.host}</span></th>
+        (consumer) => html`<tr>
+          <th scope="row">${consumer.name} <span class="muted plain-weight">on ${consumer.host}</span></th>
           <td>
-            ${badge(TONES[one.health], one.health)}
-            ${one.health === "silent" ? html`<span class="muted">last heard of ${relative(one.reported_at)}</span>` : nothing}
+            ${badge(TONES[consumer.health], consumer.health)}
+            ${consumer.health === "silent" ? html`<span class="muted">last heard of ${relative(consumer.reported_at)}</span>` : nothing}
           </td>
           <td class="number">
-            ${whole(one.in_flight)}<span class="muted"> of ${whole(one.places)}</span>
-            <meter max=${one.places} value=${one.in_flight} aria-hidden="true"></meter>
+            ${whole(consumer.in_flight)}<span class="muted"> of ${whole(consumer.places)}</span>
+            <meter max=${consumer.places} value=${consumer.in_flight} aria-hidden="true"></meter>
           </td>
-          <td class="number wide">${whole(one.waiting)}</td>
-          <td class="number wide">${whole(one.open_batches)}</td>
-          <td class="number wide">${whole(one.outcomes_waiting)}</td>
-          <td class="wide">${one.version}</td>
-          <td class="number">${ago(one.started_at)}</td>
+          <td class="number wide">${whole(consumer.waiting)}</td>
+          <td class="number wide">${whole(consumer.open_batches)}</td>
+          <td class="number wide">${whole(consumer.outcomes_waiting)}</td>
+          <td class="wide">${consumer.version}</td>
+          <td class="number">${ago(consumer.started_at)}</td>
         </tr>`,
       )}
     </tbody>

@@ -49,10 +49,10 @@ const CHARTS = [
 
 export function overview(root) {
   const charts = CHARTS.map((one) => ({ ...one, drawn: chart(one) }));
-  let figures = null;
+  let latest = null;
 
   function draw() {
-    if (!figures) return render(html`<h1 class="head">Overview</h1>${empty("Waiting for the first figures…", "")}`, root);
+    if (!latest) return render(html`<h1 class="head">Overview</h1>${empty("Waiting for the first report…", "")}`, root);
     render(
       html`<div class="head">
           <h1>Overview</h1>
@@ -60,11 +60,11 @@ export function overview(root) {
             Messages wait in Postgres until they are due; a producer hands them to consumers, which deliver each through its channel.
           </p>
         </div>
-        ${alertList(alerts(figures))}
-        ${way(figures)}
-        <div class="charts">${charts.map((one) => card(one, figures.history))}</div>
-        ${flows("Queues", figures.queues, figures.history.queues, "queue")}
-        ${flows("Channels", figures.channels, figures.history.channels, "channel")}`,
+        ${alertList(alerts(latest))}
+        ${way(latest)}
+        <div class="charts">${charts.map((one) => card(one, latest.history))}</div>
+        ${flows("Queues", latest.queues, latest.history.queues, "queue")}
+        ${flows("Channels", latest.channels, latest.history.channels, "channel")}`,
       root,
     );
   }
@@ -73,7 +73,7 @@ export function overview(root) {
     title: "Overview",
     show: draw,
     live(overview) {
-      figures = overview;
+      latest = overview;
       draw();
       const { at, step_seconds: step, ...columns } = overview.history;
       const first = beginning(overview.history, MINUTES * 60);
@@ -96,7 +96,7 @@ function way({ totals, history }) {
     ${step("in-flight", "In flight", whole(totals.in_flight), `deliveries now; ${whole(totals.processing)} processing`)}
     ${step("rate", "Sent", html`${rate(flow?.sent)}<small> /s</small>`, `${whole(sent)} in the last hour`)}
     ${step("lateness", "Lateness", flow?.lateness_p99 == null ? html`<small>none due lately</small>` : span(flow.lateness_p99), flow?.lateness_p50 == null ? "how long after its time a message goes" : `99 % within; half within ${span(flow.lateness_p50)}`)}
-    ${step("failures", "Failures, last hour", html`<span class=${failed + cancelled ? "bad-text" : ""}>${whole(failed + cancelled)}</span>`, `${whole(failed)} tried again, ${whole(cancelled)} given up`)}
+    ${step("failures", "Failures, last hour", html`<span class=${failed + cancelled ? "bad-text" : ""}>${whole(failed + cancelled)}</span>`, `${whole(failed)} tried again, ${whole(cancelled)} not delivered`)}
   </dl>`;
 }
 

@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { open } from "../dialog.js";
 import { ago, NONE, pace, rate, whole } from "../format.js";
-import { attempt, note } from "../notes.js";
+import { attempt, notice } from "../notes.js";
 import { badge, empty, fault, scroll } from "../parts.js";
 import { link } from "../router.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
@@ -13,7 +13,7 @@ const url = (name) => `/api/v1/queues/${encodeURIComponent(name)}`;
 
 export function queues(root, who) {
   let all = null;
-  let figures = new Map();
+  let reported = new Map();
   let problem = null;
 
   async function load() {
@@ -28,7 +28,7 @@ export function queues(root, who) {
 
   async function toggle({ name, active }) {
     const done = await attempt(() => ask(`${url(name)}/${active ? "stop" : "start"}`, { method: "POST" }));
-    if (done) note(active ? `${name} is stopped: its messages wait.` : `${name} runs.`);
+    if (done) notice(active ? `${name} is stopped: its messages wait.` : `${name} runs.`);
     await load();
   }
 
@@ -43,7 +43,7 @@ export function queues(root, who) {
           body: { interval_seconds: Number(interval || 0), batch_size: size ? Number(size) : null },
         }),
     });
-    if (done) note(`${done.name}: ${pace(done)}.`);
+    if (done) notice(`${done.name}: ${pace(done)}.`);
     await load();
   }
 
@@ -86,7 +86,7 @@ export function queues(root, who) {
   }
 
   function row(queue) {
-    const now = figures.get(queue.name) ?? {};
+    const now = reported.get(queue.name) ?? {};
     return html`<tr>
       <th scope="row"><a href=${link("messages", { queue: queue.name })}>${queue.name}</a><span class="narrow muted plain-weight">${queue.active ? nothing : badge("bad", "stopped")} ${pace(queue)}</span></th>
       <td class="wide">${queue.active ? badge("good", "running") : badge("bad", "stopped")}</td>
@@ -115,7 +115,7 @@ export function queues(root, who) {
       load();
     },
     live(overview) {
-      figures = new Map(overview.queues.map((queue) => [queue.name, queue]));
+      reported = new Map(overview.queues.map((queue) => [queue.name, queue]));
       // Somebody else may have made, stopped or paced one.
       const seen = (queue) => JSON.stringify([queue.name, queue.active, queue.interval_seconds, queue.batch_size]);
       if (all && overview.queues.map(seen).join() !== all.map(seen).join()) load();
