@@ -2,7 +2,7 @@
 
 In Redis: this consumer's field of `tidings:consumers`, and its field of `tidings:reports:{bucket}` for each bucket of
 5 s in which it did something (tidings/observability/reports.py). A crash loses what was counted since the last report
-and leaves a report that grows old, which is how others notice; a stop removes it. A bucket is kept whole for a while
+and leaves a report that grows old, by which others notice; a stop removes it. A bucket is kept whole for a while
 after it is over: each report of it overwrites the one before, so nothing is counted twice. Redis away: the last
 `BUCKETS_KEPT` buckets wait, older ones are lost.
 """

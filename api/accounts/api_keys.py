@@ -59,7 +59,7 @@ class ApiKeys:
     async def create(self, user_id: UUID, *, name: str, channels: Sequence[str] | None = None) -> tuple[ApiKey, str]:
         """A new key, and its text, which nobody can read again.
 
-        `channels` takes the place of the user's own; whether whoever asks may give them is the caller's to check.
+        `channels` replaces the user's own. The caller checks whether the client may grant them.
         Raises InvalidError, NoSuchUserError.
         """
         faults = channel_faults(channels)

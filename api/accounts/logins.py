@@ -29,7 +29,7 @@ class Logins:
         self._limit = limit
 
     async def log_in(self, *, email: str, password: str, address: str | None) -> Login:
-        """A token for whoever knows the password; `address` is the client's.
+        """Exchanges a password for a token; `address` is the client's.
 
         Raises WrongCredentialsError, which costs the same for an unknown user, TooManyLoginsError, BusyError.
         """

@@ -1,7 +1,7 @@
 """Bearer tokens: JWTs (RFC 7519), HS256 and nothing else, good for 12 hours.
 
 Claims: `sub` the user, `iat`, `exp`, and `ver`, the version of the user's tokens, which a new password counts up.
-Whoever reads a token compares that with the user's own; nothing is kept of a token.
+A token is valid only while its `ver` is the user's; tokens themselves are not stored.
 """
 
 import hmac

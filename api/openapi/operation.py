@@ -47,7 +47,7 @@ class Access(Enum):
     EVERYBODY = auto()
     """No credential is asked for."""
     MEMBERS = auto()
-    """Whoever has a credential, each for what is theirs."""
+    """Every client with a credential, each for what is theirs."""
     ADMINS = auto()
 
 

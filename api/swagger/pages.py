@@ -30,13 +30,13 @@ _FILES: Final = StaticFiles(Path(__file__).parent / "static", policy=POLICY)
 
 @page(access=Access.EVERYBODY)
 async def folder(_request: web.Request) -> web.Response:
-    """Sends whoever left out the last slash to the page."""
+    """Redirects to the page, for an address without the last slash."""
     raise web.HTTPPermanentRedirect("/swagger/")
 
 
 @page(access=Access.EVERYBODY)
 async def document(_request: web.Request) -> web.Response:
-    """Sends whoever looks for the document where an older system had it to where it is."""
+    """Redirects from where an older system had the document."""
     raise web.HTTPPermanentRedirect("/openapi.json")
 
 

@@ -175,7 +175,7 @@ def _modules(path: str, text: str) -> Iterator[tuple[str, int]]:
 
 
 def _docstrings(path: str, text: str) -> Iterator[tuple[str, int]]:
-    if not path.startswith(PRODUCT) or not path.endswith(".py"):
+    if not path.startswith((*PRODUCT, "benchmarks")) or not path.endswith(".py"):
         return
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (docstring := ast.get_docstring(node)):

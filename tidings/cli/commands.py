@@ -17,7 +17,7 @@ from tidings.cli import account_commands, message_commands, queue_commands
 from tidings.cli.options import Api, JsonReport, unfolded
 
 app = typer.Typer(
-    help="Delivers messages on time, once, with bounded retries.",
+    help="Delivers messages on time, at least once and nearly once.",
     epilog="Exit codes: 0 done; 1 not (all) done, as where a message does not exist; 2 wrong command, or no answer.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

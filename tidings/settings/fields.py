@@ -229,7 +229,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             extra={"section": "Apprise"},
             description="Services of Apprise that are opened besides those on the internet whose address it knows, by"
-            " their schemas, comma-separated, such as `ntfys,jsons`. Their host is in the recipient, so whoever may use"
+            " their schemas, comma-separated, such as `ntfys,jsons`. Their host is in the recipient, so everybody with"
             " channel `apprise` then reaches every address that the consumers reach.",
         ),
     ] = ()
