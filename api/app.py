@@ -6,7 +6,7 @@ from aiohttp import web
 
 from api.accounts.tokens import Tokens, signing_key
 from api.compat import systems
-from api.compat.system import in_their_words
+from api.compat.system import in_their_format
 from api.dashboard import pages as dashboard
 from api.http import auth, body, resources
 from api.http.problems import problems
@@ -28,7 +28,7 @@ def create_app(settings: Settings) -> web.Application:
     app = web.Application(
         middlewares=[
             metrics.counted,
-            in_their_words(systems.SYSTEMS),
+            in_their_format(systems.SYSTEMS),
             problems,
             auth.authentication(settings),
         ],

@@ -1,4 +1,4 @@
-"""What the API exposes to Prometheus: its requests, and the work that is there for all processes together.
+"""What the API exposes to Prometheus: its requests, and the state of the whole deployment.
 
 The latter is asked for at a scrape: whether producers and consumers are alive (Redis and one index probe), how late the
 oldest message is, and what the queues hold, which is counted rarely however many scrapes there are
@@ -31,11 +31,11 @@ from tidings.observability.reports import Depth
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS: Final = 5.0
-"""How long all that may take: Prometheus waits 10 s for a scrape."""
+"""Limit for all checks of one scrape; Prometheus times out after 10 s."""
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED: Final = "unmatched"
-"""The route of a request for which there is none; whatever path it had."""
+"""The label of requests to unknown paths, whatever the path."""
 
 
 class ApiMetrics:
@@ -48,7 +48,7 @@ class ApiMetrics:
 
     @web.middleware
     async def counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The middleware, to stand outside of all others."""
+        """The middleware; it must be the outermost."""
         began = time.perf_counter()
         try:
             response = await handler(request)
@@ -59,7 +59,7 @@ class ApiMetrics:
         return response
 
     def watch(self, store: Store, doctor: Readiness) -> None:
-        """Adds what has to be asked for."""
+        """Adds the metrics that need the stores."""
         work = Work(store, doctor, QueueDepths(store.queues))
         self.registry.before_scrape(work.poll)
         self.registry.register(work)
@@ -75,7 +75,7 @@ class ApiMetrics:
 
 
 class Work(Collector):
-    """The work that is there, as it was at the last poll. What is unknown because a store is away is NaN."""
+    """The state of the deployment at the last poll. What is unknown because a store is away is NaN."""
 
     def __init__(self, store: Store, doctor: Readiness, depths: QueueDepths) -> None:
         self._store = store

@@ -23,8 +23,6 @@ class BreakerState(StrEnum):
 class Breaker:
     """Counts failures in a row. Times are seconds of the caller's monotonic clock."""
 
-    __slots__ = ("_failed", "_failures", "_open_for", "_open_until", "_probing", "_shortest")
-
     def __init__(self, *, failures: int, open_seconds: float) -> None:
         self._failures = failures
         self._shortest = open_seconds

@@ -100,7 +100,6 @@ class Consumer:
             accepting=lambda: self.accepting,
             stopping=lambda: self._stopping,
         )
-        self._recorder.observers.append(self._reporter.observe)
         metrics = ConsumerMetrics(
             settings,
             channels=self._channels.names(),
@@ -221,22 +220,19 @@ class Consumer:
             return None
         batch = self._leases.open(batch_id, size=len(deliveries), since=since)
         try:
-            await self._start_all(deliveries, batch)
+            await self._read_senders(deliveries)
+            recovered = [delivery.id for delivery in deliveries if delivery.recoveries]
+            records = await self._dedup.find(recovered) if recovered else {}
+            for delivery in deliveries:
+                if delivery.id in records:
+                    self._dispatcher.skip_sent(delivery, records[delivery.id], batch)
+                else:
+                    self._dispatcher.start(delivery, batch)
         except BaseException:
             # A message without an outcome must not stay in a batch that is renewed for ever.
             self._leases.abandon(batch)
             raise
         return batch
-
-    async def _start_all(self, deliveries: Sequence[Delivery], batch: OpenBatch) -> None:
-        await self._read_senders(deliveries)
-        recovered = [delivery.id for delivery in deliveries if delivery.recoveries]
-        records = await self._dedup.find(recovered) if recovered else {}
-        for delivery in deliveries:
-            if delivery.id in records:
-                self._dispatcher.skip_sent(delivery, records[delivery.id], batch)
-            else:
-                self._dispatcher.start(delivery, batch)
 
     async def _read_senders(self, deliveries: Sequence[Delivery]) -> None:
         """Reads all users of a batch at once, before its deliveries ask for them one by one."""

@@ -24,7 +24,6 @@ from tidings.redis.keys import dedup_record, provider_record
 
 log = structlog.get_logger(__name__)
 
-
 LINGER_SECONDS: Final = 0.002
 """Between groups under load: larger groups cost less for each record."""
 SET_EACH: Final = "for i = 1, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[1]) end"

@@ -130,12 +130,9 @@ class Reporter:
         """Seconds by which Redis's clock is ahead of ours."""
         self._started_at = self._now()
         self._counts = OutcomeCounts(self._now)
+        recorder.observers.append(self._counts.add)
         self._cleared = False
         self._away = False
-
-    def observe(self, outcomes: Sequence[Outcome]) -> None:
-        """Counts a group of recorded outcomes."""
-        self._counts.add(outcomes)
 
     async def run(self) -> None:
         """Reports until cancelled."""

@@ -5,7 +5,7 @@ stops in the middle:
 
 - after taking slots: the consumers offer them again within a second;
 - after the claim has committed: the batches were never started, so the reconciler gives them back after one lease;
-- when the push fails (or its answer is lost): the claim is undone at once, except for a batch that was started.
+- when the push fails (or Redis's answer is lost): the claim is undone at once, except for a batch that was started.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
-from producer.gathering import Linger
+from producer.linger import Linger
 from producer.publisher import Publisher
 from producer.slots import Slot, SlotMarket
 from producer.wakeup import Wakeup
@@ -49,35 +49,37 @@ AWAY_SECONDS: Final = 0.5
 class Claimer:
     """The claiming loop of one producer. Any number of them may run."""
 
-    def __init__(self, store: Store, market: SlotMarket, belt: Publisher, wakeup: Wakeup, settings: Settings) -> None:
+    def __init__(
+        self, store: Store, market: SlotMarket, publisher: Publisher, wakeup: Wakeup, settings: Settings
+    ) -> None:
         self._store = store
         self._market = market
-        self._belt = belt
+        self._publisher = publisher
         self._wakeup = wakeup
         self._settings = settings
         self._low_water = LowWater()
-        self._gathering = Linger(time.monotonic)
+        self._linger = Linger(time.monotonic)
         self._unpaced: deque[str] = deque()
         self._any_paced = False
         self._queues_known = False
 
     def forget_queues(self) -> None:
-        """The queues have changed, or may have: read them again before the next claim, and look at all that waits."""
+        """The queues have changed, or may have: they are read again before the next claim, and so is all that waits."""
         self._queues_known = False
         self._low_water.forget()
         self._wakeup.within(0)
 
-    def told(self, seconds: float, due: float) -> None:
-        """A message waits that is due in so many seconds, at that Unix time of Postgres."""
-        self._low_water.tell(due)
+    def notified(self, seconds: float, due: float) -> None:
+        """A message waits that is due in `seconds`, at the Unix time `due` of Postgres."""
+        self._low_water.notified(due)
         self._wakeup.within(seconds)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Claims until told to stop; a claim that has begun is pushed first."""
+        """Claims until `stop` is set; a claim that has begun is pushed first."""
         while not stop.is_set():
             try:
                 if await self._work_is_due(stop):
-                    await asyncio.sleep(self._gathering.pause())
+                    await asyncio.sleep(self._linger.pause())
                     await self._claim_and_push()
             except (RedisError, *AWAY) as error:
                 log.warning("cannot claim at present", error=describe(error))
@@ -105,7 +107,7 @@ class Claimer:
         while slots := await self._market.take(SLOTS_AT_ONCE, wait=SLOT_WAIT_SECONDS):
             offers = [Offer(new_id(), slot.consumer) for slot in slots]
             batches = await self._claim(offers)
-            self._gathering.note(sum(batch.size for batch in batches))
+            self._linger.record(sum(batch.size for batch in batches))
             by_offer = {offer.batch_id: slot for offer, slot in zip(offers, slots, strict=True)}
             used = [(batch, by_offer.pop(batch.id)) for batch in batches]
             if used:
@@ -116,7 +118,7 @@ class Claimer:
             if len(slots) < SLOTS_AT_ONCE:
                 # There is more to claim than there are slots: those that become free in a moment go together.
                 await asyncio.sleep(SLOT_GATHERING_SECONDS)
-        # Whatever is left (in other lanes, due soon, or waiting for a slot) sets the alarm.
+        # Whatever is left (in other claim lanes, due soon, or waiting for a slot) sets the alarm.
         seconds = await self._store.batches.next_due(self._low_water)
         if seconds is not None:
             self._wakeup.within(seconds)
@@ -145,7 +147,7 @@ class Claimer:
 
     async def _push(self, batches: Sequence[tuple[ClaimedBatch, Slot]]) -> None:
         try:
-            await self._belt.push(batches)
+            await self._publisher.push(batches)
         except (RedisError, OSError):
             released = await self._store.batches.release([batch.id for batch, _ in batches])
             log.warning("claim undone: the batches could not be pushed", batches=len(batches), messages=released)

@@ -1,57 +1,63 @@
-"""Keeps partitions ahead of need and drops what outlived its retention.
+"""Keeps partitions ahead of need, drops what outlived its retention, and ends what has expired.
 
-In play: the partitions of `messages` (by week) and `attempts` (by day), and `idempotency_keys`. Everything here may be
-repeated; a crash leaves work for the next hour.
+Everything here may be repeated; a crash leaves work for the next round.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-import asyncpg
 import structlog
 
-from sql.database import AWAY
+from producer.leader import Duty
 from sql.store import Store
-from tidings.domain.errors import describe
 from tidings.domain.timestamps import utc_now
 
 log = structlog.get_logger(__name__)
 
-EVERY: Final = timedelta(hours=1)
+HOURLY: Final = 3600.0
 AHEAD: Final = timedelta(days=8)
 """Partitions that far ahead are there; a producer may be down for a week before the API has to make one itself."""
 IDEMPOTENCY_KEY_LIFE: Final = timedelta(days=1)
-AFTER_FAILURE_SECONDS: Final = 10.0
+EXPIRE_AT_ONCE: Final = 1000
 
 
 class Maintenance:
-    """The housekeeping loop of a producer."""
+    """The housekeeping of a producer that leads."""
 
-    def __init__(self, store: Store, *, retention: timedelta, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, store: Store, *, retention: timedelta, expire_every: float, now: Callable[[], datetime] = utc_now
+    ) -> None:
         self._store = store
         self._retention = retention
         self._now = now
+        self.expired = 0
+        """Messages that were cancelled because their time was over, so far."""
+        self.duties = (
+            Duty(name="partitions", every=HOURLY, work=self.make_partitions),
+            Duty(name="retention", every=HOURLY, work=self.drop_outlived),
+            Duty(name="idempotency keys", every=HOURLY, work=self.forget_idempotency_keys),
+            Duty(name="expiry", every=expire_every, work=self.expire),
+        )
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Keeps house at once and every hour, until told to stop."""
-        while not stop.is_set():
-            pause = EVERY.total_seconds()
-            try:
-                await self.keep()
-            except (*AWAY, asyncpg.PostgresError) as error:
-                log.warning("housekeeping failed, and is tried again", error=describe(error))
-                pause = AFTER_FAILURE_SECONDS
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), timeout=pause)
-
-    async def keep(self) -> None:
-        """One round."""
+    async def make_partitions(self) -> None:
+        """Makes the partitions of the next days."""
         now = self._now()
-        if made := await self._store.partitions.make(now - timedelta(days=1), now + AHEAD):
+        if made := await self._store.maintenance.make_partitions(now - timedelta(days=1), now + AHEAD):
             log.info("partitions made", partitions=made)
-        if dropped := await self._store.partitions.drop_outlived(now - self._retention):
+
+    async def drop_outlived(self) -> None:
+        """Drops partitions that outlived the retention."""
+        if dropped := await self._store.maintenance.drop_outlived(self._now() - self._retention):
             log.info("partitions dropped", partitions=dropped)
-        await self._store.partitions.forget_idempotency_keys(now - IDEMPOTENCY_KEY_LIFE)
+
+    async def forget_idempotency_keys(self) -> None:
+        """Forgets keys after a day."""
+        await self._store.maintenance.forget_idempotency_keys(self._now() - IDEMPOTENCY_KEY_LIFE)
+
+    async def expire(self) -> None:
+        """Cancels the waiting messages whose time is over, all of them."""
+        over = EXPIRE_AT_ONCE
+        while over == EXPIRE_AT_ONCE:
+            over = await self._store.messages.expire(limit=EXPIRE_AT_ONCE)
+            self.expired += over

@@ -1,10 +1,12 @@
-"""The metrics of a producer: what it pushed to consumers, and what it reclaimed from lost ones."""
+"""The metrics of a producer: what it pushed, what it reclaimed from lost consumers, and how its duties go."""
 
 from collections.abc import Iterable
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from producer.leader import Leader
+from producer.maintenance import Maintenance
 from producer.publisher import Publisher
 from producer.reconciler import Reconciler
 from tidings.domain.states import CancelReason
@@ -15,22 +17,28 @@ from tidings.observability.metrics import Registry
 class ProducerMetrics(Collector):
     """The metrics of one producer, all of them read at a scrape."""
 
-    def __init__(self, name: str, *, belt: Publisher, reconciler: Reconciler) -> None:
+    def __init__(
+        self, name: str, *, publisher: Publisher, reconciler: Reconciler, maintenance: Maintenance, leader: Leader
+    ) -> None:
         self.registry = Registry("producer", name=name)
-        self._belt = belt
+        self._publisher = publisher
         self._reconciler = reconciler
+        self._maintenance = maintenance
+        self._leader = leader
         self.registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
         """Reads what is kept elsewhere."""
-        done = self._reconciler.done
-        yield catalogue.BATCHES_PUSHED.read(self._belt.batches)
-        yield catalogue.MESSAGES_PUSHED.read(self._belt.messages)
-        yield catalogue.RECONCILER_LEADS.read(self._reconciler.leads)
+        done = self._reconciler.stats
+        yield catalogue.BATCHES_PUSHED.read(self._publisher.batches)
+        yield catalogue.MESSAGES_PUSHED.read(self._publisher.messages)
+        yield catalogue.PRODUCER_LEADS.read(self._leader.leads)
+        yield catalogue.DUTY_FAILURES.read({(duty,): count for duty, count in self._leader.failures.items()})
+        yield catalogue.DUTY_LAST_SUCCESS.read({(duty,): at for duty, at in self._leader.succeeded_at.items()})
         yield catalogue.BATCHES_RECLAIMED.read(done.reclaimed_batches)
         yield catalogue.MESSAGES_RECONCILED.read(
             {("released",): done.released, ("recovered",): done.recovered, ("healed",): done.healed}
         )
         yield catalogue.MESSAGES_CANCELLED.read(
-            {(CancelReason.EXPIRED.value,): done.expired, (CancelReason.POISON.value,): done.poisoned}
+            {(CancelReason.EXPIRED.value,): self._maintenance.expired, (CancelReason.POISON.value,): done.poisoned}
         )

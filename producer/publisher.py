@@ -1,7 +1,7 @@
-"""The conveyor belt: puts batches on the arq queues of the consumers that offered room.
+"""Pushes batches to the arq queues of the consumers that offered room.
 
 In Redis, for each batch: the job's body (`arq:job:{batch id}`, gone after three leases, when it is worth nothing) and
-its id in the consumer's queue; then the consumer's bell is rung, once for all its batches. arq's own `enqueue_job`
+its id in the consumer's queue; then the consumer is notified, once for all its batches. arq's own `enqueue_job`
 takes two round trips a job to keep job ids unique; ours are UUIDs, so any number of batches goes in one.
 """
 
@@ -22,7 +22,7 @@ that. Redis sorts equal scores by member, which is the batch id, a UUIDv7: first
 
 
 class Publisher:
-    """Pushes batches."""
+    """The only writer of jobs."""
 
     def __init__(self, redis: Redis, *, lease_seconds: float) -> None:
         self._redis = redis
@@ -40,7 +40,7 @@ class Publisher:
                 job: dict[str, Any] = {
                     "t": None,
                     "f": jobs.DELIVER,
-                    "a": (job_id, slot.name, batch.alone),
+                    "a": (job_id, slot.name, batch.quarantined),
                     "k": {},
                     "et": 0,
                 }

@@ -1,4 +1,4 @@
-"""One producer process: the claimer, its ear, the reconciler, the keeper and a heartbeat, side by side."""
+"""One producer process: the claimer, its listener, the leader with its duties, and a heartbeat, side by side."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from producer.claimer import Claimer
-from producer.depths import DepthNotes
+from producer.depths import DepthRecorder
+from producer.leader import Leader
 from producer.maintenance import Maintenance
 from producer.metrics import ProducerMetrics
 from producer.publisher import Publisher
@@ -34,31 +35,36 @@ HEARTBEAT_LIFE_SECONDS: Final = 5
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Runs a producer until told to stop. Raises SchemaError where the database is at another version."""
+    """Runs a producer until `stop` is set. Raises SchemaError where the database is at another version."""
     store = await run_until(
         stop, Store.connect(settings.postgres_uri, process="producer", lease_seconds=settings.lease_seconds)
     )
     if store is None:
         return
     redis = connect_redis(settings)
-    belt = Publisher(redis, lease_seconds=settings.lease_seconds)
+    publisher = Publisher(redis, lease_seconds=settings.lease_seconds)
     reconciler = Reconciler(store, settings)
-    metrics = ProducerMetrics(socket.gethostname(), belt=belt, reconciler=reconciler)
+    maintenance = Maintenance(
+        store, retention=timedelta(days=settings.retention_days), expire_every=settings.reconcile_seconds
+    )
+    duties = [*reconciler.duties, *maintenance.duties, DepthRecorder(store.queues, redis).duty]
+    leader = Leader(store.database, redis, duties, begin=reconciler.begin)
+    metrics = ProducerMetrics(
+        socket.gethostname(), publisher=publisher, reconciler=reconciler, maintenance=maintenance, leader=leader
+    )
     metrics.registry.watch_stores({"postgres": store.ping, "redis": redis.ping})
     metrics_server = MetricsServer(metrics.registry, settings)
     try:
         await metrics_server.start()
         await _pace_at_first(store, settings)
         wakeup = Wakeup(poll_interval=settings.poll_interval, clock=asyncio.get_running_loop().time)
-        claimer = Claimer(store, SlotMarket(redis), belt, wakeup, settings)
-        ear = Listener(store.database, on_due=claimer.told, on_queues=claimer.forget_queues)
+        claimer = Claimer(store, SlotMarket(redis), publisher, wakeup, settings)
+        listener = Listener(store.database, on_due=claimer.notified, on_queues=claimer.forget_queues)
         log.info("producer is ready")
         async with asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(ear.listen())
+            listening = tasks.create_task(listener.listen())
             beating = tasks.create_task(_beat(redis))
-            tasks.create_task(reconciler.run(stop))
-            tasks.create_task(DepthNotes(store.queues, redis).run(stop))
-            tasks.create_task(Maintenance(store, retention=timedelta(days=settings.retention_days)).run(stop))
+            tasks.create_task(leader.run(stop))
             await claimer.run(stop)
             await cancel_and_wait(listening, beating)
         log.info("producer has stopped")
@@ -71,7 +77,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 async def _pace_at_first(store: Store, settings: Settings) -> None:
     """`SCHEDULER_INTERVAL` is for a queue that nobody has paced yet; later changes are made in Postgres."""
     if settings.scheduler_interval and await store.queues.pace_at_first(
-        DEFAULT_QUEUE, interval_seconds=settings.scheduler_interval, batch_size=settings.scheduler_batch_size
+        DEFAULT_QUEUE, interval_seconds=settings.scheduler_interval, per_interval=settings.scheduler_batch_size
     ):
         log.info(
             "queue paced by SCHEDULER_INTERVAL",

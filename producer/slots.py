@@ -1,4 +1,4 @@
-"""The places that consumers offer, one for each batch they can take in.
+"""The slots that consumers offer, one for each batch they can take.
 
 In Redis: the sorted set `tidings:slots`, member `consumer/slot`, score the time of the offer by Redis's own clock.
 Lost at any moment, it fills again within a second: consumers repeat their offers.
@@ -17,11 +17,11 @@ log = structlog.get_logger(__name__)
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """A consumer's place for one batch."""
+    """A consumer's room for one batch."""
 
     consumer: str
     name: str
-    """As it stands in Redis: `consumer/slot`."""
+    """Its name in Redis: `consumer/slot`."""
     offered_at: float
 
 
@@ -41,7 +41,7 @@ class SlotMarket:
         except ResponseError as error:
             if "WRONGTYPE" not in str(error):
                 raise
-            # Somebody else's value under our name: offers come back by themselves once it is gone.
+            # Another program's value under our name: offers come back by themselves once it is gone.
             log.error("removed what is no sorted set", key=keys.SLOTS)  # noqa: TRY400
             await self._redis.delete(keys.SLOTS)
             return []

@@ -1,4 +1,4 @@
-"""When the producer looks for due messages: at the next due time, on a NOTIFY, and after `POLL_INTERVAL` at the latest.
+"""When the producer polls for due messages: at the next due time, on a NOTIFY, and after `POLL_INTERVAL` at the latest.
 
 A lost NOTIFY or a lost connection costs no message, only up to one poll interval of lateness.
 NOTIFY `tidings_due` carries two numbers: the seconds until the first message is due, and that time (Unix seconds).
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import structlog
 
-from sql.database import AWAY, Connection, Database
+from sql.database import AWAY, Database, closed
 
 log = structlog.get_logger(__name__)
 
@@ -18,7 +18,7 @@ RECONNECT_SECONDS = 1.0
 
 
 class Wakeup:
-    """An alarm clock: set by what is known to be due, put forward by what is told."""
+    """An alarm clock: set to what is known to be due, put forward by a NOTIFY."""
 
     def __init__(self, *, poll_interval: float, clock: Callable[[], float]) -> None:
         self._poll_interval = poll_interval
@@ -43,7 +43,7 @@ class Wakeup:
 
 
 class Listener:
-    """Listens for NOTIFY, and connects anew when the connection breaks."""
+    """Listens for NOTIFY, and connects again when the connection breaks."""
 
     def __init__(
         self, database: Database, *, on_due: Callable[[float, float], None], on_queues: Callable[[], None]
@@ -62,9 +62,9 @@ class Listener:
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
             try:
-                # What was told while nobody listened is found by looking once.
+                # What was notified while nobody listened is found by one poll.
                 self._on_queues()
-                await _closed(connection)
+                await closed(connection)
             finally:
                 connection.terminate()
 
@@ -77,10 +77,3 @@ class Listener:
 
     def _queues(self, _name: str) -> None:
         self._on_queues()
-
-
-async def _closed(connection: Connection) -> None:
-    closed = asyncio.Event()
-    connection.add_termination_listener(lambda _: closed.set())
-    if not connection.is_closed():
-        await closed.wait()

@@ -1,4 +1,4 @@
-"""Everything that is said to Postgres: migrations, named queries, and one store a noun.
+"""Everything that concerns Postgres: migrations, named queries, and one store a noun.
 
 Imports `tidings` below `tidings.cli`.
 """

@@ -51,7 +51,7 @@ class ApiKeyStore:
         return _api_key_or_none(await self.database.one("revoke_api_key", id=key_id, user_id=user_id))
 
     async def touch(self, key_ids: Sequence[UUID]) -> None:
-        """Notes that these keys were used, to the minute."""
+        """Records that these keys were used, to the minute."""
         await self.database.one("touch_api_keys", ids=key_ids)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from sql import maintenance as partitions
+from sql import maintenance
 from sql.database import Database
 from sql.low_water import BOTTOM, ClaimLane, LowWater, Mark
 from tidings.domain.message import Delivery, Outcome
@@ -25,7 +25,7 @@ class ClaimedBatch(msgspec.Struct, frozen=True):
 
     id: UUID
     size: int
-    alone: bool
+    quarantined: bool
     """Holds one message that was lost with its consumer more than once; nothing of its kind may run beside it."""
 
 
@@ -60,8 +60,15 @@ PICKUP_SHARE: Final = 0.3
 rule; a batch that a dying producer did not push comes back the sooner."""
 
 
+_OUTCOME: Final = (
+    "message_id", "batch_id", "status", "tries", "due_at", "provider_message_id", "sent_at", "cancel_reason",
+    "last_error", "unanswered",
+)  # fmt: skip
+_ATTEMPT: Final = ("started_at", "duration", "outcome", "status_code", "error", "answer")
+
+
 class BatchStore:
-    """The batch side. `lease` is the time that a batch stays with a consumer that gives no sign of life."""
+    """The batches. `lease` is how long a batch stays with a consumer that gives no sign of life."""
 
     def __init__(self, database: Database, *, lease: timedelta) -> None:
         self.database = database
@@ -77,7 +84,7 @@ class BatchStore:
         batch_size: int,
         low_water: LowWater | None = None,
     ) -> list[ClaimedBatch]:
-        """Takes due messages of the lanes (served in this order) into at most one batch per offer."""
+        """Takes due messages of the claim lanes (served in this order) into at most one batch per offer."""
         marks = [BOTTOM] * len(lanes) if low_water is None else low_water.begin(lanes)
         rows = await self.database.rows("claim", **self._claim_parameters(lanes, marks, offers, batch_size))
         if low_water is not None:
@@ -123,7 +130,7 @@ class BatchStore:
         return seconds
 
     async def release(self, ids: Sequence[UUID]) -> int:
-        """Gives back batches that nobody started, as if they had not been claimed; answers how many messages."""
+        """Gives back batches that nobody started, as if they had not been claimed; returns the count of messages."""
         count: int = await self.database.one("release", ids=ids)
         return count
 
@@ -139,36 +146,22 @@ class BatchStore:
         return [_delivery(row) for row in rows]
 
     async def renew(self, ids: Sequence[UUID]) -> set[UUID]:
-        """Extends leases; a batch that is not in the answer is lost."""
+        """Extends leases; a batch that is not among the returned ones is lost."""
         return {row["id"] for row in await self.database.rows("renew", ids=ids, lease=self.lease)}
 
     async def record(self, outcomes: Sequence[Outcome], *, closed: Sequence[UUID], consumer: str) -> set[UUID]:
-        """Writes outcomes and their attempts, and closes batches, in one commit; answers the ids that were still ours.
+        """Writes outcomes and their attempts, and closes batches, in one commit; returns the ids that were still ours.
 
-        May be repeated after an answer was lost: what was written then is not written twice.
+        May be repeated after the answer was lost: nothing is written twice.
         """
         attempts = [o.attempt for o in outcomes]
-        [row] = await partitions.insert(
+        [row] = await maintenance.insert(
             self.database,
             "record_outcomes",
             [a.started_at for a in attempts if a is not None],
-            message_ids=[o.message_id for o in outcomes],
-            batch_ids=[o.batch_id for o in outcomes],
-            statuses=[o.status.value for o in outcomes],
-            tries=[o.tries for o in outcomes],
-            due_ats=[o.due_at for o in outcomes],
-            provider_message_ids=[o.provider_message_id for o in outcomes],
-            sent_ats=[o.sent_at for o in outcomes],
-            cancel_reasons=[None if o.cancel_reason is None else o.cancel_reason.value for o in outcomes],
-            last_errors=[o.last_error for o in outcomes],
-            unanswered=[o.unanswered for o in outcomes],
+            **{name: [getattr(outcome, name) for outcome in outcomes] for name in _OUTCOME},
+            **{name: [None if a is None else getattr(a, name) for a in attempts] for name in _ATTEMPT},
             consumer=consumer,
-            started_ats=[None if a is None else a.started_at for a in attempts],
-            durations=[None if a is None else a.duration for a in attempts],
-            results=[None if a is None else a.outcome.value for a in attempts],
-            status_codes=[None if a is None else a.status_code for a in attempts],
-            errors=[None if a is None else a.error for a in attempts],
-            answers=[None if a is None else a.answer for a in attempts],
             closed_batch_ids=list(closed),
         )
         return set(row["ids"])
@@ -180,7 +173,7 @@ class BatchStore:
         return Expired(**await self.database.one("expired_batches", limit=limit))
 
     async def reclaim(self, expired: Expired, *, max_age: timedelta, recoveries_allowed: int) -> Reclaimed:
-        """Takes expired batches back, unless the server stood still for `max_age` since they were seen."""
+        """Takes expired batches back, unless the server was stalled for `max_age` since they were seen."""
         row = await self.database.one(
             "reclaim",
             ids=expired.ids,
@@ -191,7 +184,7 @@ class BatchStore:
         return Reclaimed(**row)
 
     async def heal_orphans(self, *, recoveries_allowed: int) -> int:
-        """Brings back messages in processing whose batch is gone; answers how many."""
+        """Brings back messages in processing whose batch is gone; returns the count."""
         count: int = await self.database.one("heal_orphans", recoveries_allowed=recoveries_allowed)
         return count
 
@@ -221,7 +214,7 @@ def _reached(row: Any) -> list[Mark | None]:
 
 
 def _claimed(row: Any) -> ClaimedBatch:
-    return ClaimedBatch(row["id"], row["size"], row["alone"])
+    return ClaimedBatch(row["id"], row["size"], row["quarantined"])
 
 
 def _delivery(row: Any) -> Delivery:

@@ -1,10 +1,12 @@
 """The connection pool, and the named queries that run on it.
 
 Every query of `sql/queries/` is prepared once when a process starts, so that a wrong one stops the process there and
-not at three in the morning. A query's parameters are named; aiosql numbers them.
+not in the middle of the night. A query's parameters are named; aiosql numbers them.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
@@ -41,6 +43,22 @@ AWAY: Final = (
 )
 """What says that Postgres does not serve at present, or wants it done again. Anything else is our mistake."""
 
+COMMAND_SECONDS: Final = 30.0
+
+KEEPALIVE: Final = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_session_timeout": "0",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "4",
+    "tcp_user_timeout": "13000",
+    # A statement ends when its client is gone, and with it the lock of a leader that died.
+    "client_connection_check_interval": "5s",
+}
+
+KEEPALIVE_OPTIONS: Final = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 13_000}
+
 SESSION: Final = {
     # Every statement here is a handful of index probes. Left to its statistics, which lag behind a table that fills
     # in seconds, the planner at times reads the whole table to join a hundred ids; so the ways to do that are closed.
@@ -57,9 +75,10 @@ SESSION: Final = {
 class Database:
     """A pool of connections to Postgres, and the queries."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", uri: str) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", uri: str, *, process: str) -> None:
         self.pool = pool
         self.uri = uri
+        self.process = process
         self.queries: Any = load_queries()
 
     @classmethod
@@ -79,11 +98,11 @@ class Database:
                     min_size=1,
                     max_size=size,
                     timeout=5,
-                    command_timeout=30,
+                    command_timeout=COMMAND_SECONDS,
                     reset=_nothing_to_reset,
                     server_settings={"application_name": f"tidings {process}", **SESSION},
                 )
-        database = cls(pool, uri)
+        database = cls(pool, uri, process=process)
         try:
             await database.check()
         except BaseException:
@@ -106,13 +125,13 @@ class Database:
                     raise SchemaError(f"sql/queries: {name} does not fit this database: {error}") from error
 
     async def rows(self, name: str, /, **parameters: Any) -> list[asyncpg.Record]:
-        """Runs a query that answers rows."""
+        """Runs a query that returns rows."""
         query = getattr(self.queries, name)
         async with self.pool.acquire() as connection:
             return [row async for row in query(connection, **parameters)]
 
     async def one(self, name: str, /, **parameters: Any) -> Any:
-        """Runs a query that answers one row (`^`), one value (`$`) or nothing (`!`)."""
+        """Runs a query that returns one row (`^`), one value (`$`) or nothing (`!`)."""
         query: Callable[..., Awaitable[Any]] = getattr(self.queries, name)
         async with self.pool.acquire() as connection:
             return await query(connection, **parameters)
@@ -123,16 +142,35 @@ class Database:
         async with self.pool.acquire() as connection, connection.transaction():
             yield connection
 
-    async def connection(self) -> "Connection":
-        """A connection outside the pool, for what lasts as long as the connection; the caller closes it."""
-        connection: Connection = await asyncpg.connect(self.uri, timeout=5, command_timeout=30)
+    async def unlimited_connection(self) -> "Connection":
+        """A connection outside the pool whose statements may take hours, as a DETACH does that waits for a reader.
+
+        TCP keepalive notices within 15 s, on both ends, that it is lost. The caller closes it.
+        """
+        connection = await self._connect(command_timeout=None, server_settings=KEEPALIVE)
+        _keep_alive(connection)
         return connection
 
     async def listen(self, callbacks: dict[str, Callable[[str], None]]) -> "Connection":
         """A connection of its own that hears NOTIFY on each named channel, and calls with the payload."""
-        connection = await self.connection()
-        for channel, callback in callbacks.items():
-            await connection.add_listener(channel, _payload_only(callback))
+        connection = await self._connect(command_timeout=COMMAND_SECONDS)
+        try:
+            for channel, callback in callbacks.items():
+                await connection.add_listener(channel, _payload_only(callback))
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _connect(
+        self, *, command_timeout: float | None, server_settings: dict[str, str] | None = None
+    ) -> "Connection":
+        connection: Connection = await asyncpg.connect(
+            self.uri,
+            timeout=5,
+            command_timeout=command_timeout,
+            server_settings={"application_name": f"tidings {self.process}", **(server_settings or {})},
+        )
         return connection
 
     async def close(self) -> None:
@@ -145,6 +183,28 @@ class Database:
 
 async def _nothing_to_reset(_connection: Any) -> None:
     """asyncpg's own reset costs a round trip after every use; nothing here changes a session."""
+
+
+async def closed(connection: "Connection") -> None:
+    """Returns when the connection has ended."""
+    ended = asyncio.Event()
+    connection.add_termination_listener(lambda _: ended.set())
+    if not connection.is_closed():
+        await ended.wait()
+
+
+def _keep_alive(connection: "Connection") -> None:
+    """asyncpg has no setting for it: without it, nobody notices a server that is no longer there."""
+    transport: asyncio.Transport = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001
+    # A socket of our own for the same connection: uvloop's lets nobody set options.
+    with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as own:
+        if own.family == socket.AF_UNIX:
+            return
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEPALIVE_OPTIONS.items():
+            # macOS does not have all of them.
+            if (option := getattr(socket, name, None)) is not None:
+                own.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _payload_only(callback: Callable[[str], None]) -> Callable[[Any, int, str, object], None]:

@@ -1,4 +1,4 @@
-"""What a doctor asks Postgres: over one connection of its own, whatever state the schema is in."""
+"""What `tidings doctor` asks Postgres, over one connection of its own, whatever state the schema is in."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

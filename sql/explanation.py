@@ -1,6 +1,6 @@
-"""What decides when a message goes, all of one moment."""
+"""What decides when a message goes, read at one moment."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,20 +13,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
     active: bool
     interval_seconds: float
-    batch_size: int | None
-    credit: int | None
-    """What is left of `batch_size` in the interval that began at `last_claimed_at`."""
-    last_claimed_at: datetime | None
-
-    def next_tick(self, due_at: datetime, now: datetime) -> datetime | None:
-        """When a message that is due may be claimed at the earliest; None where its queue's pace lets it go now."""
-        if not self.interval_seconds or self.last_claimed_at is None:
-            return None
-        tick = self.last_claimed_at + timedelta(seconds=self.interval_seconds)
-        if tick <= now:
-            return None
-        allowed = due_at <= self.last_claimed_at if self.batch_size is None else (self.credit or 0) > 0
-        return None if allowed else tick
+    per_interval: int | None
+    """How many messages may go in an interval; None: all that were due when it began."""
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +28,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     lease_until: datetime
 
 
-class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
+class MessageState(msgspec.Struct, frozen=True, kw_only=True):
     """A message's own state, its queue and its batch; all times are Postgres's."""
 
     asked_at: datetime
@@ -49,6 +37,8 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     max_tries: int
     recoveries: int
     due_at: datetime
+    claimable_at: datetime
+    """When its queue's pace lets it go at the earliest; its due time where nothing holds it."""
     expires_at: datetime | None
     sent_at: datetime | None
     cancel_reason: CancelReason | None
@@ -57,16 +47,17 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     holder: Holder | None
 
 
-def circumstances_of(row: Any) -> Circumstances:
-    """A row of the query `circumstances`."""
+def state_of(row: Any) -> MessageState:
+    """A row of the query `message_state`."""
     reason = row["cancel_reason"]
-    return Circumstances(
+    return MessageState(
         asked_at=row["asked_at"],
         status=Status(row["status"]),
         tries=row["tries"],
         max_tries=row["max_tries"],
         recoveries=row["recoveries"],
         due_at=row["due_at"],
+        claimable_at=row["claimable_at"],
         expires_at=row["expires_at"],
         sent_at=row["sent_at"],
         cancel_reason=None if reason is None else CancelReason(reason),

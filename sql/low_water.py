@@ -1,11 +1,11 @@
-"""The low-water mark: for each lane, the place in the order of delivery before which nothing waits any more.
+"""The low-water mark: for each claim lane, the place in the order of delivery before which nothing waits any more.
 
 An index keeps the entry of a message that was claimed until the row's old version may be cleaned up, and while some
 transaction stays open (a backup, a forgotten session) that is never. A claim that begins at the bottom of the index
 then walks over everything that was delivered since; one that begins at the mark does not.
 
-The mark is a guess that saves work. What may lie below it is found: a message that comes in below says so by NOTIFY,
-and at short intervals a look starts from the bottom again, which takes at most a twentieth of the time.
+The mark is a guess that saves work. What lies below it is found all the same: Postgres notifies of a message that comes
+in below, and a poll from the bottom, at short intervals, takes at most a twentieth of the time.
 """
 
 import time
@@ -22,11 +22,11 @@ Mark: TypeAlias = tuple[datetime, UUID]
 
 _FIRST: Final = UUID(int=0)
 BOTTOM: Final[Mark] = (datetime.min.replace(tzinfo=UTC), _FIRST)
-LOOK_SECONDS: Final = 1.0
-"""How long the marks are trusted at least, before a look from the bottom."""
-LOOK_SHARE: Final = 20
+POLL_SECONDS: Final = 1.0
+"""How long the marks are trusted at least, before a poll from the bottom."""
+POLL_SHARE: Final = 20
 _ROUNDING: Final = timedelta(milliseconds=1)
-"""Times that were told travel as decimal seconds."""
+"""A NOTIFY carries times as decimal seconds."""
 
 
 class LowWater:
@@ -35,42 +35,42 @@ class LowWater:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._marks: dict[ClaimLane, Mark] = {}
-        self._told: Mark | None = None
-        """The lowest that was told of since the last look began."""
+        self._notified: Mark | None = None
+        """The lowest notified since the last poll began."""
         self._began = 0.0
         self._from_bottom = False
         self._trusted_until = 0.0
 
     def forget(self) -> None:
-        """The next look starts from the bottom."""
+        """The next poll starts from the bottom."""
         self._trusted_until = 0.0
 
-    def tell(self, due: float) -> None:
+    def notified(self, due: float) -> None:
         """A message that is due then (Unix time of Postgres) waits."""
-        told = (datetime.fromtimestamp(due, UTC) - _ROUNDING, _FIRST)
-        self._told = told if self._told is None else min(self._told, told)
+        low = (datetime.fromtimestamp(due, UTC) - _ROUNDING, _FIRST)
+        self._notified = low if self._notified is None else min(self._notified, low)
         for lane, mark in self._marks.items():
-            if told < mark:
-                self._marks[lane] = told
+            if low < mark:
+                self._marks[lane] = low
 
     def marks(self) -> dict[ClaimLane, Mark]:
-        """Where anything can wait in the lanes that are known; the others are to be looked at from the bottom."""
+        """From where on messages can wait, in the claim lanes that are known; the others are read from the bottom."""
         return self._marks if self._clock() < self._trusted_until else {}
 
     def begin(self, lanes: Sequence[ClaimLane]) -> list[Mark]:
-        """A look begins: where, for each lane."""
+        """A poll begins: at these marks, one for each claim lane."""
         self._began = self._clock()
-        self._told = None
+        self._notified = None
         self._from_bottom = self._began >= self._trusted_until
         if self._from_bottom:
             self._marks.clear()
         return [self._marks.get(lane, BOTTOM) for lane in lanes]
 
     def end(self, lanes: Sequence[ClaimLane], reached: Sequence[Mark | None]) -> None:
-        """The look has taken all that waited before `reached`, but for what was told of meanwhile."""
+        """The poll has taken all that waited before `reached`, but for what was notified meanwhile."""
         now = self._clock()
         if self._from_bottom:
-            self._trusted_until = now + max(LOOK_SECONDS, LOOK_SHARE * (now - self._began))
+            self._trusted_until = now + max(POLL_SECONDS, POLL_SHARE * (now - self._began))
         for lane, mark in zip(lanes, reached, strict=True):
             if mark is not None:
-                self._marks[lane] = mark if self._told is None else min(mark, self._told)
+                self._marks[lane] = mark if self._notified is None else min(mark, self._notified)

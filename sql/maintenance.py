@@ -1,59 +1,99 @@
-"""Partitions and what else the keeper cares for: made ahead of need, dropped when outlived."""
+"""What the leading producer does to the tables: makes partitions ahead of need, drops what outlived its retention.
+
+In play: the partitions of `messages` (by week) and `attempts` (by day), and `idempotency_keys`. Everything may be
+repeated. A crash during a DETACH leaves a partition that is pending, or a table that is no partition any more: the next
+`drop_outlived`, by whichever producer leads then, finalizes the one and drops the other.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
+import structlog
 
-from sql.database import Database
+from sql.database import Connection, Database
+from tidings.domain.errors import describe
+
+log = structlog.get_logger(__name__)
+
+FORGOTTEN_AT_ONCE: Final = 10_000
 
 
 async def insert(
-    database: Database, name: str, moments: Sequence[datetime], /, **parameters: Any
+    database: Database, name: str, times: Sequence[datetime], /, **parameters: Any
 ) -> list[asyncpg.Record]:
-    """Runs a query that inserts rows of these moments, and makes a partition that is missing for one of them.
+    """Runs a query that inserts rows of these times, and makes a partition that is missing for one of them.
 
-    None is, unless the keeper has been away for a week, or the clock of a process is wrong.
+    Partitions are missing only if maintenance has not run for a week, or the clock of a process is wrong.
     """
     try:
         return await database.rows(name, **parameters)
     except asyncpg.CheckViolationError as error:
         # A constraint of ours has a name; a missing partition, at which nothing was written yet, has none.
-        if error.constraint_name or not moments:
+        if error.constraint_name or not times:
             raise
-        await database.rows("make_partitions", from_time=min(moments), until_time=max(moments))
+        await database.rows("make_partitions", from_time=min(times), until_time=max(times))
         return await database.rows(name, **parameters)
 
 
-class PartitionStore:
-    """The keeper's side of the store."""
+class MaintenanceStore:
+    """The store as maintenance sees it."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def make(self, from_time: datetime, until_time: datetime) -> list[str]:
-        """Makes the missing partitions for a span of time; answers their names."""
+    async def make_partitions(self, from_time: datetime, until_time: datetime) -> list[str]:
+        """Makes the missing partitions for a span of time; returns their names."""
         rows = await self.database.rows("make_partitions", from_time=from_time, until_time=until_time)
         return [row["make_partitions"] for row in rows]
 
     async def drop_outlived(self, moment: datetime) -> list[str]:
-        """Drops the partitions that hold nothing younger than the moment; answers their names.
+        """Drops the partitions that hold nothing younger than the moment; returns their names.
 
-        A partition of messages stays as long as one of its messages is unfinished. Taken out of use first, without
-        locking out readers and writers; a crash in between leaves a table that is no partition, and no data in use.
+        A partition of messages stays as long as one of its messages is unfinished. It is detached first, without
+        locking out readers and writers, for which Postgres waits until every transaction that uses the table has ended:
+        hence a connection of its own, without a time limit. Where one partition fails the others are dropped, then the
+        error is raised.
+
+        A table that was detached by hand is dropped too, unless it was renamed.
         """
-        dropped = []
-        for row in await self.database.rows("outlived_partitions", moment=moment):
+        connection = await self.database.unlimited_connection()
+        try:
+            return await self._drop_outlived(connection, moment)
+        finally:
+            connection.terminate()
+
+    async def _drop_outlived(self, connection: Connection, moment: datetime) -> list[str]:
+        dropped, failed = [], None
+        rows = [row async for row in self.database.queries.outlived_partitions(connection, moment=moment)]
+        for row in rows:
             name: str = row["name"]
-            if row["parent"] == "messages" and await self.database.one("has_unfinished", first_day=name[-8:]):
-                continue
-            async with self.database.pool.acquire() as connection:
-                await connection.execute(row["detach"])
-                await connection.execute(row["drop"])
-            dropped.append(name)
+            try:
+                if await self._drop_one(connection, row):
+                    dropped.append(name)
+            except asyncpg.PostgresError as error:
+                if connection.is_closed():
+                    raise
+                log.warning("a partition cannot be dropped", partition=name, error=describe(error))
+                failed = error
+        if failed is not None:
+            raise failed
         return dropped
 
+    async def _drop_one(self, connection: Connection, row: asyncpg.Record) -> bool:
+        if row["attached"]:
+            if row["parent"] == "messages" and await self.database.one("has_unfinished", first_day=row["name"][-8:]):
+                return False
+            await connection.execute(row["detach"])
+        if row["outlived"]:
+            await connection.execute(row["drop"])
+        return bool(row["outlived"])
+
     async def forget_idempotency_keys(self, moment: datetime) -> None:
-        """Lets keys older than the moment be used anew."""
-        await self.database.one("forget_idempotency_keys", moment=moment)
+        """Forgets the keys older than the moment: they may be used again."""
+        while (
+            await self.database.one("forget_idempotency_keys", moment=moment, limit=FORGOTTEN_AT_ONCE)
+            == FORGOTTEN_AT_ONCE
+        ):
+            pass

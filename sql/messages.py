@@ -8,9 +8,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from sql import maintenance as partitions
+from sql import maintenance
 from sql.database import Database
-from sql.explanation import Circumstances, circumstances_of
+from sql.explanation import MessageState, state_of
 from tidings.domain.message import Attempt, Message, NewMessage, Priority
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
 
@@ -55,29 +55,18 @@ class MessageStore:
     async def insert(
         self, messages: Sequence[NewMessage], keys: Sequence[IdempotencyKey | None] | None = None
     ) -> set[UUID]:
-        """Keeps all messages in one commit, and answers the ids of those that were kept.
+        """Keeps all messages in one commit; returns the ids of those that were kept.
 
         A message is left out only where its idempotency key is known already. A missing partition is made.
         """
         keys = keys if keys is not None else [None] * len(messages)
-        parameters = {
-            "ids": [m.id for m in messages],
-            "user_ids": [m.user_id for m in messages],
-            "queues": [m.queue for m in messages],
-            "channels": [m.channel for m in messages],
-            "recipients": [m.recipient for m in messages],
-            "subjects": [m.subject for m in messages],
-            "contents": [m.content for m in messages],
-            "headers": [None if m.headers is None else msgspec.json.encode(m.headers).decode() for m in messages],
-            "priorities": [m.priority.value for m in messages],
-            "max_tries": [m.max_tries for m in messages],
-            "due_ats": [m.due_at for m in messages],
-            "expires_ats": [m.expires_at for m in messages],
-            "created_ats": [m.created_at for m in messages],
-            "keys": [None if k is None else k.key for k in keys],
-            "fingerprints": [None if k is None else k.fingerprint for k in keys],
+        columns: dict[str, Any] = {
+            name: [getattr(message, name) for message in messages] for name in NewMessage.__struct_fields__
         }
-        rows = await partitions.insert(self.database, "insert_messages", [m.created_at for m in messages], **parameters)
+        columns["headers"] = [None if m.headers is None else msgspec.json.encode(m.headers).decode() for m in messages]
+        columns["key"] = [None if k is None else k.key for k in keys]
+        columns["fingerprint"] = [None if k is None else k.fingerprint for k in keys]
+        rows = await maintenance.insert(self.database, "insert_messages", columns["created_at"], **columns)
         self.kept += len(rows)
         return {row["id"] for row in rows}
 
@@ -113,7 +102,7 @@ class MessageStore:
         return [_message(row) for row in rows]
 
     async def attempts(self, message: Message) -> Sequence[Attempt]:
-        """The tries made so far, oldest first."""
+        """The attempts so far, oldest first."""
         rows = await self.database.rows("list_attempts", message_id=message.id, created_at=message.created_at)
         return [_attempt(row) for row in rows]
 
@@ -122,16 +111,16 @@ class MessageStore:
         return _message_or_none(await self.database.one("cancel_message", id=message_id))
 
     async def retry(self, message_id: UUID) -> Message | None:
-        """Starts a cancelled message anew, or makes a failed one due now; None where it is neither."""
+        """Starts a cancelled message again, or makes a failed one due now; None where it is neither."""
         return _message_or_none(await self.database.one("retry_message", id=message_id))
 
     async def cancel_many(self, wanted: MessageFilter, *, limit: int) -> int:
-        """Cancels up to `limit` of the waiting messages that pass the filter, soonest due first; answers how many."""
+        """Cancels up to `limit` of the waiting messages that pass the filter, soonest due first; returns the count."""
         count: int = await self.database.one("cancel_messages", **msgspec.structs.asdict(wanted), limit=limit)
         return count
 
     async def retry_many(self, wanted: MessageFilter, *, cancel_reason: CancelReason | None, limit: int) -> int:
-        """`retry` for up to `limit` of the messages that pass the filter, newest first; answers how many.
+        """`retry` for up to `limit` of the messages that pass the filter, newest first; returns the count.
 
         Failed ones that are due already are left as they are.
         """
@@ -139,10 +128,10 @@ class MessageStore:
         count: int = await self.database.one("retry_messages", **parameters)
         return count
 
-    async def circumstances(self, message_id: UUID) -> Circumstances | None:
+    async def state(self, message_id: UUID) -> MessageState | None:
         """What decides when a message goes; None where there is none."""
-        row = await self.database.one("circumstances", id=message_id)
-        return None if row is None else circumstances_of(row)
+        row = await self.database.one("message_state", id=message_id)
+        return None if row is None else state_of(row)
 
     async def under_way(self) -> bool:
         """Whether a living consumer is at work on messages now."""
@@ -150,7 +139,7 @@ class MessageStore:
         return busy
 
     async def expire(self, *, limit: int) -> int:
-        """Cancels up to `limit` waiting messages whose time is over; answers how many."""
+        """Cancels up to `limit` waiting messages whose time is over; returns the count."""
         count: int = await self.database.one("expire", limit=limit)
         return count
 

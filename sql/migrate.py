@@ -1,8 +1,13 @@
 """Forward-only, numbered migrations, applied under an advisory lock.
 
 Each migration commits together with its row in `schema_migrations`: a crash in between leaves the one before it.
+
+A file that begins with `-- concurrently` holds nothing but `CREATE INDEX name ON table …;` statements, and builds them
+without locking out writers, of a partitioned table too (sql/indexes.py). A crash leaves a part of them; the next run
+goes on from there.
 """
 
+import asyncio
 import re
 from importlib.resources import files
 from typing import Final
@@ -10,9 +15,12 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from sql.indexes import build_concurrently
 from sql.loader import load_queries
 from tidings.domain.errors import SchemaError
 
+LOCK_AGAIN_SECONDS: Final = 0.2
+CONCURRENTLY: Final = "-- concurrently\n"
 _FILE_NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
 
 
@@ -58,7 +66,7 @@ def check_version(actual: int) -> None:
 
 
 async def migrate(postgres_uri: str) -> list[str]:
-    """Brings the database up to date; answers the names of the migrations that were applied now.
+    """Brings the database up to date; returns the names of the migrations that were applied now.
 
     Safe to run from several processes at once: the second waits, and finds nothing to do.
     Raises SchemaError where the database is newer than this program.
@@ -66,16 +74,21 @@ async def migrate(postgres_uri: str) -> list[str]:
     connection = await asyncpg.connect(postgres_uri, server_settings={"client_min_messages": "warning"})
     queries = load_queries()
     try:
-        await queries.lock_schema(connection)
+        while not await queries.try_lock_schema(connection):  # noqa: ASYNC110  (it is another process that we wait for)
+            await asyncio.sleep(LOCK_AGAIN_SECONDS)
         await queries.make_schema_migrations(connection)
         applied: int = await queries.schema_version(connection)
         if applied > expected_version():
             check_version(applied)
         names = []
         for migration in migrations()[applied:]:
+            concurrently = migration.sql.startswith(CONCURRENTLY)
+            if concurrently:
+                await build_concurrently(connection, migration.sql)
             async with connection.transaction():
-                await connection.execute(migration.sql)
-                await queries.remember_migration(connection, version=migration.version, name=migration.name)
+                if not concurrently:
+                    await connection.execute(migration.sql)
+                await queries.record_migration(connection, version=migration.version, name=migration.name)
             names.append(migration.name)
         return names
     finally:

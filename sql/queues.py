@@ -6,7 +6,7 @@ from tidings.observability.reports import Depth
 
 
 class QueueStore:
-    """The queue side of the store. Every change is told to the producers."""
+    """The queue side of the store. Postgres notifies the producers of every change."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -23,7 +23,7 @@ class QueueStore:
     async def put(
         self, name: str, *, active: bool | None, interval_seconds: float, batch_size: int | None
     ) -> tuple[Queue, bool]:
-        """Makes a queue or changes it; answers it, and whether it is new.
+        """Makes a queue or changes it; returns it, and whether it is new.
 
         Where `active` is None the queue stays on or off; a new one is on.
         """
@@ -35,15 +35,15 @@ class QueueStore:
         created: bool = row.pop("created")
         return Queue(**row), created
 
-    async def pace_at_first(self, name: str, *, interval_seconds: float, batch_size: int) -> bool:
-        """Paces a queue, unless it was given a pace before; answers whether it did."""
+    async def pace_at_first(self, name: str, *, interval_seconds: float, per_interval: int) -> bool:
+        """Paces a queue, unless it was given a pace before; returns whether it did."""
         paced = await self.database.one(
-            "pace_queue_at_first", name=name, interval_seconds=interval_seconds, batch_size=batch_size
+            "pace_queue_at_first", name=name, interval_seconds=interval_seconds, per_interval=per_interval
         )
         return paced is not None
 
     async def set_active(self, name: str, *, active: bool) -> tuple[Queue, bool] | None:
-        """Starts or stops a queue; answers it, and whether that changed anything. None where there is none."""
+        """Starts or stops a queue; returns it, and whether that changed anything. None where there is none."""
         record = await self.database.one("set_queue_active", name=name, active=active)
         if record is None:
             return None

@@ -1,4 +1,4 @@
-"""The one store: everything that is said to Postgres goes through here."""
+"""The one store: whoever needs Postgres goes through here."""
 
 from datetime import timedelta
 from typing import Self
@@ -6,7 +6,7 @@ from typing import Self
 from sql.api_keys import ApiKeyStore
 from sql.batches import BatchStore
 from sql.database import Database
-from sql.maintenance import PartitionStore
+from sql.maintenance import MaintenanceStore
 from sql.messages import MessageStore
 from sql.migrate import check_version
 from sql.queues import QueueStore
@@ -21,7 +21,7 @@ class Store:
         self.messages = MessageStore(database)
         self.batches = BatchStore(database, lease=timedelta(seconds=lease_seconds))
         self.queues = QueueStore(database)
-        self.partitions = PartitionStore(database)
+        self.maintenance = MaintenanceStore(database)
         self.users = UserStore(database)
         self.api_keys = ApiKeyStore(database)
 

@@ -97,7 +97,7 @@ class UserStore:
         return _user_or_none(row)
 
     async def rehash(self, user_id: UUID, *, old: str, new: str) -> None:
-        """Puts another hash of the same password in the place of `old`; bearer tokens stay good."""
+        """Replaces the hash of the same password; bearer tokens stay valid."""
         await self.database.one("rehash_password", id=user_id, old=old, new=new)
 
     async def set_channels(self, user_id: UUID, channels: Sequence[str] | None) -> User | None:
@@ -111,7 +111,7 @@ class UserStore:
     async def rotate_webhook_secret(
         self, user_id: UUID, secret: Sealed, *, overlap: timedelta = SECRET_OVERLAP
     ) -> datetime | None:
-        """Signs with `secret` from now on, and until the answered time with the one before it too.
+        """Signs with `secret` from now on, and until the returned time with the one before it too.
 
         The one before that stops at once. None where there is no such user.
         """
@@ -133,7 +133,7 @@ class UserStore:
     async def reseal(self, resealed: Sequence[tuple[SealedSecrets, SealedSecrets]]) -> int:
         """Puts the second of each pair in the place of the first, unless that was changed meanwhile.
 
-        Answers how many users that were.
+        Returns the count of users.
         """
         count: int = await self.database.one(
             "reseal_secrets",

@@ -27,7 +27,7 @@ _PREFIX_LENGTH: Final = len(MARK) + 2 * _PREFIX_BYTES
 
 
 def new_key() -> tuple[str, str]:
-    """The prefix of a key that nobody has, and the key."""
+    """A new key: its prefix, and its text."""
     prefix = f"{MARK}{secrets.token_hex(_PREFIX_BYTES)}"
     return prefix, f"{prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}"
 
@@ -57,9 +57,9 @@ class ApiKeys:
         self._forget = forget
 
     async def create(self, user_id: UUID, *, name: str, channels: Sequence[str] | None = None) -> tuple[ApiKey, str]:
-        """A new key, and its text, which nobody can read again.
+        """A new key, and its text, which cannot be read again.
 
-        `channels` replaces the user's own. The caller checks whether the client may grant them.
+        `channels` takes the place of the user's own; the caller checks whether they may be given.
         Raises InvalidError, NoSuchUserError.
         """
         faults = channel_faults(channels)

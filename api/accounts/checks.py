@@ -1,4 +1,4 @@
-"""What an account may be: the checks that a type cannot say. Every fault is named; none repeats a secret."""
+"""Checks of accounts that types cannot express. Every fault is named; none repeats a secret."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -1,10 +1,10 @@
-"""How often a password may be tried: so many times a minute for one e-mail address, and from one client address.
+"""Limits how often a password may be tried, per minute: for one e-mail address, and from one client address.
 
-From that, as many accounts may be made.
+The latter limits new accounts too.
 
 State: two counters in Redis for each login, gone a minute after the first of their logins. The e-mail address is in
-their names as a hash only. While Redis is away there is no limit, and the log says so: better that than nobody can log
-in. What a password costs to check (`api.accounts.passwords`) is then the limit.
+their names as a hash only. While Redis is away there is no limit, and the log says so: better than that no login works.
+What a password costs to check (`api.accounts.passwords`) is then the limit.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class LoginLimit:
             await self._count_in({keys.logins("registration", _one_client(address)): self._per_address})
 
     async def count(self, *, email: str, address: str | None) -> None:
-        """Counts an attempt, whether or not the e-mail address has an account. Raises TooManyLoginsError."""
+        """Counts one attempt, for unknown e-mail addresses too. Raises TooManyLoginsError."""
         limits: dict[str, int] = {}
         if self._per_email:
             digest = sha256(email.strip().lower().encode("utf-8", "replace")).hexdigest()

@@ -29,7 +29,7 @@ class Logins:
         self._limit = limit
 
     async def log_in(self, *, email: str, password: str, address: str | None) -> Login:
-        """Exchanges a password for a token; `address` is the client's.
+        """A token in exchange for the password; `address` is the client's.
 
         Raises WrongCredentialsError, which costs the same for an unknown user, TooManyLoginsError, BusyError.
         """
@@ -50,7 +50,7 @@ class Logins:
 
 
 def _normal(email: str) -> str | None:
-    """The address as it would be kept; None for one that nobody can have."""
+    """The address as it would be stored; None for an invalid one."""
     try:
         return check_email(email)
     except AccountError:

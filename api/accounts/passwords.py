@@ -29,7 +29,7 @@ class Passwords:
 
     def __init__(self, parameters: Parameters = RFC_9106_LOW_MEMORY, *, backlog: int = BACKLOG) -> None:
         self._hasher = PasswordHasher.from_parameters(parameters)
-        self._nobodys = _unmatched(parameters)
+        self._unmatched_hash = _unmatched(parameters)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
         self._backlog = BoundedSemaphore(backlog)
 
@@ -38,11 +38,11 @@ class Passwords:
         return await self._in_thread(lambda: self._hasher.hash(password))
 
     async def verify(self, password: str, kept: str | None) -> bool:
-        """Whether the password is the one. None stands for nobody's: that takes as long, and is never right.
+        """Whether the password is right. With None, for an unknown user, it takes as long and is never right.
 
         Raises BusyError.
         """
-        return await self._in_thread(lambda: self._matches(password, kept or self._nobodys))
+        return await self._in_thread(lambda: self._matches(password, kept or self._unmatched_hash))
 
     def is_outdated(self, kept: str) -> bool:
         """Whether the hash was made with other parameters than new ones are."""
@@ -68,7 +68,7 @@ class Passwords:
 
 
 def _unmatched(parameters: Parameters) -> str:
-    """A hash that was made of no password: to verify against it costs what any other does."""
+    """A hash that no password matches; verifying against it costs as much as any."""
     salt, digest = (
         b64encode(secrets.token_bytes(length)).rstrip(b"=").decode()
         for length in (parameters.salt_len, parameters.hash_len)

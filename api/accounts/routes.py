@@ -31,7 +31,7 @@ _login_decoder: Final = msgspec.json.Decoder(LoginRequest)
     errors={HTTPStatus.FORBIDDEN: "registration is closed; an admin makes accounts", **failures.NEW_ACCOUNT},
 )
 async def register(request: web.Request) -> web.Response:
-    """Makes an account, without a credential.
+    """Makes an account.
 
     Where `REGISTRATION` is closed, an admin makes accounts.
     """

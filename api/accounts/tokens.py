@@ -1,7 +1,7 @@
 """Bearer tokens: JWTs (RFC 7519), HS256 and nothing else, good for 12 hours.
 
 Claims: `sub` the user, `iat`, `exp`, and `ver`, the version of the user's tokens, which a new password counts up.
-A token is valid only while its `ver` is the user's; tokens themselves are not stored.
+A reader compares that with the user's own; tokens are not stored.
 """
 
 import hmac
@@ -26,7 +26,7 @@ CLOCK_SKEW: Final = timedelta(seconds=10)
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a token of ours says."""
+    """The claims of a token."""
 
     user_id: UUID
     version: int
@@ -45,7 +45,7 @@ class Tokens:
         return jwt.encode(claims, self._key, ALGORITHM), now + LIFE
 
     def read(self, token: str) -> Claims | None:
-        """What a token says; None for one that is not ours, was changed, or is over."""
+        """The claims of a token; None for one that is foreign, changed or expired."""
         try:
             claims = jwt.decode(
                 token,

@@ -56,7 +56,7 @@ class Users:
         self._registration_open = registration_open
 
     async def register(self, wanted: Registration, *, address: str | None) -> User:
-        """Makes an account for a stranger; `address` is the client's.
+        """Registers an account; `address` is the client's.
 
         Raises RegistrationClosedError, InvalidError, EmailInUseError, NoSecretKeysError, TooManyLoginsError, BusyError.
         """
@@ -98,9 +98,8 @@ class Users:
     async def change(self, user_id: UUID, wanted: ProfileChange, *, address: str | None) -> User:
         """What users change of their own account; `address` is the client's.
 
-        A new e-mail address or password needs the present password. A new password makes every bearer token void.
-
-        Raises InvalidError, EmailInUseError, NoSecretKeysError, TooManyLoginsError, BusyError.
+        A new e-mail address or password needs the present password. A new password makes every bearer
+        token void. Raises InvalidError, EmailInUseError, NoSecretKeysError, TooManyLoginsError, BusyError.
         """
         email, password, smtp = given(wanted.email), given(wanted.password), given(wanted.smtp)
         faults = [*smtp_faults(smtp), *([] if password is None else password_faults(password))]

@@ -12,7 +12,7 @@ from api.accounts.schemas import NewUser, UserAnswer, UserChange, UserList
 from api.accounts.users import Users
 from api.http.body import answer, read
 from api.http.resources import ACCOUNTS, SETTINGS
-from api.messages.listing import cut, parse_place
+from api.messages.listing import cut, parse_position
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
 from tidings.domain.account import User
@@ -25,12 +25,12 @@ _change_decoder: Final = msgspec.json.Decoder(UserChange)
 @operation(
     tags.USERS,
     access=Access.ADMINS,
-    parameters=parameters.PLACE,
+    parameters=parameters.PAGE,
     answers={HTTPStatus.OK: Answer("A page.", UserList, examples.USERS)},
 )
 async def list_page(request: web.Request) -> web.Response:
     """Lists users, oldest first."""
-    after, limit = parse_place(request.query)
+    after, limit = parse_position(request.query)
     found = await _users(request).page(after=after, limit=limit + 1)
     shown, next_cursor = cut(found, limit, lambda user: user.id)
     return answer(UserList(users=[_shown(request, user) for user in shown], next_cursor=next_cursor))

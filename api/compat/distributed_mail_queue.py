@@ -231,7 +231,7 @@ def _due_at(scheduled_at: str | None) -> str | None:
     return parsed.isoformat() if parsed > utc_now() else None
 
 
-def _say(problem: Problem) -> web.Response:
+def _respond(problem: Problem) -> web.Response:
     return answer(MailError(error=problem.detail, status=problem.status))
 
 
@@ -249,5 +249,5 @@ SYSTEM: Final = System(
     paths=re.compile(r"/(healthz|api/v1/(register|login|user|task))(/.*)?"),
     statuses=UNPROCESSABLE_IS_BAD,
     error=MailError,
-    say=_say,
+    respond=_respond,
 )

@@ -13,7 +13,7 @@ from msgspec import Meta
 from api.compat.listing import NEXT_PAGE, sent_messages
 from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
 from api.compat.native import start_default_queue, stop_default_queue
-from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, Problem, System
+from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, System, error_answer
 from api.health.readiness import OK
 from api.http.body import answer
 from api.http.resources import METRICS, READINESS, SETTINGS
@@ -159,10 +159,6 @@ async def show_metrics(request: web.Request) -> web.Response:
     return await request.app[METRICS].registry.exposition(request.headers.get(hdrs.ACCEPT, ""))
 
 
-def _say(problem: Problem) -> web.Response:
-    return answer(ErrorAnswer(problem.detail))
-
-
 SYSTEM: Final = System(
     routes=(
         web.put("/jobs/start", start),
@@ -175,5 +171,5 @@ SYSTEM: Final = System(
     paths=re.compile(r"/(jobs|messages/sent|health-check|health-alive|metrics)(/.*)?"),
     statuses=UNPROCESSABLE_IS_BAD,
     error=ErrorAnswer,
-    say=_say,
+    respond=error_answer,
 )

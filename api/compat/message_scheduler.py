@@ -101,7 +101,7 @@ def _due_at(parsed: datetime) -> str | None:
     return parsed.isoformat() if parsed > utc_now() else None
 
 
-def _say(problem: Problem) -> web.Response:
+def _respond(problem: Problem) -> web.Response:
     return web.Response(text=problem.detail)
 
 
@@ -110,5 +110,5 @@ SYSTEM: Final = System(
     paths=re.compile(r"/echoAtTime(/.*)?"),
     statuses=UNPROCESSABLE_IS_BAD,
     error=str,
-    say=_say,
+    respond=_respond,
 )

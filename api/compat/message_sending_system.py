@@ -180,7 +180,7 @@ def _row(message: Message | NewMessage, *, status: str, sent_at: datetime | None
     )
 
 
-def _say(problem: Problem) -> web.Response:
+def _respond(problem: Problem) -> web.Response:
     message = _MESSAGES.get(HTTPStatus(problem.status)) or HTTPStatus(problem.status).phrase.lower()
     return answer(FailureAnswer(status=problem.status, fail=Failure(msg=message, reason=problem.detail)))
 
@@ -200,5 +200,5 @@ SYSTEM: Final = System(
         HTTPStatus.UNPROCESSABLE_ENTITY: HTTPStatus.BAD_REQUEST,
     },
     error=FailureAnswer,
-    say=_say,
+    respond=_respond,
 )

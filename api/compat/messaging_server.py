@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from api.compat.listing import NEXT_PAGE, sent_messages
 from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
 from api.compat.native import start_default_queue, stop_default_queue
-from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, Problem, System
+from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, System, error_answer
 from api.dashboard import pages
 from api.http.body import answer, read
 from api.http.problems import RequestError
@@ -122,10 +122,6 @@ async def list_sent(request: web.Request) -> web.Response:
     return answer(shown, headers=headers)
 
 
-def _say(problem: Problem) -> web.Response:
-    return answer(ErrorAnswer(problem.detail))
-
-
 SYSTEM: Final = System(
     routes=(
         web.get("/", index),
@@ -135,5 +131,5 @@ SYSTEM: Final = System(
     paths=re.compile(r"/|/api/v1/(messaging|list)(/.*)?"),
     statuses=UNPROCESSABLE_IS_BAD,
     error=ErrorAnswer,
-    say=_say,
+    respond=error_answer,
 )

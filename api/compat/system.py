@@ -1,8 +1,8 @@
-"""What every system here says of itself, and its errors in its own words.
+"""What each older system declares, and the translation of errors into its format.
 
-Whatever goes wrong with a request ends as a problem document. `in_their_words` stands around all of that: where the
-path belongs to one of these systems, it says the same in the way that the system's clients know, be it a wrong token,
-a method that the path does not have, a body that is no JSON or a store that is away.
+Whatever goes wrong with a request ends as a problem document. `in_their_format` is outside of all of that: where the
+path belongs to one of these systems, it sends the same in the format that the system's clients know: a wrong token, an
+unknown method, a body that is no JSON, a store that is away.
 """
 
 import re
@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.http import problems
+from api.http.body import answer
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -25,9 +26,14 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
-    """What two of the systems say where something went wrong."""
+    """The error format of two of the systems."""
 
     error: str
+
+
+def error_answer(problem: Problem) -> web.Response:
+    """A problem in that format."""
+    return answer(ErrorAnswer(problem.detail))
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,26 +41,26 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
 
     routes: Sequence[web.RouteDef]
     paths: re.Pattern[str]
-    """The paths that are the system's own, whether there is something under them or not."""
+    """The paths that belong to the system, known or not."""
     statuses: Mapping[int, int]
     """Where the system has another status than the native API."""
     error: Any
-    """The type of what `say` returns: a struct for JSON, or `str`."""
-    say: Callable[[Problem], web.Response]
-    """A problem in the system's words; its status is already the system's."""
+    """The type of what `respond` returns: a struct for JSON, or `str`."""
+    respond: Callable[[Problem], web.Response]
+    """A problem in the system's format; its status is already the system's."""
 
 
 UNPROCESSABLE_IS_BAD: Final[Mapping[int, int]] = {
     HTTPStatus.UNPROCESSABLE_ENTITY: HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.BAD_REQUEST,
 }
-"""For systems that call everything that is wrong with a body 400."""
+"""For systems that return 400 for every fault of a body."""
 
 _DROPPED_HEADERS: Final = frozenset({"content-type", "content-length"})
 
 
-def in_their_words(systems: Sequence[System]) -> Middleware:
-    """The middleware, to stand outside of `problems`. Where two systems claim a path, it is the first one's."""
+def in_their_format(systems: Sequence[System]) -> Middleware:
+    """The middleware; it must be outside of `problems`. A path that two systems claim belongs to the first."""
 
     @web.middleware
     async def translated(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -72,7 +78,7 @@ def in_their_words(systems: Sequence[System]) -> Middleware:
 def _translate(system: System, response: web.Response) -> web.Response:
     problem = msgspec.json.decode(response.body, type=Problem)  # type: ignore[arg-type]  # problems are bytes
     status = system.statuses.get(problem.status, problem.status)
-    translated = system.say(msgspec.structs.replace(problem, status=status))
+    translated = system.respond(msgspec.structs.replace(problem, status=status))
     translated.set_status(status)
     for name, value in response.headers.items():
         if name.lower() not in _DROPPED_HEADERS:

@@ -1,4 +1,4 @@
-"""All systems, and what the application needs of them together."""
+"""All older systems and their routes; apart from `system`, which each of them imports."""
 
 from typing import Final
 

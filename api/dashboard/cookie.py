@@ -62,5 +62,5 @@ def _origin(request: web.Request) -> str | None:
 
 
 def _came_by_https(request: web.Request) -> bool:
-    # A proxy's word is enough here: a forged header only keeps the client's own cookie off plain http.
+    # A proxy's header is trusted here: a forged one only keeps the cookie off plain http.
     return request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"

@@ -1,4 +1,4 @@
-"""Why is it not sent? Pure: from a message's circumstances, and who is there, to the explanation.
+"""Why a message is not sent: a pure function of its circumstances and the cluster's state.
 
 Of several things that hold a message back the one is named that has to end first: a stopped queue before its due time,
 a missing producer before the next tick.
@@ -12,26 +12,26 @@ import msgspec
 
 from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
 from api.overview.cluster import ClusterState, silent
-from sql.explanation import Circumstances, Holder
+from sql.explanation import Holder, MessageState
 from tidings.domain.message import Attempt, Message
 from tidings.domain.states import CancelReason, Status
 
 RETRIED_BY_HAND: Final = "It stays as it is, unless somebody retries it."
 CLAIM_LIMIT: Final = timedelta(seconds=1)
-"""A message that has been due for no longer is simply about to be claimed."""
+"""A message that became due within this time is about to be claimed."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known."""
 
     message: Message
-    circumstances: Circumstances
+    circumstances: MessageState
     cluster: ClusterState | None
     """None: Redis is away."""
     destination: str | None
     attempts: Sequence[Attempt]
     breaker_seconds: float
-    """How long breakers stay open at first, which bounds how much later messages that they sent back come again."""
+    """How long breakers stay open at first; it bounds how much later the messages they sent back are tried."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -164,11 +164,9 @@ def _due(case: Case) -> Verdict:
     missing = _missing(case.cluster, since)
     if missing is not None:
         return missing
-    tick = now.pace.next_tick(now.due_at, now.asked_at)
-    if tick is not None:
-        return Verdict(
-            Reason.PACED, f"{since}; {_pace(case)}.", Next(what="The queue's next interval begins.", at=tick)
-        )
+    if now.claimable_at > now.asked_at:
+        begins = Next(what="The queue's next interval begins.", at=now.claimable_at)
+        return Verdict(Reason.PACED, f"{since}; {_pace(case)}.", begins)
     until = _breaker_until(case, everywhere=True)
     if until is not None:
         return _breaker_open(case, until, until)
@@ -235,7 +233,7 @@ def _why_not_accepting(cluster: ClusterState) -> str:
 
 def _pace(case: Case) -> str:
     pace = case.circumstances.pace
-    many = "what was due when an interval begins" if pace.batch_size is None else f"{pace.batch_size} messages"
+    many = "what was due when an interval begins" if pace.per_interval is None else f"{pace.per_interval} messages"
     return f"its queue lets {many} go every {pace.interval_seconds:g} s"
 
 
@@ -277,11 +275,11 @@ def _when(there: str) -> Next:
     return Next(what=f"It goes when {there}.", at=None)
 
 
-def _when_due(what: str, now: Circumstances) -> str:
+def _when_due(what: str, now: MessageState) -> str:
     return f"{what}, from {_time(now.due_at)} on." if now.due_at > now.asked_at else f"{what}."
 
 
-def _before_expiry(what: str, now: Circumstances) -> str:
+def _before_expiry(what: str, now: MessageState) -> str:
     if now.expires_at is not None and now.expires_at <= now.due_at:
         return f"It expires at {_time(now.expires_at)}, before it is due."
     return f"{what}."

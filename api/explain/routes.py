@@ -38,7 +38,7 @@ async def get(request: web.Request) -> web.Response:
     """
     message, store = await find(request), request.app[STORE]
     circumstances, attempts, destination, cluster = await asyncio.gather(
-        store.messages.circumstances(message.id),
+        store.messages.state(message.id),
         store.messages.attempts(message),
         _destination(message, store),
         _cluster(request.app[REDIS]),

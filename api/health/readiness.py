@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Readiness:
-    """The doctor of one API process."""
+    """The checks of one API process."""
 
     def __init__(self, store: Store, redis: Redis) -> None:
         self._store = store
@@ -78,7 +78,7 @@ class Readiness:
 
 
 async def _in_time(answer: Awaitable[T]) -> T | None:
-    """The answer; None where it does not come, or not in time."""
+    """The result; None where it fails or takes too long."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await answer

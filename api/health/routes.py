@@ -28,7 +28,7 @@ async def live(_request: web.Request) -> web.Response:
         HTTPStatus.SERVICE_UNAVAILABLE: Answer(
             "One of them does not.",
             HealthAnswer,
-            HealthAnswer(message="unhealthy: redis does not answer", status="unavailable"),
+            examples.UNHEALTHY,
         ),
     },
 )

@@ -25,6 +25,10 @@ from api.openapi.operation import Access, access_of
 from tidings.domain.addresses import is_loopback
 from tidings.settings import Settings
 
+NO_CREDENTIAL: Final = "this needs Authorization: Bearer"
+NOT_ADMIN: Final = "this is for an admin to do"
+FOREIGN_PAGE: Final = "without API_KEY pages of other sites may not change anything"
+
 _PRINCIPAL: Final = web.RequestKey("principal", Principal)
 _SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 
@@ -70,7 +74,7 @@ class Authenticator:
             return
         found = await self._authenticate(request)
         if access is Access.ADMINS and not found.is_admin:
-            raise RequestError(HTTPStatus.FORBIDDEN, "this is for an admin to do")
+            raise RequestError(HTTPStatus.FORBIDDEN, NOT_ADMIN)
         request[_PRINCIPAL] = found
 
     async def _authenticate(self, request: web.Request) -> Principal:
@@ -86,7 +90,7 @@ class Authenticator:
         return found
 
     async def _by_cookie(self, request: web.Request) -> Principal | None:
-        """Who logged in to the dashboard; a cookie that is not good (any more) is as good as none."""
+        """Who logged in to the dashboard. An invalid cookie counts as none."""
         token = cookie.token_of(request)
         found = await request.app[ACCOUNTS].credentials.principal(token) if token else None
         if found is not None:
@@ -95,7 +99,7 @@ class Authenticator:
 
     async def _without_credential(self, request: web.Request) -> Principal:
         if not self._trusts_this_machine:
-            raise _unauthorized("this needs Authorization: Bearer")
+            raise _unauthorized(NO_CREDENTIAL)
         _refuse_foreign_pages(request)
         if await request.app[ACCOUNTS].credentials.anybody():
             raise _unauthorized("there are accounts here, so this needs Authorization: Bearer")
@@ -117,7 +121,7 @@ def _refuse_foreign_pages(request: web.Request) -> None:
         raise RequestError(HTTPStatus.FORBIDDEN, "without API_KEY only requests to a loopback host are served")
     site = request.headers.get("Sec-Fetch-Site")
     if site not in {None, "same-origin", "none"} and request.method not in _SAFE_METHODS:
-        raise RequestError(HTTPStatus.FORBIDDEN, "without API_KEY pages of other sites may not change anything")
+        raise RequestError(HTTPStatus.FORBIDDEN, FOREIGN_PAGE)
 
 
 def _unauthorized(detail: str, challenge: str = 'Bearer realm="tidings"') -> RequestError:

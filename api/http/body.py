@@ -12,10 +12,12 @@ from api.http.problems import Fault, InvalidError, RequestError
 
 MEDIA_TYPE: Final = "application/json"
 MAX_BYTES: Final = 1024**2
+NOT_WHOLE: Final = "the body did not arrive whole"
+ANOTHER_TYPE: Final = f"the body must be {MEDIA_TYPE}, in UTF-8"
 
 _encoder: Final = msgspec.json.Encoder()
 
-_PLACE: Final = re.compile(r" - at `(?:key` in `)?\$\.?(?P<field>[^.\[`]*)[^`]*`$")
+_POSITION: Final = re.compile(r" - at `(?:key` in `)?\$\.?(?P<field>[^.\[`]*)[^`]*`$")
 _MEMBER: Final = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<field>.*)`", re.DOTALL)
 
 T = TypeVar("T")
@@ -31,11 +33,11 @@ async def read(request: web.Request, decoder: "msgspec.json.Decoder[T]", *, any_
     # is allowed to (CORS).
     said_json = request.content_type == MEDIA_TYPE and (request.charset or "utf-8").lower() == "utf-8"
     if not (said_json or any_type):
-        raise RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {MEDIA_TYPE}, in UTF-8")
+        raise RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, ANOTHER_TYPE)
     try:
         body = await request.read()
     except (web.RequestPayloadError, OSError):
-        raise RequestError(HTTPStatus.BAD_REQUEST, "the body did not arrive whole") from None
+        raise RequestError(HTTPStatus.BAD_REQUEST, NOT_WHOLE) from None
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -54,10 +56,10 @@ def answer(value: Any, *, status: int = HTTPStatus.OK, headers: Mapping[str, str
 
 
 def fault_of(error: msgspec.ValidationError, *, index: int | None = None) -> Fault:
-    """What msgspec found, with the field that it found it in."""
+    """The fault in a ValidationError of msgspec, with its field."""
     text = str(error)
-    place = _PLACE.search(text)
-    text = _PLACE.sub("", text)
+    place = _POSITION.search(text)
+    text = _POSITION.sub("", text)
     if member := _MEMBER.fullmatch(text):
         detail = "is missing" if member["what"] == "missing required" else "is unknown"
         return Fault(detail=detail, field=member["field"], index=index)

@@ -10,10 +10,10 @@ from tidings.domain.account import ApiKey, Role, User
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks: the operator, or a user, be it with a password, a token or an API key."""
+    """Who makes a request: the operator, or a user with a password, a token or an API key."""
 
     user_id: UUID | None
-    """The user whose messages those are that it hands in. None: the operator, who has no account."""
+    """The owner of the messages that it hands in. None: the operator, who has no account."""
     role: Role
     channels: frozenset[str] | None
     """What it may send with. None: every channel."""
@@ -33,7 +33,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.is_admin else self.user_id
 
     def may_see(self, owner: UUID | None) -> bool:
-        """Whether what belongs to the owner may be shown to it and changed by it."""
+        """Whether it may see and change what belongs to the owner."""
         return self.is_admin or self.user_id == owner
 
     def may_use(self, channel: str) -> bool:
@@ -42,7 +42,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OPERATOR: Final = Principal(user_id=None, role=Role.ADMIN, channels=None)
-"""Whoever runs the service."""
+"""Who runs the service: an admin without an account."""
 
 
 def usable_channels(user: User, defaults: Iterable[str], key: ApiKey | None = None) -> frozenset[str] | None:

@@ -1,4 +1,4 @@
-"""Errors as clients see them: problem documents (RFC 9457), whatever went wrong and wherever.
+"""Errors as clients see them: always problem documents (RFC 9457).
 
 The kind of a problem is its status, so `type` is `about:blank` and `title` the phrase of the status. What is wrong is
 in `detail`, and where a client wrote it, each fault stands in `errors`.
@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
+STORE_AWAY: Final = "the store does not answer at present"
 
 _DETAILS: Final = {
     HTTPStatus.NOT_FOUND: "there is nothing under this path",
@@ -56,7 +57,7 @@ class RequestError(TidingsError):
 
 
 class InvalidError(RequestError):
-    """What a client wrote is well-formed and still cannot be."""
+    """The request is well-formed and still invalid."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         first = faults[0]
@@ -98,7 +99,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _answer(request, _unavailable(str(error)))
     except AWAY as error:
         log.warning("a request met no store", path=request.path, error=f"{type(error).__name__}: {error}")
-        return _answer(request, _unavailable("the store does not answer at present"))
+        return _answer(request, _unavailable(STORE_AWAY))
     except Exception:
         log.exception("a request failed", method=request.method, path=request.path)
         return _answer(request, RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, "the fault is ours, and it is logged"))

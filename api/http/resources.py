@@ -46,7 +46,7 @@ async def store(app: web.Application) -> AsyncIterator[None]:
 
 
 async def redis(app: web.Application) -> AsyncIterator[None]:
-    """For health, and to limit logins; messages are taken whether Redis is there or not."""
+    """For health, and to limit logins; messages are accepted without Redis too."""
     app[REDIS] = connect_redis(app[SETTINGS], socket_timeout=2.0)
     app[READINESS] = Readiness(app[STORE], app[REDIS])
     yield
@@ -80,12 +80,12 @@ async def metrics(app: web.Application) -> AsyncIterator[None]:
 
 
 async def overviews(app: web.Application) -> AsyncIterator[None]:
-    """For the overview, which is made only while somebody asks."""
+    """For the overview, which is made only on request."""
     app[OVERVIEWS] = Overviews(app[STORE], app[REDIS], app[READINESS])
     app[FEED] = OverviewFeed(whole=app[OVERVIEWS].whole, recent=app[OVERVIEWS].recent)
     yield
 
 
 async def end_streams(app: web.Application) -> None:
-    """When the process stops: answers that would never end."""
+    """On shutdown: ends the streams, which would never end by themselves."""
     app[FEED].close()

@@ -1,4 +1,4 @@
-"""The files of a page as they lie in a folder: each under its own name, with the headers that keep a browser strict."""
+"""The files of a page, each under its own name, with headers that restrict what the browser may do."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -21,13 +21,13 @@ _HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    # Asked for each time, answered by 304: after an upgrade nobody has half of the old files.
+    # Revalidated each time (304): after an upgrade no browser mixes old and new files.
     hdrs.CACHE_CONTROL: "no-cache",
 }
 
 
 class StaticFiles:
-    """What may be served of a folder. No other file can be reached, however its name is spelled."""
+    """The files of a folder, listed at start. No other file can be reached, however its name is spelled."""
 
     def __init__(self, folder: Path, *, policy: str) -> None:
         self._files = {

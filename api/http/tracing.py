@@ -1,4 +1,4 @@
-"""A span for each request, where traces are made: the middleware is there only then."""
+"""A span for each request; the middleware is installed only where tracing is on."""
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def traced(spans: "Spans") -> Middleware:
-    """The middleware, to stand outside of those that make answers of errors."""
+    """The middleware; it must be outside of those that turn errors into responses."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         resource = request.match_info.route.resource
         if resource is None or resource.canonical.startswith(("/health", "/metrics")):
-            # Nobody's message, and asked for every few seconds.
+            # Probes: no message, and every few seconds.
             return await handler(request)
         with spans.request(request.method, resource.canonical, request.headers) as span:
             response = await handler(request)

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import structlog
 
+from api.http.problems import STORE_AWAY
 from sql.database import AWAY
 from sql.messages import IdempotencyKey
 from tidings.domain.errors import StoreUnavailableError
@@ -39,7 +40,7 @@ class _Entry(NamedTuple):
 
 
 class Intake:
-    """Where handlers leave their message and wait until it is kept."""
+    """Handlers hand their message in here and wait until it is committed."""
 
     def __init__(
         self,
@@ -76,14 +77,14 @@ class Intake:
         return await kept
 
     async def close(self) -> None:
-        """Takes no more, and returns when all that was taken is kept or refused."""
+        """Accepts no more; returns when every accepted message is committed or refused."""
         self._closed = True
         while self._waiting or self._commits:
             self._start_commits()
             await asyncio.wait(self._commits, return_when=asyncio.FIRST_COMPLETED)
 
     def _start_commits(self) -> None:
-        """Starts what is to start now, and sets the timer for the rest."""
+        """Starts the commits that are due, and sets the timer for the rest."""
         while self._waiting and len(self._commits) < self._concurrency:
             if len(self._waiting) < self._most and not self._closed:
                 if self._timer is None:
@@ -121,7 +122,7 @@ class Intake:
         except AWAY as error:
             log.warning("messages could not be kept", count=len(group), error=f"{type(error).__name__}: {error}")
             for entry in group:
-                _refuse(entry, StoreUnavailableError("the store does not answer at present"))
+                _refuse(entry, StoreUnavailableError(STORE_AWAY))
         except Exception as error:  # noqa: BLE001  handed to the one whose message it is
             if len(group) == 1:
                 _refuse(group[0], error)

@@ -43,9 +43,9 @@ def parse_page(query: MultiMapping[str], user_id: UUID | None) -> Page:
     return Page(filter=MessageFilter(user_id=user_id, **values), before=before, limit=limit)
 
 
-def parse_place(query: MultiMapping[str]) -> tuple[UUID | None, int]:
+def parse_position(query: MultiMapping[str]) -> tuple[UUID | None, int]:
     """The cursor and the limit, for lists that have no filters. Raises InvalidError."""
-    values = _values(query, _PLACE_PARSERS)
+    values = _values(query, _PAGE_PARSERS)
     return values.get("cursor"), values.get("limit", DEFAULT_LIMIT)
 
 
@@ -53,7 +53,7 @@ _CURSOR_LENGTH: Final = 22
 
 
 class CursorError(ValueError):
-    """The text is no cursor of ours."""
+    """The text is not a cursor."""
 
 
 def encode_cursor(last: UUID) -> str:
@@ -74,7 +74,7 @@ def decode_cursor(cursor: str) -> UUID:
 
 
 def cut(found: Sequence[T], limit: int, id_of: Callable[[T], UUID]) -> tuple[Sequence[T], str | None]:
-    """The page itself, and the cursor of the next one; `found` has one entry more than the page where there is one."""
+    """The page and the cursor of the next one; `found` was read with one entry more than the limit."""
     shown = found[:limit]
     return shown, encode_cursor(id_of(shown[-1])) if len(found) > len(shown) else None
 
@@ -128,7 +128,7 @@ def parse_limit(text: str) -> int:
     return int(text)
 
 
-_PLACE_PARSERS: Final[Parsers] = {"limit": parse_limit, "cursor": decode_cursor}
+_PAGE_PARSERS: Final[Parsers] = {"limit": parse_limit, "cursor": decode_cursor}
 _PARSERS: Final[Parsers] = {
     "status": _status,
     "channel": parse_text,
@@ -136,5 +136,5 @@ _PARSERS: Final[Parsers] = {
     "recipient": parse_text,
     "created_from": parse_created,
     "created_until": parse_created,
-    **_PLACE_PARSERS,
+    **_PAGE_PARSERS,
 }

@@ -116,7 +116,7 @@ async def create_batch(request: web.Request) -> web.Response:
 
 @operation(
     tags.MESSAGES,
-    parameters=(*parameters.MESSAGE_FILTER, *parameters.PLACE),
+    parameters=(*parameters.MESSAGE_FILTER, *parameters.PAGE),
     answers={HTTPStatus.OK: Answer("A page.", MessageList, examples.MESSAGES)},
 )
 async def list_page(request: web.Request) -> web.Response:

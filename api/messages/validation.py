@@ -1,4 +1,4 @@
-"""What makes a decoded request a message: the checks that a type cannot say. Every fault of a message is named."""
+"""From a decoded request to a message: the checks that types cannot express. Every fault is named."""
 
 import re
 from collections.abc import Container, Iterable
@@ -23,7 +23,7 @@ from tidings.observability import tracing
 from tidings.settings import Settings
 
 HORIZON: Final = timedelta(days=3650)
-"""How far from now a due time may be, both ways; farther is a mistake of units rather than a wish."""
+"""How far from now a due time may be, both ways; farther is taken for a mistake of units."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PRIORITIES: Final[dict[str | int, Priority]] = {

@@ -1,4 +1,4 @@
-"""The document: every route of the router, with what its handler says of itself."""
+"""The document: every route of the router, with what its handler declares."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -73,7 +73,7 @@ class Types:
 
 
 class Document:
-    """What `/openapi.json` answers. Raises UndocumentedError for a route that says nothing of itself."""
+    """What `/openapi.json` shows. Raises UndocumentedError for a route that declares nothing."""
 
     def __init__(self, router: web.UrlDispatcher) -> None:
         check(router)
@@ -89,7 +89,7 @@ class Document:
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """The document as it stands in JSON; made when it is first asked for."""
+        """The document; made on the first request."""
         routes = list(_routes(self._router))
         types = Types(routes)
         paths: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -182,7 +182,7 @@ def _answer(answer: Answer, types: Types) -> dict[str, Any]:
 
 
 def _failures(route: Route, types: Types) -> dict[str, Any]:
-    """The errors of a route, each with an example of every way in which it comes about."""
+    """The errors of a route, each with an example of every cause."""
     errors, path = route.errors, _example_path(route)
     details_of: dict[HTTPStatus, list[str]] = defaultdict(list)
     for status, details in failures(route.operation, route.method).items():

@@ -30,10 +30,10 @@ def error_format_on(path: str) -> ErrorFormat:
 
 def _format_of(system: System) -> ErrorFormat:
     def example(status: int, detail: str, _path: str) -> Any:
-        response = system.say(Problem(status=status, detail=detail))
+        response = system.respond(Problem(status=status, detail=detail))
         return msgspec.json.decode(response.body) if response.content_type == JSON else response.text  # type: ignore[arg-type]
 
-    media_type = system.say(Problem(status=400, detail="")).content_type
+    media_type = system.respond(Problem(status=400, detail="")).content_type
     return ErrorFormat(type=system.error, media_type=media_type, statuses=system.statuses, example=example)
 
 

@@ -1,4 +1,4 @@
-"""Things as they come in answers, shown in the document wherever their type is answered."""
+"""Examples of what is returned, shown in the document with the routes that return it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final

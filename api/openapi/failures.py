@@ -9,17 +9,14 @@ import msgspec
 from aiohttp import hdrs
 
 from api.accounts.errors import BusyError, EmailInUseError, NoSecretKeysError, TooManyLoginsError
+from api.http.auth import FOREIGN_PAGE, NO_CREDENTIAL, NOT_ADMIN
+from api.http.body import ANOTHER_TYPE, MAX_BYTES, NOT_WHOLE
+from api.http.problems import STORE_AWAY
 from api.openapi.operation import Access, Body, Errors, Operation
 
-NO_CREDENTIAL: Final = "this needs Authorization: Bearer"
-FOREIGN_PAGE: Final = "without API_KEY pages of other sites may not change anything"
-NOT_ADMIN: Final = "this is for an admin to do"
-AWAY: Final = "the store does not answer at present"
 NOT_JSON: Final = "the body is not JSON: invalid character (byte 0)"
-NOT_WHOLE: Final = "the body did not arrive whole"
-TOO_LARGE: Final = "the body is larger than 1048576 bytes"
+TOO_LARGE: Final = f"the body is larger than {MAX_BYTES} bytes"
 LIMIT: Final = "limit must be a whole number from 1 to 500"
-ANOTHER_TYPE: Final = "the body must be application/json, in UTF-8"
 
 NO_SECRET_KEYS: Final = NoSecretKeysError().detail
 
@@ -28,7 +25,7 @@ PASSWORD_CHECK: Final[Errors] = {
     HTTPStatus.TOO_MANY_REQUESTS: TooManyLoginsError(60).detail,
     HTTPStatus.SERVICE_UNAVAILABLE: BusyError().detail,
 }
-"""Of whatever checks a password or makes one."""
+"""For routes that check or set a password."""
 NEW_ACCOUNT: Final[Errors] = {**TAKEN, **PASSWORD_CHECK}
 
 HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
@@ -40,7 +37,7 @@ HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
 
 
 def failures(operation: Operation, method: str) -> dict[HTTPStatus, list[str]]:
-    """What is wrong, by status: what each kind of request can meet, and what the operation says of itself."""
+    """What is wrong, by status: those of its kind of request, and those that the operation declares."""
     details: dict[HTTPStatus, list[str]] = defaultdict(list)
     for status, detail in (*_of_its_kind(operation, method), *operation.errors.items()):
         details[status].append(detail)
@@ -50,7 +47,7 @@ def failures(operation: Operation, method: str) -> dict[HTTPStatus, list[str]]:
 def _of_its_kind(operation: Operation, method: str) -> Iterator[tuple[HTTPStatus, str]]:
     if operation.access is not Access.EVERYBODY:
         yield HTTPStatus.UNAUTHORIZED, NO_CREDENTIAL
-        yield HTTPStatus.SERVICE_UNAVAILABLE, AWAY
+        yield HTTPStatus.SERVICE_UNAVAILABLE, STORE_AWAY
     if operation.access is Access.ADMINS:
         yield HTTPStatus.FORBIDDEN, NOT_ADMIN
     if method != hdrs.METH_GET:

@@ -47,7 +47,7 @@ class Access(Enum):
     EVERYBODY = auto()
     """No credential is asked for."""
     MEMBERS = auto()
-    """Every client with a credential, each for what is theirs."""
+    """Users with a credential, each for their own."""
     ADMINS = auto()
 
 
@@ -59,7 +59,7 @@ class Tag(msgspec.Struct, frozen=True):
 
 
 class Body(msgspec.Struct, frozen=True):
-    """What a client sends: the type is that of the decoder which reads it."""
+    """A request body: its type is the decoder's."""
 
     decoder: "msgspec.json.Decoder[Any]"
     examples: Mapping[str, Any]

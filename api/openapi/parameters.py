@@ -39,7 +39,7 @@ IDEMPOTENCY_KEY: Final = Parameter(
     "header",
 )
 
-PLACE: Final = (
+PAGE: Final = (
     Parameter("limit", _Limit, "How many of them at the most.", DEFAULT_LIMIT),
     Parameter("cursor", _Cursor, "`next_cursor` of the page before.", examples.CURSOR),
 )

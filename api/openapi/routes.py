@@ -22,7 +22,7 @@ async def get(request: web.Request) -> web.Response:
 
     At `/swagger/` it can be read, and tried out.
     """
-    # The first request builds it, which would hold up other requests for too long in the event loop.
+    # Made on the first request, which would block other requests for long enough to be felt.
     document = await asyncio.to_thread(request.app[DOCUMENT].encode)
     response = web.Response(body=document, content_type=MEDIA_TYPE)
     response.enable_compression()

@@ -1,4 +1,4 @@
-"""Under what the routes of the API itself are listed. The tags of the older systems stand beside their code."""
+"""The headings of the API's own routes, in a module of their own because every room imports them."""
 
 from typing import Final
 

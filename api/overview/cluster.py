@@ -73,7 +73,7 @@ def _recent(entries: Iterable[Any], now: datetime) -> list[ConsumerReport]:
 COUNTED_UP_TO: Final = 100_000
 EVERY_SECONDS: Final = 2.0
 REST: Final = 20
-"""How many times as long as a count takes passes before the next one."""
+"""The pause after a count, in times of how long it took."""
 
 
 class QueueDepths:
@@ -86,7 +86,7 @@ class QueueDepths:
         self._good_until = float("-inf")
 
     async def get(self) -> Mapping[str, Depth]:
-        """By queue. Raises one of AWAY where Postgres is."""
+        """By queue. Raises one of AWAY where Postgres is away."""
         began = self._clock()
         if began >= self._good_until:
             self._known = await self._store.depths(limit=COUNTED_UP_TO + 1)

@@ -1,8 +1,8 @@
 """The stream of overviews: made once a second for all listeners of this process, and not at all where none listens.
 
 In memory: the newest event, which replaces the one before. Nothing is kept for a listener, so one that is slow misses
-events instead of piling them up: after a gap it is sent the whole history again, and one that takes nothing at all is
-let go. The first listener starts the making, the last one to leave ends it.
+events instead of piling them up: after a gap it gets the whole history again, and one that reads nothing at all is
+disconnected. The first listener starts the making, the last one to leave ends it.
 """
 
 import asyncio

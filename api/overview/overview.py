@@ -1,4 +1,4 @@
-"""Puts the overview together: one at a time per API process, however many ask.
+"""Makes the overview: one at a time per API process, however many requests there are.
 
 State: the history that was read from Redis, the depths that were counted in Postgres, and the overview made of them,
 good for a second. A store that is away leaves out its part.
@@ -28,9 +28,9 @@ from tidings.observability.reports import ConsumerReport, Depth
 log = structlog.get_logger(__name__)
 
 GOOD_SECONDS: Final = 0.9
-"""How long an overview is answered again: a little less than the second in which listeners get the next."""
+"""How long an overview is reused: a little less than the second in which listeners get the next."""
 RECENT_STEPS: Final = 6
-"""Steps of the history that a later overview of a stream brings; what changes is in the last three."""
+"""Steps of the history in the later overviews of a stream; changes are in the last three."""
 
 
 class Overviews:
@@ -129,7 +129,7 @@ def _queue(queue: Queue, depths: Mapping[str, Depth] | None, flows: Flows | None
 
 
 def next_tick(queue: Queue, now: datetime) -> datetime | None:
-    """When the next interval of a queue may begin, where it is paced and that is to come."""
+    """When the next interval of a paced queue begins; None where it may begin now."""
     if not queue.interval_seconds or queue.last_claimed_at is None:
         return None
     tick = queue.last_claimed_at + timedelta(seconds=queue.interval_seconds)

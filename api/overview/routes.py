@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 STREAM: Final = "text/event-stream"
 PATIENCE_SECONDS: Final = 10.0
-"""How long a listener may take nothing before it is let go."""
+"""How long a listener may read nothing before its connection is closed."""
 RECHECK_EVENTS: Final = 5
 """Events after which it is checked whether the listener may still see them."""
 _HEADERS: Final = {
@@ -88,6 +88,6 @@ async def _still_allowed(request: web.Request) -> bool:
 
 
 def _abort(request: web.Request) -> None:
-    """Ends the connection as it is: what was written waits for somebody who does not read."""
+    """Closes the connection at once; a clean end would wait for a client that does not read."""
     if request.transport is not None:
         request.transport.abort()

@@ -30,13 +30,13 @@ _FILES: Final = StaticFiles(Path(__file__).parent / "static", policy=POLICY)
 
 @page(access=Access.EVERYBODY)
 async def folder(_request: web.Request) -> web.Response:
-    """Redirects to the page, for an address without the last slash."""
+    """Redirects to the page, with its last slash."""
     raise web.HTTPPermanentRedirect("/swagger/")
 
 
 @page(access=Access.EVERYBODY)
 async def document(_request: web.Request) -> web.Response:
-    """Redirects from where an older system had the document."""
+    """Redirects from an older system's path of the document."""
     raise web.HTTPPermanentRedirect("/openapi.json")
 
 

@@ -2,18 +2,18 @@
 -- A key for a program; only its hash is kept.
 INSERT INTO api_keys (id, user_id, name, prefix, hash, channels)
 VALUES (:id, :user_id, :name, :prefix, :hash, :channels)
-RETURNING id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at;
+RETURNING {api_key_columns};
 
 -- name: list_api_keys(user_id)
 -- The keys of a user, oldest first, revoked ones too.
-SELECT id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at
+SELECT {api_key_columns}
 FROM api_keys
 WHERE user_id = :user_id
 ORDER BY id;
 
 -- name: find_api_key(prefix)^
 -- The key with this prefix, unless it was revoked.
-SELECT id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at
+SELECT {api_key_columns}
 FROM api_keys
 WHERE prefix = :prefix AND revoked_at IS NULL;
 
@@ -21,7 +21,7 @@ WHERE prefix = :prefix AND revoked_at IS NULL;
 -- From now on the key is no longer good; no row where the user has none of this id.
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, now())
 WHERE id = :id AND user_id = :user_id
-RETURNING id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at;
+RETURNING {api_key_columns};
 
 -- name: touch_api_keys(ids)!
 -- The keys were used; to the minute, so that a busy key does not write its row again and again.

@@ -1,24 +1,24 @@
 -- name: claim(priorities, queues, mark_due_ats, mark_ids, cutoff, room, batch_size, batch_ids, consumers, lease)
 -- Takes due messages into new batches: one batch for each id in batch_ids, for the consumer beside it.
--- A lane is a queue at a priority, in the order in which they are served, with the mark before which nothing waits in
--- it. The lateral keeps that order, reads no more than it needs, and locks only what it reads; an ORDER BY outside it
--- would make it read and lock every lane first.
--- Recovered messages travel apart: in tens after one loss of their consumer, alone (and first) after more.
--- `reached` is the new low-water mark of each lane: all that was seen before it has been taken.
+-- A claim lane is a queue at a priority, in the order in which they are served, with the mark before which nothing waits
+-- in it. The lateral keeps that order, reads no more than it needs, and locks only what it reads; an ORDER BY outside it
+-- would make it read and lock every claim lane first.
+-- Recovered messages are in quarantine: in tens after one loss of their consumer, alone (and first) after more.
+-- `reached` is the new low-water mark of each claim lane: all that was seen before it has been taken.
 WITH due AS MATERIALIZED (
-    SELECT ready.id, least(ready.recoveries, 2) AS care, ready.due_at, lane.number AS lane
+    SELECT ready.id, least(ready.recoveries, 2) AS quarantine, ready.due_at, claim_lane.number AS claim_lane
     FROM unnest(:priorities::smallint[], :queues::text[], :mark_due_ats::timestamptz[], :mark_ids::uuid[])
-        WITH ORDINALITY AS lane (priority, queue, mark_due_at, mark_id, number)
+        WITH ORDINALITY AS claim_lane (priority, queue, mark_due_at, mark_id, number)
     CROSS JOIN LATERAL (
         SELECT id, recoveries, due_at
         FROM messages
         WHERE
             status IN ('pending', 'failed')
-            AND queue = lane.queue
-            AND priority = lane.priority
-            AND (due_at, id) >= (lane.mark_due_at, lane.mark_id)
+            AND queue = claim_lane.queue
+            AND priority = claim_lane.priority
+            AND (due_at, id) >= (claim_lane.mark_due_at, claim_lane.mark_id)
             AND due_at <= coalesce(:cutoff::timestamptz, now())
-            AND (SELECT active FROM queues WHERE name = lane.queue)
+            AND (SELECT active FROM queues WHERE name = claim_lane.queue)
         ORDER BY due_at, id
         LIMIT :room
         FOR UPDATE SKIP LOCKED
@@ -31,18 +31,18 @@ numbered AS (
 parted AS (
     SELECT
         *,
-        (row_number() OVER (PARTITION BY care ORDER BY position) - 1)
-        / CASE care WHEN 0 THEN :batch_size::integer WHEN 1 THEN greatest(:batch_size / 10, 1) ELSE 1 END AS part
+        (row_number() OVER (PARTITION BY quarantine ORDER BY position) - 1)
+        / CASE quarantine WHEN 0 THEN :batch_size::integer WHEN 1 THEN greatest(:batch_size / 10, 1) ELSE 1 END AS part
     FROM numbered
 ),
 packed AS MATERIALIZED (
-    SELECT *, dense_rank() OVER (ORDER BY care DESC, part) AS number FROM parted
+    SELECT *, dense_rank() OVER (ORDER BY quarantine DESC, part) AS number FROM parted
 ),
 claimed AS (
     UPDATE messages SET status = 'processing', batch_id = (:batch_ids::uuid[])[packed.number]
     FROM packed
     WHERE messages.id = packed.id AND packed.number <= cardinality(:batch_ids::uuid[])
-    RETURNING messages.batch_id, packed.number, packed.care
+    RETURNING messages.batch_id, packed.number, packed.quarantine
 ),
 opened AS (
     INSERT INTO batches (id, size, consumer, claimed_at, lease_until)
@@ -51,24 +51,24 @@ opened AS (
     GROUP BY batch_id
 ),
 reached AS (
-    SELECT lane.number, mark.due_at, mark.id
-    FROM generate_series(1, cardinality(:queues::text[])) AS lane (number)
+    SELECT claim_lane.number, mark.due_at, mark.id
+    FROM generate_series(1, cardinality(:queues::text[])) AS claim_lane (number)
     LEFT JOIN LATERAL (
         (
             SELECT due_at, id FROM packed
-            WHERE packed.lane = lane.number AND packed.number > cardinality(:batch_ids::uuid[])
+            WHERE packed.claim_lane = claim_lane.number AND packed.number > cardinality(:batch_ids::uuid[])
             ORDER BY due_at, id
             LIMIT 1
         )
         UNION ALL
-        (SELECT due_at, id FROM packed WHERE packed.lane = lane.number ORDER BY due_at DESC, id DESC LIMIT 1)
+        (SELECT due_at, id FROM packed WHERE packed.claim_lane = claim_lane.number ORDER BY due_at DESC, id DESC LIMIT 1)
         LIMIT 1
     ) AS mark ON true
 )
 SELECT
     batch_id AS id,
     count(*) AS size,
-    bool_or(care = 2) AS alone,
+    bool_or(quarantine = 2) AS quarantined,
     ARRAY(SELECT due_at FROM reached ORDER BY number) AS reached_due_ats,
     ARRAY(SELECT id FROM reached ORDER BY number) AS reached_ids
 FROM claimed
@@ -76,28 +76,19 @@ GROUP BY batch_id;
 
 -- name: next_due(priorities, queues, mark_due_ats, mark_ids)$
 -- Seconds until a message of an active queue can next be claimed: 0 or less means now, null means none is waiting.
--- Of the lanes that are named, before whose low-water mark nothing waits, only the rest is looked at.
-SELECT
-    extract(epoch FROM min(
-        CASE
-            WHEN queues.interval_seconds > 0 AND (queues.batch_size IS NULL OR queues.credit <= 0)
-                THEN greatest(
-                    ready.due_at, queues.last_claimed_at + make_interval(secs => queues.interval_seconds)
-                )
-            ELSE ready.due_at
-        END
-    ) - now())::double precision
+-- Of the claim lanes that are named, before whose low-water mark nothing waits, only the rest is read.
+SELECT extract(epoch FROM min(claimable_at(queues, ready.due_at)) - now())::double precision
 FROM queues
-CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS lane (priority)
+CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS claim_lane (priority)
 LEFT JOIN unnest(:priorities::smallint[], :queues::text[], :mark_due_ats::timestamptz[], :mark_ids::uuid[])
-    AS known (priority, queue, due_at, id) ON known.priority = lane.priority AND known.queue = queues.name
+    AS known (priority, queue, due_at, id) ON known.priority = claim_lane.priority AND known.queue = queues.name
 CROSS JOIN LATERAL (
     SELECT due_at
     FROM messages
     WHERE
         status IN ('pending', 'failed')
         AND queue = queues.name
-        AND priority = lane.priority
+        AND priority = claim_lane.priority
         AND (due_at, id) >= (
             coalesce(known.due_at, '-infinity'), coalesce(known.id, '00000000-0000-0000-0000-000000000000')
         )
@@ -107,7 +98,7 @@ CROSS JOIN LATERAL (
 WHERE queues.active;
 
 -- name: release(ids)$
--- Gives back batches that nobody has started, as if they had never been claimed; answers how many messages.
+-- Gives back batches that nobody has started, as if they had never been claimed; returns the count of messages.
 WITH undone AS (
     DELETE FROM batches WHERE id = ANY(:ids::uuid[]) AND started_at IS NULL RETURNING id
 ),
@@ -117,14 +108,9 @@ returned AS (
         batch_id = NULL
     FROM undone
     WHERE messages.batch_id = undone.id AND messages.status = 'processing'
-    RETURNING due_at
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
-    FROM returned
-    HAVING count(*) > 0
+    RETURNING 1
 )
-SELECT count(*) FROM returned LEFT JOIN woken ON true;
+SELECT count(*) FROM returned;
 
 -- name: unstarted_batches(consumer)
 -- The batches on their way to a consumer, for it to release when it stops.
@@ -150,21 +136,27 @@ UPDATE batches SET lease_until = now() + :lease::interval
 WHERE id = ANY(:ids::uuid[])
 RETURNING id;
 
--- name: record_outcomes(message_ids, batch_ids, statuses, tries, due_ats, provider_message_ids, sent_ats, cancel_reasons, last_errors, unanswered, consumer, started_ats, durations, results, status_codes, errors, answers, closed_batch_ids)
+-- name: record_outcomes(message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered, consumer, started_at, duration, outcome, status_code, error, answer, closed_batch_ids)
 -- Writes a group of outcomes with their attempts (where one was started), and closes the batches that are through: one
--- statement, one commit. Answers the ids that were recorded.
+-- statement, one commit. Returns the ids that were recorded.
 -- Fenced: an outcome whose message has meanwhile left its batch changes nothing, but the attempt is kept.
+-- Locks all its batches, then its messages in the order of their ids, as `reclaim` does: in any other order the two
+-- can wait for each other.
 WITH outcome AS MATERIALIZED (
     SELECT *
     FROM unnest(
-        :message_ids::uuid[], :batch_ids::uuid[], :statuses::text[], :tries::smallint[], :due_ats::timestamptz[],
-        :provider_message_ids::text[], :sent_ats::timestamptz[], :cancel_reasons::text[], :last_errors::text[],
-        :unanswered::boolean[], :started_ats::timestamptz[], :durations::double precision[], :results::text[],
-        :status_codes::integer[], :errors::text[], :answers::text[]
+        :message_id::uuid[], :batch_id::uuid[], :status::text[], :tries::smallint[], :due_at::timestamptz[],
+        :provider_message_id::text[], :sent_at::timestamptz[], :cancel_reason::text[], :last_error::text[],
+        :unanswered::boolean[], :started_at::timestamptz[], :duration::double precision[], :outcome::text[],
+        :status_code::integer[], :error::text[], :answer::text[]
     ) AS outcome (
         message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered,
         started_at, duration, result, status_code, error, answer
     )
+    ORDER BY message_id
+),
+closed AS MATERIALIZED (
+    DELETE FROM batches WHERE id = ANY(:closed_batch_ids::uuid[]) RETURNING id
 ),
 recorded AS (
     UPDATE messages SET
@@ -182,7 +174,8 @@ recorded AS (
         messages.id = outcome.message_id
         AND messages.batch_id = outcome.batch_id
         AND messages.status = 'processing'
-    RETURNING messages.id, messages.status, messages.due_at
+        AND (SELECT count(*) FROM closed) >= 0  -- always true; makes the batches go first
+    RETURNING messages.id
 ),
 tried AS (
     INSERT INTO attempts (
@@ -194,17 +187,8 @@ tried AS (
     FROM outcome
     WHERE started_at IS NOT NULL
     ON CONFLICT DO NOTHING
-),
-closed AS (
-    DELETE FROM batches WHERE id = ANY(:closed_batch_ids::uuid[])
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
-    FROM recorded
-    WHERE status IN ('failed', 'pending')
-    HAVING count(*) > 0
 )
-SELECT ARRAY(SELECT id FROM recorded) AS ids FROM (VALUES (1)) AS one LEFT JOIN woken ON true;
+SELECT ARRAY(SELECT id FROM recorded) AS ids;
 
 -- name: expired_batches(limit)^
 -- The server's clock, when it started, and the batches whose lease ran out.
@@ -216,55 +200,69 @@ SELECT
 -- name: reclaim(ids, seen_at, max_age, recoveries_allowed)^
 -- Takes expired batches from their consumers. Never started: the messages go back as they were. Started: what became
 -- of them is unknown, so each counts a recovery, and is cancelled as poison once it has been lost too often.
--- Nothing happens where more than max_age passed since the batches were seen: the server stood still in between, and
--- the consumers could not renew.
-WITH gone AS (
-    DELETE FROM batches
+-- Nothing happens where more than max_age passed since the batches were seen: the server stalled in between, and the
+-- consumers could not renew.
+-- Locks all its batches, then their messages in the order of their ids, as `record_outcomes` does.
+WITH lost AS MATERIALIZED (
+    SELECT id FROM batches
     WHERE
         id = ANY(:ids::uuid[])
         AND lease_until < now()
         AND now() - :seen_at::timestamptz < :max_age::interval
-    RETURNING id, started_at IS NOT NULL AS started
+    ORDER BY id
+    FOR UPDATE
+),
+gone AS MATERIALIZED (
+    DELETE FROM batches USING lost
+    WHERE batches.id = lost.id
+    RETURNING batches.id, started_at IS NOT NULL AS started
+),
+held AS MATERIALIZED (
+    SELECT messages.id, gone.started
+    FROM gone
+    JOIN messages ON messages.batch_id = gone.id AND messages.status = 'processing'
+    ORDER BY messages.id
+    FOR UPDATE OF messages
 ),
 returned AS (
     UPDATE messages SET
         status = CASE
-            WHEN gone.started AND recoveries + 1 >= :recoveries_allowed THEN 'cancelled'
-            WHEN gone.started OR tries + recoveries > 0 THEN 'failed'
+            WHEN held.started AND recoveries + 1 >= :recoveries_allowed THEN 'cancelled'
+            WHEN held.started OR tries + recoveries > 0 THEN 'failed'
             ELSE 'pending'
         END::message_status,
-        cancel_reason = CASE WHEN gone.started AND recoveries + 1 >= :recoveries_allowed THEN 'poison'::cancel_reason END,
-        last_error = CASE WHEN gone.started THEN 'its consumer was lost; the outcome is unknown' ELSE last_error END,
-        recoveries = recoveries + gone.started::integer,
+        cancel_reason = CASE WHEN held.started AND recoveries + 1 >= :recoveries_allowed THEN 'poison'::cancel_reason END,
+        last_error = CASE WHEN held.started THEN 'its consumer was lost; the outcome is unknown' ELSE last_error END,
+        recoveries = recoveries + held.started::integer,
         batch_id = NULL
-    FROM gone
-    WHERE messages.batch_id = gone.id AND messages.status = 'processing'
-    RETURNING gone.started, messages.status, messages.due_at
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
-    FROM returned
-    WHERE status <> 'cancelled'
-    HAVING count(*) > 0
+    FROM held
+    WHERE messages.id = held.id
+    RETURNING held.started, messages.status
 )
 SELECT
     (SELECT count(*) FROM gone) AS batches,
     count(*) FILTER (WHERE NOT started) AS released,
     count(*) FILTER (WHERE started AND status <> 'cancelled') AS recovered,
     count(*) FILTER (WHERE status = 'cancelled') AS poisoned
-FROM returned
-LEFT JOIN woken ON true;
+FROM returned;
 
 -- name: heal_orphans(recoveries_allowed)$
--- Messages in processing whose batch is gone come back as recovered; answers how many. None is the rule.
-WITH healed AS (
+-- Messages in processing whose batch is gone come back as recovered. Returns the count, which should be 0.
+WITH orphans AS MATERIALIZED (
+    SELECT id FROM messages
+    WHERE status = 'processing' AND NOT EXISTS (SELECT FROM batches WHERE batches.id = messages.batch_id)
+    ORDER BY id
+    FOR UPDATE SKIP LOCKED
+),
+healed AS (
     UPDATE messages SET
         status = CASE WHEN recoveries + 1 >= :recoveries_allowed THEN 'cancelled' ELSE 'failed' END::message_status,
         cancel_reason = CASE WHEN recoveries + 1 >= :recoveries_allowed THEN 'poison'::cancel_reason END,
         last_error = 'its batch was lost; the outcome is unknown',
         recoveries = recoveries + 1,
         batch_id = NULL
-    WHERE status = 'processing' AND NOT EXISTS (SELECT FROM batches WHERE batches.id = messages.batch_id)
+    FROM orphans
+    WHERE messages.id = orphans.id
     RETURNING 1
 )
 SELECT count(*) FROM healed;

@@ -1,16 +1,12 @@
--- name: insert_messages(ids, user_ids, queues, channels, recipients, subjects, contents, headers, priorities, max_tries, due_ats, expires_ats, created_ats, keys, fingerprints)
--- Keeps new messages and wakes the producers, in one statement; a message whose idempotency key is taken is left out.
+-- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, due_at, expires_at, created_at, key, fingerprint)
+-- Keeps new messages, an array for each of their columns; one whose idempotency key is taken is left out.
 WITH new AS MATERIALIZED (
     SELECT *
     FROM unnest(
-        :ids::uuid[], :user_ids::uuid[], :queues::text[], :channels::text[], :recipients::text[], :subjects::text[],
-        :contents::text[], :headers::text[], :priorities::smallint[], :max_tries::smallint[],
-        :due_ats::timestamptz[], :expires_ats::timestamptz[], :created_ats::timestamptz[],
-        :keys::text[], :fingerprints::bytea[]
-    ) AS new (
-        id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries,
-        due_at, expires_at, created_at, key, fingerprint
-    )
+        :id::uuid[], :user_id::uuid[], :queue::text[], :channel::text[], :recipient::text[], :subject::text[],
+        :content::text[], :headers::jsonb[], :priority::smallint[], :max_tries::smallint[], :due_at::timestamptz[],
+        :expires_at::timestamptz[], :created_at::timestamptz[], :key::text[], :fingerprint::bytea[]
+    ) AS new ({new_message_columns}, key, fingerprint)
 ),
 keyed AS (
     INSERT INTO idempotency_keys (user_id, key, fingerprint, message_id, created_at)
@@ -18,25 +14,11 @@ keyed AS (
     ORDER BY key  -- two inserts with the same keys wait for each other in one direction only
     ON CONFLICT DO NOTHING
     RETURNING message_id
-),
-kept AS (
-    INSERT INTO messages (
-        id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries,
-        due_at, expires_at, created_at
-    )
-    SELECT
-        id, user_id, queue, channel, recipient, subject, content, headers::jsonb, priority, max_tries,
-        due_at, expires_at, created_at
-    FROM new
-    WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
-    RETURNING id, due_at
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM min(due_at) - now()), extract(epoch FROM min(due_at))))
-    FROM kept
-    HAVING count(*) > 0
 )
-SELECT kept.id FROM kept LEFT JOIN woken ON true;
+INSERT INTO messages ({new_message_columns})
+SELECT {new_message_columns} FROM new
+WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
+RETURNING id;
 
 -- name: find_idempotency_keys(keys)
 -- What earlier requests with these keys stored.
@@ -46,52 +28,34 @@ WHERE key = ANY(:keys::text[]);
 
 -- name: get_message(id)^
 -- One message whole.
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+SELECT {message_columns}
 FROM messages
 WHERE id = :id;
 
 -- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, limit)
 -- A page of messages, newest first, all of it older than the cursor.
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+SELECT {message_columns}
 FROM messages
 WHERE
     id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
-    AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND (:status::text IS NULL OR status = :status::message_status)
-    AND (:channel::text IS NULL OR channel = :channel)
-    AND (:queue::text IS NULL OR queue = :queue)
-    AND (:recipient::text IS NULL OR recipient = :recipient)
+    AND {message_filter}
 ORDER BY id DESC
 LIMIT :limit;
 
 -- name: list_user_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, limit)
 -- A page of one user's messages, newest first: list_messages for a single user, so that it reads nobody else's.
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+SELECT {message_columns}
 FROM messages
 WHERE
     user_id = :user_id
     AND id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
-    AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND (:status::text IS NULL OR status = :status::message_status)
-    AND (:channel::text IS NULL OR channel = :channel)
-    AND (:queue::text IS NULL OR queue = :queue)
-    AND (:recipient::text IS NULL OR recipient = :recipient)
+    AND {message_filter}
 ORDER BY id DESC
 LIMIT :limit;
 
 -- name: list_sent_sms(before_sent_at, before, limit)
 -- A page of the text messages that were sent, the last one first.
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+SELECT {message_columns}
 FROM messages
 WHERE
     status = 'sent'
@@ -105,9 +69,7 @@ LIMIT :limit;
 
 -- name: list_user_sent_sms(before_sent_at, before, user_id, limit)
 -- A page of the text messages that one user has sent, the last one first; other users' are passed over in the index.
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+SELECT {message_columns}
 FROM messages
 WHERE
     status = 'sent'
@@ -132,38 +94,20 @@ ORDER BY started_at;
 -- A waiting message becomes cancelled; no row where it is not waiting (any more).
 UPDATE messages SET status = 'cancelled', cancel_reason = 'requested'
 WHERE id = :id AND status IN ('pending', 'failed')
-RETURNING
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at;
+RETURNING {message_columns};
 
 -- name: retry_message(id)^
--- A cancelled message starts anew, a failed one is due now; no row where it is neither.
-WITH retried AS (
-    UPDATE messages SET
-        status = CASE status WHEN 'cancelled' THEN 'pending' ELSE status END,
-        tries = CASE status WHEN 'cancelled' THEN 0 ELSE tries END,
-        recoveries = CASE status WHEN 'cancelled' THEN 0 ELSE recoveries END,
-        expires_at = CASE WHEN expires_at > now() THEN expires_at END,
-        cancel_reason = NULL,
-        due_at = now()
-    WHERE id = :id AND status IN ('cancelled', 'failed')
-    RETURNING *
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', extract(epoch FROM due_at - now()), extract(epoch FROM due_at)))
-    FROM retried
-)
-SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-    recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
-FROM retried LEFT JOIN woken ON true;
+-- A cancelled message starts again, a failed one is due now; no row where it is neither.
+UPDATE messages SET {retried}
+WHERE id = :id AND status IN ('cancelled', 'failed')
+RETURNING {message_columns};
 
 -- name: under_way()$
 -- Whether a living consumer is at work on messages: it renews the leases of the batches that it has started.
 SELECT EXISTS (SELECT FROM batches WHERE lease_until > now() AND started_at IS NOT NULL);
 
 -- name: expire(limit)$
--- Waiting messages whose time is over become cancelled; answers how many.
+-- Waiting messages whose time is over become cancelled; returns the count.
 WITH expired AS (
     SELECT id FROM messages
     WHERE expires_at <= now() AND expires_at IS NOT NULL AND status IN ('pending', 'failed')
@@ -178,19 +122,14 @@ cancelled AS (
 SELECT count(*) FROM cancelled;
 
 -- name: cancel_messages(created_from, created_until, user_id, status, channel, queue, recipient, limit)$
--- Waiting messages that pass the filter become cancelled, up to a limit; answers how many. What is being claimed at this
+-- Waiting messages that pass the filter become cancelled, up to a limit; returns the count. What is being claimed at this
 -- moment is passed over: it is on its way. Read from the index of waiting messages, however many finished ones there are.
 WITH chosen AS (
     SELECT id FROM messages
     WHERE
         status IN ('pending', 'failed')
-        AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
-        AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        AND {message_filter}
         AND (:user_id::uuid IS NULL OR user_id = :user_id)
-        AND (:status::text IS NULL OR status = :status::message_status)
-        AND (:channel::text IS NULL OR channel = :channel)
-        AND (:queue::text IS NULL OR queue = :queue)
-        AND (:recipient::text IS NULL OR recipient = :recipient)
     ORDER BY queue, priority, due_at, id
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
@@ -203,47 +142,34 @@ cancelled AS (
 SELECT count(*) FROM cancelled;
 
 -- name: retry_messages(created_from, created_until, user_id, status, channel, queue, recipient, cancel_reason, limit)$
--- retry_message for those that pass the filter, up to a limit; answers how many. A failed one that is due already is
--- none of them, so that this can be repeated until there is none.
+-- retry_message for those that pass the filter, up to a limit; returns the count. A failed one that is due already is
+-- none of them, so that this can be repeated until none is left.
 WITH chosen AS (
     SELECT id FROM messages
     WHERE
         (status = 'cancelled' OR (status = 'failed' AND due_at > now()))
-        AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
-        AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        AND {message_filter}
         AND (:user_id::uuid IS NULL OR user_id = :user_id)
-        AND (:status::text IS NULL OR status = :status::message_status)
-        AND (:channel::text IS NULL OR channel = :channel)
-        AND (:queue::text IS NULL OR queue = :queue)
-        AND (:recipient::text IS NULL OR recipient = :recipient)
         AND (:cancel_reason::text IS NULL OR cancel_reason = :cancel_reason::cancel_reason)
     ORDER BY id DESC
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ),
 retried AS (
-    UPDATE messages SET
-        status = CASE status WHEN 'cancelled' THEN 'pending' ELSE status END,
-        tries = CASE status WHEN 'cancelled' THEN 0 ELSE tries END,
-        recoveries = CASE status WHEN 'cancelled' THEN 0 ELSE recoveries END,
-        expires_at = CASE WHEN expires_at > now() THEN expires_at END,
-        cancel_reason = NULL,
-        due_at = now()
+    UPDATE messages SET {retried}
     FROM chosen WHERE messages.id = chosen.id
     RETURNING 1
-),
-woken AS MATERIALIZED (
-    SELECT pg_notify('tidings_due', concat_ws(' ', 0, extract(epoch FROM now()))) FROM retried HAVING count(*) > 0
 )
-SELECT count(*) FROM retried LEFT JOIN woken ON true;
+SELECT count(*) FROM retried;
 
--- name: circumstances(id)^
+-- name: message_state(id)^
 -- What decides when a message goes, at one moment of Postgres's clock: its own state, its queue, its batch.
 SELECT
     now() AS asked_at,
     messages.status::text, messages.tries, messages.recoveries, messages.due_at, messages.expires_at,
     messages.max_tries, messages.cancel_reason::text, messages.last_error, messages.sent_at,
-    queues.active, queues.interval_seconds, queues.batch_size, queues.credit, queues.last_claimed_at,
+    claimable_at(queues, messages.due_at) AS claimable_at,
+    queues.active, queues.interval_seconds, queues.batch_size AS per_interval,
     batches.consumer, batches.size, batches.claimed_at, batches.started_at, batches.lease_until
 FROM messages
 JOIN queues ON queues.name = messages.queue

@@ -1,9 +1,10 @@
--- name: lock_schema()$
--- One process migrates at a time; held until the connection closes.
-SELECT pg_advisory_lock(hashtextextended('tidings.migrate', 0));
+-- name: try_lock_schema()$
+-- Whether it is this connection that migrates; held until it closes. Nobody waits inside Postgres: an index that is built
+-- concurrently waits for every statement that was there before, and would wait for one that waits for it.
+SELECT pg_try_advisory_lock(hashtextextended('tidings.migrate', 0));
 
 -- name: make_schema_migrations()!
--- Where the applied migrations are remembered.
+-- Where the applied migrations are recorded.
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version    integer PRIMARY KEY,
     name       text NOT NULL,
@@ -14,6 +15,24 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 -- The number of the newest migration applied; 0 on a new database.
 SELECT coalesce(max(version), 0) FROM schema_migrations;
 
--- name: remember_migration(version, name)!
+-- name: record_migration(version, name)!
 -- A migration that was applied in this transaction.
 INSERT INTO schema_migrations (version, name) VALUES (:version, :name);
+
+-- name: is_partitioned(table)$
+-- Whether a table has partitions.
+SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass(:table);
+
+-- name: partitions_without_index(table, index)
+-- The partitions of a table that lack their part of an index, each with the name of that part.
+SELECT child.relname AS partition, child.relname || '_' || :index::text AS part
+FROM pg_inherits AS family
+JOIN pg_class AS child ON child.oid = family.inhrelid
+WHERE
+    family.inhparent = to_regclass(:table)
+    AND NOT EXISTS (
+        SELECT FROM pg_inherits AS attached
+        JOIN pg_index AS part ON part.indexrelid = attached.inhrelid
+        WHERE attached.inhparent = to_regclass(:index) AND part.indrelid = child.oid
+    )
+ORDER BY child.relname;

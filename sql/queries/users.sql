@@ -8,23 +8,17 @@ VALUES (
     :smtp_password, :smtp_plaintext
 )
 ON CONFLICT (lower(email)) DO NOTHING
-RETURNING
-    id, email, password_hash, role::text, channels, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
-    smtp_plaintext, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at;
+RETURNING {user_columns};
 
 -- name: get_user(id)^
 -- One user.
-SELECT
-    id, email, password_hash, role::text, channels, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
-    smtp_plaintext, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
+SELECT {user_columns}
 FROM users
 WHERE id = :id;
 
 -- name: find_user(email)^
 -- The user with an e-mail address, in whichever case it is written.
-SELECT
-    id, email, password_hash, role::text, channels, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
-    smtp_plaintext, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
+SELECT {user_columns}
 FROM users
 WHERE lower(email) = lower(:email);
 
@@ -34,9 +28,7 @@ SELECT EXISTS (SELECT FROM users);
 
 -- name: list_users(after, limit)
 -- A page of users, in the order of their ids, which is that of time.
-SELECT
-    id, email, password_hash, role::text, channels, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
-    smtp_plaintext, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
+SELECT {user_columns}
 FROM users
 WHERE id > :after
 ORDER BY id
@@ -55,17 +47,13 @@ UPDATE users SET
     role = coalesce(:role::text::user_role, role),
     updated_at = now()
 WHERE id = :id
-RETURNING
-    id, email, password_hash, role::text, channels, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
-    smtp_plaintext, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at;
+RETURNING {user_columns};
 
 -- name: set_user_channels(id, channels)^
 -- Which channels a user has; null: those of the deployment.
 UPDATE users SET channels = :channels, updated_at = now()
 WHERE id = :id
-RETURNING
-    id, email, password_hash, role::text, channels, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
-    smtp_plaintext, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at;
+RETURNING {user_columns};
 
 -- name: set_smtp_account(id, smtp_host, smtp_port, smtp_username, smtp_password, smtp_plaintext)^
 -- How a user's mail is sent, replaced as a whole.
@@ -77,12 +65,10 @@ UPDATE users SET
     smtp_plaintext = :smtp_plaintext,
     updated_at = now()
 WHERE id = :id
-RETURNING
-    id, email, password_hash, role::text, channels, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
-    smtp_plaintext, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at;
+RETURNING {user_columns};
 
 -- name: rotate_webhook_secret(id, secret, overlap)$
--- A new signing secret; the one before goes on signing for a while. Answers until when, or null for an unknown user.
+-- A new signing secret; the one before goes on signing for a while. Returns until when, or null for an unknown user.
 UPDATE users SET
     webhook_secret = :secret,
     previous_webhook_secret = webhook_secret,
@@ -110,7 +96,7 @@ ORDER BY id
 LIMIT :limit;
 
 -- name: reseal_secrets(ids, smtp_passwords, webhook_secrets, previous_webhook_secrets, new_smtp_passwords, new_webhook_secrets, new_previous_webhook_secrets)$
--- Puts new ciphertexts in the place of old ones, but not where the secret was changed meanwhile; answers how many users.
+-- Puts new ciphertexts in the place of old ones, but not where the secret was changed meanwhile; returns the count of users.
 WITH resealed AS (
     UPDATE users SET
         smtp_password = new_smtp_password,

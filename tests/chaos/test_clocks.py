@@ -38,7 +38,7 @@ async def test_clocks_apart(chaos: Round) -> None:
 async def reconcile(reconciler: Reconciler) -> None:
     """Without asking who leads, and often."""
     while True:
-        await reconciler.tick()
+        await reconciler.reconcile()
         await asyncio.sleep(0.2)
 
 

@@ -35,7 +35,7 @@ COLUMNS: Final = ("id", "due (UTC)", "channel", "recipient", "status", "tries", 
 def scheduled_for(*, at: str | None, after: str | None) -> str:
     """The time that `--at` or `--in` names, as the API takes it. Raises TimeError, also for a time in the past."""
     if (at is None) == (after is None):
-        raise TimeError("no time, or two; give one of --at TIME and --in DURATION")
+        raise TimeError("no time, or two; give one of --at TIME and --in DURATION, not both")
     now = utc_now()
     found = from_now(after or at or "", now=now)
     if found <= now:

@@ -93,8 +93,25 @@ MESSAGES_CANCELLED: Final = Metric(
     "consumers `exhausted`, `expired` and `rejected`.",
     ("reason",),
 )
-RECONCILER_LEADS: Final = Metric(
-    "tidings_reconciler_leads", "gauge", ("producer",), "Whether it is this producer that reconciles."
+PRODUCER_LEADS: Final = Metric(
+    "tidings_producer_leads",
+    "gauge",
+    ("producer",),
+    "Whether this producer leads: reconciles, keeps the tables, counts what waits.",
+)
+DUTY_FAILURES: Final = Metric(
+    "tidings_producer_duty_failures_total",
+    "counter",
+    ("producer",),
+    "Rounds of a duty of the leading producer that failed.",
+    ("duty",),
+)
+DUTY_LAST_SUCCESS: Final = Metric(
+    "tidings_producer_duty_last_success_timestamp_seconds",
+    "gauge",
+    ("producer",),
+    "When the last round of a duty succeeded.",
+    ("duty",),
 )
 
 DELIVERIES: Final = Metric(

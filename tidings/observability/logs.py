@@ -72,7 +72,7 @@ def configure_logging(process: str, level: str, *, consumer: str | None = None, 
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.StackInfoRenderer(),
                 structlog.processors.format_exc_info,
-                blot_secrets,
+                redact_secrets,
                 *(_for_people() if terminal else _for_machines()),
             ],
         )
@@ -85,7 +85,7 @@ def configure_logging(process: str, level: str, *, consumer: str | None = None, 
     logging.captureWarnings(capture=True)
 
 
-def blot_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def redact_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Redacts what stands under the name of a secret, and every password in a URI, however deep."""
     return {
         name: REDACTED if value and SECRET_NAMES.search(str(name)) else _redacted(value)
@@ -97,7 +97,7 @@ def _redacted(value: Any) -> Any:
     if isinstance(value, str):
         return URI_PASSWORD.sub(rf"\g<before>{REDACTED}", value) if "://" in value else value
     if isinstance(value, dict):
-        return blot_secrets(None, "", value)
+        return redact_secrets(None, "", value)
     if isinstance(value, list | tuple):
         return [_redacted(each) for each in value]
     if isinstance(value, BaseException):

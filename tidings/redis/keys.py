@@ -51,6 +51,12 @@ DOCTOR: Final = "tidings:doctor"
 PRODUCER_HEARTBEAT: Final = "tidings:producer"
 """Set every second by each producer, with a life of 5 s: due messages are claimed."""
 
+FAILING_DUTIES: Final = "tidings:failing"
+"""Hash of what the leading producer fails at: field the duty, value the error. Written with each failure, removed with
+the next success; lives an hour after the last failure."""
+
+FAILING_DUTIES_LIFE_SECONDS: Final = 3600
+
 OFFER_LIFE_SECONDS: Final = 5.0
 """An older offer is a dead consumer's."""
 
@@ -65,5 +71,5 @@ def reports(bucket: int) -> str:
 
 
 def depths(bucket: int) -> str:
-    """What the queues held in one bucket of 5 s, counted by the first producer that came to it. Lives as long."""
+    """What the queues held in one bucket of 5 s, counted by the producer that leads. Lives as long."""
     return f"tidings:depths:{bucket}"

@@ -6,6 +6,7 @@ process with one line that names the setting. Names are the environment's, in lo
 
 import os
 import socket
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -14,8 +15,9 @@ import msgspec
 from msgspec import Meta
 from platformdirs import user_data_path
 
-from tidings.domain import addresses
-from tidings.settings.checks import check
+from tidings.domain import addresses, url_schemas
+from tidings.domain.errors import SettingsError
+from tidings.domain.secrets import check_secret_keys, signing_key
 
 
 def default_data_dir() -> Path:
@@ -27,6 +29,9 @@ def default_data_dir() -> Path:
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+
+MIN_SECRET_KEY_BYTES: Final = 32
+"""As much as HMAC-SHA256 can use of a key (RFC 7518, section 3.2)."""
 
 VAULT_PREFIX: Final = "vault_"
 
@@ -48,313 +53,206 @@ SECRETS: Final = FORGOTTEN | {
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration of a process."""
 
-    postgres_uri: Annotated[
-        str,
-        Meta(
-            extra={"section": "Where things are"},
-            description="PostgreSQL 15 or later, as `postgres://…`. Empty: the embedded one.",
-        ),
-    ] = ""
-    redis_uri: Annotated[
-        str,
-        Meta(description="Redis 6.2 or later, as `redis://…`, `rediss://…` or `unix://…`. Empty: the embedded one."),
-    ] = ""
+    # A setting is one line, and its text the lines below it.
+    # fmt: off
+    postgres_uri: Annotated[str, Meta(extra={"section": "Where things are"}, description=
+        "PostgreSQL 15 or later, as `postgres://…`. Empty: the embedded one.")] = ""
+    redis_uri: Annotated[str, Meta(description=
+        "Redis 6.2 or later, as `redis://…`, `rediss://…` or `unix://…`. Empty: the embedded one.")] = ""
     redis_host: Annotated[str, Meta(description="`host:port` of Redis, read where `REDIS_URI` is empty.")] = ""
-    data_dir: Annotated[Path, Meta(description="Where the embedded stores keep their data.")] = msgspec.field(
-        default_factory=default_data_dir
-    )
-    host: Annotated[
-        str, Meta(description="Address that the API listens on. Anything but loopback needs `SECRET_KEY`.")
-    ] = "127.0.0.1"
+    data_dir: Annotated[Path, Meta(description=
+        "Where the embedded stores keep their data.")] = msgspec.field(default_factory=default_data_dir)
+    host: Annotated[str, Meta(description=
+        "Address that the API listens on. Anything but loopback needs `SECRET_KEY`.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port of the API; 0 takes a free one.")] = 8080
-    api_key: Annotated[
-        str,
-        Meta(
-            description="The operator's own bearer token, which may do everything. Empty: on loopback, and as long as"
-            " there are no accounts, requests need none; anywhere else only accounts are let in."
-        ),
-    ] = ""
-    secret_keys: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Keys that encrypt users' SMTP passwords and signing secrets in Postgres, comma-separated,"
-            " newest first; each is made by `tidings secrets new-key`. The same for all processes. Empty: with the"
-            " embedded Postgres, one is made and kept in `DATA_DIR`; otherwise no such secret can be kept."
-        ),
-    ] = ()
+    api_key: Annotated[str, Meta(description=
+        "The operator's own bearer token, which may do everything. Empty: on loopback, and as long as there are no"
+        " accounts, requests need none; anywhere else only accounts are let in.")] = ""
+    secret_keys: Annotated[tuple[str, ...], Meta(description=
+        "Keys that encrypt users' SMTP passwords and signing secrets in Postgres, comma-separated, newest first; each"
+        " is made by `tidings secrets new-key`. The same for all processes. Empty: with the embedded Postgres, one is"
+        " made and kept in `DATA_DIR`; otherwise no such secret can be kept.")] = ()
     environment: Annotated[str, Meta(description="`development` or `production`; named in the log.")] = "production"
     log_level: Annotated[str, Meta(description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")] = "INFO"
 
-    secret_key: Annotated[
-        str,
-        Meta(
-            extra={"section": "Accounts"},
-            description="Signs the bearer tokens of accounts: at least 32 random bytes, the same for all API"
-            " processes. May be left empty on loopback.",
-        ),
-    ] = ""
-    registration: Annotated[
-        Literal["open", "closed"],
-        Meta(
-            description="Whether strangers may make themselves an account; otherwise an admin does, or `tidings user"
-            " add`."
-        ),
-    ] = "open"
-    user_channels: Annotated[
-        tuple[str, ...],
-        Meta(description="Channels of a user for whom an admin has set no others, comma-separated. An admin has all."),
-    ] = ("email", "webhook")
-    logins_per_email: Annotated[
-        int, Meta(ge=0, description="Logins a minute for one e-mail address; 0 for no limit.")
-    ] = 10
-    logins_per_address: Annotated[
-        int,
-        Meta(
-            ge=0,
-            description="Logins a minute from one client address (of IPv6, from one /64), and new accounts; 0 for no"
-            " limit, as behind a proxy, whose address is that of all clients.",
-        ),
-    ] = 30
+    secret_key: Annotated[str, Meta(extra={"section": "Accounts"}, description=
+        "Signs the bearer tokens of accounts: at least 32 random bytes, the same for all API processes. May be left"
+        " empty on loopback.")] = ""
+    registration: Annotated[Literal["open", "closed"], Meta(description=
+        "Whether strangers may make themselves an account; otherwise an admin does, or `tidings user add`.")] = "open"
+    user_channels: Annotated[tuple[str, ...], Meta(description=
+        "Channels of a user for whom an admin has set no others, comma-separated. An admin has all."
+    )] = ("email", "webhook")
+    logins_per_email: Annotated[int, Meta(ge=0, description=
+        "Logins a minute for one e-mail address; 0 for no limit.")] = 10
+    logins_per_address: Annotated[int, Meta(ge=0, description=
+        "Logins a minute from one client address (of IPv6, from one /64), and new accounts; 0 for no limit, as behind"
+        " a proxy, whose address is that of all clients.")] = 30
 
-    vault_addr: Annotated[
-        str,
-        Meta(
-            extra={"section": "Vault"},
-            description="A HashiCorp Vault that holds settings too, as `https://…`; what the environment says wins."
-            " Empty: none.",
-        ),
-    ] = ""
-    vault_token: Annotated[
-        str, Meta(description="Token for Vault. Used at the start and then forgotten, as are the two that follow.")
-    ] = ""
-    vault_role_id: Annotated[
-        str, Meta(description="With `VAULT_SECRET_ID`, where `VAULT_TOKEN` is empty: login by AppRole.")
-    ] = ""
+    vault_addr: Annotated[str, Meta(extra={"section": "Vault"}, description=
+        "A HashiCorp Vault that holds settings too, as `https://…`; what the environment says wins. Empty: none.")] = ""
+    vault_token: Annotated[str, Meta(description=
+        "Token for Vault. Used at the start and then forgotten, as are the two that follow.")] = ""
+    vault_role_id: Annotated[str, Meta(description=
+        "With `VAULT_SECRET_ID`, where `VAULT_TOKEN` is empty: login by AppRole.")] = ""
     vault_secret_id: Annotated[str, Meta(description="See `VAULT_ROLE_ID`.")] = ""
     vault_mount: Annotated[str, Meta(description="Where the KV store (version 2) is mounted.")] = "secret"
-    vault_path: Annotated[
-        str, Meta(description="Path of the secret whose keys are names of settings, in upper or lower case.")
-    ] = "tidings"
+    vault_path: Annotated[str, Meta(description=
+        "Path of the secret whose keys are names of settings, in upper or lower case.")] = "tidings"
     vault_namespace: Annotated[str, Meta(description="Namespace, in editions that have them.")] = ""
-    vault_cacert: Annotated[
-        str, Meta(description="File of the authorities that sign Vault's certificate. Empty: the usual ones.")
-    ] = ""
-    vault_timeout_seconds: Annotated[Positive, Meta(description="How long a start waits for a Vault that is down.")] = (
-        30.0
-    )
+    vault_cacert: Annotated[str, Meta(description=
+        "File of the authorities that sign Vault's certificate. Empty: the usual ones.")] = ""
+    vault_timeout_seconds: Annotated[Positive, Meta(description=
+        "How long a start waits for a Vault that is down.")] = 30.0
 
-    webhook_url: Annotated[
-        str,
-        Meta(
-            extra={"section": "The SMS gateway"},
-            description="The SMS gateway: where channel `sms` posts. Empty: messages wait, and are tried again.",
-        ),
-    ] = ""
+    webhook_url: Annotated[str, Meta(extra={"section": "The SMS gateway"}, description=
+        "The SMS gateway: where channel `sms` posts. Empty: messages wait, and are tried again.")] = ""
     webhook_auth_key: Annotated[str, Meta(description="Sent to the gateway as `x-ins-auth-key`.")] = ""
-    webhook_signing_secret: Annotated[
-        str,
-        Meta(
-            description="Signs what channel `webhook` sends, by Standard Webhooks: `whsec_` and the base64 of 24 to 64"
-            " random bytes. Empty: unsigned."
-        ),
-    ] = ""
-    webhook_allow_cidrs: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Networks that are not public and that channel `webhook` may reach all the same,"
-            " comma-separated. Loopback is open in any case where nothing but this machine is involved: `HOST` and both"
-            " stores are on it."
-        ),
-    ] = ()
-    webhook_allow_ports: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Ports that channel `webhook` may reach, and ranges of them, comma-separated. Left out are"
-            " those of the classic services (SSH, SMTP, DNS), where no webhook is at home."
-        ),
-    ] = ("80", "443", "1024-65535")
-    redis_ttl: Annotated[
-        Count,
-        Meta(
-            description="Seconds that the record of a delivery stays in Redis. It guards against sending twice after a"
-            " crash, so keep it well over `LEASE_SECONDS`."
-        ),
-    ] = 300
-    provider_records: Annotated[
-        bool,
-        Meta(
-            description="Whether the record is found by the provider's `messageId` too on a Redis without MSETEX"
-            " (older than Redis 8.4 or Valkey 9.1). Each record is a command of its own there: 2.3 commands per"
-            " delivered message with this, 1.3 without. Where MSETEX is known one command writes all the records of a"
-            " moment, and both kinds are always kept."
-        ),
-    ] = False
+    webhook_signing_secret: Annotated[str, Meta(description=
+        "Signs what channel `webhook` sends, by Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes."
+        " Empty: unsigned.")] = ""
+    webhook_allow_cidrs: Annotated[tuple[str, ...], Meta(description=
+        "Networks that are not public and that channel `webhook` may reach all the same, comma-separated. Loopback is"
+        " open in any case where nothing but this machine is involved: `HOST` and both stores are on it.")] = ()
+    webhook_allow_ports: Annotated[tuple[str, ...], Meta(description=
+        "Ports that channel `webhook` may reach, and ranges of them, comma-separated. Left out are those of the"
+        " classic services (SSH, SMTP, DNS), where no webhook is at home.")] = ("80", "443", "1024-65535")
+    redis_ttl: Annotated[Count, Meta(description=
+        "Seconds that the record of a delivery stays in Redis. It guards against sending twice after a crash, so keep"
+        " it well over `LEASE_SECONDS`.")] = 300
+    provider_records: Annotated[bool, Meta(description=
+        "Whether the record is found by the provider's `messageId` too on a Redis without MSETEX (older than Redis 8.4"
+        " or Valkey 9.1). Each record is a command of its own there: 2.3 commands per delivered message with this, 1.3"
+        " without. Where MSETEX is known one command writes all the records of a moment, and both kinds are always"
+        " kept.")] = False
 
-    smtp_ca_file: Annotated[
-        str,
-        Meta(
-            extra={"section": "E-mail"},
-            description="PEM file of authorities that sign the certificates of mail servers, beside the usual ones.",
-        ),
-    ] = ""
-    smtp_allow_plaintext: Annotated[
-        bool,
-        Meta(
-            description="Whether mail may go without TLS where a user's account says that its server has none. To"
-            " loopback it may."
-        ),
-    ] = False
-    smtp_allow_cidrs: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Networks that are not public and in which users' mail servers may be; see"
-            " `WEBHOOK_ALLOW_CIDRS`."
-        ),
-    ] = ()
-    smtp_allow_ports: Annotated[
-        tuple[str, ...], Meta(description="Ports at which users' mail servers may be; see `WEBHOOK_ALLOW_PORTS`.")
-    ] = ("25", "465", "587", "1024-65535")
-    smtp_connections_per_account: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=1000,
-            description="Connections per consumer and account at the most; servers commonly allow 10 to 20 at once.",
-        ),
-    ] = 10
+    smtp_ca_file: Annotated[str, Meta(extra={"section": "E-mail"}, description=
+        "PEM file of authorities that sign the certificates of mail servers, beside the usual ones.")] = ""
+    smtp_allow_plaintext: Annotated[bool, Meta(description=
+        "Whether mail may go without TLS where a user's account says that its server has none. To loopback it may."
+    )] = False
+    smtp_allow_cidrs: Annotated[tuple[str, ...], Meta(description=
+        "Networks that are not public and in which users' mail servers may be; see `WEBHOOK_ALLOW_CIDRS`.")] = ()
+    smtp_allow_ports: Annotated[tuple[str, ...], Meta(description=
+        "Ports at which users' mail servers may be; see `WEBHOOK_ALLOW_PORTS`.")] = ("25", "465", "587", "1024-65535")
+    smtp_connections_per_account: Annotated[int, Meta(ge=1, le=1000, description=
+        "Connections per consumer and account at the most; servers commonly allow 10 to 20 at once.")] = 10
     smtp_idle_seconds: Annotated[Positive, Meta(description="How long a connection without mail is kept.")] = 30.0
 
-    apprise_schemas: Annotated[
-        tuple[str, ...],
-        Meta(
-            extra={"section": "Apprise"},
-            description="Services of Apprise that are opened besides those on the internet whose address it knows, by"
-            " their schemas, comma-separated, such as `ntfys,jsons`. Their host is in the recipient, so everybody with"
-            " channel `apprise` then reaches every address that the consumers reach.",
-        ),
-    ] = ()
+    apprise_schemas: Annotated[tuple[str, ...], Meta(extra={"section": "Apprise"}, description=
+        "Services of Apprise that are opened besides those on the internet whose address it knows, by their schemas,"
+        " comma-separated, such as `ntfys,jsons`. Their host is in the recipient, so everybody with channel `apprise`"
+        " then reaches every address that the consumers reach.")] = ()
 
-    scheduler_interval: Annotated[
-        float,
-        Meta(
-            ge=0,
-            extra={"section": "Pace, leases, recovery"},
-            description="Paces queue `default` at the first start, until it is given another pace: seconds"
-            " between ticks, 0 for none.",
-        ),
-    ] = 0
-    scheduler_batch_size: Annotated[
-        Count, Meta(description="Messages per tick of queue `default`, where `SCHEDULER_INTERVAL` paces it.")
-    ] = 2
-    poll_interval: Annotated[
-        Positive, Meta(description="Seconds after which the producer looks for due messages even if nothing woke it.")
-    ] = 1.0
+    scheduler_interval: Annotated[float, Meta(ge=0, extra={"section": "Pace, leases, recovery"}, description=
+        "Paces queue `default` at the first start, until it is given another pace: seconds between ticks, 0 for none."
+    )] = 0
+    scheduler_batch_size: Annotated[Count, Meta(description=
+        "Messages per tick of queue `default`, where `SCHEDULER_INTERVAL` paces it.")] = 2
+    poll_interval: Annotated[Positive, Meta(description=
+        "Seconds after which the producer looks for due messages even if nothing woke it.")] = 1.0
     batch_size: Annotated[int, Meta(ge=1, le=1000, description="Messages in one batch at the most.")] = 100
-    lease_seconds: Annotated[
-        Positive, Meta(description="How long a batch stays with a consumer that gives no sign of life.")
-    ] = 10.0
-    lease_renewal_seconds: Annotated[
-        Positive, Meta(description="Seconds between renewals of the leases; at most a third of `LEASE_SECONDS`.")
-    ] = 3.0
-    reconcile_seconds: Annotated[
-        Positive, Meta(description="Seconds between looks for batches whose lease ran out.")
-    ] = 2.0
-    max_recoveries: Annotated[
-        Count,
-        Meta(
-            description="How often a message may be alone in the batch that a dying consumer held before it is"
-            " cancelled as `poison`."
-        ),
-    ] = 3
-    retention_days: Annotated[
-        Count, Meta(description="Days that finished messages and their attempts are kept at the least.")
-    ] = 90
+    lease_seconds: Annotated[Positive, Meta(description=
+        "How long a batch stays with a consumer that gives no sign of life.")] = 10.0
+    lease_renewal_seconds: Annotated[Positive, Meta(description=
+        "Seconds between renewals of the leases; at most a third of `LEASE_SECONDS`.")] = 3.0
+    reconcile_seconds: Annotated[Positive, Meta(description=
+        "Seconds between looks for batches whose lease ran out.")] = 2.0
+    max_recoveries: Annotated[Count, Meta(description=
+        "How often a message may be alone in the batch that a dying consumer held before it is cancelled as `poison`."
+    )] = 3
+    retention_days: Annotated[Count, Meta(description=
+        "Days that finished messages and their attempts are kept at the least.")] = 90
 
-    max_tries: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=100,
-            extra={"section": "Retries"},
-            description="Attempts for a message that does not set its own `max_tries`.",
-        ),
-    ] = 5
-    retry_delays: Annotated[
-        tuple[float, ...],
-        Meta(description="Seconds before the second, third, … attempt, comma-separated; the last one repeats."),
-    ] = (5.0, 30.0, 120.0, 600.0, 3600.0)
-    retry_jitter: Annotated[
-        float, Meta(ge=0, le=1, description="Share by which each delay is spread at random, both ways.")
-    ] = 0.2
+    max_tries: Annotated[int, Meta(ge=1, le=100, extra={"section": "Retries"}, description=
+        "Attempts for a message that does not set its own `max_tries`.")] = 5
+    retry_delays: Annotated[tuple[float, ...], Meta(description=
+        "Seconds before the second, third, … attempt, comma-separated; the last one repeats."
+    )] = (5.0, 30.0, 120.0, 600.0, 3600.0)
+    retry_jitter: Annotated[float, Meta(ge=0, le=1, description=
+        "Share by which each delay is spread at random, both ways.")] = 0.2
 
-    consumer_name: Annotated[
-        str,
-        Meta(
-            extra={"section": "Consumers"},
-            description="Name of this consumer and of its queue; unique among the running ones.",
-        ),
-    ] = msgspec.field(default_factory=socket.gethostname)
+    consumer_name: Annotated[str, Meta(extra={"section": "Consumers"}, description=
+        "Name of this consumer and of its queue; unique among the running ones."
+    )] = msgspec.field(default_factory=socket.gethostname)
     consumer_slots: Annotated[int, Meta(ge=1, le=100, description="Batches that a consumer takes in at once.")] = 8
     in_flight: Annotated[Count, Meta(description="Deliveries in flight per consumer at the most.")] = 512
-    in_flight_per_destination: Annotated[
-        Count, Meta(description="Deliveries in flight per consumer and destination at the most.")
-    ] = 128
-    breaker_failures: Annotated[
-        Count, Meta(description="Failures in a row after which nothing is sent to a destination for a while.")
-    ] = 20
-    breaker_seconds: Annotated[
-        Positive,
-        Meta(description="How long that is at first; while it goes on failing it doubles, up to six times as long."),
-    ] = 10.0
+    in_flight_per_destination: Annotated[Count, Meta(description=
+        "Deliveries in flight per consumer and destination at the most.")] = 128
+    breaker_failures: Annotated[Count, Meta(description=
+        "Failures in a row after which nothing is sent to a destination for a while.")] = 20
+    breaker_seconds: Annotated[Positive, Meta(description=
+        "How long that is at first; while it goes on failing it doubles, up to six times as long.")] = 10.0
     connect_timeout: Annotated[Positive, Meta(description="Seconds for a connection to the receiver.")] = 5.0
-    delivery_timeout: Annotated[
-        Positive, Meta(description="Seconds for one attempt as a whole; at least `CONNECT_TIMEOUT`.")
-    ] = 15.0
-    grace_seconds: Annotated[
-        Positive,
-        Meta(
-            description="Seconds that a stopping consumer waits for deliveries in flight; at least `DELIVERY_TIMEOUT`."
-        ),
-    ] = 20.0
-    outcome_backlog: Annotated[
-        Count, Meta(description="Outcomes that wait in memory while Postgres is away; then intake stops.")
-    ] = 20_000
+    delivery_timeout: Annotated[Positive, Meta(description=
+        "Seconds for one attempt as a whole; at least `CONNECT_TIMEOUT`.")] = 15.0
+    grace_seconds: Annotated[Positive, Meta(description=
+        "Seconds that a stopping consumer waits for deliveries in flight; at least `DELIVERY_TIMEOUT`.")] = 20.0
+    outcome_backlog: Annotated[Count, Meta(description=
+        "Outcomes that wait in memory while Postgres is away; then intake stops.")] = 20_000
 
-    metrics_port: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=65535,
-            extra={"section": "Metrics and traces"},
-            description="Port at which this process shows its metrics to Prometheus, at `/metrics`; 0: nowhere."
-            " `tidings up` gives this one to the API, the next to the producer, and those that follow to the"
-            " consumers.",
-        ),
-    ] = 0
-    metrics_host: Annotated[
-        str,
-        Meta(description="Address that `METRICS_PORT` is opened on. All who reach it may read, so keep it inside."),
-    ] = "127.0.0.1"
-    otel_exporter_otlp_endpoint: Annotated[
-        str,
-        Meta(
-            description="Where traces go, by OTLP over HTTP, such as `http://collector:4318`; the same for all"
-            " processes. Empty: none are made. Needs `tidings[otel]`, whose other `OTEL_` variables (headers, sampler,"
-            " …) hold too."
-        ),
-    ] = ""
+    metrics_port: Annotated[int, Meta(ge=0, le=65535, extra={"section": "Metrics and traces"}, description=
+        "Port at which this process shows its metrics to Prometheus, at `/metrics`; 0: nowhere. `tidings up` gives"
+        " this one to the API, the next to the producer, and those that follow to the consumers.")] = 0
+    metrics_host: Annotated[str, Meta(description=
+        "Address that `METRICS_PORT` is opened on. All who reach it may read, so keep it inside.")] = "127.0.0.1"
+    otel_exporter_otlp_endpoint: Annotated[str, Meta(description=
+        "Where traces go, by OTLP over HTTP, such as `http://collector:4318`; the same for all processes. Empty: none"
+        " are made. Needs `tidings[otel]`, whose other `OTEL_` variables (headers, sampler, …) hold too.")] = ""
+    # fmt: on
 
     def __repr__(self) -> str:
         shown = (f"{name}={'…' if name in SECRETS else repr(getattr(self, name))}" for name in self.__struct_fields__)
         return f"Settings({', '.join(shown)})"
 
     def __post_init__(self) -> None:
-        check(self)
+        if not self.consumer_name or any(c in self.consumer_name for c in "/ \t\n"):
+            raise SettingsError("CONSUMER_NAME: must not be empty or contain '/' or white space")
+        if any(delay < 0 for delay in self.retry_delays) or not self.retry_delays:
+            raise SettingsError("RETRY_DELAYS: needs at least one delay, and none below 0")
+        if self.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise SettingsError(f"LOG_LEVEL: {self.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
+        if self.secret_key and len(self.secret_key.encode()) < MIN_SECRET_KEY_BYTES:
+            raise SettingsError(f"SECRET_KEY: must have at least {MIN_SECRET_KEY_BYTES} bytes")
+        if self.webhook_signing_secret:
+            try:
+                signing_key(self.webhook_signing_secret)
+            except ValueError as error:
+                raise SettingsError(f"WEBHOOK_SIGNING_SECRET: {error}") from None
+        for name, reading in _READINGS.items():
+            try:
+                reading(getattr(self, name))
+            except ValueError as error:
+                raise SettingsError(f"{name.upper()}: {error}") from None
+        _require(
+            self.lease_renewal_seconds * 3 <= self.lease_seconds,
+            "LEASE_RENEWAL_SECONDS: must be at most a third of LEASE_SECONDS, so that two lost renewals cost no lease",
+        )
+        _require(
+            self.redis_ttl >= 3 * self.lease_seconds,
+            "REDIS_TTL: must be at least three times LEASE_SECONDS, so that a recovered batch finds its records",
+        )
+        _require(self.connect_timeout <= self.delivery_timeout, "CONNECT_TIMEOUT: must not be over DELIVERY_TIMEOUT")
+        _require(self.delivery_timeout <= self.grace_seconds, "GRACE_SECONDS: must be at least DELIVERY_TIMEOUT")
+        _require(
+            self.in_flight_per_destination <= self.in_flight, "IN_FLIGHT_PER_DESTINATION: must not be over IN_FLIGHT"
+        )
 
     @property
     def loopback_only(self) -> bool:
         """Whether nothing but this machine is involved: the API listens on loopback, and both stores are here."""
         return addresses.is_loopback(self.host) and _is_here(self.postgres_uri) and _is_here(self.redis_uri)
+
+
+_READINGS: Final[Mapping[str, Callable[[tuple[str, ...]], object]]] = {
+    "secret_keys": check_secret_keys,
+    "apprise_schemas": url_schemas.schemas,
+    "webhook_allow_cidrs": addresses.networks,
+    "webhook_allow_ports": addresses.port_ranges,
+    "smtp_allow_cidrs": addresses.networks,
+    "smtp_allow_ports": addresses.port_ranges,
+}
+"""How settings are read later; a ValueError then is one now."""
 
 
 def _is_here(uri: str) -> bool:
@@ -365,3 +263,8 @@ def _is_here(uri: str) -> bool:
     except ValueError:
         return False
     return all(not host or host.startswith("/") or addresses.is_loopback(host) for host in hosts)
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise SettingsError(otherwise)

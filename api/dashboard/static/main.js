@@ -68,8 +68,8 @@ function refreshSlowly() {
 
 function followOverview() {
   return follow({
-    overview(latest) {
-      state.overview = { ...latest, history: merge(state.overview?.history, latest.history) };
+    overview(overview) {
+      state.overview = { ...overview, history: merge(state.overview?.history, overview.history) };
       state.view.live(state.overview);
     },
     state(pulse) {

@@ -120,7 +120,7 @@ async def test_cancel_and_retry_by_filter(tidings: Tidings, api: Api) -> None:
     for channel, recipient in (("echo", "a"), ("echo", "b"), ("sms", "+12025550101")):
         await api.accept(channel=channel, recipient=recipient, due_at=tomorrow)
     asked = await tidings("cancel", "--channel", "echo")
-    assert (asked.code, asked.err.count("--yes was not given")) == (2, 1)
+    assert (asked.code, asked.err.count("not confirmed")) == (2, 1)
     cancelled = await tidings("cancel", "--channel", "echo", "--yes")
     assert (cancelled.code, cancelled.out, cancelled.err) == (0, "cancelled 2 messages\n", "")
     assert (await tidings("cancel", "--all", "--yes", "--json")).json == {"cancelled": 1}

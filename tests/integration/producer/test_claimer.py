@@ -29,14 +29,14 @@ async def offer(redis: Redis, count: int, *, age: float = 0.0) -> None:
 
 @asynccontextmanager
 async def claiming(
-    store: Store, redis: Redis, settings: Settings, belt: Publisher | None = None
+    store: Store, redis: Redis, settings: Settings, publisher: Publisher | None = None
 ) -> AsyncIterator[None]:
     """A claimer at work."""
     wakeup = Wakeup(poll_interval=0.2, clock=asyncio.get_running_loop().time)
-    claimer = Claimer(store, SlotMarket(redis), belt or Publisher(redis, lease_seconds=10), wakeup, settings)
-    ear = Listener(store.database, on_due=claimer.told, on_queues=claimer.forget_queues)
+    claimer = Claimer(store, SlotMarket(redis), publisher or Publisher(redis, lease_seconds=10), wakeup, settings)
+    listener = Listener(store.database, on_due=claimer.notified, on_queues=claimer.forget_queues)
     stop = asyncio.Event()
-    listening = asyncio.create_task(ear.listen())
+    listening = asyncio.create_task(listener.listen())
     running = asyncio.create_task(claimer.run(stop))
     try:
         yield

@@ -1,16 +1,31 @@
 """Partitions: ahead of need, dropped when outlived, never with something unfinished in them."""
 
-from datetime import timedelta
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from uuid import UUID
 
+import asyncpg
+import pytest
+
+from producer import maintenance as maintenance_module
 from producer.maintenance import Maintenance
+from sql import database
+from sql import maintenance as maintenance_store
+from sql.messages import IdempotencyKey
 from sql.store import Store
-from tests.factories import new_message
+from tests.eventually import eventually
+from tests.factories import keep, new_message
 from tidings.domain.ids import new_id
 from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
 
 DAY = timedelta(days=1)
+
+
+def maintenance(store: Store, *, now: Callable[[], datetime] = utc_now) -> Maintenance:
+    return Maintenance(store, retention=90 * DAY, expire_every=1.0, now=now)
 
 
 async def partitions(store: Store, parent: str) -> list[str]:
@@ -23,7 +38,7 @@ async def partitions(store: Store, parent: str) -> list[str]:
 
 async def test_partitions_are_made_ahead(store: Store) -> None:
     later = utc_now() + 30 * DAY
-    await Maintenance(store, retention=90 * DAY, now=lambda: later).keep()
+    await maintenance(store, now=lambda: later).make_partitions()
     for day in range(8):
         assert f"attempts_{later + day * DAY:%Y%m%d}" in await partitions(store, "attempts")
     await store.messages.insert([new_message(id=uuid_at(later.timestamp()), created_at=later)])
@@ -38,7 +53,7 @@ async def test_outlived_partitions_are_dropped_unless_a_message_in_them_is_unfin
     await store.messages.insert([finished])
     assert await store.messages.cancel(finished.id)
     before = await partitions(store, "messages")
-    await Maintenance(store, retention=90 * DAY).keep()
+    await maintenance(store).drop_outlived()
     after = await partitions(store, "messages")
     assert len(set(before) - set(after)) == 1
     assert await store.messages.get(finished.id) is None
@@ -46,6 +61,116 @@ async def test_outlived_partitions_are_dropped_unless_a_message_in_them_is_unfin
     assert kept is not None
     assert kept.status is Status.PENDING
     assert all(name >= f"attempts_{now - 91 * DAY:%Y%m%d}" for name in await partitions(store, "attempts"))
+
+
+async def old_partition(store: Store, *, days: int = 100) -> str:
+    """Of attempts, of one day, long outlived."""
+    day = utc_now() - days * DAY
+    await store.maintenance.make_partitions(day, day + timedelta(seconds=1))
+    return f"attempts_{day:%Y%m%d}"
+
+
+async def tables(store: Store) -> set[str]:
+    async with store.database.pool.acquire() as connection:
+        rows = await connection.fetch("SELECT relname FROM pg_class WHERE relkind = 'r'")
+    return {row["relname"] for row in rows}
+
+
+@asynccontextmanager
+async def reading(store: Store) -> AsyncIterator[None]:
+    """A transaction that has read from `attempts` and stays open, as a backup's does."""
+    connection = await asyncpg.connect(store.database.uri)
+    try:
+        async with connection.transaction(isolation="repeatable_read"):
+            await connection.fetch("SELECT FROM attempts LIMIT 1")
+            yield
+    finally:
+        await connection.close()
+
+
+async def detaching(store: Store) -> int:
+    """The process of Postgres that waits in a DETACH, once there is one."""
+
+    async def waiting() -> int:
+        async with store.database.pool.acquire() as connection:
+            pid: int | None = await connection.fetchval(
+                "SELECT pid FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE%DETACH%' AND wait_event_type = 'Lock' "
+                "AND datname = current_database()"
+            )
+        return pid or 0
+
+    return await eventually(waiting)
+
+
+async def test_a_transaction_that_stays_open_delays_a_drop_and_breaks_none(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "COMMAND_SECONDS", 0.2)
+    name = await old_partition(store)
+    async with reading(store):
+        dropping = asyncio.create_task(maintenance(store).drop_outlived())
+        await detaching(store)
+        async with store.database.pool.acquire() as connection:
+            await connection.execute("SELECT pg_sleep(0.6)")
+        assert not dropping.done()
+    await asyncio.wait_for(dropping, timeout=10)
+    assert name not in await tables(store)
+
+
+async def test_a_detach_that_was_interrupted_is_finalized(store: Store) -> None:
+    interrupted, other = await old_partition(store), await old_partition(store, days=101)
+    async with reading(store):
+        dropping = asyncio.create_task(maintenance(store).drop_outlived())
+        pid = await detaching(store)
+        async with store.database.pool.acquire() as connection:
+            await connection.execute("SELECT pg_terminate_backend($1)", pid)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await dropping
+    async with store.database.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == 1
+    await maintenance(store).drop_outlived()
+    assert not {interrupted, other} & await tables(store)
+
+
+async def test_what_a_crash_left_detached_is_dropped_and_nothing_else(store: Store) -> None:
+    left, used = await old_partition(store), await old_partition(store, days=5)
+    async with store.database.pool.acquire() as connection:
+        await connection.execute(f"ALTER TABLE attempts DETACH PARTITION {left}")
+        await connection.execute("CREATE TABLE attempts_20200101 (of_another_program integer)")
+        await connection.execute("CREATE TABLE attempts_backup (LIKE attempts)")
+    await maintenance(store).drop_outlived()
+    assert {used, "attempts_20200101", "attempts_backup"} <= await tables(store)
+    assert left not in await tables(store)
+
+
+async def test_one_partition_that_cannot_be_dropped_stops_no_other(store: Store) -> None:
+    stuck, other = await old_partition(store, days=101), await old_partition(store)
+    async with store.database.pool.acquire() as connection:
+        await connection.execute(f"CREATE VIEW of_somebody AS SELECT * FROM {stuck}")
+    with pytest.raises(asyncpg.DependentObjectsStillExistError):
+        await maintenance(store).drop_outlived()
+    assert other not in await tables(store)
+    assert stuck in await tables(store)
+
+
+async def test_idempotency_keys_are_forgotten_after_a_day(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance_store, "FORGOTTEN_AT_ONCE", 2)
+    messages = [new_message(created_at=utc_now() - age * DAY) for age in (0, 2, 2, 2, 2, 2)]
+    keys = [IdempotencyKey(key=f"key-{n}", fingerprint=b"x") for n in range(len(messages))]
+    await store.messages.insert(messages, keys)
+    await maintenance(store).forget_idempotency_keys()
+    assert [known.key for known in await store.messages.known_keys([key.key for key in keys])] == ["key-0"]
+
+
+async def test_expired_messages_are_cancelled_all_of_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance_module, "EXPIRE_AT_ONCE", 2)
+    gone = await keep(store, 5, expires_at=utc_now())
+    [alive] = await keep(store)
+    keeping = maintenance(store)
+    await keeping.expire()
+    assert keeping.expired == 5
+    messages = [await store.messages.get(message_id) for message_id in (*gone, alive)]
+    assert [message and message.status for message in messages] == [Status.CANCELLED] * 5 + [Status.PENDING]
 
 
 def uuid_at(seconds: float) -> UUID:

@@ -231,7 +231,7 @@ class TestReclaim:
         for _ in range(5):
             claimed = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(200), batch_size=100)
             sizes.append(sorted(batch.size for batch in claimed))
-            assert all(batch.alone == (len(claimed) == 100) for batch in claimed)
+            assert all(batch.quarantined == (len(claimed) == 100) for batch in claimed)
             for batch in claimed:
                 await store.batches.take(batch.id, consumer="consumer")
                 await lose(store, batch.id)
@@ -306,6 +306,19 @@ class TestPacedQueues:
         assert await self.claim(store) == []
         await self.pass_time(store, 61)
         assert await self.claim(store) == later
+
+    async def test_without_a_limit_what_was_due_and_found_no_room_goes_at_once(self, store: Store) -> None:
+        await store.queues.put("slow", active=True, interval_seconds=60, batch_size=None)
+        await keep(store, 5, queue="slow")
+        await store.batches.claim_paced(offers(1), batch_size=3)
+        seconds = await store.batches.next_due()
+        assert seconds is not None
+        assert seconds <= 0
+        assert len(await self.claim(store)) == 2
+        await keep(store, queue="slow")
+        seconds = await store.batches.next_due()
+        assert seconds is not None
+        assert 58 < seconds <= 60
 
     async def test_a_late_tick_keeps_the_rhythm(self, store: Store) -> None:
         await keep(store, 9, queue="slow")

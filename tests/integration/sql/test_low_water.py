@@ -49,7 +49,7 @@ async def test_what_is_below_the_mark_is_found_once_it_was_told(store: Store, lo
             return len(told) == 2
 
         await eventually(heard)
-        low_water.tell(told[1])
+        low_water.notified(told[1])
         seconds = await store.batches.next_due(low_water)
         assert seconds is not None
         assert seconds < -3500
@@ -80,7 +80,7 @@ async def test_what_is_given_back_is_told(store: Store, low_water: LowWater) -> 
             return len(told) == 2
 
         await eventually(heard)
-        low_water.tell(told[1])
+        low_water.notified(told[1])
         assert await claimed(store, low_water) == 3
     finally:
         await connection.close()

@@ -1,14 +1,22 @@
 """Migrations: applied once, by one process at a time; a schema that does not fit stops a process."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import asyncpg
 import pytest
 
+from sql import indexes
 from sql import migrate as migrating
+from sql.loader import load_queries
 from sql.migrate import Migration, expected_version, migrate, migrations
 from sql.store import Store
+from tests.eventually import eventually
+from tests.factories import keep
 from tidings.domain.errors import SchemaError
+from tidings.domain.timestamps import utc_now
 
 
 async def reset(uri: str) -> None:
@@ -59,5 +67,115 @@ async def test_a_query_that_does_not_fit_stops_a_process(postgres_uri: str) -> N
     connection = await asyncpg.connect(postgres_uri)
     await connection.execute("ALTER TABLE queues RENAME credit TO renamed")
     await connection.close()
-    with pytest.raises(SchemaError, match=r"circumstances|next_due|paced_ticks|put_queue|spend_tick"):
+    with pytest.raises(SchemaError, match=r"message_state|next_due|paced_ticks|put_queue|spend_tick"):
         await connect(postgres_uri)
+
+
+async def test_another_process_waits_for_the_one_that_migrates(postgres_uri: str) -> None:
+    migrating_now = await asyncpg.connect(postgres_uri)
+    assert await migrating_now.fetchval(load_queries().try_lock_schema.sql)
+    waiting = asyncio.create_task(migrate(postgres_uri))
+    done, _ = await asyncio.wait([waiting], timeout=0.5)
+    assert not done
+    await migrating_now.close()
+    assert await waiting == []
+
+
+class TestConcurrently:
+    SQL = """-- concurrently
+-- For a test.
+CREATE INDEX messages_test ON messages (channel, id)
+    WHERE status = 'sent';
+CREATE UNIQUE INDEX queues_test ON queues (lower(name));
+"""
+    STATE = """
+    SELECT indisvalid AND (
+        SELECT count(*) FROM pg_inherits WHERE inhparent = indexrelid
+    ) = (SELECT count(*) FROM pg_inherits WHERE inhparent = 'messages'::regclass)
+    FROM pg_index WHERE indexrelid = to_regclass('messages_test')
+    """
+    BUILDING = """
+    SELECT pid FROM pg_stat_activity
+    WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock' AND datname = current_database()
+    """
+
+    @pytest.fixture(autouse=True)
+    def _more(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A migration that comes after the store has connected, as in a rolling update."""
+        known = migrations()
+        one_more = Migration(expected_version() + 1, "test_index", self.SQL)
+        monkeypatch.setattr(migrating, "migrations", lambda: [*known, one_more])
+
+    async def building(self, store: Store) -> int:
+        async def waits() -> int:
+            async with store.database.pool.acquire() as connection:
+                return await connection.fetchval(self.BUILDING) or 0
+
+        return await eventually(waits)
+
+    @asynccontextmanager
+    async def reading(self, uri: str) -> AsyncIterator[None]:
+        """A transaction that stays open, for which the build has to wait."""
+        connection = await asyncpg.connect(uri)
+        try:
+            async with connection.transaction(isolation="repeatable_read"):
+                await connection.fetch("SELECT FROM messages LIMIT 1")
+                yield
+        finally:
+            await connection.close()
+
+    async def test_others_write_while_an_index_is_built(self, store: Store, postgres_uri: str) -> None:
+        first = await keep(store)
+        async with self.reading(postgres_uri):
+            running = asyncio.create_task(migrate(postgres_uri))
+            await self.building(store)
+            second = await asyncio.wait_for(keep(store), timeout=5)
+            assert await store.messages.cancel(first[0])
+            assert not running.done()
+        assert await running == ["test_index"]
+        async with store.database.pool.acquire() as connection:
+            assert await connection.fetchval(self.STATE)
+            assert await connection.fetchval(
+                "SELECT indisvalid FROM pg_index WHERE indexrelid = 'queues_test'::regclass"
+            )
+            assert await connection.fetchval("SELECT count(*) FROM messages WHERE id = ANY($1)", [*first, *second]) == 2
+
+    async def test_after_a_crash_it_goes_on(self, store: Store, postgres_uri: str) -> None:
+        async with self.reading(postgres_uri):
+            running = asyncio.create_task(migrate(postgres_uri))
+            pid = await self.building(store)
+            async with store.database.pool.acquire() as connection:
+                await connection.execute("SELECT pg_terminate_backend($1)", pid)
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+                await running
+        async with store.database.pool.acquire() as connection:
+            assert await connection.fetchval(self.STATE) is False
+        assert await migrate(postgres_uri) == ["test_index"]
+        async with store.database.pool.acquire() as connection:
+            assert await connection.fetchval(self.STATE)
+
+    async def test_a_partition_made_later_has_it(self, store: Store, postgres_uri: str) -> None:
+        await migrate(postgres_uri)
+        later = utc_now() + timedelta(days=60)
+        assert await store.maintenance.make_partitions(later, later + timedelta(seconds=1))
+        async with store.database.pool.acquire() as connection:
+            assert await connection.fetchval(self.STATE)
+
+    async def test_a_writer_that_holds_the_table_is_waited_for(self, store: Store, postgres_uri: str) -> None:
+        """Others go on writing meanwhile: they do not wait behind the migration for longer than a moment."""
+        async with store.database.transaction() as connection:
+            await connection.execute("LOCK TABLE messages IN ROW EXCLUSIVE MODE")
+            running = asyncio.create_task(migrate(postgres_uri))
+            done, _ = await asyncio.wait([running], timeout=0.5)
+            assert not done
+            await asyncio.wait_for(keep(store), timeout=indexes.LOCK_SECONDS + 3)
+        assert await running == ["test_index"]
+
+    async def test_nothing_but_indexes_is_built_like_that(
+        self, postgres_uri: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        known = migrations()
+        wrong = Migration(len(known) + 1, "wrong", "-- concurrently\nALTER TABLE messages ADD COLUMN x integer;")
+        monkeypatch.setattr(migrating, "migrations", lambda: [*known, wrong])
+        with pytest.raises(SchemaError, match="not CREATE INDEX"):
+            await migrate(postgres_uri)

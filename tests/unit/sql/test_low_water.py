@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from sql.low_water import BOTTOM, LOOK_SECONDS, LOOK_SHARE, LowWater, Mark
+from sql.low_water import BOTTOM, POLL_SECONDS, POLL_SHARE, LowWater, Mark
 from tests.clock import Clock
 
 ID = UUID(int=7)
@@ -45,27 +45,27 @@ def test_a_look_that_finds_nothing_leaves_the_mark(low_water: LowWater) -> None:
 
 def test_what_comes_in_below_lowers_the_mark(low_water: LowWater) -> None:
     due, _ = after(-3600)
-    low_water.tell(due.timestamp())
+    low_water.notified(due.timestamp())
     [mark, _] = low_water.begin(LANES)
     assert (due - timedelta(milliseconds=2), ID) < mark <= (due, UUID(int=0))
     assert low_water.marks()[LANES[0]] == mark
 
 
 def test_what_comes_in_above_does_not(low_water: LowWater) -> None:
-    low_water.tell(after(3600)[0].timestamp())
+    low_water.notified(after(3600)[0].timestamp())
     assert low_water.begin(LANES) == [NOON, BOTTOM]
 
 
 def test_what_comes_in_below_during_a_look_is_not_passed_over(low_water: LowWater) -> None:
     due, _ = after(-5)
     low_water.begin(LANES)
-    low_water.tell(due.timestamp())
+    low_water.notified(due.timestamp())
     low_water.end(LANES, [after(9), None])
     assert low_water.begin(LANES)[0] <= (due, UUID(int=0))
 
 
 def test_now_and_then_a_look_starts_from_the_bottom(low_water: LowWater, clock: Clock) -> None:
-    clock.now += LOOK_SECONDS
+    clock.now += POLL_SECONDS
     assert low_water.marks() == {}
     assert low_water.begin(LANES) == [BOTTOM, BOTTOM]
 
@@ -75,7 +75,7 @@ def test_looks_from_the_bottom_take_a_twentieth_of_the_time(low_water: LowWater,
     low_water.begin(LANES)
     clock.now += 2.0
     low_water.end(LANES, [NOON, None])
-    clock.now += 2.0 * LOOK_SHARE - 0.1
+    clock.now += 2.0 * POLL_SHARE - 0.1
     assert low_water.marks() == {LANES[0]: NOON}
     clock.now += 0.1
     assert low_water.marks() == {}

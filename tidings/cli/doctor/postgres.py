@@ -98,7 +98,7 @@ def _connections(state: ConnectionState) -> Finding:
     if state.used + ONE_MORE_PROCESS > state.room or state.used > BUSY_SHARE * state.room:
         return warning(
             "connections",
-            f"{says}: one more process may find none (an API has up to 8, a producer 6, a consumer 4)",
+            f"{says}: one more process may find none (an API has up to 8, a producer 7, a consumer 4)",
             "a larger max_connections, or fewer clients",
         )
     return ok("connections", says)

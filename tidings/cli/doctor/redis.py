@@ -32,6 +32,8 @@ class Seen(NamedTuple):
     """Names of the consumers that offer room."""
     reports: tuple[ConsumerReport, ...]
     """Of the consumers that are not silent."""
+    failing: tuple[tuple[str, str], ...] = ()
+    """The duties at which the producer that leads fails, each with its error."""
 
 
 async def examine(settings: Settings) -> tuple[list[Finding], Seen | None]:
@@ -67,12 +69,14 @@ async def _seen(client: Redis, now: float) -> Seen:
         pipe.exists(keys.PRODUCER_HEARTBEAT)
         pipe.zrangebyscore(keys.SLOTS, now - keys.OFFER_LIFE_SECONDS, "+inf")
         pipe.hvals(keys.CONSUMERS)
-        producer, slots, reports = await pipe.execute()
+        pipe.hgetall(keys.FAILING_DUTIES)
+        producer, slots, reports, failing = await pipe.execute()
     decoded = (msgspec.json.decode(report, type=ConsumerReport) for report in reports)
     return Seen(
         producer=bool(producer),
         offering=frozenset(slot.decode().rpartition("/")[0] for slot in slots),
         reports=tuple(report for report in decoded if now - report.reported_at.timestamp() <= SILENT_SECONDS),
+        failing=tuple((duty.decode(), error.decode()) for duty, error in sorted(failing.items())),
     )
 
 
@@ -152,6 +156,8 @@ def processes(seen: Seen | None, *, busy: bool | None) -> Iterator[Finding]:
         yield ok("producer", "alive")
     else:
         yield failure("producer", "none is alive: nothing is claimed", "`tidings producer`, or `tidings up`")
+    for duty, error in seen.failing:
+        yield warning(f"duty {duty}", f"the producer fails at it: {error}", "mend what it says; it is tried again soon")
     yield _consumers(seen, busy=bool(busy))
     yield from _unwell(seen.reports)
 

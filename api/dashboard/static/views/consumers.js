@@ -16,25 +16,25 @@ const PARTS = {
 };
 
 export function consumers(root) {
-  let latest = null;
+  let current = null;
 
   function draw() {
-    if (!latest) return render(html`<h1 class="head">Consumers</h1>${empty("Waiting for the first report…", "")}`, root);
+    if (!current) return render(html`<h1 class="head">Consumers</h1>${empty("Waiting for the first overview…", "")}`, root);
     render(
       html`<div class="head"><h1>Consumers</h1></div>
-        ${alertList(alerts(latest).filter(({ kind }) => kind === "bad"))}
+        ${alertList(alerts(current).filter(({ kind }) => kind === "bad"))}
         <section class="card" aria-label="Consumers">
-          ${latest.consumers.length
-            ? scroll("Consumers", table(latest.consumers))
+          ${current.consumers.length
+            ? scroll("Consumers", table(current.consumers))
             : empty("No consumer is alive.", html`Start one: <code class="command">tidings consumer</code>`)}
         </section>
-        ${breakers(latest.consumers)}
+        ${breakers(current.consumers)}
         <section class="card" aria-labelledby="parts">
           <h2 id="parts">What they stand on</h2>
           <table>
             <caption class="hidden">Stores and processes</caption>
             <tbody>
-              ${Object.entries(latest.checks).map(([name, said]) => part(name, said))}
+              ${Object.entries(current.checks).map(([name, said]) => part(name, said))}
             </tbody>
           </table>
         </section>`,
@@ -46,7 +46,7 @@ export function consumers(root) {
     title: "Consumers",
     show: draw,
     live(overview) {
-      latest = overview;
+      current = overview;
       draw();
     },
     close() {},

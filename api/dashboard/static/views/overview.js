@@ -49,10 +49,10 @@ const CHARTS = [
 
 export function overview(root) {
   const charts = CHARTS.map((one) => ({ ...one, drawn: chart(one) }));
-  let latest = null;
+  let current = null;
 
   function draw() {
-    if (!latest) return render(html`<h1 class="head">Overview</h1>${empty("Waiting for the first report…", "")}`, root);
+    if (!current) return render(html`<h1 class="head">Overview</h1>${empty("Waiting for the first overview…", "")}`, root);
     render(
       html`<div class="head">
           <h1>Overview</h1>
@@ -60,11 +60,11 @@ export function overview(root) {
             Messages wait in Postgres until they are due; a producer hands them to consumers, which deliver each through its channel.
           </p>
         </div>
-        ${alertList(alerts(latest))}
-        ${way(latest)}
-        <div class="charts">${charts.map((one) => card(one, latest.history))}</div>
-        ${flows("Queues", latest.queues, latest.history.queues, "queue")}
-        ${flows("Channels", latest.channels, latest.history.channels, "channel")}`,
+        ${alertList(alerts(current))}
+        ${way(current)}
+        <div class="charts">${charts.map((one) => card(one, current.history))}</div>
+        ${flows("Queues", current.queues, current.history.queues, "queue")}
+        ${flows("Channels", current.channels, current.history.channels, "channel")}`,
       root,
     );
   }
@@ -73,7 +73,7 @@ export function overview(root) {
     title: "Overview",
     show: draw,
     live(overview) {
-      latest = overview;
+      current = overview;
       draw();
       const { at, step_seconds: step, ...columns } = overview.history;
       const first = beginning(overview.history, MINUTES * 60);

@@ -13,7 +13,7 @@ const url = (name) => `/api/v1/queues/${encodeURIComponent(name)}`;
 
 export function queues(root, who) {
   let all = null;
-  let reported = new Map();
+  let current = new Map();
   let problem = null;
 
   async function load() {
@@ -86,7 +86,7 @@ export function queues(root, who) {
   }
 
   function row(queue) {
-    const now = reported.get(queue.name) ?? {};
+    const now = current.get(queue.name) ?? {};
     return html`<tr>
       <th scope="row"><a href=${link("messages", { queue: queue.name })}>${queue.name}</a><span class="narrow muted plain-weight">${queue.active ? nothing : badge("bad", "stopped")} ${pace(queue)}</span></th>
       <td class="wide">${queue.active ? badge("good", "running") : badge("bad", "stopped")}</td>
@@ -115,7 +115,7 @@ export function queues(root, who) {
       load();
     },
     live(overview) {
-      reported = new Map(overview.queues.map((queue) => [queue.name, queue]));
+      current = new Map(overview.queues.map((queue) => [queue.name, queue]));
       // Somebody else may have made, stopped or paced one.
       const seen = (queue) => JSON.stringify([queue.name, queue.active, queue.interval_seconds, queue.batch_size]);
       if (all && overview.queues.map(seen).join() !== all.map(seen).join()) load();

@@ -16,8 +16,8 @@ import pytest_asyncio
 from aiohttp import web
 from yarl import URL
 
+from api.http.auth import NOT_ADMIN
 from api.http.resources import STORE
-from api.openapi.failures import NOT_ADMIN
 from api.openapi.operation import Access, access_of
 from sql.store import Store
 from tests.factories import keep

@@ -54,6 +54,13 @@ async def test_unknown_paths_tell_nothing_to_strangers(api: Api) -> None:
     assert (await api.get("/api/v2")).status == 401
 
 
+async def test_a_method_that_no_handler_declares_is_for_nobody(api: Api) -> None:
+    for method in ("OPTIONS", "DELETE"):
+        assert (await api.send(method, "/api/v1/messages")).status == 401
+        answer = await api.send(method, "/api/v1/messages", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert answer.status == 405
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com"])
 def test_no_secret_key_no_open_port(settings: Settings, host: str) -> None:
     elsewhere = msgspec.structs.replace(settings, host=host, api_key=TOKEN)

@@ -12,9 +12,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.app import create_app
 from api.compat.systems import SYSTEMS
+from api.http.auth import NOT_ADMIN
 from api.messages import listing
 from api.openapi import parameters
-from api.openapi.failures import NOT_ADMIN
 from api.openapi.operation import operation_of
 from tests.integration.api.accounts.test_isolation import ROUTES, Business
 from tests.integration.api.described import document, operations, validator
@@ -80,9 +80,9 @@ def test_who_may_is_told_as_it_is(method: str, path: str, said: dict[str, Any]) 
 
 
 def test_the_parameters_of_lists_are_those_that_are_read() -> None:
-    told = [each.name for each in (*parameters.MESSAGE_FILTER, *parameters.PLACE)]
+    told = [each.name for each in (*parameters.MESSAGE_FILTER, *parameters.PAGE)]
     assert sorted(told) == sorted(listing._PARSERS)
-    assert sorted(each.name for each in parameters.PLACE) == sorted(listing._PLACE_PARSERS)
+    assert sorted(each.name for each in parameters.PAGE) == sorted(listing._PAGE_PARSERS)
 
 
 def examples_in(content: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:

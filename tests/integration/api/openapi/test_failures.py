@@ -5,6 +5,8 @@ import pytest
 from aiohttp import web
 
 from api.app import create_app
+from api.http import auth
+from api.http.body import ANOTHER_TYPE
 from api.openapi import failures
 from tests.integration.api.accounts.people import OPERATORS_KEY, join, operator
 from tests.integration.api.client import JSON, MESSAGE, Api
@@ -20,8 +22,8 @@ def app(settings: Settings) -> web.Application:
 
 
 async def test_who_may(api: Api) -> None:
-    assert (await api.get(MESSAGES)).body["detail"] == failures.NO_CREDENTIAL
-    assert (await (await join(api)).get("/api/v1/users")).body["detail"] == failures.NOT_ADMIN
+    assert (await api.get(MESSAGES)).body["detail"] == auth.NO_CREDENTIAL
+    assert (await (await join(api)).get("/api/v1/users")).body["detail"] == auth.NOT_ADMIN
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ async def test_who_may(api: Api) -> None:
     [
         (JSON["Content-Type"], b"hello", failures.NOT_JSON),
         (JSON["Content-Type"], b" " * (1024**2 + 1), failures.TOO_LARGE),
-        ("text/plain", b"{}", failures.ANOTHER_TYPE),
+        ("text/plain", b"{}", ANOTHER_TYPE),
         (JSON["Content-Type"], b"{}", "channel is missing"),
         (JSON["Content-Type"], msgspec.json.encode({**MESSAGE, "colour": "red"}), "colour is unknown"),
     ],
@@ -50,4 +52,4 @@ async def test_what_is_wrong_with_a_limit(api: Api) -> None:
 async def test_pages_of_other_sites(settings: Settings) -> None:
     async with Api.serving(create_app(settings)) as api:
         answer = await api.post(MESSAGES, MESSAGE, **{"Sec-Fetch-Site": "cross-site"})
-    assert answer.body["detail"] == failures.FOREIGN_PAGE
+    assert answer.body["detail"] == auth.FOREIGN_PAGE

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from api.compat import systems
-from api.compat.system import Problem, System, in_their_words
+from api.compat.system import Problem, System, in_their_format
 from api.http.body import answer
 from api.http.problems import RequestError, problems
 from tidings.domain.errors import StoreUnavailableError
@@ -20,7 +20,7 @@ def say(problem: Problem) -> web.Response:
 
 def system(paths: str, **statuses: int) -> System:
     by_number = {HTTPStatus[name].value: status for name, status in statuses.items()}
-    return System(routes=(), paths=re.compile(paths), statuses=by_number, error=dict, say=say)
+    return System(routes=(), paths=re.compile(paths), statuses=by_number, error=dict, respond=say)
 
 
 async def answer_to(error: Exception, path: str, *known: System) -> web.StreamResponse:
@@ -30,7 +30,7 @@ async def answer_to(error: Exception, path: str, *known: System) -> web.StreamRe
     async def with_problems(request: web.Request) -> web.StreamResponse:
         return await problems(request, handler)
 
-    return await in_their_words(known)(make_mocked_request("GET", path), with_problems)
+    return await in_their_format(known)(make_mocked_request("GET", path), with_problems)
 
 
 async def test_headers_stay_and_the_status_is_translated() -> None:
@@ -41,7 +41,7 @@ async def test_headers_stay_and_the_status_is_translated() -> None:
     assert said.content_type == "application/json"
 
 
-async def test_a_store_that_is_away_is_told_in_their_words_too() -> None:
+async def test_a_store_that_is_away_is_told_in_their_format_too() -> None:
     said = await answer_to(StoreUnavailableError("busy"), "/theirs", system("/theirs"))
     assert (said.status, said.headers["Retry-After"]) == (503, "1")
 
@@ -64,7 +64,7 @@ async def test_what_is_no_problem_passes_untouched() -> None:
     async def handler(_request: web.Request) -> web.StreamResponse:
         return response
 
-    assert await in_their_words([system("/.*")])(make_mocked_request("GET", "/"), handler) is response
+    assert await in_their_format([system("/.*")])(make_mocked_request("GET", "/"), handler) is response
 
 
 @pytest.mark.parametrize("route", systems.ROUTES, ids=str)

@@ -1,6 +1,6 @@
-"""How long to let messages gather before the next claim: adaptive batch size.
+"""How long a claim lingers, so that messages gather for it.
 
-A batch costs its round trips whether it holds one message or a hundred. Alone, a message is claimed at once; the more
+A batch costs its round trips whether it holds one message or a hundred. A single message is claimed at once; the more
 of them come, the longer a claim waits after the one before, up to 15 ms, so that batches fill before the work grows.
 Where a claim fills all its batches there is no wait at all: what is there is gathered already.
 """
@@ -12,11 +12,11 @@ LONGEST_SECONDS: Final = 0.015
 LONGEST_AT: Final = 2000.0
 """Messages a second from which on claims are as far apart as they may be."""
 MEMORY_SECONDS: Final = 1.0
-"""How far back the rate looks."""
+"""How much of the past counts for the rate."""
 
 
 class Linger:
-    """Tells one claiming loop how long to wait."""
+    """How long one claiming loop waits."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -24,8 +24,8 @@ class Linger:
         self._since = clock()
         self._last = self._since
 
-    def note(self, messages: int) -> None:
-        """So many were claimed just now."""
+    def record(self, messages: int) -> None:
+        """So many messages were claimed just now."""
         self._last = self._clock()
         self._claimed += messages
         if self._last - self._since > MEMORY_SECONDS:

@@ -1,0 +1,38 @@
+-- What stands in several queries, each piece once: sql/loader.py puts it in the place of its name in braces.
+
+-- fragment: message_columns
+-- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
+id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
+recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at
+
+-- fragment: new_message_columns
+-- What a message is made of, in the order of the parameters of insert_messages.
+id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, due_at, expires_at, created_at
+
+-- fragment: message_filter
+-- The filter of lists and bulk changes, but for whose the messages are: that decides which index is read.
+id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
+AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+AND (:status::text IS NULL OR status = :status::message_status)
+AND (:channel::text IS NULL OR channel = :channel)
+AND (:queue::text IS NULL OR queue = :queue)
+AND (:recipient::text IS NULL OR recipient = :recipient)
+
+-- fragment: retried
+-- What a message becomes when somebody retries it: a cancelled one starts again, a failed one is due now.
+status = CASE status WHEN 'cancelled' THEN 'pending' ELSE status END,
+tries = CASE status WHEN 'cancelled' THEN 0 ELSE tries END,
+recoveries = CASE status WHEN 'cancelled' THEN 0 ELSE recoveries END,
+expires_at = CASE WHEN expires_at > now() THEN expires_at END,
+cancel_reason = NULL,
+due_at = now()
+
+-- fragment: queue_columns
+name, active, interval_seconds, batch_size, last_claimed_at
+
+-- fragment: user_columns
+id, email, password_hash, role::text, channels, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
+smtp_plaintext, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
+
+-- fragment: api_key_columns
+id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at

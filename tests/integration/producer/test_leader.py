@@ -1,0 +1,160 @@
+"""One producer leads at a time; each of its duties goes on whatever happens to the others."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from producer import leader as leader_module
+from producer.leader import Duty, Leader
+from producer.maintenance import Maintenance
+from sql.database import KEEPALIVE
+from sql.store import Store
+from tests.eventually import eventually
+from tidings.cli.doctor import redis as doctor
+from tidings.redis import keys
+from tidings.redis.connections import connect_redis
+from tidings.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leader_module, "TRY_SECONDS", 0.02)
+    monkeypatch.setattr(leader_module, "AFTER_FAILURE_SECONDS", 0.02)
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[Redis]:
+    client = connect_redis(settings)
+    yield client
+    await client.aclose()
+
+
+@asynccontextmanager
+async def leading(store: Store, redis: Redis, *sets: Sequence[Duty]) -> AsyncIterator[list[Leader]]:
+    """A leader, or one who waits to be, for each set of duties."""
+    stop = asyncio.Event()
+    leaders = [Leader(store.database, redis, duties) for duties in sets]
+    running = [asyncio.create_task(each.run(stop)) for each in leaders]
+    try:
+        yield leaders
+    finally:
+        stop.set()
+        await asyncio.wait_for(asyncio.gather(*running), timeout=10)
+
+
+class Rounds:
+    """A duty that counts its rounds, and fails as long as it is told to."""
+
+    def __init__(self, name: str, error: Exception | None = None) -> None:
+        self.count = 0
+        self.error = error
+        self.duty = Duty(name=name, every=0.01, work=self.work)
+
+    async def work(self) -> None:
+        self.count += 1
+        if self.error is not None:
+            raise self.error
+
+    async def at_least(self, count: int) -> None:
+        async def reached() -> bool:
+            return self.count >= count
+
+        await eventually(reached)
+
+
+async def test_one_leads_and_another_follows_when_its_connection_is_cut(store: Store, redis: Redis) -> None:
+    first, second = Rounds("work"), Rounds("work")
+    async with leading(store, redis, [first.duty], [second.duty]) as leaders:
+        await eventually(lambda: _led(leaders))
+        led, waits = (first, second) if leaders[0].leads else (second, first)
+        await led.at_least(5)
+        assert waits.count == 0
+        async with store.database.pool.acquire() as connection:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted "
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        rounds = first.count + second.count
+        await eventually(lambda: _more(rounds + 5, first, second))
+        assert sum(each.leads for each in leaders) == 1
+
+
+async def test_a_duty_that_fails_stops_no_other_and_is_known(store: Store, redis: Redis) -> None:
+    fails = Rounds("retention", asyncpg.DependentObjectsStillExistError("a view depends on it"))
+    mistaken, well = Rounds("depths", TypeError("ours")), Rounds("expiry")
+    async with leading(store, redis, [fails.duty, mistaken.duty, well.duty]) as [leader]:
+        for each in (fails, mistaken, well):
+            await each.at_least(5)
+        assert leader.failures["retention"] >= 4
+        assert leader.failures["depths"] >= 4
+        assert leader.failures["expiry"] == 0
+        assert leader.succeeded_at.keys() == {"expiry"}
+        assert await redis.hkeys(keys.FAILING_DUTIES) == [b"retention", b"depths"]  # type: ignore[misc]
+        assert 0 < await redis.ttl(keys.FAILING_DUTIES) <= keys.FAILING_DUTIES_LIFE_SECONDS
+        # Mended, it is forgotten.
+        fails.error = mistaken.error = None
+
+        async def nothing_fails() -> bool:
+            return not await redis.exists(keys.FAILING_DUTIES)
+
+        await eventually(nothing_fails)
+        assert leader.succeeded_at.keys() == {"retention", "depths", "expiry"}
+
+
+async def test_the_doctor_names_a_duty_that_fails(settings: Settings, store: Store, redis: Redis) -> None:
+    fails = Rounds("retention", asyncpg.DependentObjectsStillExistError("a view depends on it"))
+    async with leading(store, redis, [fails.duty]):
+        await fails.at_least(2)
+        _, seen = await doctor.examine(settings)
+    found = {finding.check: finding for finding in doctor.processes(seen, busy=False)}
+    assert "a view depends on it" in found["duty retention"].says
+
+
+async def test_a_new_leader_knows_of_no_failure(store: Store, redis: Redis) -> None:
+    await redis.hset(keys.FAILING_DUTIES, "retention", "of a producer that is gone")  # type: ignore[misc]
+    well = Rounds("retention")
+    async with leading(store, redis, [well.duty]):
+        await well.at_least(1)
+        assert not await redis.exists(keys.FAILING_DUTIES)
+
+
+async def test_two_producers_do_one_round_of_housekeeping(store: Store, redis: Redis) -> None:
+    made: list[str] = []
+    make = store.maintenance.make_partitions
+
+    async def make_partitions(from_time: datetime, until_time: datetime) -> list[str]:
+        made.append("round")
+        return await make(from_time, until_time)
+
+    store.maintenance.make_partitions = make_partitions  # type: ignore[method-assign]
+    houses = [Maintenance(store, retention=timedelta(days=90), expire_every=3600.0) for _ in range(2)]
+    async with leading(store, redis, *(house.duties for house in houses)) as leaders:
+
+        async def all_done() -> bool:
+            return any(len(each.succeeded_at) == len(each.failures) for each in leaders)
+
+        await eventually(all_done)
+        assert made == ["round"]
+        assert [sum(each.failures.values()) for each in leaders] == [0, 0]
+
+
+async def test_a_connection_for_ddl_has_no_time_limit_and_notices_a_dead_peer(store: Store) -> None:
+    connection = await store.database.unlimited_connection()
+    try:
+        for setting in ("statement_timeout", "lock_timeout", "client_connection_check_interval"):
+            assert await connection.fetchval(f"SHOW {setting}") == KEEPALIVE[setting]
+    finally:
+        await connection.close()
+
+
+async def _led(leaders: list[Leader]) -> bool:
+    return any(each.leads for each in leaders)
+
+
+async def _more(than: int, *rounds: Rounds) -> bool:
+    return sum(each.count for each in rounds) > than
