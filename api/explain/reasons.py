@@ -41,7 +41,6 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def explain(case: Case) -> Explanation:
-    """The explanation."""
     match case.circumstances.status:
         case Status.SENT:
             verdict = Verdict(Reason.SENT, f"It was sent at {_time(case.circumstances.sent_at)}.", None)

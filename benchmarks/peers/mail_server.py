@@ -20,8 +20,6 @@ HOST: Final = "127.0.0.1"
 
 
 class Post:
-    """Counts."""
-
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
         self._connections = 0

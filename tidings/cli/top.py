@@ -30,7 +30,7 @@ _EVENTS: Final = "/api/v1/overview/events"
 BARS: Final = "▁▂▃▄▅▆▇█"
 UNKNOWN: Final = "?"
 WORDS: Final = frozenset({"queue", "channel", "consumer", "state", "pace", "health", "pauses for"})
-"""Columns that give way where a line is too short; numbers never do."""
+"""Columns of text, which wrap if a line is too short; numbers do not."""
 HEALTH_STYLES: Final = {Health.WELL: "green", Health.FULL: "cyan", Health.STOPPING: "yellow"}
 
 

@@ -149,7 +149,7 @@ class ConsumerReport(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     """Deliveries begun and not ended."""
     waiting: int
-    """Messages that it has taken in and that stand in line for a place in flight."""
+    """Messages that it has taken in and that wait for room in flight."""
     in_flight_limit: int = msgspec.field(name="places")
     """Deliveries that may be in flight at once."""
     open_batches: int

@@ -173,7 +173,7 @@ def _marked(span: Span) -> Iterator[None]:
 
 
 def new_provider(process: str, name: str) -> TracerProvider:
-    """A provider that exports nothing yet; what is sampled is the environment's to say (OTEL_TRACES_SAMPLER)."""
+    """A provider that exports nothing yet. OTEL_TRACES_SAMPLER decides what is sampled."""
     resource = Resource.create(
         {"service.name": f"tidings-{process}", "service.instance.id": name, "service.version": __version__}
     )
