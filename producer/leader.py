@@ -49,13 +49,14 @@ class Leader:
     """Leads, or waits until it may."""
 
     def __init__(
-        self, database: Database, redis: Redis, duties: Sequence[Duty], *, begin: Callable[[], None] | None = None
+        self, database: Database, redis: Redis, duties: Sequence[Duty], *, begin: Callable[[bool], None] | None = None
     ) -> None:
-        """`begin` is called whenever this producer becomes the one that leads."""
+        """`begin` is called whenever this producer becomes the one that leads: was Postgres away from it before?"""
         self._database = database
         self._redis = redis
         self._duties = duties
         self._begin = begin
+        self._interrupted = False
         self._failing: set[str] = set()
         self.leads = False
         self.failures = {duty.name: 0 for duty in duties}
@@ -74,6 +75,7 @@ class Leader:
                     await _close(connection)
             except AWAY as error:
                 log.warning("cannot lead at present", error=describe(error))
+                self._interrupted = True
             await _pause(stop, TRY_SECONDS)
 
     async def _wait_and_lead(self, connection: Connection, stop: asyncio.Event) -> None:
@@ -87,12 +89,14 @@ class Leader:
         log.info("leads the producers")
         self.leads = True
         if self._begin is not None:
-            self._begin()
+            self._begin(self._interrupted)
         await self._report(None)
         ends = [asyncio.create_task(closed(connection)), asyncio.create_task(stop.wait())]
         duties = [asyncio.create_task(self._repeat(duty)) for duty in self._duties]
         try:
             await asyncio.wait([*ends, *duties], return_when=asyncio.FIRST_COMPLETED)
+            # Where it was not we who stopped, the connection was cut.
+            self._interrupted = not stop.is_set()
         finally:
             self.leads = False
             await cancel_and_wait(*ends, *duties)

@@ -60,9 +60,13 @@ class Reconciler:
             Duty(name="orphans", every=ORPHANS_EVERY, work=self.heal),
         )
 
-    def begin(self) -> None:
-        """This producer leads from now on: what it saw before, if ever it led, says nothing any more."""
+    def begin(self, interrupted: bool) -> None:
+        """This producer leads from now on: what it saw before, if ever it led, says nothing any more.
+
+        `interrupted`: Postgres was away, so perhaps no consumer could renew either.
+        """
         self._last_seen = None
+        self._after_error = self._after_error or interrupted
 
     async def reconcile(self) -> None:
         """Takes back all that may be taken back."""

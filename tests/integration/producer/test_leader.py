@@ -67,6 +67,15 @@ class Rounds:
         await eventually(reached)
 
 
+async def cut(store: Store) -> None:
+    """Ends the connection of whoever leads."""
+    async with store.database.pool.acquire() as connection:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+
+
 async def test_one_leads_and_another_follows_when_its_connection_is_cut(store: Store, redis: Redis) -> None:
     first, second = Rounds("work"), Rounds("work")
     async with leading(store, redis, [first.duty], [second.duty]) as leaders:
@@ -74,14 +83,26 @@ async def test_one_leads_and_another_follows_when_its_connection_is_cut(store: S
         led, waits = (first, second) if leaders[0].leads else (second, first)
         await led.at_least(5)
         assert waits.count == 0
-        async with store.database.pool.acquire() as connection:
-            await connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted "
-                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            )
+        await cut(store)
         rounds = first.count + second.count
         await eventually(lambda: _more(rounds + 5, first, second))
         assert sum(each.leads for each in leaders) == 1
+
+
+async def test_the_duties_begin_again_and_know_that_the_connection_was_cut(store: Store, redis: Redis) -> None:
+    begun: list[bool] = []
+    work, stop = Rounds("work"), asyncio.Event()
+    running = asyncio.create_task(Leader(store.database, redis, [work.duty], begin=begun.append).run(stop))
+    await work.at_least(1)
+    await cut(store)
+
+    async def twice() -> bool:
+        return len(begun) == 2
+
+    await eventually(twice)
+    stop.set()
+    await asyncio.wait_for(running, timeout=10)
+    assert begun == [False, True]
 
 
 async def test_a_duty_that_fails_stops_no_other_and_is_known(store: Store, redis: Redis) -> None:

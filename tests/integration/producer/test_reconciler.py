@@ -76,11 +76,22 @@ async def test_what_it_saw_when_it_led_before_says_nothing(steered: SteeredStore
     reconciler = Reconciler(steered, settings)
     await reconciler.reconcile()
     await lose_one(steered)
-    reconciler.begin()
+    reconciler.begin(interrupted=False)
     await reconciler.reconcile()
     assert await lost(steered) == 1
     await reconciler.reconcile()
     assert await lost(steered) == 0
+
+
+async def test_after_postgres_was_away_consumers_have_a_lease_to_renew(
+    steered: SteeredStore, settings: Settings
+) -> None:
+    reconciler = Reconciler(steered, settings)
+    await lose_one(steered)
+    reconciler.begin(interrupted=True)
+    for _ in range(3):
+        await reconciler.reconcile()
+    assert await lost(steered) == 1
 
 
 async def test_messages_without_a_batch_come_back(store: Store, settings: Settings) -> None:
