@@ -39,8 +39,6 @@ UNMATCHED: Final = "unmatched"
 
 
 class ApiMetrics:
-    """The metrics of one API process."""
-
     def __init__(self, name: str) -> None:
         self.registry = Registry("api", name=name)
         self._requests = catalogue.API_REQUESTS.counters(self.registry)

@@ -31,7 +31,7 @@ from tidings.domain.timestamps import utc_now
 MILLI = 1e3
 BATCHES = 10
 BATCH_SIZE = 100
-LANES = [(priority.value, "default") for priority in Priority]
+CLAIM_LANES = [(priority.value, "default") for priority in Priority]
 CONSUMER = "benchmark"
 HELD = 3
 """How many times longer the series with a transaction held open is."""
@@ -48,7 +48,7 @@ async def claims(running: System, count: int) -> list[float]:
     for _ in range(count):
         offers = [Offer(new_id(), CONSUMER) for _ in range(BATCHES)]
         began = time.perf_counter()
-        batches = await running.store.batches.claim(LANES, offers, batch_size=BATCH_SIZE, low_water=low_water)
+        batches = await running.store.batches.claim(CLAIM_LANES, offers, batch_size=BATCH_SIZE, low_water=low_water)
         took.append(time.perf_counter() - began)
         if sum(batch.size for batch in batches) != BATCHES * BATCH_SIZE:
             raise AssertionError("a claim did not find what was put in")

@@ -1,7 +1,7 @@
 """Figure 5: from a POST to the receiver while nothing else happens, one message at a time.
 
 The clock starts when the request is sent and stops at the message's arrival. Between two messages everything goes idle
-again: each one pays for the commit, the NOTIFY, the claim, the belt and the arq worker's poll.
+again: each one pays for the commit, the NOTIFY, the claim, the publisher and the arq worker's poll.
 
 What would make it lie: a client in the same process as the meter that is slow to send (one plain aiohttp session), and
 a fixed rhythm that happens to suit a poll interval, so the pauses are random.

@@ -2,7 +2,7 @@
 
 The consumer may have 1,000 in flight to one destination, which hangs; its resident memory is read when the receiver
 holds 1,000 open requests. Redis is read (`used_memory`) empty, and with 10⁶ due messages in Postgres while a producer
-and that same full consumer are at work, so that as much is on the belt as ever is.
+and that same full consumer are at work, so that Redis holds as many batches as it ever does.
 
 What would make it lie: resident memory counts the interpreter's shared pages too; and Redis' own count knows nothing of
 fragmentation.

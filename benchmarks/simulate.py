@@ -26,7 +26,7 @@ from benchmarks.simulation.summary import NOON, Lateness, Summary, Whose, summar
 from benchmarks.simulation.traffic import HOUR, KINDS, MINUTE, busiest_rate
 
 HEADROOMS: Final = (1.2, 1.5, 2.0, 4.0)
-PLACES: Final = (128, 60, 30, 15)
+CONCURRENCIES: Final = (128, 60, 30, 15)
 CLOSE_LOOK: Final = 1.5
 """The headroom whose day is shown in detail."""
 LATER: Final = 18 * HOUR
@@ -86,7 +86,7 @@ def render(days: Sequence[Summary], refusals: Sequence[Refusals]) -> Iterator[st
         " and answers 429 to the rest; one consumer:"
     )
     yield ""
-    yield from _by_places(refusals)
+    yield from _by_concurrency(refusals)
 
 
 def _campaign(plan: Plan) -> int:
@@ -136,12 +136,12 @@ def _over_time(summary: Summary) -> Iterator[str]:
         at += 10 * MINUTE
 
 
-def _by_places(refusals: Sequence[Refusals]) -> Iterator[str]:
-    yield "| `IN_FLIGHT_PER_DESTINATION` | sent | exhausted | tries refused | over after |"
+def _by_concurrency(refusals: Sequence[Refusals]) -> Iterator[str]:
+    yield "| `IN_FLIGHT_PER_DESTINATION` | sent | exhausted | attempts refused | over after |"
     yield "|---:|---:|---:|---:|---:|"
     for each in refusals:
         sent, exhausted = (each.ends.get(end, 0) for end in ("sent", "exhausted"))
-        yield f"| {each.case.places} | {sent:,} | {exhausted:,} | {each.refused:,} | {_seconds(each.seconds)} |"
+        yield f"| {each.case.concurrency} | {sent:,} | {exhausted:,} | {each.refused:,} | {_seconds(each.seconds)} |"
 
 
 def _p99(summary: Summary, whose: Whose) -> str:
@@ -190,7 +190,9 @@ def main() -> None:
     headrooms = sorted({CLOSE_LOOK, *asked.headroom})
     with ProcessPoolExecutor(os.cpu_count()) as processes:
         days = processes.map(day, plans(plan, headrooms))
-        refusals = processes.map(refusal, [Case(places=places, seed=plan.seed) for places in PLACES])
+        refusals = processes.map(
+            refusal, [Case(concurrency=concurrency, seed=plan.seed) for concurrency in CONCURRENCIES]
+        )
         text = "\n".join(render(list(days), list(refusals)))
     print(text)
     if asked.write:

@@ -102,9 +102,9 @@ def _table(name: str, rows: dict[str, float]) -> Iterator[str]:
 
 
 async def _claim_and_take(store: Store, batches: int) -> list[list[Delivery]]:
-    lanes = [(priority.value, "default") for priority in Priority]
+    claim_lanes = [(priority.value, "default") for priority in Priority]
     offers = [Offer(new_id(), CONSUMER) for _ in range(batches)]
-    claimed = await store.batches.claim(lanes, offers, batch_size=BATCH)
+    claimed = await store.batches.claim(claim_lanes, offers, batch_size=BATCH)
     return [await store.batches.take(batch.id, consumer=CONSUMER) for batch in claimed]
 
 

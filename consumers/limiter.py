@@ -25,7 +25,7 @@ STALLED_SECONDS: Final = 0.25
 """A destination where no delivery ends for so long is stalled, and makes room for others if there is none left."""
 PATIENCE_SECONDS: Final = 1.0
 """How long a line is observed before it is judged by its rate."""
-PATIENCE_ALONE: Final = 3
+PATIENCE_FACTOR_OF_ONE: Final = 3
 """So many times as long where there is no other destination."""
 LONGEST_WAIT: Final = 10.0
 """Seconds that a line may take at its rate; beyond, the destination is slow."""
@@ -208,7 +208,7 @@ class DestinationLimiter(Generic[T]):
 
     def _observe(self, destination: Destination[T]) -> None:
         destination.observed_since, destination.ended_before = self._clock(), destination.ended
-        patience = PATIENCE_SECONDS if len(self._destinations) > 1 else PATIENCE_SECONDS * PATIENCE_ALONE
+        patience = PATIENCE_SECONDS if len(self._destinations) > 1 else PATIENCE_SECONDS * PATIENCE_FACTOR_OF_ONE
         self._loop.call_later(patience, self._judge, destination)
 
     def _judge(self, destination: Destination[T]) -> None:

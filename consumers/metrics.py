@@ -47,7 +47,7 @@ class ConsumerMetrics(Collector):
     ) -> None:
         self.registry = registry = Registry("consumer", name=settings.consumer_name)
         self._channels = sorted(channels)
-        self._places = settings.in_flight
+        self._in_flight_limit = settings.in_flight
         self._limiter = dispatcher.limiter
         self._leases = leases
         self._recorder = recorder
@@ -91,7 +91,7 @@ class ConsumerMetrics(Collector):
         breakers = Count((key.partition(" ")[0], state) for key, state, _ in self._limiter.breakers())
         yield catalogue.IN_FLIGHT.read(self._limiter.in_flight)
         yield catalogue.IN_LINE.read(self._limiter.waiting)
-        yield catalogue.PLACES.read(self._places)
+        yield catalogue.IN_FLIGHT_LIMIT.read(self._in_flight_limit)
         yield catalogue.ACCEPTING.read(self._accepting())
         yield catalogue.BATCHES_OPEN.read(len(self._leases))
         yield catalogue.OUTCOMES_WAITING.read(self._recorder.waiting)

@@ -1,8 +1,8 @@
 """The report of a consumer: once a second its state and what it has done, in one round trip to Redis.
 
-In Redis: this consumer's field of `tidings:consumers`, and its field of `tidings:figures:{bucket}` for each bucket of
+In Redis: this consumer's field of `tidings:consumers`, and its field of `tidings:reports:{bucket}` for each bucket of
 5 s in which it did something (tidings/observability/reports.py). A crash loses what was counted since the last report
-and leaves a report that grows old, which is how others notice; a stop removes it. A bucket is kept whole for a while
+and leaves a report that grows old, by which others notice; a stop removes it. A bucket is kept whole for a while
 after it is over: each report of it overwrites the one before, so nothing is counted twice. Redis away: the last
 `BUCKETS_KEPT` buckets wait, older ones are lost.
 """
@@ -29,13 +29,13 @@ from tidings.domain.message import Outcome
 from tidings.domain.states import Status
 from tidings.observability.reports import (
     BREAKERS_SHOWN,
-    FIGURES_LIFE_SECONDS,
+    BUCKET_LIFE_SECONDS,
     MOST_SERIES,
     OTHERS,
     REPORT_LIFE_SECONDS,
     BreakerReport,
+    BucketReport,
     ConsumerReport,
-    Figures,
     Series,
     Tally,
     bucket_of,
@@ -99,7 +99,7 @@ class OutcomeCounts:
 
     def _entry(self, bucket: int, in_flight: int) -> bytes:
         tallies = self._buckets.get(bucket, {})
-        return self._encode(Figures(in_flight, [Series(*key, tally) for key, tally in tallies.items()]))
+        return self._encode(BucketReport(in_flight, [Series(*key, tally) for key, tally in tallies.items()]))
 
 
 class Reporter:
@@ -118,7 +118,7 @@ class Reporter:
     ) -> None:
         self._redis = redis
         self._name = settings.consumer_name
-        self._places = settings.in_flight
+        self._in_flight_limit = settings.in_flight
         self._limiter = dispatcher.limiter
         self._leases = leases
         self._recorder = recorder
@@ -152,11 +152,11 @@ class Reporter:
         if not self._cleared:
             await self._clear_away()
             self._cleared = True
-        figures = self._counts.take(in_flight=self._limiter.in_flight)
+        entries = self._counts.take(in_flight=self._limiter.in_flight)
         try:
-            now = await self._write(figures)
+            now = await self._write(entries)
         except BaseException:
-            self._counts.give_back(figures)
+            self._counts.give_back(entries)
             raise
         self._ahead = now - time.time()
 
@@ -187,14 +187,14 @@ class Reporter:
             pipe.hdel(keys.CONSUMERS, *names)
             await pipe.execute()
 
-    async def _write(self, figures: Mapping[int, bytes]) -> float:
+    async def _write(self, entries: Mapping[int, bytes]) -> float:
         """Writes the report; returns the time by Redis's clock."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hset(keys.CONSUMERS, mapping={self._name: msgspec.json.encode(self._present())})
             pipe.expire(keys.CONSUMERS, REPORTS_LIFE_SECONDS)
-            for bucket, entry in figures.items():
-                pipe.hset(keys.figures(bucket), mapping={self._run_id: entry})
-                pipe.expire(keys.figures(bucket), FIGURES_LIFE_SECONDS)
+            for bucket, entry in entries.items():
+                pipe.hset(keys.reports(bucket), mapping={self._run_id: entry})
+                pipe.expire(keys.reports(bucket), BUCKET_LIFE_SECONDS)
             pipe.time()
             *_, (seconds, microseconds) = await pipe.execute()
         return float(seconds + microseconds / 1e6)
@@ -208,7 +208,7 @@ class Reporter:
             reported_at=datetime.fromtimestamp(self._now(), UTC),
             in_flight=self._limiter.in_flight,
             waiting=self._limiter.waiting,
-            places=self._places,
+            in_flight_limit=self._in_flight_limit,
             open_batches=len(self._leases),
             outcomes_waiting=self._recorder.waiting,
             accepting=self._accepting(),

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from producer.leader import Duty
 from sql.queues import QueueStore
-from tidings.observability.reports import BUCKET_SECONDS, FIGURES_LIFE_SECONDS, bucket_of
+from tidings.observability.reports import BUCKET_LIFE_SECONDS, BUCKET_SECONDS, bucket_of
 from tidings.redis import keys
 
 COUNTED_UP_TO: Final = 100_000
@@ -30,4 +30,4 @@ class DepthRecorder:
         """Records the depths in the present bucket. Raises RedisError, or one of AWAY."""
         seconds, _ = await self._redis.time()
         depths = await self._queues.depths(limit=COUNTED_UP_TO)
-        await self._redis.set(keys.depths(bucket_of(seconds)), msgspec.msgpack.encode(depths), ex=FIGURES_LIFE_SECONDS)
+        await self._redis.set(keys.depths(bucket_of(seconds)), msgspec.msgpack.encode(depths), ex=BUCKET_LIFE_SECONDS)

@@ -48,4 +48,4 @@ def offers(count: int = 1, consumer: str = "consumer") -> list[Offer]:
     return [Offer(new_id(), consumer) for _ in range(count)]
 
 
-DEFAULT_LANES = [(priority.value, "default") for priority in Priority]
+DEFAULT_CLAIM_LANES = [(priority.value, "default") for priority in Priority]

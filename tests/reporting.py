@@ -20,7 +20,7 @@ def new_report(**changes: Any) -> ConsumerReport:
         "reported_at": utc_now(),
         "in_flight": 0,
         "waiting": 0,
-        "places": 10,
+        "in_flight_limit": 10,
         "open_batches": 0,
         "outcomes_waiting": 0,
         "accepting": True,

@@ -50,8 +50,6 @@ def is_key(key: str, kept: bytes) -> bool:
 
 
 class ApiKeys:
-    """The keys of all users."""
-
     def __init__(self, store: ApiKeyStore, *, forget: Callable[[ApiKey], None]) -> None:
         self._store = store
         self._forget = forget

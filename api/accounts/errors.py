@@ -38,8 +38,6 @@ class RegistrationClosedError(RequestError):
 
 
 class NoSuchUserError(RequestError):
-    """There is no such user."""
-
     def __init__(self) -> None:
         super().__init__(HTTPStatus.NOT_FOUND, "there is no such user")
 

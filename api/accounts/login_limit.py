@@ -58,7 +58,7 @@ class LoginLimit:
             await self._count_in({keys.logins("registration", _one_client(address)): self._per_address})
 
     async def count(self, *, email: str, address: str | None) -> None:
-        """Counts one try, for unknown e-mail addresses too. Raises TooManyLoginsError."""
+        """Counts one attempt, for unknown e-mail addresses too. Raises TooManyLoginsError."""
         limits: dict[str, int] = {}
         if self._per_email:
             digest = sha256(email.strip().lower().encode("utf-8", "replace")).hexdigest()

@@ -31,7 +31,7 @@ class Passwords:
         self._hasher = PasswordHasher.from_parameters(parameters)
         self._unmatched_hash = _unmatched(parameters)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
-        self._places = BoundedSemaphore(backlog)
+        self._backlog = BoundedSemaphore(backlog)
 
     async def hash(self, password: str) -> str:
         """The hash, with its salt and parameters, as it is kept. Raises BusyError."""
@@ -59,11 +59,11 @@ class Passwords:
             return False
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        if not self._places.acquire(blocking=False):
+        if not self._backlog.acquire(blocking=False):
             raise BusyError
         future = self._threads.submit(work)
         # When the work has ended, not the wait for it: a client that goes away leaves the thread at work.
-        future.add_done_callback(lambda _: self._places.release())
+        future.add_done_callback(lambda _: self._backlog.release())
         return await asyncio.wrap_future(future)
 
 

@@ -34,7 +34,6 @@ class Accounts(NamedTuple):
 
 
 def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens) -> Accounts:
-    """The services, on open stores."""
     passwords = Passwords()
     last_use = LastUse(store.api_keys)
     credentials = Credentials(store, tokens, last_use, default_channels=settings.user_channels)

@@ -26,8 +26,6 @@ CLOCK_SKEW: Final = timedelta(seconds=10)
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """The claims of a token."""
-
     user_id: UUID
     version: int
 

@@ -34,8 +34,6 @@ class NewSecret(Redacted, frozen=True, kw_only=True):
 
 
 class Users:
-    """All accounts."""
-
     def __init__(
         self,
         store: UserStore,

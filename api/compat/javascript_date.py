@@ -30,7 +30,7 @@ def parse(value: object) -> datetime | None:
     """The date in UTC, or None where JavaScript has `Invalid Date`.
 
     A date before year 1 or after year 9999, which JavaScript has and Python has not, is the earliest or the latest
-    `datetime`: it is a date, and too far away for whoever asks whether it is near.
+    `datetime`: it is a date, and far from every other one.
     """
     milliseconds = epoch_milliseconds(value)
     if milliseconds is None:

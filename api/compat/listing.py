@@ -1,7 +1,7 @@
 """The lists of the older systems, in pages: up to `limit` entries (500 by default and at most), older than `before`.
 
 The originals answered with all they had, which grows without end. Their clients ask without parameters and get the
-newest 500; `Link` names the next page (RFC 8288) to whoever wants more.
+newest 500; `Link` names the next page (RFC 8288).
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """What each older system declares, and the translation of errors into its format.
 
-Whatever goes wrong with a request ends as a problem document. `in_their_format` is outside of all of that: where the
+Every error of a request ends as a problem document. `in_their_format` is outside of all of that: where the
 path belongs to one of these systems, it sends the same in the format that the system's clients know: a wrong token, an
 unknown method, a body that is no JSON, a store that is away.
 """
@@ -32,7 +32,6 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
 
 
 def error_answer(problem: Problem) -> web.Response:
-    """A problem in that format."""
     return answer(ErrorAnswer(problem.detail))
 
 

@@ -40,7 +40,6 @@ def wanted_by(request: web.Request) -> bool:
 
 
 def front() -> web.FileResponse:
-    """The page."""
     return _FILES.serve(FRONT)
 
 

@@ -41,7 +41,6 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def explain(case: Case) -> Explanation:
-    """The explanation."""
     match case.circumstances.status:
         case Status.SENT:
             verdict = Verdict(Reason.SENT, f"It was sent at {_time(case.circumstances.sent_at)}.", None)
@@ -61,7 +60,7 @@ def _cancelled(case: Case) -> Verdict:
         case CancelReason.REJECTED:
             summary, reason = f"The receiver refused it for good{why}.", Reason.REJECTED
         case CancelReason.EXHAUSTED:
-            summary, reason = f"All {now.max_tries} tries failed, the last one{why}.", Reason.EXHAUSTED
+            summary, reason = f"All {now.max_tries} attempts failed, the last one{why}.", Reason.EXHAUSTED
         case CancelReason.EXPIRED:
             summary, reason = f"It expired at {_time(now.expires_at)}, before it could be delivered.", Reason.EXPIRED
         case CancelReason.POISON:
@@ -96,7 +95,7 @@ def _processing(case: Case) -> Verdict:
     return Verdict(
         Reason.LEASED,
         f"Consumer {holder.consumer} has it since {_time(holder.started_at)}, in a batch of {holder.size}, "
-        f"and is at work: try {case.circumstances.tries + 1} of {case.circumstances.max_tries}.",
+        f"and is at work: attempt {case.circumstances.tries + 1} of {case.circumstances.max_tries}.",
         Next(what="The consumer delivers it, or gives it back; it renews its lease until then.", at=None),
     )
 
@@ -153,8 +152,8 @@ def _not_due(case: Case) -> Verdict:
         )
     return Verdict(
         Reason.RETRYING,
-        f"Try {now.tries} of {now.max_tries} failed{_because(case)}. It is tried again at {_time(now.due_at)}.",
-        Next(what=_before_expiry(f"Try {now.tries + 1} of {now.max_tries}", now), at=now.due_at),
+        f"Attempt {now.tries} of {now.max_tries} failed{_because(case)}. It is tried again at {_time(now.due_at)}.",
+        Next(what=_before_expiry(f"Attempt {now.tries + 1} of {now.max_tries}", now), at=now.due_at),
     )
 
 

@@ -34,7 +34,7 @@ class Reason(StrEnum):
     LOST = "lost"
     """The consumer that has it gives no sign of life."""
     RETRYING = "retrying"
-    """The last try failed; another one is to come."""
+    """The last attempt failed; another one follows."""
     EXPIRED = "expired"
     REJECTED = "rejected"
     EXHAUSTED = "exhausted"
@@ -51,7 +51,7 @@ class Next(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LastTry(msgspec.Struct, frozen=True, kw_only=True):
-    """How the last try went."""
+    """How the last attempt went."""
 
     number: int
     started_at: datetime

@@ -4,8 +4,8 @@ The one place where access is enforced. A handler declares it (`@operation(acces
 declaration it cannot be routed. Handlers check only what depends on whose a thing is.
 
 `Authorization: Bearer` brings one of three: the operator's `API_KEY`, a user's token, or a user's API key; a page of
-the dashboard brings a user's token in its cookie. Without any, where there is no `API_KEY`, the API listens on
-loopback, and there are no accounts yet, whoever is on this machine is its operator.
+the dashboard brings a user's token in its cookie. Without a credential, a client is the operator if there is no
+`API_KEY`, the API listens on loopback, and there are no accounts yet.
 """
 
 from functools import lru_cache
@@ -39,7 +39,7 @@ def principal(request: web.Request) -> Principal:
 
 
 async def authenticate_again(request: web.Request) -> None:
-    """Checks once more, for responses that last. Raises RequestError for whoever may not use the handler any more."""
+    """Checks again, for responses that last. Raises RequestError if the client may no longer use the handler."""
     await request[_AUTHENTICATOR].admit(request)
 
 
@@ -64,7 +64,7 @@ class Authenticator:
         self._trusts_this_machine = not self._api_key and is_loopback(settings.host)
 
     async def admit(self, request: web.Request) -> None:
-        """Gives the request its principal. Raises RequestError for whoever may not use the handler."""
+        """Gives the request its principal. Raises RequestError if it may not use the handler."""
         # An unknown path or method says nothing to strangers, not even that.
         unmatched = request.match_info.http_exception is not None
         access = Access.MEMBERS if unmatched else access_of(request.match_info.handler)

@@ -42,7 +42,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OPERATOR: Final = Principal(user_id=None, role=Role.ADMIN, channels=None)
-"""Whoever runs the service."""
+"""Who runs the service: an admin without an account."""
 
 
 def usable_channels(user: User, defaults: Iterable[str], key: ApiKey | None = None) -> frozenset[str] | None:

@@ -62,7 +62,7 @@ async def cancel(request: web.Request) -> web.Response:
 async def retry(request: web.Request) -> web.Response:
     """Retries messages that pass a filter.
 
-    Cancelled ones start again, failed ones that wait for their next try are due now. Users retry their own, admins all.
+    Cancelled ones start again; failed ones are due now. Users retry their own, admins all.
     """
     wanted = await read(request, _retry_decoder)
     chosen = to_filter(wanted, principal(request).scope, statuses=frozenset({Status.CANCELLED, Status.FAILED}))

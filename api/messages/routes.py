@@ -43,7 +43,7 @@ _NOT_CANCELLED: Final = {
 _NOT_RETRIED: Final = {
     Status.SENT: "it was sent already",
     Status.PROCESSING: "it is on its way already",
-    Status.PENDING: "it waits for its first try",
+    Status.PENDING: "it waits for its first attempt",
 }
 _CHANGING: Final = "it changed meanwhile; read it again"
 NO_MESSAGE: Final = "there is no such message"
@@ -144,11 +144,11 @@ async def get(request: web.Request) -> web.Response:
 @operation(
     tags.MESSAGES,
     parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("The tries.", AttemptList, examples.ATTEMPTS)},
+    answers={HTTPStatus.OK: Answer("The attempts.", AttemptList, examples.ATTEMPTS)},
     errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
 )
 async def attempts(request: web.Request) -> web.Response:
-    """Lists the tries of one message, oldest first."""
+    """Lists the attempts of one message, oldest first."""
     made = await _store(request).attempts(await find(request))
     return answer(AttemptList(attempts=[AttemptAnswer.of(attempt) for attempt in made]))
 

@@ -111,7 +111,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     sent_at: datetime | None
     cancel_reason: CancelReason | None
-    last_error: Annotated[str | None, Meta(description="What went wrong with the last try.")]
+    last_error: Annotated[str | None, Meta(description="What went wrong with the last attempt.")]
     provider_message_id: Annotated[str | None, Meta(description="The id that the provider gave it.")]
     created_at: datetime
 
@@ -206,7 +206,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One try at delivering a message."""
+    """One attempt at delivering a message."""
 
     try_number: int = msgspec.field(name="try")
     outcome: AttemptOutcome
@@ -224,7 +224,7 @@ class AttemptAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptList(msgspec.Struct, frozen=True, kw_only=True):
-    """The history of a message, oldest try first."""
+    """The history of a message, oldest attempt first."""
 
     attempts: Sequence[AttemptAnswer]
 

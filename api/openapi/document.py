@@ -80,7 +80,6 @@ class Document:
         self._router = router
 
     def encode(self) -> bytes:
-        """The JSON."""
         return self._encoded
 
     @cached_property

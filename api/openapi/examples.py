@@ -130,8 +130,8 @@ _AGAIN: Final = DUE + timedelta(seconds=30)
 
 EXPLANATION: Final = Explanation(
     reason=Reason.RETRYING,
-    summary="Try 1 of 5 failed because of: 503 Service Unavailable. It is tried again at 2030-01-31 09:00:30 UTC.",
-    next=Next(what="Try 2 of 5.", at=_AGAIN),
+    summary="Attempt 1 of 5 failed because of: 503 Service Unavailable. It is tried again at 2030-01-31 09:00:30 UTC.",
+    next=Next(what="Attempt 2 of 5.", at=_AGAIN),
     facts=Facts(
         status=Status.FAILED,
         queue=DEFAULT_QUEUE,
@@ -209,7 +209,7 @@ OVERVIEW: Final = Overview(
             started_at=CREATED,
             reported_at=DUE,
             in_flight=64,
-            places=512,
+            in_flight_limit=512,
             waiting=0,
             open_batches=2,
             outcomes_waiting=11,

@@ -71,6 +71,6 @@ CANCEL: Final[Examples] = {
     "all that waits": {"all": True},
 }
 RETRY: Final[Examples] = {
-    "what ran out of tries since a time": {"cancel_reason": "exhausted", "created_from": "2030-01-31T00:00:00Z"},
+    "what was exhausted since a time": {"cancel_reason": "exhausted", "created_from": "2030-01-31T00:00:00Z"},
     "what failed in a queue": {"queue": DEFAULT_QUEUE, "status": "failed"},
 }

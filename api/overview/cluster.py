@@ -2,7 +2,7 @@
 
 Queue depths are counted rarely: at most every 2 s, and at most a twentieth of the time. Millions of waiting rows are
 not counted either: a claim lane (a queue at a priority) is counted up to 100,000, from an index that holds waiting
-messages only. So the longest count costs as many index entries as there are lanes with so many.
+messages only. So the longest count costs as many index entries as there are claim lanes with so many.
 """
 
 import time

@@ -15,7 +15,15 @@ from redis.asyncio import Redis
 
 from api.overview.cluster import ClusterState, read_cluster
 from api.overview.schemas import Counts, Flow, History
-from tidings.observability.reports import BUCKET_SECONDS, HISTORY_BUCKETS, Depth, Figures, Histogram, Tally, bucket_of
+from tidings.observability.reports import (
+    BUCKET_SECONDS,
+    HISTORY_BUCKETS,
+    BucketReport,
+    Depth,
+    Histogram,
+    Tally,
+    bucket_of,
+)
 from tidings.redis import keys
 
 log = structlog.get_logger(__name__)
@@ -29,7 +37,7 @@ BUSIEST: Final = 12
 LATELY_BUCKETS: Final = 12
 """What quantiles of now are computed from."""
 
-_reports: Final = msgspec.msgpack.Decoder(Figures)
+_reports: Final = msgspec.msgpack.Decoder(BucketReport)
 _depths: Final = msgspec.msgpack.Decoder(dict[str, Depth])
 
 
@@ -154,7 +162,7 @@ class OverviewHistory:
     async def _read_buckets(self, numbers: Sequence[int]) -> None:
         async with self._redis.pipeline(transaction=False) as pipe:
             for number in numbers:
-                pipe.hgetall(keys.figures(number))
+                pipe.hgetall(keys.reports(number))
             pipe.mget([keys.depths(number) for number in numbers])
             *entries, depths = await pipe.execute()
         for number, of_consumers, depth in zip(numbers, entries, depths, strict=True):

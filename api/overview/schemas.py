@@ -18,13 +18,13 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     """What is being done: messages per second over the last 10 s, and how long things took in the last minute."""
 
     sent: float
-    failed: Annotated[float, Meta(description="Tries that failed and are made again.")]
+    failed: Annotated[float, Meta(description="Attempts that failed, of messages that are tried again.")]
     cancelled: Annotated[float, Meta(description="Messages not delivered: rejected, exhausted, expired.")]
     lateness_p50: Annotated[
-        float | None, Meta(description="From the due time to the start of the try; null where none was made.")
+        float | None, Meta(description="From the due time to the start of the attempt; null where none was made.")
     ]
     lateness_p99: float | None
-    duration_p50: Annotated[float | None, Meta(description="From the start of the try to the receiver's answer.")]
+    duration_p50: Annotated[float | None, Meta(description="From the start of the attempt to the receiver's answer.")]
     duration_p99: float | None
 
 
@@ -94,7 +94,9 @@ class ConsumerOverview(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     reported_at: datetime
     in_flight: int
-    places: Annotated[int, Meta(description="Deliveries that may be in flight at once.")]
+    in_flight_limit: Annotated[int, Meta(description="Deliveries that may be in flight at once.")] = msgspec.field(
+        name="places"
+    )
     waiting: Annotated[int, Meta(description="Messages that it has taken in and that wait for a place.")]
     open_batches: int
     outcomes_waiting: Annotated[int, Meta(description="Outcomes that are not on disk yet.")]

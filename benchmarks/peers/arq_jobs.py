@@ -37,7 +37,6 @@ ENQUEUED_AT_ONCE: Final = 64
 
 
 async def deliver(context: dict[str, Any], message_id: int, recipient: str, content: str) -> None:
-    """The job."""
     body = msgspec.json.encode({"to": recipient, "content": content})
     async with context["http"].post(context["url"], data=body, headers={"Content-Type": "application/json"}) as answer:
         receipt = msgspec.json.decode(await answer.read())

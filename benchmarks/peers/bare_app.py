@@ -13,7 +13,6 @@ from aiohttp import web
 
 
 async def create(request: web.Request) -> web.Response:
-    """The one handler."""
     message = msgspec.json.decode(await request.read())
     return web.Response(body=msgspec.json.encode(message), status=201, content_type="application/json")
 

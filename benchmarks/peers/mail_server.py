@@ -3,7 +3,7 @@
     python -m benchmarks.peers.mail_server --certificate cert.pem
 
 Prints one line of JSON when it is ready: its port. Each reply to a mail tells how many mails and how many connections
-have come so far (`queued as 120-4`), so that whoever sends them can show what really arrived.
+have come so far (`queued as 120-4`), so that the sender can show what really arrived.
 """
 
 import argparse
@@ -20,8 +20,6 @@ HOST: Final = "127.0.0.1"
 
 
 class Post:
-    """Counts."""
-
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
         self._connections = 0

@@ -42,7 +42,7 @@ PASSWORD: Final = "a password of the account"
 WARM_UP: Final = 20
 
 Send = Callable[[Delivery], Awaitable[str | None]]
-"""Sends one mail; answers the server's id of it."""
+"""Sends one mail; returns the server's id of it."""
 
 
 class OneSender:
@@ -79,7 +79,7 @@ def mail() -> Delivery:
 
 
 async def send_all(send: Send, count: int) -> list[int]:
-    """Answers how many mails and connections the server had seen by the last of them."""
+    """Returns how many mails and connections the server had seen by the last of them."""
     numbers = iter(range(count))
     seen = [0, 0]
 

@@ -57,5 +57,4 @@ async def deliveries(current: Round) -> list[Delivered]:
 
 
 async def best(current: Round) -> Delivered:
-    """The fastest."""
     return max(await current.once(deliveries), key=lambda each: each.rate)

@@ -72,7 +72,7 @@ class Gateway:
         return {int(number): at for number, at in (await self._call("GET", "/arrivals")).items()}
 
     async def received(self, count: int, *, within: float, ports: slice = slice(None)) -> float:
-        """Waits until these ports together have got so many; answers the Unix time of the last arrival."""
+        """Waits until these ports together have got so many; returns the Unix time of the last arrival."""
 
         async def look() -> bool:
             return sum(each.count for each in (await self.counts())[ports]) >= count

@@ -13,7 +13,7 @@ class LoadError(Exception):
 
 
 async def post(url: str, body: object, *, connections: int, count: int, folder: Path) -> float:
-    """Sends the body as JSON that many times; answers the requests a second. Raises LoadError for anything but 201."""
+    """Sends the body as JSON `count` times; returns requests per second. Raises LoadError for anything but 201."""
     file = folder / f"body-{uuid4().hex}.json"
     file.write_bytes(msgspec.json.encode(body))
     child = await Child.start(

@@ -56,7 +56,7 @@ class Database:
         due_at: datetime | None = None,
         spread: timedelta = timedelta(0),
     ) -> None:
-        """Messages numbered from 0, due now unless said otherwise; nobody is told of them."""
+        """Messages numbered from 0, due now by default, without a NOTIFY."""
         await self.run(
             "put_waiting",
             count=count,

@@ -35,7 +35,6 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def resident_mb(process: psutil.Process) -> float:
-    """Resident memory in MB."""
     return float(process.memory_info().rss) / 1e6
 
 

@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
 
 
 async def post(url: str, body: bytes, *, connections: int, count: int) -> dict[str, object]:
-    """Sends `count` requests; answers the seconds, the CPU seconds and the statuses."""
+    """Sends `count` requests; returns the seconds, the CPU seconds and the statuses."""
     address = urlsplit(url)
     head = (
         f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"

@@ -82,7 +82,7 @@ class System:
         await self.store.queues.set_active("default", active=False)
 
     async def release(self) -> float:
-        """Lets the queue go; answers the Unix time."""
+        """Starts the queue; returns the Unix time."""
         at = time.time()
         await self.store.queues.set_active("default", active=True)
         return at

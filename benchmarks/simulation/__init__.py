@@ -11,10 +11,10 @@ a rate of messages that it can work through, retries and what is sent back inclu
 
 What is left out, and what that does to the numbers:
 
-- A simulated message stands for a *weight* of messages that share their fate, so places, their shares and the failures
-  that open a breaker are divided by the weight, and the consumers of a cell are one. Lateness below a second, and what
-  single failures do among many successes, cannot be seen here: a receiver fails in episodes or not at all. A breaker's
-  probe is as large as any message.
+- A simulated message stands for a *weight* of messages that share their fate, so the concurrency, its shares and the
+  failures that open a breaker are divided by the weight, and the consumers of a cell are one. Lateness below a second,
+  and what single failures do among many successes, cannot be seen here: a receiver fails in episodes or not at all. A
+  breaker's probe is as large as any message.
 - Only the machine and the receivers take time: claims, publishing and outcomes cost what is in the rate. Leases, slots
   offered and batches lost singly are not here; what was under way in a lost cell comes back with it.
 - A cell is lost as a whole and comes back with all that it had committed.

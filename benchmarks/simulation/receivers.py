@@ -46,7 +46,7 @@ class Receiver:
         self._away_until = self._away_from + chance.random() * character.away_for
 
     def answer(self, now: float) -> tuple[float, Result]:
-        """What a try that begins now will get, and after how many seconds."""
+        """What an attempt that begins now will get, and after how many seconds."""
         while now >= self._away_until:
             self._away_from = self._away_until + self._chance.expovariate(1 / self._character.away_every)
             self._away_until = self._away_from + self._chance.random() * self._character.away_for

@@ -1,4 +1,4 @@
-"""A backlog for a gateway that answers 429 to whatever is over its rate: what the places in flight make of it.
+"""A backlog for a gateway that answers 429 to whatever is over its rate: what the concurrency makes of it.
 
 At full resolution: a simulated message is a message, of one consumer.
 """
@@ -29,7 +29,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     messages: int = 100_000
     rate: int = 100
     """Messages a second that the gateway takes, and at once after a second's rest."""
-    places: int
+    concurrency: int
     """IN_FLIGHT_PER_DESTINATION."""
     seed: int = 1
 
@@ -40,7 +40,7 @@ class Refusals(msgspec.Struct, frozen=True, kw_only=True):
     case: Case
     ends: dict[str, int]
     refused: int
-    """Tries that were answered 429."""
+    """Attempts that were answered 429."""
     seconds: float
     """Until the last message had ended."""
 
@@ -69,7 +69,7 @@ def simulate(case: Case) -> Refusals:
 
 
 async def _run(case: Case) -> Refusals:
-    settings = msgspec.structs.replace(Settings(), in_flight_per_destination=case.places)
+    settings = msgspec.structs.replace(Settings(), in_flight_per_destination=case.concurrency)
     books, gateway = Books(1), RefusingReceiver(case.rate)
     async with asyncio.TaskGroup() as tasks:
         cell = Cell(

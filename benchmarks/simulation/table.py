@@ -25,9 +25,9 @@ class WaitingTable:
         """Takes up to `room` messages that are due."""
         self._ripen(now)
         claimed: list[Message] = []
-        for lane in self._due.values():
-            while lane and len(claimed) < room:
-                claimed.append(heappop(lane)[2])
+        for waiting in self._due.values():
+            while waiting and len(claimed) < room:
+                claimed.append(heappop(waiting)[2])
         return claimed
 
     def next_due(self, now: float) -> float | None:
@@ -39,16 +39,16 @@ class WaitingTable:
     def overdue(self, now: float) -> int:
         """How many are due."""
         self._ripen(now)
-        return sum(len(lane) for lane in self._due.values())
+        return sum(len(waiting) for waiting in self._due.values())
 
     def behind(self, now: float) -> float:
         """For how many seconds the one that is due for the longest has been waiting."""
         self._ripen(now)
-        return max((now - lane[0][0] for lane in self._due.values() if lane), default=0.0)
+        return max((now - waiting[0][0] for waiting in self._due.values() if waiting), default=0.0)
 
     def everything(self) -> list[Message]:
         """All that wait, due or not."""
-        return [each[2] for lane in (self._later, *self._due.values()) for each in lane]
+        return [each[2] for waiting in (self._later, *self._due.values()) for each in waiting]
 
     def _ripen(self, now: float) -> None:
         while self._later and self._later[0][0] <= now:

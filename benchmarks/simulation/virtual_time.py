@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class StandstillError(Exception):
+class StalledError(Exception):
     """Everybody waits, and no timer will ever wake them."""
 
 
@@ -21,7 +21,7 @@ class _Jump(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise StandstillError
+            raise StalledError
         self.now += max(timeout, 0.0)
         return []
 
@@ -38,7 +38,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine to its end, in virtual time. Raises StandstillError, and what a timer's callback raised."""
+    """Runs a coroutine to its end, in virtual time. Raises StalledError, and what a timer's callback raised."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(_heeding_callbacks(main))
 

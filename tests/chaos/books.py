@@ -43,7 +43,7 @@ class Row(msgspec.Struct, frozen=True):
     max_tries: int
     recoveries: int
     attempts: int
-    """Tries on record."""
+    """Attempts on record."""
     accepted: int
     """Those of them that the receiver accepted."""
 
@@ -92,7 +92,7 @@ class Books:
         """The messages of batches that these consumers have started, without a recorded outcome."""
         return {str(row["id"]) for row in await self.fetch(_IN_HANDS, list(consumers))}
 
-    async def with_delivery_record(self, message_ids: Iterable[str]) -> set[str]:
+    async def with_dedup_record(self, message_ids: Iterable[str]) -> set[str]:
         """Those of these messages of which Redis knows that a receiver accepted them."""
         asked = list(message_ids)
         if not asked:
@@ -149,7 +149,7 @@ def _faults(row: Row, arrivals: Arrivals) -> Iterable[str]:
         yield f"{row.id} is still {row.status}"
     if row.tries > row.max_tries:
         yield f"{row.id} was tried {row.tries} times of {row.max_tries}"
-    # What was lost with its consumer has tries that nobody could put on record, or that a late consumer did.
+    # What was lost with its consumer has attempts that nobody could put on record, or that a late consumer did.
     if not row.recoveries:
         if row.attempts != row.tries:
             yield f"{row.id} has {row.attempts} attempts on record for {row.tries} tries"

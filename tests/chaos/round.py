@@ -33,7 +33,7 @@ IN_FLIGHT: Final = 16
 ANSWER_SECONDS: Final = 0.1
 """How long the receiver takes to answer, so that something is in flight at any moment."""
 BURST: Final = 150
-"""Messages that come at once, a moment before the fault: they fill the places in flight and stand in line behind."""
+"""Messages that come at once, a moment before the fault: they fill the concurrency, and the rest wait behind."""
 CALM_SECONDS: Final = 1.0
 """How long the flow goes on after the fault is over."""
 SETTLE_SECONDS: Final = 120.0
@@ -163,7 +163,7 @@ class Round:
         await asyncio.sleep(TRAVEL_SECONDS)
         in_hands = await self.books.in_hands(consumers)
         arrived = in_hands & (await self.receiver.arrivals()).keys()
-        return arrived - await self.books.with_delivery_record(arrived)
+        return arrived - await self.books.with_dedup_record(arrived)
 
     async def answered_but_unrecorded(self, consumer: str, *, by: float) -> int:
         """How many messages a consumer had an answer for, in the milliseconds before it put that on record."""

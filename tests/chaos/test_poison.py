@@ -30,12 +30,12 @@ async def test_poison(chaos: Round, tmp_path: Path) -> None:
     async def cancelled() -> bool:
         return bool((await chaos.balance()).cancelled)
 
-    keeper = asyncio.create_task(start_again())
+    starter = asyncio.create_task(start_again())
     async with chaos.under_load() as fault:
         await chaos.flow.post(channel=poison.NAME, recipient="nobody")
         fault.repeats_anything = True
         await eventually(cancelled, within=200, every=0.5)
         fault.allowed = deaths * IN_FLIGHT
-    keeper.cancel()
+    starter.cancel()
     assert dict((await chaos.balance()).cancelled) == {"poison": 1}
     assert deaths == 5

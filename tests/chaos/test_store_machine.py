@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 
 from consumers import outcomes
 from sql.store import Store
-from tests.factories import DEFAULT_LANES, new_message, offers
+from tests.factories import DEFAULT_CLAIM_LANES, new_message, offers
 from tidings.channels.base import Accepted, Rejected, Result, Retry
 from tidings.domain.message import Delivery, Priority
 from tidings.domain.retry import RetryPolicy
@@ -85,7 +85,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(target=batches, consumer=st.sampled_from(CONSUMERS), slots=st.integers(1, 4), size=st.integers(1, 3))
     def claim(self, consumer: str, slots: int, size: int) -> Any:
-        made = self.run(self.store.batches.claim(DEFAULT_LANES, offers(slots, consumer), batch_size=size))
+        made = self.run(self.store.batches.claim(DEFAULT_CLAIM_LANES, offers(slots, consumer), batch_size=size))
         assert len(made) <= slots
         assert all(0 < batch.size <= size for batch in made)
         return multiple(*((batch.id, consumer) for batch in made))
@@ -192,7 +192,7 @@ class StoreMachine(RuleBasedStateMachine):
                 max_age=timedelta(minutes=1),
                 recoveries_allowed=RECOVERIES_ALLOWED,
             )
-            for batch in await store.batches.claim(DEFAULT_LANES, offers(100, "last"), batch_size=10):
+            for batch in await store.batches.claim(DEFAULT_CLAIM_LANES, offers(100, "last"), batch_size=10):
                 taken = await store.batches.take(batch.id, consumer="last")
                 done = [
                     outcomes.conclude(

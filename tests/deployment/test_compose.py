@@ -188,7 +188,7 @@ def test_what_a_command_reads_is_mounted(stack: Stack) -> None:
         assert file.is_file(), file
 
 
-def test_prometheus_looks_where_the_processes_show_their_figures(stack: Stack) -> None:
+def test_prometheus_looks_where_the_processes_show_their_metrics(stack: Stack) -> None:
     config = read_yaml(COMPOSE / "prometheus" / "prometheus.yml")
     looked_at = set()
     for job in config["scrape_configs"]:

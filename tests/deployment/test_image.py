@@ -116,11 +116,11 @@ async def test_it_migrates_and_every_process_becomes_healthy(
         migrated = await asyncio.to_thread(_run, built, {"POSTGRES_URI": addresses["POSTGRES_URI"]}, "migrate")
         assert migrated.returncode == 0, migrated.stderr
         assert await _schema_version(postgres) == expected_version()
-        figures = await asyncio.gather(
+        metrics = await asyncio.gather(
             *(_becomes_healthy(built, stack.services[name], addresses) for name in ("api", "producer", "consumers"))
         )
         named = re.findall(r"tidings_\w+", scaling_query())
-        assert set(named) <= set(re.findall(r"^tidings_\w+", figures[0], re.MULTILINE))
+        assert set(named) <= set(re.findall(r"^tidings_\w+", metrics[0], re.MULTILINE))
 
 
 @asynccontextmanager
@@ -149,7 +149,7 @@ async def _open_to_all(postgres_uri: str, redis_uri: str) -> AsyncIterator[dict[
 async def _becomes_healthy(built: Path, service: dict[str, Any], addresses: dict[str, str]) -> str:
     """Starts a process of the compose file and makes its health check; then a SIGTERM ends it cleanly.
 
-    Answers the figures that it shows.
+    Returns the metrics that it shows.
     """
     moved = {"8080": _free_port(), "9464": _free_port()}
     environ = service["environment"] | addresses | {"METRICS_PORT": str(moved["9464"]), "METRICS_HOST": "127.0.0.1"}
@@ -162,10 +162,10 @@ async def _becomes_healthy(built: Path, service: dict[str, Any], addresses: dict
         await eventually(lambda: _listens(moved[asked]), within=120, every=0.1)
         checking = await asyncio.create_subprocess_exec(built / "bin" / interpreter, *check)
         assert await checking.wait() == 0
-        figures = await asyncio.to_thread(_get, f"http://127.0.0.1:{moved['9464']}/metrics")
+        metrics = await asyncio.to_thread(_get, f"http://127.0.0.1:{moved['9464']}/metrics")
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
-    return figures
+    return metrics
 
 
 @asynccontextmanager

@@ -162,7 +162,7 @@ def test_probes_ask_what_is_answered(cluster: Cluster) -> None:
             assert asked["path"] == "/health/live", name
 
 
-def test_figures_are_shown_where_prometheus_is_sent(cluster: Cluster) -> None:
+def test_metrics_are_shown_where_prometheus_is_sent(cluster: Cluster) -> None:
     for name in ("api", "producer", "consumers"):
         pod = cluster.pods()[name]
         told = pod["metadata"]["annotations"]

@@ -1,4 +1,4 @@
-"""The secrets that a deployment starts with are made where it runs, each time anew; the repository holds none."""
+"""The secrets of a deployment are made where it runs, new ones each time; the repository holds none."""
 
 import json
 import stat

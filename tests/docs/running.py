@@ -31,18 +31,18 @@ def running(**environ: str) -> Iterator[Running]:
     folder = Path(tempfile.mkdtemp(prefix="tidings-docs-"))
     folder.chmod(0o711)
     given = {name: value for name, value in os.environ.items() if name not in _SETTINGS}
-    surroundings = {**given, "DATA_DIR": str(folder / "data"), **environ}
+    environment = {**given, "DATA_DIR": str(folder / "data"), **environ}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [Path(sys.executable).with_name("tidings"), "up", "--demo", "--port", "0"],
-            env=surroundings,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
             start_new_session=True,
         )
     try:
-        yield Running(_url(process, folder / "log"), surroundings)
+        yield Running(_url(process, folder / "log"), environment)
     finally:
         process.send_signal(signal.SIGINT)
         try:

@@ -93,7 +93,7 @@ async def watch_live(system: System) -> None:
         async def drawn() -> bool:
             with contextlib.suppress(BlockingIOError):
                 seen.extend(os.read(ours, 65_536))
-            # Twice, so that it was drawn anew.
+            # Twice, so that it was drawn again.
             return seen.count(b"all is well") >= 2
 
         try:

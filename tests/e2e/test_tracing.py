@@ -92,7 +92,7 @@ async def test_one_trace_from_the_request_to_the_receiver(
         assert delivery.parent_span_id == request.span_id
         assert attributes(request)["http.response.status_code"] == 201
 
-        # The receiver's own spans come under the try.
+        # The receiver's own spans come under the attempt.
         assert headers["traceparent"] == f"00-{CLIENT_TRACE}-{delivery.span_id.hex()}-01"
 
         [link] = delivery.links

@@ -48,7 +48,7 @@ COUNTED = {
     "min(tidings_store_up)": 1,
     "count(up == 1)": 4,
 }
-"""What comes of fifteen samples, a message that nobody takes and has one try, and one for tomorrow."""
+"""What comes of fifteen samples, a message that nobody takes and has one attempt, and one for tomorrow."""
 
 pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not installed (Debian: prometheus)")
 

@@ -19,8 +19,6 @@ log = structlog.get_logger(__name__)
 
 
 class ChannelRegistry:
-    """Channels by name."""
-
     def __init__(self, channels: Mapping[str, Channel]) -> None:
         self._channels = dict(channels)
 

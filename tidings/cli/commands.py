@@ -14,10 +14,10 @@ import typer
 
 from tidings import settings as configuration
 from tidings.cli import account_commands, message_commands, queue_commands
-from tidings.cli.options import Api, Figures, unfolded
+from tidings.cli.options import Api, JsonReport, unfolded
 
 app = typer.Typer(
-    help="Delivers messages on time, once, with bounded retries.",
+    help="Delivers messages on time, at least once and nearly once.",
     epilog="Exit codes: 0 done; 1 not (all) done, as where a message does not exist; 2 wrong command, or no answer.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -125,7 +125,7 @@ def drill(
     listen: Annotated[str, typer.Option(help="Where the drill's receiver listens.")] = "127.0.0.1:0",
     receiver_url: Annotated[str, typer.Option(help="Where the consumers reach it, if not at that address.")] = "",
     api: Api,
-    as_json: Figures = False,
+    as_json: JsonReport = False,
 ) -> int:
     """Kill something in a staging deployment under load, and count what is lost, late or delivered twice."""
     from tidings.cli.drill import Plan, victims

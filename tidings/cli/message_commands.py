@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tidings.cli.options import Api, CancelReasonName, Draft, Figures, Filter, Json, Selection, unfolded
+from tidings.cli.options import Api, CancelReasonName, Draft, Filter, Json, JsonReport, Selection, unfolded
 
 app = typer.Typer()
 PANEL: Final = "Messages"
@@ -108,7 +108,7 @@ def import_file(
     file: Annotated[Path, typer.Argument(help="One message per line (.ndjson, .jsonl) or row (.csv).")],
     from_start: Annotated[bool, typer.Option("--from-start", help="Forget how far an earlier run came.")] = False,
     api: Api,
-    as_json: Figures = False,
+    as_json: JsonReport = False,
 ) -> int:
     """Send every message of a file, or the rest of it after an interruption; bad lines are named, the others go."""
     from tidings.cli.files.importing import import_messages

@@ -34,7 +34,7 @@ _complete_priority = _completing(lambda: [priority.name.lower() for priority in 
 _complete_channel = _completing(_channels)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the response of the API.")]
-Figures = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+JsonReport = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
 @dataclass(frozen=True, kw_only=True)

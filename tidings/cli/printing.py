@@ -27,12 +27,10 @@ def print_json(answer: object) -> None:
 
 
 def print_line(text: str) -> None:
-    """Prints one line of plain text."""
     typer.echo(text)
 
 
 def wide_console() -> Console:
-    """A console for tables."""
     console = Console()
     console.width = max(console.width, WIDTH)
     return console

@@ -30,7 +30,7 @@ _EVENTS: Final = "/api/v1/overview/events"
 BARS: Final = "▁▂▃▄▅▆▇█"
 UNKNOWN: Final = "?"
 WORDS: Final = frozenset({"queue", "channel", "consumer", "state", "pace", "health", "pauses for"})
-"""Columns that give way where a line is too short; figures never do."""
+"""Columns of text, which wrap if a line is too short; numbers do not."""
 HEALTH_STYLES: Final = {Health.WELL: "green", Health.FULL: "cyan", Health.STOPPING: "yellow"}
 
 
@@ -142,20 +142,20 @@ def _head(overview: Overview, url: str) -> Text:
 
 
 def _totals(totals: Totals) -> Columns:
-    figures = {
+    numbers = {
         "in flight": _count(totals.in_flight),
         "due": _count(totals.due),
         "waiting": _count(totals.waiting, capped=totals.waiting_capped),
     }
     if flow := totals.flow:
-        figures |= {
+        numbers |= {
             "sent/s": _rate(flow.sent),
             "failed/s": _rate(flow.failed),
             "late p50/p99": f"{_span(flow.lateness_p50)}/{_span(flow.lateness_p99)}",
             "delivery p50/p99": f"{_span(flow.duration_p50)}/{_span(flow.duration_p99)}",
         }
     # As many beside one another as fit.
-    return Columns([Text.assemble((name, "dim"), f"\n{figure}") for name, figure in figures.items()], padding=(0, 2))
+    return Columns([Text.assemble((name, "dim"), f"\n{number}") for name, number in numbers.items()], padding=(0, 2))
 
 
 def _queues(queues: Iterable[QueueOverview]) -> Table:
@@ -188,7 +188,7 @@ def _consumers(consumers: Iterable[ConsumerOverview]) -> Table:
         table.add_row(
             Text(printable(consumer.name)),
             Text(consumer.health.value, style=HEALTH_STYLES.get(consumer.health, "bold red")),
-            f"{consumer.in_flight:,}/{consumer.places:,}",
+            f"{consumer.in_flight:,}/{consumer.in_flight_limit:,}",
             f"{consumer.waiting:,}",
             f"{consumer.open_batches:,}",
             f"{consumer.outcomes_waiting:,}",

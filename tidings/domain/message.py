@@ -70,16 +70,16 @@ class Delivery(_Common, frozen=True, kw_only=True, gc=False):
     tries: int
     recoveries: int
     unanswered: bool = False
-    """An earlier try went out and got no answer."""
+    """An earlier attempt went out and got no answer."""
 
     @property
     def possible_duplicate(self) -> bool:
-        """Whether the receiver may have it already: it was lost with its consumer, or a try got no answer."""
+        """Whether the receiver may have it already: it was lost with its consumer, or an attempt got no answer."""
         return self.unanswered or self.recoveries > 0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What became of one try, ready to be recorded: the message's new state, and the attempt where one was made."""
+    """What to record after one attempt: the message's new status, and the attempt itself if one was made."""
 
     message_id: UUID
     batch_id: UUID
@@ -92,17 +92,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cancel_reason: CancelReason | None = None
     last_error: str | None = None
     unanswered: bool = False
-    """The try went out and got no answer: the receiver may have the message."""
+    """The attempt went out and got no answer: the receiver may have the message."""
     attempt: "Attempt | None" = None
     queue: str = DEFAULT_QUEUE
     channel: str = ""
     lateness: float | None = None
-    """Seconds from the message's due time to the start of the try, where there was one. Like `queue` and `channel` this
-    is for figures, and not recorded."""
+    """Seconds from the due time to the start of the attempt, if one was made. Like `queue` and `channel` this is for
+    metrics, and not recorded."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One try at delivering a message, as it is kept for the reader of its history."""
+    """One attempt at delivering a message, as it is kept for the reader of its history."""
 
     message_id: UUID
     batch_id: UUID

@@ -14,17 +14,17 @@ LONGEST_WAIT_ASKED: Final = 24 * 60 * 60.0
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The delays between the tries of a message, spread at random so that messages that failed together part again."""
+    """The delays between attempts, spread at random: messages that failed together do not come together again."""
 
     delays: tuple[float, ...]
-    """Seconds after the first, second, … try; the last one repeats."""
+    """Seconds after the first, second, … attempt; the last one repeats."""
     jitter: float
     """Share of a delay by which it is spread, both ways; 0 to 1."""
     random: Callable[[], float] = random.random
     """Gives a number from 0 up to 1; 0.5 leaves the delays as they are."""
 
     def delay_after(self, try_number: int, asked: float | None = None) -> float:
-        """Seconds to wait after try `try_number` (1, 2, …) has failed.
+        """Seconds to wait after attempt `try_number` (1, 2, …) has failed.
 
         `asked` is what the receiver asks for (`Retry-After`), a minimum: it is spread upwards only, since asking
         everybody to come back at the same second is how a receiver gets knocked over twice.

@@ -17,7 +17,7 @@ class CancelReason(StrEnum):
     """Why a cancelled message will not be sent."""
 
     EXHAUSTED = "exhausted"
-    """Every try allowed by `max_tries` failed."""
+    """All attempts that `max_tries` allows failed."""
     REJECTED = "rejected"
     """The receiver refused it for good."""
     EXPIRED = "expired"
@@ -29,7 +29,7 @@ class CancelReason(StrEnum):
 
 
 class AttemptOutcome(StrEnum):
-    """How one try ended."""
+    """How one attempt ended."""
 
     ACCEPTED = "accepted"
     RETRY = "retry"

@@ -1,10 +1,10 @@
 """Child processes that end with their parent, even when it is killed with SIGKILL.
 
-Processes in play: a parent (the supervisor, or whoever started the embedded stores) and a command that must not outlive
-it. The command is started through this file, run as a script of its own: it leaves the terminal's process group, takes
-the wanted account, asks the kernel for a signal at the parent's death (`PR_SET_PDEATHSIG`, Linux), and becomes the
-command by exec. Elsewhere than on Linux a killed parent leaves its children behind; the next start stops those of the
-embedded stores (`embedded/orphan.py`).
+Processes in play: a parent (the supervisor, or the process that started the embedded stores) and a command that must
+not outlive it. The command is started through this file, run as a script of its own: it leaves the terminal's process
+group, takes the wanted account, asks the kernel for a signal at the parent's death (`PR_SET_PDEATHSIG`, Linux), and
+becomes the command by exec. Elsewhere than on Linux a killed parent leaves its children behind; the next start stops
+those of the embedded stores (`embedded/orphan.py`).
 
 The kernel ties the signal to the thread that forked, so children are started from a thread that stays: the main one.
 

@@ -26,7 +26,7 @@ from tidings.embedded.child_process import DIRECTORY_UNREACHABLE, PROGRAM_UNREAC
 POSTGRES_MAJOR: Final = "18"
 ACCOUNTS: Final = ("postgres", "nobody")
 """Accounts that PostgreSQL may run as where root starts it; the first that exists is taken. `postgres` comes first
-because other services may run as `nobody`, and whoever runs as the same account can reach the database."""
+because other services may run as `nobody`, and every process of the same account can reach the database."""
 
 
 def postgres_account(cluster: Path) -> Account | None:

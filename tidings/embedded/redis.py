@@ -2,7 +2,7 @@
 
 Process and files in play: `valkey-server` (or a `redis-server`) on `run/redis/redis.sock` with `run/redis/redis.pid`,
 both in a directory of mode 0700. What it holds is disposable by design, so it saves nothing, and a restart begins
-empty. It never evicts a key: better an error that is seen than a delivery record that vanished.
+empty. It never evicts a key: better an error that is seen than a dedup record that vanished.
 
 After a crash: a server that lived on is found through its pid file, stopped, and started again.
 """

@@ -33,7 +33,7 @@ def ensure_secret_keys(data_dir: Path) -> str:
 
 
 def kept_secret_keys(data_dir: Path) -> str:
-    """The keys in the data directory, comma-separated; none where there are none. Raises SettingsError."""
+    """The keys in the data directory, comma-separated; empty if there are none. Raises SettingsError."""
     path = data_dir / FILE_NAME
     try:
         return path.read_text("utf-8").strip()

@@ -156,7 +156,9 @@ IN_FLIGHT: Final = Metric("tidings_in_flight", "gauge", ("consumers",), "Deliver
 IN_LINE: Final = Metric(
     "tidings_in_line", "gauge", ("consumers",), "Messages in this consumer that wait for a delivery to end."
 )
-PLACES: Final = Metric("tidings_places", "gauge", ("consumers",), "How many deliveries may be in flight at once.")
+IN_FLIGHT_LIMIT: Final = Metric(
+    "tidings_places", "gauge", ("consumers",), "How many deliveries may be in flight at once."
+)
 OUTCOMES_WAITING: Final = Metric(
     "tidings_outcomes_waiting", "gauge", ("consumers",), "Outcomes that are not recorded yet."
 )

@@ -16,7 +16,7 @@ from msgspec import Meta
 BUCKET_SECONDS: Final = 5
 HISTORY_BUCKETS: Final = 720
 """An hour."""
-FIGURES_LIFE_SECONDS: Final = BUCKET_SECONDS * HISTORY_BUCKETS + 300
+BUCKET_LIFE_SECONDS: Final = BUCKET_SECONDS * HISTORY_BUCKETS + 300
 """A little more than the history, so that its oldest bucket is there for a reader that is late."""
 
 SILENT_SECONDS: Final = 5.0
@@ -80,13 +80,13 @@ class Tally(msgspec.Struct, array_like=True):
     sent: int = 0
     """The receivers accepted them."""
     failed: int = 0
-    """Tries that failed, of messages that are tried again."""
+    """Attempts that failed, of messages that are tried again."""
     cancelled: int = 0
     """Messages that will not be sent: rejected, exhausted, expired."""
     lateness: Histogram = msgspec.field(default_factory=Histogram)
-    """From the due time to the start of the try."""
+    """From the due time to the start of the attempt."""
     duration: Histogram = msgspec.field(default_factory=Histogram)
-    """From the start of the try to its outcome."""
+    """From the start of the attempt to its outcome."""
 
     def merge(self, other: "Tally") -> None:
         """Adds another one."""
@@ -105,7 +105,7 @@ class Series(msgspec.Struct, frozen=True, array_like=True):
     tally: Tally
 
 
-class Figures(msgspec.Struct, frozen=True, array_like=True):
+class BucketReport(msgspec.Struct, frozen=True, array_like=True):
     """What one consumer did in one bucket, kept as MessagePack."""
 
     in_flight: int
@@ -149,8 +149,8 @@ class ConsumerReport(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     """Deliveries begun and not ended."""
     waiting: int
-    """Messages that it has taken in and that stand in line for a place in flight."""
-    places: int
+    """Messages that it has taken in and that wait for room in flight."""
+    in_flight_limit: int = msgspec.field(name="places")
     """Deliveries that may be in flight at once."""
     open_batches: int
     """Batches whose leases it renews."""

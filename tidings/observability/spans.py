@@ -1,4 +1,4 @@
-"""Spans by OpenTelemetry: a request, a claim, a try of a delivery. Imported only where traces are made.
+"""Spans by OpenTelemetry: a request, a claim, an attempt. Imported only where traces are made.
 
 Names and attributes follow the semantic conventions for HTTP servers and messaging; what those have no word for begins
 with `tidings.`. Never a recipient, a content or a credential.
@@ -101,7 +101,7 @@ class Spans:
 
     @contextmanager
     def delivering(self, delivery: Delivery) -> Iterator[tuple[Span, dict[str, str]]]:
-        """One try, and the headers that the message has in it: its own, with the context of this span."""
+        """One attempt, and the headers that the message has in it: its own, with the context of this span."""
         headers = delivery.headers or {}
         carried = {name.lower(): value for name, value in headers.items() if name.lower() in CONTEXT_HEADERS}
         with self._tracer.start_as_current_span(
@@ -173,7 +173,7 @@ def _marked(span: Span) -> Iterator[None]:
 
 
 def new_provider(process: str, name: str) -> TracerProvider:
-    """A provider that exports nothing yet; what is sampled is the environment's to say (OTEL_TRACES_SAMPLER)."""
+    """A provider that exports nothing yet. OTEL_TRACES_SAMPLER decides what is sampled."""
     resource = Resource.create(
         {"service.name": f"tidings-{process}", "service.instance.id": name, "service.version": __version__}
     )

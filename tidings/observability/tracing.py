@@ -1,9 +1,9 @@
 """Traces, where OTEL_EXPORTER_OTLP_ENDPOINT says where they go; elsewhere nothing of them is even imported.
 
-One trace leads from the request that brought a message to every try of its delivery. Between the processes the context
-travels in the message itself, as the header `traceparent` (W3C Trace Context), so it survives whatever the message
-survives and costs no column where nothing is traced. A message that comes with such a header keeps it. A webhook
-carries it on, with the span of the attempt in it; a mail does not.
+One trace leads from the request that brought a message to every attempt. Between the processes the context travels in
+the message itself, as the header `traceparent` (W3C Trace Context), so it survives whatever the message survives and
+costs no column where nothing is traced. A message that comes with such a header keeps it. A webhook carries it on, with
+the span of the attempt in it; a mail does not.
 
 A claim takes messages of many traces, so it is a trace of its own, to which the deliveries of its batch link.
 """

@@ -65,9 +65,9 @@ CONSUMERS: Final = "tidings:consumers"
 written every second. Lives an hour after the last; a consumer that starts clears away what dead ones left in it."""
 
 
-def figures(bucket: int) -> str:
+def reports(bucket: int) -> str:
     """Hash of what was done in one bucket of 5 s: a field for each consumer. Lives a little over an hour."""
-    return f"tidings:figures:{bucket}"
+    return f"tidings:reports:{bucket}"
 
 
 def depths(bucket: int) -> str:

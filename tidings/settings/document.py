@@ -37,8 +37,6 @@ class Section(msgspec.Struct):
 
 
 class Row(msgspec.Struct):
-    """One setting."""
-
     name: str
     default: str
     values: str

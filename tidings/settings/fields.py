@@ -141,7 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     apprise_schemas: Annotated[tuple[str, ...], Meta(extra={"section": "Apprise"}, description=
         "Services of Apprise that are opened besides those on the internet whose address it knows, by their schemas,"
-        " comma-separated, such as `ntfys,jsons`. Their host is in the recipient, so whoever may use channel `apprise`"
+        " comma-separated, such as `ntfys,jsons`. Their host is in the recipient, so everybody with channel `apprise`"
         " then reaches every address that the consumers reach.")] = ()
 
     scheduler_interval: Annotated[float, Meta(ge=0, extra={"section": "Pace, leases, recovery"}, description=
@@ -165,9 +165,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Days that finished messages and their attempts are kept at the least.")] = 90
 
     max_tries: Annotated[int, Meta(ge=1, le=100, extra={"section": "Retries"}, description=
-        "Tries of a message that does not say its own `max_tries`.")] = 5
+        "Attempts for a message that does not set its own `max_tries`.")] = 5
     retry_delays: Annotated[tuple[float, ...], Meta(description=
-        "Seconds before the second, third, … try, comma-separated; the last one repeats."
+        "Seconds before the second, third, … attempt, comma-separated; the last one repeats."
     )] = (5.0, 30.0, 120.0, 600.0, 3600.0)
     retry_jitter: Annotated[float, Meta(ge=0, le=1, description=
         "Share by which each delay is spread at random, both ways.")] = 0.2
@@ -185,14 +185,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "How long that is at first; while it goes on failing it doubles, up to six times as long.")] = 10.0
     connect_timeout: Annotated[Positive, Meta(description="Seconds for a connection to the receiver.")] = 5.0
     delivery_timeout: Annotated[Positive, Meta(description=
-        "Seconds for one try as a whole; at least `CONNECT_TIMEOUT`.")] = 15.0
+        "Seconds for one attempt as a whole; at least `CONNECT_TIMEOUT`.")] = 15.0
     grace_seconds: Annotated[Positive, Meta(description=
         "Seconds that a stopping consumer waits for deliveries in flight; at least `DELIVERY_TIMEOUT`.")] = 20.0
     outcome_backlog: Annotated[Count, Meta(description=
         "Outcomes that wait in memory while Postgres is away; then intake stops.")] = 20_000
 
     metrics_port: Annotated[int, Meta(ge=0, le=65535, extra={"section": "Metrics and traces"}, description=
-        "Port at which this process shows its figures for Prometheus, at `/metrics`; 0: nowhere. `tidings up` gives"
+        "Port at which this process shows its metrics to Prometheus, at `/metrics`; 0: nowhere. `tidings up` gives"
         " this one to the API, the next to the producer, and those that follow to the consumers.")] = 0
     metrics_host: Annotated[str, Meta(description=
         "Address that `METRICS_PORT` is opened on. All who reach it may read, so keep it inside.")] = "127.0.0.1"

@@ -56,7 +56,7 @@ function fresh() {
 
 function enter(who) {
   Object.assign(state, { who, key: "", pulse: "connecting" });
-  unfollow = who.role === "admin" ? followFigures() : refreshSlowly();
+  unfollow = who.role === "admin" ? followOverview() : refreshSlowly();
   show();
 }
 
@@ -66,7 +66,7 @@ function refreshSlowly() {
   return () => clearInterval(timer);
 }
 
-function followFigures() {
+function followOverview() {
   return follow({
     overview(overview) {
       state.overview = { ...overview, history: merge(state.overview?.history, overview.history) };

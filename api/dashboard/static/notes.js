@@ -6,7 +6,7 @@ const SECONDS = 6;
 const place = document.getElementById("notes");
 let timer;
 
-export function note(text, kind = "good") {
+export function notice(text, kind = "good") {
   clearTimeout(timer);
   render(html`<p class="note ${kind}">${text}</p>`, place);
   timer = setTimeout(() => render(html``, place), SECONDS * 1000);
@@ -18,7 +18,7 @@ export async function attempt(action) {
     await action();
     return true;
   } catch (problem) {
-    note(problem.message, "bad");
+    notice(problem.message, "bad");
     return false;
   }
 }

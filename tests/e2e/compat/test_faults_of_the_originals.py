@@ -22,7 +22,7 @@ from tests.e2e.compat.test_message_scheduler import times_printed, until_printed
 from tests.e2e.system import Process, System
 from tests.e2e.test_delivery import PHONE
 from tests.eventually import eventually
-from tests.factories import DEFAULT_LANES, offers
+from tests.factories import DEFAULT_CLAIM_LANES, offers
 from tidings.domain.timestamps import utc_now
 from tidings.embedded import EmbeddedStores
 from tidings.observability.reports import Depth
@@ -264,7 +264,7 @@ async def test_job_management_system_after_a_failure_the_rest_of_the_batch_staye
 # Message Scheduler System
 
 
-async def test_message_scheduler_a_scheduler_that_stood_still_printed_twice(
+async def test_message_scheduler_a_paused_scheduler_printed_twice(
     system: System, client: Client, consumers: list[Process]
 ) -> None:
     slow, quick = consumers
@@ -309,7 +309,7 @@ async def test_message_scheduler_fetched_all_that_was_due_at_once(system: System
     store = await Store.connect(system.settings.postgres_uri, process="test", lease_seconds=10)
     try:
         # What a consumer has room for, in slots of a hundred each, and no more.
-        claimed = await store.batches.claim(DEFAULT_LANES, offers(2), batch_size=100)
+        claimed = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(2), batch_size=100)
         assert [batch.size for batch in claimed] == [100, 100]
         assert await store.queues.depths(limit=5000) == {"default": Depth(due=2800, later=0, processing=200)}
     finally:

@@ -64,10 +64,10 @@ async def test_metrics_tell_what_waits(system: System, client: Client) -> None:
         await system.post(channel="sms", recipient=PHONE, content="waits")
     answer = await client.get("/metrics")
     assert (answer.status, answer.content_type) == (200, "text/plain")
-    figures = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
-    assert figures['tidings_messages_waiting{queue="default"}'] == "3.0"
-    assert figures['tidings_messages_processing{queue="default"}'] == "0.0"
-    assert float(figures["process_resident_memory_bytes"]) > 0
+    metrics = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    assert metrics['tidings_messages_waiting{queue="default"}'] == "3.0"
+    assert metrics['tidings_messages_processing{queue="default"}'] == "0.0"
+    assert float(metrics["process_resident_memory_bytes"]) > 0
     await client.put("/jobs/start")
 
     async def nothing_waits() -> bool:

@@ -54,7 +54,7 @@ async def test_the_list_is_by_time_of_sending_not_of_posting(system: System, cli
     assert [row["id"] for row in success(await client.get("/messages?limit=2"))] == [later, sooner]
 
 
-async def test_the_delivery_record_by_both_ids(system: System, client: Client) -> None:
+async def test_the_status_of_a_delivery_by_both_ids(system: System, client: Client) -> None:
     row = success(await client.post("/messages", message("recorded")))
     sent = await system.until_status(row["id"], "sent")
     async with Redis.from_url(system.settings.redis_uri) as redis:

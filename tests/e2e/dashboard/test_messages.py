@@ -52,7 +52,7 @@ async def test_one_is_cancelled_and_started_again(visitor: Visitor, system: Syst
     await page.get_by_role("button", name="Retry").click()
     await visitor.says("Started again.")
     timeline = page.get_by_role("region", name="What happened")
-    await expect(timeline).to_contain_text("Try 1: accepted")
+    await expect(timeline).to_contain_text("Attempt 1: accepted")
     await expect(page.locator(".head .badge")).to_have_text("sent")
 
 

@@ -1,4 +1,4 @@
-"""The overview and the consumers: figures that follow what happens."""
+"""The overview and the consumers: they follow what happens."""
 
 import re
 

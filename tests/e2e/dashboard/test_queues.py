@@ -1,4 +1,4 @@
-"""Queues on the dashboard: stopped, started and paced, and the figures that follow."""
+"""Queues on the dashboard: stopped, started and paced, and the numbers that follow."""
 
 from datetime import timedelta
 

@@ -11,7 +11,7 @@ from api.http.resources import METRICS, READINESS, STORE
 from api.metrics import ApiMetrics, Work
 from api.overview.cluster import QueueDepths
 from sql.store import Store
-from tests.factories import DEFAULT_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.api.client import MESSAGE, Api
 from tidings.domain.ids import new_id
 from tidings.domain.timestamps import utc_now
@@ -74,7 +74,7 @@ async def test_what_the_queues_hold(app: web.Application, api: Api, store: Store
     await keep(store, 3)
     await keep(store, 2, due_at=utc_now() + timedelta(hours=1))
     await keep(store, 4, queue="slow", due_at=utc_now() - timedelta(minutes=1))
-    await store.batches.claim(DEFAULT_LANES, offers(1), batch_size=2)
+    await store.batches.claim(DEFAULT_CLAIM_LANES, offers(1), batch_size=2)
     values = await seen(app)
     queues = {
         queue: tuple(values[f"tidings_messages_{what}", queue] for what in ("waiting", "due", "processing"))

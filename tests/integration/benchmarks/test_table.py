@@ -10,7 +10,7 @@ import pytest
 from benchmarks.simulation.table import WaitingTable
 from benchmarks.simulation.traffic import Kind, Message, second
 from sql.store import Store
-from tests.factories import DEFAULT_LANES, new_message, offers
+from tests.factories import DEFAULT_CLAIM_LANES, new_message, offers
 from tidings.domain.message import NewMessage, Priority
 from tidings.domain.timestamps import utc_now
 
@@ -41,7 +41,7 @@ async def test_the_order_of_the_real_claim(store: Store, seed: int) -> None:
     for message in messages:
         table.put(simulated(message), second(message.due_at))
     offered = offers(5)
-    await store.batches.claim(DEFAULT_LANES, offered, batch_size=10)
+    await store.batches.claim(DEFAULT_CLAIM_LANES, offered, batch_size=10)
     for offer in offered:
         real = [delivery.id for delivery in await store.batches.take(offer.batch_id, consumer=offer.consumer)]
         assert [message.delivery.id for message in table.claim(second(now), 10)] == real

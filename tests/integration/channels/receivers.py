@@ -1,4 +1,4 @@
-"""Far sides on loopback, well-behaved and not."""
+"""Receivers on loopback, well-behaved and not."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""Which failures of a request leave it open whether the far side has it."""
+"""Which failures of a request leave it open whether the receiver has it."""
 
 import asyncio
 import socket

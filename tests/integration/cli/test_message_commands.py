@@ -103,7 +103,7 @@ async def test_cancel_and_retry_by_id(tidings: Tidings, api: Api, store: Store) 
     assert [message["status"] for message in again.json["retried"]] == ["pending"]
     refused = await tidings("retry", "--json", first)
     assert refused.code == 1
-    assert refused.json == {"retried": [], "refused": [{"id": first, "detail": "it waits for its first try"}]}
+    assert refused.json == {"retried": [], "refused": [{"id": first, "detail": "it waits for its first attempt"}]}
 
 
 async def test_it_must_be_clear_which_messages_are_meant(tidings: Tidings, api: Api) -> None:

@@ -17,7 +17,7 @@ from consumers.dedup import Record
 from sql.batches import Offer
 from sql.store import Store
 from tests.eventually import eventually
-from tests.factories import DEFAULT_LANES, keep
+from tests.factories import DEFAULT_CLAIM_LANES, keep
 from tests.integration.channels.receivers import web_receiver
 from tidings.domain.ids import new_id
 from tidings.domain.message import Message
@@ -61,7 +61,7 @@ async def hand_over(
 ) -> list[UUID]:
     """Claims what is due for the consumer and delivers it, as its jobs would; returns the batches' ids."""
     batches = await store.batches.claim(
-        DEFAULT_LANES, [Offer(new_id(), consumer.name) for _ in range(8)], batch_size=batch_size
+        DEFAULT_CLAIM_LANES, [Offer(new_id(), consumer.name) for _ in range(8)], batch_size=batch_size
     )
     await asyncio.gather(
         *(consumer.deliver(batch.id, f"{consumer.name}/0", quarantined=quarantined) for batch in batches)
@@ -147,7 +147,7 @@ async def test_500_twice_then_202_makes_three_attempts(store: Store, settings: S
 
 
 async def test_a_gateway_that_asks_for_less_gets_less(store: Store, settings: Settings) -> None:
-    """It takes four at once, where a destination has 64 places, and answers 429 to the others."""
+    """It takes four at once, where 64 may be in flight to a destination, and answers 429 to the others."""
     most, refused = 4, 0
     inside = 0
 
@@ -204,7 +204,7 @@ async def test_what_an_earlier_consumer_delivered_is_not_sent_again(
     store: Store, settings: Settings, redis: Redis
 ) -> None:
     delivered, unknown = await keep_sms(store, 2)
-    [batch] = await store.batches.claim(DEFAULT_LANES, [Offer(new_id(), "dead")], batch_size=100)
+    [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, [Offer(new_id(), "dead")], batch_size=100)
     await store.batches.take(batch.id, consumer="dead")
     await redis.set(keys.dedup_record(delivered), msgspec.json.encode(Record(utc_now(), "from before")))
     async with store.database.pool.acquire() as connection:

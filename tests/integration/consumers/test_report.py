@@ -12,7 +12,7 @@ from tests.integration.consumers.test_consumer import Gateway, consuming, hand_o
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
-from tidings.observability.reports import FIGURES_LIFE_SECONDS, ConsumerReport, Figures, Tally
+from tidings.observability.reports import BUCKET_LIFE_SECONDS, BucketReport, ConsumerReport, Tally
 from tidings.redis import keys
 from tidings.settings import Settings
 
@@ -36,12 +36,12 @@ async def reported(redis: Redis, name: str) -> ConsumerReport:
 async def done(redis: Redis) -> dict[tuple[str, str], Tally]:
     """All that is reported, over all buckets and consumers."""
     total: dict[tuple[str, str], Tally] = {}
-    for key in await redis.keys("tidings:figures:*"):
+    for key in await redis.keys("tidings:reports:*"):
         async with redis.pipeline() as pipe:
             pipe.hvals(key)
             [entries] = await pipe.execute()
         for entry in entries:
-            for series in msgspec.msgpack.decode(entry, type=Figures).series:
+            for series in msgspec.msgpack.decode(entry, type=BucketReport).series:
                 total.setdefault((series.channel, series.queue), Tally()).merge(series.tally)
     return total
 
@@ -60,9 +60,9 @@ async def test_what_was_done_is_reported_once(store: Store, settings: Settings, 
     assert key == ("sms", "default")
     assert (tally.sent, tally.failed, tally.cancelled) == (149, 0, 1)
     assert sum(tally.lateness.counts.values()) == sum(tally.duration.counts.values()) == len(ids)
-    assert report.places == settings.in_flight
-    for key_name in await redis.keys("tidings:figures:*"):
-        assert FIGURES_LIFE_SECONDS - 60 < await redis.ttl(key_name) <= FIGURES_LIFE_SECONDS
+    assert report.in_flight_limit == settings.in_flight
+    for key_name in await redis.keys("tidings:reports:*"):
+        assert BUCKET_LIFE_SECONDS - 60 < await redis.ttl(key_name) <= BUCKET_LIFE_SECONDS
 
 
 async def test_a_consumer_tells_how_it_is_until_it_stops(store: Store, settings: Settings, redis: Redis) -> None:
@@ -75,13 +75,13 @@ async def test_a_consumer_tells_how_it_is_until_it_stops(store: Store, settings:
 
         report = await eventually(busy)
         assert report is not None
-        assert (report.open_batches, report.places, report.stopping) == (1, 10, False)
+        assert (report.open_batches, report.in_flight_limit, report.stopping) == (1, 10, False)
         assert report.waiting > 0
         assert abs(report.reported_at - utc_now()) < timedelta(seconds=5)
     assert await reports(redis) == {}
 
 
-async def test_an_idle_consumer_writes_no_figures(settings: Settings, redis: Redis) -> None:
+async def test_an_idle_consumer_writes_no_buckets(settings: Settings, redis: Redis) -> None:
     async with consuming(settings, Gateway()) as consumer:
         first = await reported(redis, consumer.name)
 
@@ -89,7 +89,7 @@ async def test_an_idle_consumer_writes_no_figures(settings: Settings, redis: Red
             return (await reported(redis, consumer.name)).reported_at > first.reported_at
 
         await eventually(again)
-        assert await redis.keys("tidings:figures:*") == []
+        assert await redis.keys("tidings:reports:*") == []
 
 
 async def test_a_report_costs_five_commands(store: Store, settings: Settings, redis: Redis) -> None:

@@ -21,7 +21,7 @@ from producer.slots import Slot
 from sql.batches import Offer
 from sql.store import Store
 from tests.eventually import eventually
-from tests.factories import DEFAULT_LANES, keep
+from tests.factories import DEFAULT_CLAIM_LANES, keep
 from tidings.domain.ids import new_id
 from tidings.domain.message import Message
 from tidings.domain.states import Status
@@ -44,7 +44,7 @@ async def deliver_one(store: Store, redis: Redis, settings: Settings) -> None:
     """Pushes a real batch, and waits until it is delivered."""
     [message_id] = await keep(store)
     name = settings.consumer_name
-    [batch] = await store.batches.claim(DEFAULT_LANES, [Offer(new_id(), name)], batch_size=100)
+    [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, [Offer(new_id(), name)], batch_size=100)
     await Publisher(redis, lease_seconds=10).push([(batch, Slot(name, f"{name}/0", 0))])
 
     async def sent() -> Message | None:

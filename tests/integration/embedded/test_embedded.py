@@ -243,7 +243,7 @@ async def test_a_store_that_dies_is_started_again(data_dir: Path, store: str) ->
                     break
 
 
-async def test_a_half_made_cluster_is_made_anew(data_dir: Path) -> None:
+async def test_a_half_made_cluster_is_made_again(data_dir: Path) -> None:
     directory = DataDirectory(data_dir)
     directory.claim()
     directory.release()

@@ -10,7 +10,7 @@ from producer.metrics import ProducerMetrics
 from producer.publisher import Publisher
 from producer.reconciler import Reconciler
 from producer.slots import Slot
-from tests.factories import DEFAULT_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.producer.conftest import SteeredStore
 from tidings.domain.timestamps import utc_now
 from tidings.redis.connections import connect_redis
@@ -36,7 +36,7 @@ async def test_what_is_pushed_lost_and_expired(steered: SteeredStore, settings: 
 
     await keep(store, 3)
     await keep(store, 2, due_at=utc_now() + timedelta(days=1), expires_at=utc_now() - timedelta(seconds=1))
-    batches = await store.batches.claim(DEFAULT_LANES, offers(2, "c1"), batch_size=2)
+    batches = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(2, "c1"), batch_size=2)
     await publisher.push([(batch, Slot(consumer="c1", name="c1/0", offered_at=0.0)) for batch in batches])
     assert value("tidings_batches_pushed_total") == 2
     assert value("tidings_messages_pushed_total") == 3

@@ -8,7 +8,7 @@ import pytest
 from producer import reconciler as reconciler_module
 from producer.reconciler import Reconciler
 from sql.store import Store
-from tests.factories import DEFAULT_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.producer.conftest import SteeredStore
 from tidings.domain.states import Status
 from tidings.settings import Settings
@@ -16,7 +16,7 @@ from tidings.settings import Settings
 
 async def lose_one(store: Store) -> None:
     await keep(store)
-    [batch] = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=1)
+    [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=1)
     await store.batches.take(batch.id, consumer="consumer")
     async with store.database.pool.acquire() as connection:
         await connection.execute("UPDATE batches SET lease_until = now() - interval '1 s'")
@@ -96,7 +96,7 @@ async def test_after_postgres_was_away_consumers_have_a_lease_to_renew(
 
 async def test_messages_without_a_batch_come_back(store: Store, settings: Settings) -> None:
     [message_id] = await keep(store)
-    await store.batches.claim(DEFAULT_LANES, offers(), batch_size=1)
+    await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=1)
     async with store.database.pool.acquire() as connection:
         await connection.execute("DELETE FROM batches")
     reconciler = Reconciler(store, settings)

@@ -9,7 +9,7 @@ import pytest
 
 from sql.batches import Expired, Reclaimed
 from sql.store import Store
-from tests.factories import DEFAULT_LANES, keep, new_message, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, new_message, offers
 from tidings.domain.ids import new_id
 from tidings.domain.message import Attempt, Delivery, Message, Outcome, Priority
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
@@ -20,7 +20,9 @@ MINUTE = timedelta(minutes=1)
 
 async def claim(store: Store, batches: int = 1, *, batch_size: int = 100, **options: Any) -> list[list[Delivery]]:
     """Claims and takes; answers the messages of each batch in their order."""
-    claimed = await store.batches.claim(options.get("lanes", DEFAULT_LANES), offers(batches), batch_size=batch_size)
+    claimed = await store.batches.claim(
+        options.get("lanes", DEFAULT_CLAIM_LANES), offers(batches), batch_size=batch_size
+    )
     return [await store.batches.take(batch.id, consumer="consumer") for batch in sorted(claimed, key=lambda b: b.id)]
 
 
@@ -131,14 +133,14 @@ class TestClaim:
 class TestTake:
     async def test_only_its_consumer_and_only_once(self, store: Store) -> None:
         await keep(store, 3)
-        [batch] = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=100)
+        [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=100)
         assert await store.batches.take(batch.id, consumer="another") == []
         assert len(await store.batches.take(batch.id, consumer="consumer")) == 3
         assert await store.batches.take(batch.id, consumer="consumer") == []
 
     async def test_a_released_batch_cannot_be_taken(self, store: Store) -> None:
         [message_id] = await keep(store)
-        [batch] = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=100)
+        [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=100)
         assert await store.batches.release([batch.id]) == 1
         assert await store.batches.take(batch.id, consumer="consumer") == []
         assert (await message(store, message_id)).status is Status.PENDING
@@ -195,7 +197,7 @@ class TestReclaim:
     async def test_never_started_goes_back_as_it_was(self, store: Store) -> None:
         [message_id] = await keep(store)
         before = await message(store, message_id)
-        [batch] = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=100)
+        [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=100)
         await lose(store, batch.id)
         assert await reclaim(store) == Reclaimed(batches=1, released=1)
         assert await message(store, message_id) == before
@@ -227,7 +229,7 @@ class TestReclaim:
         await keep(store, 100)
         sizes = []
         for _ in range(5):
-            claimed = await store.batches.claim(DEFAULT_LANES, offers(200), batch_size=100)
+            claimed = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(200), batch_size=100)
             sizes.append(sorted(batch.size for batch in claimed))
             assert all(batch.quarantined == (len(claimed) == 100) for batch in claimed)
             for batch in claimed:

@@ -15,7 +15,7 @@ import pytest
 from sql.batches import Expired, Reclaimed
 from sql.store import Store
 from tests.eventually import eventually
-from tests.factories import DEFAULT_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.sql.test_batches import sent
 from tidings.domain.message import Delivery
 
@@ -49,7 +49,7 @@ async def waiting(store: Store, count: int) -> None:
 async def started(store: Store, messages: int) -> list[Delivery]:
     """A batch that a consumer has taken; its deliveries in the order of their ids."""
     await keep(store, messages)
-    [batch] = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=100)
+    [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=100)
     deliveries = await store.batches.take(batch.id, consumer="consumer")
     return sorted(deliveries, key=lambda delivery: delivery.id)
 

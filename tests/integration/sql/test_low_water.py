@@ -7,7 +7,7 @@ import pytest
 from sql.low_water import LowWater
 from sql.store import Store
 from tests.eventually import eventually
-from tests.factories import DEFAULT_LANES, keep, new_message, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, new_message, offers
 from tidings.domain.timestamps import utc_now
 
 SECOND = timedelta(seconds=1)
@@ -17,14 +17,14 @@ SECOND = timedelta(seconds=1)
 def low_water() -> LowWater:
     """Trusted from now on: the clock that would have it look from the bottom again stands still."""
     low_water = LowWater(lambda: 0.0)
-    low_water.begin(DEFAULT_LANES)
-    low_water.end(DEFAULT_LANES, [None] * len(DEFAULT_LANES))
+    low_water.begin(DEFAULT_CLAIM_LANES)
+    low_water.end(DEFAULT_CLAIM_LANES, [None] * len(DEFAULT_CLAIM_LANES))
     return low_water
 
 
 async def claimed(store: Store, low_water: LowWater, batches: int = 1, *, size: int = 10) -> int:
     """How many messages a claim took."""
-    made = await store.batches.claim(DEFAULT_LANES, offers(batches), batch_size=size, low_water=low_water)
+    made = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(batches), batch_size=size, low_water=low_water)
     return sum(batch.size for batch in made)
 
 
@@ -73,7 +73,7 @@ async def test_what_is_given_back_is_told(store: Store, low_water: LowWater) -> 
     connection = await store.database.listen({"tidings_due": lambda text: told.append(float(text.split()[1]))})
     try:
         await keep(store, 3)
-        batches = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=10, low_water=low_water)
+        batches = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=10, low_water=low_water)
         assert await store.batches.release([batch.id for batch in batches]) == 3
 
         async def heard() -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sql.low_water import BOTTOM
 from sql.store import Store
-from tests.factories import DEFAULT_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 
 FINISHED = 200_000
 ROOM = 200
@@ -44,7 +44,9 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 async def explain(store: Store, *, room: int) -> list[dict[str, Any]]:
     """The nodes of the plan that the claim ran with, for the generic plan that a producer uses."""
     claim = store.database.queries.claim
-    parameters = store.batches._claim_parameters(DEFAULT_LANES, [BOTTOM] * len(DEFAULT_LANES), offers(room // 100), 100)
+    parameters = store.batches._claim_parameters(
+        DEFAULT_CLAIM_LANES, [BOTTOM] * len(DEFAULT_CLAIM_LANES), offers(room // 100), 100
+    )
     values = [parameters[name] for name in PARAMETERS]
     async with store.database.pool.acquire() as connection:
         # EXECUTE takes no parameters of its own, only literals; the pool's sessions plan generically, as in production.

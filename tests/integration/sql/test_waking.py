@@ -9,7 +9,7 @@ import pytest
 from sql.loader import QUERIES_DIR
 from sql.messages import MessageFilter
 from sql.store import Store
-from tests.factories import DEFAULT_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.sql.test_batches import claim, lose, reclaim, sent
 from tidings.domain.ids import new_id
 from tidings.domain.message import Outcome
@@ -83,7 +83,7 @@ async def test_a_failed_attempt_wakes_for_the_next(store: Store, heard: Heard) -
 
 async def test_a_release_wakes(store: Store, heard: Heard) -> None:
     await keep(store, 3)
-    [batch] = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=10)
+    [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=10)
     await heard.since()
     await store.batches.release([batch.id])
     assert is_now(await heard.since())

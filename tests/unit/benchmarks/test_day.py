@@ -119,7 +119,7 @@ def test_the_policy_is_the_one_of_the_consumers(monkeypatch: pytest.MonkeyPatch)
     for where, name in POLICY:
         monkeypatch.setattr(where, name, counted(calls, getattr(where, name)))
     run(PLAN)
-    refusing.simulate(Case(messages=500, rate=20, places=128))
+    refusing.simulate(Case(messages=500, rate=20, concurrency=128))
     assert set(calls) == {getattr(where, name).__qualname__ for where, name in POLICY}
 
 
@@ -142,7 +142,7 @@ def test_the_places_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -
         leave(self, destination)
 
     monkeypatch.setattr(DestinationLimiter, "leave", observe)
-    # So much headroom that nothing but the places holds the campaigns back.
+    # So much headroom that nothing but the concurrency holds the campaigns back.
     run(msgspec.structs.replace(PLAN, headroom=50.0))
     settings = Settings()
     assert most["one destination"] == -(-PLAN.consumers * settings.in_flight_per_destination // PLAN.weight)
@@ -153,7 +153,7 @@ def test_the_table_is_whole(day: Day) -> None:
     assert day.plan.headroom == simulate.CLOSE_LOOK
     [without_a_loss] = simulate.plans(PLAN, [])
     days = [summarize(run(without_a_loss)), summarize(day)]
-    refusals = refusing.simulate(Case(messages=100, rate=100, places=8))
+    refusals = refusing.simulate(Case(messages=100, rate=100, concurrency=8))
     text = "\n".join(simulate.render(days, [refusals]))
     assert text.startswith("10,000,000 messages over 4 cells")
     tables = [block for block in text.split("\n\n") if block.startswith("|")]

@@ -39,7 +39,7 @@ def test_waiting_for_nothing_is_an_error() -> None:
     async def main() -> None:
         await asyncio.Event().wait()
 
-    with pytest.raises(virtual_time.StandstillError):
+    with pytest.raises(virtual_time.StalledError):
         virtual_time.run(main())
 
 

@@ -34,7 +34,7 @@ def test_a_page_without_a_place_for_it_stays_as_it_is(tmp_path: Path) -> None:
         (storage.DOCUMENT, "python -m benchmarks.storage"),
     ],
 )
-def test_the_pages_have_their_places(file: Path, program: str, tmp_path: Path) -> None:
+def test_the_pages_have_room_for_the_tables(file: Path, program: str, tmp_path: Path) -> None:
     copy = tmp_path / file.name
     copy.write_text(file.read_text("utf-8"), "utf-8")
     written.put(copy, program, "measured")

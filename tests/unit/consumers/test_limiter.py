@@ -207,7 +207,7 @@ async def test_a_destination_that_is_alone_is_waited_for_a_while() -> None:
     began = asyncio.get_running_loop().time()
     await cut(flight)
     waited = asyncio.get_running_loop().time() - began
-    assert waited >= module.PATIENCE_SECONDS * module.PATIENCE_ALONE * 0.9
+    assert waited >= module.PATIENCE_SECONDS * module.PATIENCE_FACTOR_OF_ONE * 0.9
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(8, 14)]
 
 

@@ -36,7 +36,7 @@ def test_a_failed_try_waits_as_the_policy_says(tries: int, delay: int) -> None:
     assert outcome.due_at == NOON + timedelta(seconds=1 + delay)
 
 
-def test_the_far_side_may_ask_for_more_time() -> None:
+def test_the_receiver_may_ask_for_more_time() -> None:
     outcome = conclude(new_delivery(), Retry(error="429", delay=60))
     assert outcome.due_at is not None
     assert outcome.due_at >= NOON + timedelta(seconds=60)

@@ -12,7 +12,7 @@ from tidings.channels.base import Accepted, Rejected, Result, Retry
 from tidings.domain.message import Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.domain.timestamps import utc_now
-from tidings.observability.reports import BUCKET_SECONDS, MOST_SERIES, OTHERS, Figures, Tally
+from tidings.observability.reports import BUCKET_SECONDS, MOST_SERIES, OTHERS, BucketReport, Tally
 
 
 class Clock:
@@ -45,8 +45,8 @@ def outcome(result: Result, **changes: Any) -> Outcome:
 
 
 def tallies_of(entry: bytes) -> dict[tuple[str, str], Tally]:
-    figures = msgspec.msgpack.decode(entry, type=Figures)
-    return {(series.channel, series.queue): series.tally for series in figures.series}
+    report = msgspec.msgpack.decode(entry, type=BucketReport)
+    return {(series.channel, series.queue): series.tally for series in report.series}
 
 
 def test_outcomes_are_counted_by_channel_and_queue(counts: OutcomeCounts) -> None:
@@ -59,7 +59,7 @@ def test_outcomes_are_counted_by_channel_and_queue(counts: OutcomeCounts) -> Non
     assert (night.sent, night.failed, night.cancelled) == (0, 1, 0)
     assert default.duration.quantile(0.5) == pytest.approx(0.25, rel=0.3)
     assert sum(default.lateness.counts.values()) == 4
-    assert msgspec.msgpack.decode(entry, type=Figures).in_flight == 7
+    assert msgspec.msgpack.decode(entry, type=BucketReport).in_flight == 7
 
 
 def test_messages_given_back_untried_are_nothing_done(counts: OutcomeCounts) -> None:
@@ -96,7 +96,7 @@ def test_what_was_not_taken_is_reported_again_for_a_while(counts: OutcomeCounts,
 
 def test_deliveries_in_flight_are_reported_while_nothing_ends(counts: OutcomeCounts) -> None:
     [entry] = counts.take(in_flight=3).values()
-    assert msgspec.msgpack.decode(entry, type=Figures) == Figures(3, [])
+    assert msgspec.msgpack.decode(entry, type=BucketReport) == BucketReport(3, [])
 
 
 def test_the_number_of_series_is_bounded(counts: OutcomeCounts) -> None:

@@ -1,4 +1,4 @@
-"""A try that got no answer makes the next one a possible duplicate."""
+"""An attempt that got no answer makes the next one a possible duplicate."""
 
 from datetime import timedelta
 

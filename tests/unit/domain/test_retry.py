@@ -41,7 +41,7 @@ def test_no_jitter() -> None:
         (0.5, math.nan, 5),
     ],
 )
-def test_a_wait_that_the_far_side_asks_for_is_a_minimum(chance: float, asked: float, delay: float) -> None:
+def test_a_wait_that_the_receiver_asks_for_is_a_minimum(chance: float, asked: float, delay: float) -> None:
     assert policy(chance).delay_after(1, asked) == pytest.approx(delay)
 
 

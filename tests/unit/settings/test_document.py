@@ -18,7 +18,7 @@ def test_a_row_says_default_values_and_meaning() -> None:
     lines = render().splitlines()
     assert (
         "| `RETRY_DELAYS` | `5,30,120,600,3600` | numbers, comma-separated |"
-        " Seconds before the second, third, … try, comma-separated; the last one repeats. |"
+        " Seconds before the second, third, … attempt, comma-separated; the last one repeats. |"
     ) in lines
     assert any(line.startswith("| `POSTGRES_URI` 🔒 |  | text |") for line in lines)
     assert any(line.startswith("| `BATCH_SIZE` | `100` | whole number, 1 to 1000 |") for line in lines)

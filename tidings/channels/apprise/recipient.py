@@ -3,7 +3,7 @@
 Allowed are those of services whose address Apprise itself knows.
 
 Apprise reaches nearly anything a URL can name: any host of the network it runs in, the desktop and the log of its own
-machine, files on its disk. Whoever may write a recipient must not get all that, so
+machine, files on its disk. Users who may write a recipient must not reach all that, so
 
 - `SERVICES` is a list of what is allowed, made by reading the plugins: each speaks HTTPS to hosts that are fixed in its
   code (a part of a name, such as an AWS region, only where a pattern keeps it one), and redirects are not followed;

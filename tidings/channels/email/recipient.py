@@ -6,7 +6,7 @@ from tidings.domain.message import Delivery, Message
 
 
 class EmailRecipients(Recipients):
-    """The destination is the sender's SMTP account, through which all their mail goes, whoever it is for."""
+    """The destination is the sender's SMTP account, through which all their mail goes."""
 
     def normalise(self, recipient: str) -> str:
         from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  (takes 40 ms)

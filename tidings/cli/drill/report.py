@@ -34,7 +34,7 @@ class Lateness(msgspec.Struct, frozen=True):
 
 
 class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of one drill."""
+    """What one drill found."""
 
     accepted: int
     delivered: int
@@ -107,8 +107,8 @@ def _lines(found: DrillReport) -> list[tuple[str, Text]]:
         lines.append(("still on their way", _alarm(found.late)))
     if found.lateness is not None:
         late = found.lateness
-        figures = f"median {late.median:.3f} s, p99 {late.p99:.3f} s, longest {late.longest:.3f} s"
-        lines.append(("lateness", Text(figures)))
+        spread = f"median {late.median:.3f} s, p99 {late.p99:.3f} s, longest {late.longest:.3f} s"
+        lines.append(("lateness", Text(spread)))
     if found.recovered_seconds is not None:
         lines.append(("recovered after", Text(f"{found.recovered_seconds:.1f} s")))
     return lines

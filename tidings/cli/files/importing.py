@@ -66,8 +66,6 @@ async def import_messages(
 
 
 class _Import:
-    """One run."""
-
     def __init__(self, console: Console, file: MessageFile, progress: ImportProgress) -> None:
         self._console = console
         self._file = file

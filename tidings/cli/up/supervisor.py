@@ -137,7 +137,7 @@ class _Child:
                 env={**os.environ, **self._program.environ},
             )
         except OSError as error:
-            # No memory or no process ids left: worth another try.
+            # No memory or no process ids left: worth another attempt.
             log.warning("process not started", name=self._program.name, reason=str(error))
             return 1
         ended = asyncio.create_task(process.wait())

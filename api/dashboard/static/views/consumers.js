@@ -72,21 +72,21 @@ const table = (all) =>
       ${repeat(
         all,
         (one) => one.name,
-        (one) => html`<tr>
-          <th scope="row">${one.name} <span class="muted plain-weight">on ${one.host}</span></th>
+        (consumer) => html`<tr>
+          <th scope="row">${consumer.name} <span class="muted plain-weight">on ${consumer.host}</span></th>
           <td>
-            ${badge(TONES[one.health], one.health)}
-            ${one.health === "silent" ? html`<span class="muted">last heard of ${relative(one.reported_at)}</span>` : nothing}
+            ${badge(TONES[consumer.health], consumer.health)}
+            ${consumer.health === "silent" ? html`<span class="muted">last heard of ${relative(consumer.reported_at)}</span>` : nothing}
           </td>
           <td class="number">
-            ${whole(one.in_flight)}<span class="muted"> of ${whole(one.places)}</span>
-            <meter max=${one.places} value=${one.in_flight} aria-hidden="true"></meter>
+            ${whole(consumer.in_flight)}<span class="muted"> of ${whole(consumer.places)}</span>
+            <meter max=${consumer.places} value=${consumer.in_flight} aria-hidden="true"></meter>
           </td>
-          <td class="number wide">${whole(one.waiting)}</td>
-          <td class="number wide">${whole(one.open_batches)}</td>
-          <td class="number wide">${whole(one.outcomes_waiting)}</td>
-          <td class="wide">${one.version}</td>
-          <td class="number">${ago(one.started_at)}</td>
+          <td class="number wide">${whole(consumer.waiting)}</td>
+          <td class="number wide">${whole(consumer.open_batches)}</td>
+          <td class="number wide">${whole(consumer.outcomes_waiting)}</td>
+          <td class="wide">${consumer.version}</td>
+          <td class="number">${ago(consumer.started_at)}</td>
         </tr>`,
       )}
     </tbody>

@@ -1,9 +1,9 @@
-// One message: why it is where it is, what it holds, and every try.
+// One message: why it is where it is, what it holds, and every attempt.
 
 import { ask } from "../api.js";
 import { confirm } from "../dialog.js";
 import { ago, at, NONE, relative, span } from "../format.js";
-import { attempt, note } from "../notes.js";
+import { attempt, notice } from "../notes.js";
 import { badge, fault } from "../parts.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 
@@ -14,7 +14,7 @@ const OUTCOMES = { accepted: "accepted", retry: "failed, to be tried again", rej
 export function message(root) {
   let id = null;
   let shown = null;
-  let tries = [];
+  let attempts = [];
   let why = null;
   let problem = null;
   let busy = false;
@@ -25,7 +25,7 @@ export function message(root) {
     try {
       const base = `/api/v1/messages/${encodeURIComponent(id)}`;
       const [one, history, answer] = await Promise.all([ask(base), ask(`${base}/attempts`), ask(`${base}/explain`)]);
-      [shown, tries, why, problem] = [one, history.attempts, answer, null];
+      [shown, attempts, why, problem] = [one, history.attempts, answer, null];
     } catch (error) {
       problem = error;
     }
@@ -34,7 +34,7 @@ export function message(root) {
   }
 
   async function act(action, said) {
-    if (await attempt(() => ask(`/api/v1/messages/${id}/${action}`, { method: "POST" }))) note(said);
+    if (await attempt(() => ask(`/api/v1/messages/${id}/${action}`, { method: "POST" }))) notice(said);
     await load();
   }
 
@@ -61,7 +61,7 @@ export function message(root) {
                 <div class="stack">
                   <section class="card" aria-labelledby="history">
                     <h2 id="history">What happened</h2>
-                    ${timeline(shown, tries)}
+                    ${timeline(shown, attempts)}
                   </section>
                 </div>
                 <div class="stack">
@@ -112,12 +112,12 @@ const reason = (why) =>
     <p class="next">${why.next ? html`Next: ${why.next.what}${why.next.at ? html`, ${relative(why.next.at)} (${at(why.next.at)})` : nothing}` : nothing}</p>
   </section>`;
 
-function timeline(message, tries) {
+function timeline(message, attempts) {
   return html`<ol class="timeline">
     <li><strong>Accepted</strong> <div class="when">${at(message.created_at)}</div></li>
-    ${tries.map(
+    ${attempts.map(
       (one) => html`<li class=${one.outcome}>
-        <strong>Try ${one.try}: ${OUTCOMES[one.outcome]}</strong>
+        <strong>Attempt ${one.try}: ${OUTCOMES[one.outcome]}</strong>
         ${one.status_code ? html`<span class="muted">· ${one.status_code}</span>` : nothing}
         <div class="when">${at(one.started_at)} · took ${span(one.duration)} · ${one.consumer}</div>
         ${one.error ? html`<p>${one.error}</p>` : nothing}

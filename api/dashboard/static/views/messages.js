@@ -3,7 +3,7 @@
 import { ask, path } from "../api.js";
 import { confirm } from "../dialog.js";
 import { ago, clock, plural, relative, whole } from "../format.js";
-import { attempt, note } from "../notes.js";
+import { attempt, notice } from "../notes.js";
 import { badge, empty, fault } from "../parts.js";
 import { go, link } from "../router.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
@@ -83,7 +83,7 @@ export function messages(root) {
       danger: cancels,
     });
     if (!sure) return;
-    await attempt(async () => note(`${cancels ? "Cancelled" : "Retried"}: ${plural(await changeAll(action, filter()), "message")}.`));
+    await attempt(async () => notice(`${cancels ? "Cancelled" : "Retried"}: ${plural(await changeAll(action, filter()), "message")}.`));
     await load();
   }
 

@@ -96,7 +96,7 @@ function way({ totals, history }) {
     ${step("in-flight", "In flight", whole(totals.in_flight), `deliveries now; ${whole(totals.processing)} processing`)}
     ${step("rate", "Sent", html`${rate(flow?.sent)}<small> /s</small>`, `${whole(sent)} in the last hour`)}
     ${step("lateness", "Lateness", flow?.lateness_p99 == null ? html`<small>none due lately</small>` : span(flow.lateness_p99), flow?.lateness_p50 == null ? "how long after its time a message goes" : `99 % within; half within ${span(flow.lateness_p50)}`)}
-    ${step("failures", "Failures, last hour", html`<span class=${failed + cancelled ? "bad-text" : ""}>${whole(failed + cancelled)}</span>`, `${whole(failed)} tried again, ${whole(cancelled)} given up`)}
+    ${step("failures", "Failures, last hour", html`<span class=${failed + cancelled ? "bad-text" : ""}>${whole(failed + cancelled)}</span>`, `${whole(failed)} tried again, ${whole(cancelled)} not delivered`)}
   </dl>`;
 }
 

@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { open } from "../dialog.js";
 import { ago, NONE, pace, rate, whole } from "../format.js";
-import { attempt, note } from "../notes.js";
+import { attempt, notice } from "../notes.js";
 import { badge, empty, fault, scroll } from "../parts.js";
 import { link } from "../router.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
@@ -28,7 +28,7 @@ export function queues(root, who) {
 
   async function toggle({ name, active }) {
     const done = await attempt(() => ask(`${url(name)}/${active ? "stop" : "start"}`, { method: "POST" }));
-    if (done) note(active ? `${name} is stopped: its messages wait.` : `${name} runs.`);
+    if (done) notice(active ? `${name} is stopped: its messages wait.` : `${name} runs.`);
     await load();
   }
 
@@ -43,7 +43,7 @@ export function queues(root, who) {
           body: { interval_seconds: Number(interval || 0), batch_size: size ? Number(size) : null },
         }),
     });
-    if (done) note(`${done.name}: ${pace(done)}.`);
+    if (done) notice(`${done.name}: ${pace(done)}.`);
     await load();
   }
 

@@ -67,17 +67,17 @@ async def test_no_secret_comes_to_light(app: web.Application, api: Api, log: io.
     user = await app[ACCOUNTS].users.get(ada.id) if ada.id else None
     logins = app[ACCOUNTS].logins
     login = await logins.log_in(email="ada@example.com", password=NEW_PASSWORD, address=None)
-    places = {
+    stores = {
         "answers": str(answers),
         "log": log.getvalue(),
         "representations": f"{user!r} {settings!r} {app[ACCOUNTS]!r} {login!r}",
         "Postgres": await everything_in_postgres(app),
         "Redis": await everything_in_redis(app[REDIS]),
     }
-    assert "ada@example.com" in places["answers"]
-    assert "ada@example.com" in places["Postgres"]
-    assert "tidings:logins:" in places["Redis"]
-    for place, content in places.items():
+    assert "ada@example.com" in stores["answers"]
+    assert "ada@example.com" in stores["Postgres"]
+    assert "tidings:logins:" in stores["Redis"]
+    for place, content in stores.items():
         for value in (*secrets, *signed_by, login.token):
             assert value not in content, place
 

@@ -20,7 +20,7 @@ from api.compat import systems
 from api.openapi.operation import Access, access_of
 from sql.store import Store
 from tests.e2e.compat.client import Answer, Client
-from tests.factories import DEFAULT_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tidings.domain.message import Outcome
 from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
@@ -55,7 +55,7 @@ async def member(operator: Client, email: str, **fields: Any) -> tuple[Client, U
 async def keep_sent(store: Store, content: str, user_id: UUID | None) -> None:
     """A text message that was sent."""
     await keep(store, channel="sms", recipient="+905551112233", content=content, user_id=user_id)
-    [batch] = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=1)
+    [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=1)
     [delivery] = await store.batches.take(batch.id, consumer="consumer")
     outcome = Outcome(message_id=delivery.id, batch_id=batch.id, status=Status.SENT, tries=1, sent_at=utc_now())
     await store.batches.record([outcome], closed=[batch.id], consumer="consumer")

@@ -14,7 +14,7 @@ from api.explain import routes
 from api.http.resources import REDIS
 from sql.store import Store
 from tests.eventually import eventually
-from tests.factories import DEFAULT_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.api.client import Api
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, holding, keep_sms, until
 from tests.reporting import report
@@ -177,7 +177,7 @@ async def test_no_room(api: Api, store: Store, settings: Settings) -> None:
 
 async def test_claimed_and_not_taken(api: Api, store: Store) -> None:
     [message_id] = await keep(store)
-    await store.batches.claim(DEFAULT_LANES, offers(1, "c7"), batch_size=100)
+    await store.batches.claim(DEFAULT_CLAIM_LANES, offers(1, "c7"), batch_size=100)
     found = await explain(api, message_id)
     assert (found["reason"], found["facts"]["consumer"]) == ("claimed", "c7")
     assert moment(found["next"]["at"]) == moment(found["facts"]["lease_until"])
@@ -193,13 +193,13 @@ async def test_leased(api: Api, store: Store, settings: Settings) -> None:
         gateway.hold.set()
     assert (found["reason"], found["facts"]["consumer"], found["facts"]["batch_size"]) == ("leased", consumer.name, 2)
     assert f"Consumer {consumer.name} has it since" in found["summary"]
-    assert "try 1 of 5" in found["summary"]
+    assert "attempt 1 of 5" in found["summary"]
 
 
 @pytest.mark.parametrize("producer", [True, False])
 async def test_its_consumer_is_silent(app: web.Application, api: Api, store: Store, producer: bool) -> None:
     [message_id] = await keep(store)
-    [batch] = await store.batches.claim(DEFAULT_LANES, offers(1, "c1"), batch_size=100)
+    [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(1, "c1"), batch_size=100)
     await store.batches.take(batch.id, consumer="c1")
     await report(app[REDIS], name="c1")
     assert (await explain(api, message_id))["reason"] == "leased"
@@ -212,7 +212,7 @@ async def test_its_consumer_is_silent(app: web.Application, api: Api, store: Sto
 
 async def test_its_lease_has_run_out_or_its_batch_is_gone(api: Api, store: Store) -> None:
     [message_id] = await keep(store)
-    [batch] = await store.batches.claim(DEFAULT_LANES, offers(1, "c1"), batch_size=100)
+    [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(1, "c1"), batch_size=100)
     await store.batches.take(batch.id, consumer="c1")
     for change in ("UPDATE batches SET lease_until = now() - interval '1 s'", "DELETE FROM batches"):
         async with store.database.pool.acquire() as connection:
@@ -227,7 +227,7 @@ async def test_retrying(api: Api, store: Store, settings: Settings) -> None:
         message = await until(store, message_id, Status.FAILED)
         found = await explain(api, message_id)
     assert found["reason"] == "retrying"
-    assert "Try 1 of 5 failed because of: " in found["summary"]
+    assert "Attempt 1 of 5 failed because of: " in found["summary"]
     assert "503" in found["summary"]
     assert moment(found["next"]["at"]) == message.due_at
     assert found["facts"]["last_try"]["status_code"] == 503
@@ -296,7 +296,7 @@ async def test_expired(api: Api, store: Store) -> None:
 
 async def test_poison(api: Api, store: Store) -> None:
     [message_id] = await keep(store)
-    [batch] = await store.batches.claim(DEFAULT_LANES, offers(1, "c1"), batch_size=100)
+    [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(1, "c1"), batch_size=100)
     await store.batches.take(batch.id, consumer="c1")
     async with store.database.pool.acquire() as connection:
         await connection.execute("UPDATE batches SET lease_until = now() - interval '1 s'")

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from api.app import create_app
 from sql.store import Store
-from tests.factories import DEFAULT_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.api.client import Api
 from tidings.redis import keys
 from tidings.settings import Settings
@@ -64,7 +64,7 @@ async def test_a_consumer_without_room_is_alive_as_long_as_it_renews_its_leases(
 ) -> None:
     await redis.set(keys.PRODUCER_HEARTBEAT, 1)
     await keep(store)
-    (batch,) = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=1)
+    (batch,) = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=1)
     # Claimed, but nobody has started it.
     assert (await api.get("/health/ready")).status == 503
     await store.batches.take(batch.id, consumer="consumer")

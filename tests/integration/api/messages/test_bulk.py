@@ -9,7 +9,7 @@ import pytest
 
 from api.messages import bulk
 from sql.store import Store
-from tests.factories import DEFAULT_LANES, keep, new_message, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, new_message, offers
 from tests.integration.api.client import Api
 from tidings.domain.states import CancelReason, Status
 from tidings.domain.timestamps import utc_now
@@ -91,7 +91,7 @@ async def test_more_than_the_limit_is_said_to_be_there(api: Api, store: Store, m
 
 async def test_what_is_on_its_way_is_not_called_back(api: Api, store: Store) -> None:
     ids = await keep(store, 10)
-    [batch] = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=4)
+    [batch] = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=4)
     answer = await api.post(CANCEL, {"all": True})
     assert answer.body == {"count": 6, "more": False}
     found = await states(store, ids)
@@ -102,7 +102,7 @@ async def test_claims_and_cancellations_side_by_side_take_each_message_once(api:
     ids = await keep(store, 400)
 
     async def claim() -> int:
-        batches = await store.batches.claim(DEFAULT_LANES, offers(4), batch_size=25)
+        batches = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(4), batch_size=25)
         return sum(batch.size for batch in batches)
 
     async def cancel() -> int:
@@ -116,7 +116,7 @@ async def test_claims_and_cancellations_side_by_side_take_each_message_once(api:
     assert cancelled > 0
 
 
-async def test_what_failed_and_what_was_given_up_is_retried(api: Api, store: Store) -> None:
+async def test_what_failed_and_what_was_cancelled_is_retried(api: Api, store: Store) -> None:
     exhausted, rejected, waits, due, sent = ids = await keep(store, 5)
     await make(store, exhausted, "status = 'cancelled', cancel_reason = 'exhausted', tries = 5")
     await make(store, rejected, "status = 'cancelled', cancel_reason = 'rejected', tries = 1")

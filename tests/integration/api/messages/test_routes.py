@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from sql.store import Store
-from tests.factories import DEFAULT_LANES, offers
+from tests.factories import DEFAULT_CLAIM_LANES, offers
 from tests.integration.api.client import MESSAGE, Api
 from tidings.domain.ids import new_id
 from tidings.domain.message import Attempt, Delivery, Outcome
@@ -39,7 +39,7 @@ FIELDS = {
 
 async def take(store: Store) -> Delivery:
     """What a consumer does first with the only message that is due."""
-    (batch,) = await store.batches.claim(DEFAULT_LANES, offers(), batch_size=1)
+    (batch,) = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=1)
     (delivery,) = await store.batches.take(batch.id, consumer="consumer")
     return delivery
 
@@ -111,7 +111,7 @@ async def test_epoch_times(api: Api) -> None:
 
 async def test_a_later_message_is_not_due_yet(api: Api, store: Store) -> None:
     await api.accept(due_at=(utc_now() + timedelta(hours=1)).isoformat())
-    assert await store.batches.claim(DEFAULT_LANES, offers(), batch_size=1) == []
+    assert await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=1) == []
 
 
 async def test_an_unknown_id_is_not_found(api: Api) -> None:
@@ -159,7 +159,7 @@ async def test_a_waiting_message_is_cancelled_once_and_for_all(api: Api, store: 
     assert first.body == {**message, "status": "cancelled", "cancel_reason": "requested"}
     again = await api.post(f"/api/v1/messages/{message['id']}/cancel")
     assert (again.status, again.body) == (200, first.body)
-    assert await store.batches.claim(DEFAULT_LANES, offers(), batch_size=1) == []
+    assert await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=1) == []
 
 
 async def test_a_cancelled_message_starts_again(api: Api, store: Store) -> None:
@@ -199,10 +199,10 @@ async def test_what_was_sent_is_neither_cancelled_nor_retried(api: Api, store: S
 async def test_what_waits_for_its_first_try_is_not_retried(api: Api) -> None:
     message = await api.accept()
     answer = await api.post(f"/api/v1/messages/{message['id']}/retry")
-    assert (answer.status, answer.body["detail"]) == (409, "it waits for its first try")
+    assert (answer.status, answer.body["detail"]) == (409, "it waits for its first attempt")
 
 
-async def test_what_was_given_up_says_why(api: Api, store: Store) -> None:
+async def test_what_was_not_delivered_says_why(api: Api, store: Store) -> None:
     message = await api.accept()
     reason = CancelReason.REJECTED
     await end(

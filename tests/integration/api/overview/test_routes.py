@@ -20,7 +20,7 @@ from api.overview import overview as overviews
 from api.overview import routes as overview
 from sql.store import Store
 from tests.eventually import eventually
-from tests.factories import DEFAULT_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.api.client import Api
 from tests.integration.consumers.test_consumer import Gateway, consuming, holding, keep_sms
 from tests.reporting import report
@@ -99,7 +99,7 @@ async def test_what_consumers_do_is_told(api: Api, store: Store, settings: Setti
     others = msgspec.structs.replace(settings, consumer_name="another")
     async with consuming(settings, gateway) as one, consuming(others, gateway) as other:
         for consumer in (one, other):
-            batches = await store.batches.claim(DEFAULT_LANES, offers(1, consumer.name), batch_size=75)
+            batches = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(1, consumer.name), batch_size=75)
             await asyncio.gather(*(consumer.deliver(batch.id, "a/0", quarantined=False) for batch in batches))
 
         async def told() -> dict[str, Any] | None:
@@ -173,7 +173,7 @@ async def test_the_dead_and_what_nobody_can_read_are_left_out(app: web.Applicati
     await report(app[REDIS], name="gone", reported_at=utc_now() - timedelta(minutes=5))
     async with app[REDIS].pipeline() as pipe:
         pipe.hset(keys.CONSUMERS, mapping={"odd": b"no report"})
-        pipe.hset(keys.figures(present), mapping={"odd": b"\xff no figures"})
+        pipe.hset(keys.reports(present), mapping={"odd": b"\xff no report"})
         pipe.set(keys.depths(present), b"\xff")
         await pipe.execute()
     seen = await look(api)

@@ -127,7 +127,7 @@ async def test_the_status_of_one_delivery_is_not_that_of_the_next(
     assert result.status_code is None
 
 
-async def test_a_slow_service_is_given_up_and_keeps_its_thread() -> None:
+async def test_a_slow_service_times_out_and_keeps_its_thread() -> None:
     channel = AppriseChannel(channel_context(connect_timeout=0.2, delivery_timeout=0.3))
     release = asyncio.Event()
     started = 0

@@ -120,13 +120,13 @@ async def test_the_answer_to_a_whole_mail_may_take_longer(make_channel: MakeChan
     channel = make_channel(account(server), connect_timeout=1, delivery_timeout=1, smtp_connections_per_account=1)
     server.hold = asyncio.Event()
     asyncio.get_running_loop().call_later(1.5, server.hold.set)
-    # The second one waits for its place longer than a try may take, and is not to blame.
+    # The second one waits for its place longer than an attempt may take, and is not to blame.
     results = await asyncio.gather(channel.deliver(delivery()), channel.deliver(delivery()))
     assert [type(result) for result in results] == [Accepted, Accepted]
     assert server.connections == 1
 
 
-async def test_and_is_given_up_at_last(
+async def test_and_times_out_at_last(
     make_channel: MakeChannel, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smtp_connection, "ANSWER_SECONDS", 0.1)
@@ -238,7 +238,7 @@ async def test_the_account_is_the_destination(channel: EmailChannel, server: Smt
     assert channel.destination(delivery()) == f"{USERNAME}@{HOST}:{server.port}"
 
 
-async def test_it_has_as_many_places_as_connections(make_channel: MakeChannel, server: SmtpServer) -> None:
+async def test_its_concurrency_is_its_connections(make_channel: MakeChannel, server: SmtpServer) -> None:
     assert make_channel(account(server), smtp_connections_per_account=4).places_per_destination == 4
 
 

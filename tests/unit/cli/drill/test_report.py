@@ -1,4 +1,4 @@
-"""The figures of a drill."""
+"""The report of a drill."""
 
 import json
 
@@ -54,7 +54,7 @@ def test_the_table_names_what_is_lost(bad: DrillReport, capsys: pytest.CaptureFi
     assert "median 1.500 s" in lines["lateness"]
 
 
-def test_json_has_the_same_figures(bad: DrillReport, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_the_same_numbers(bad: DrillReport, capsys: pytest.CaptureFixture[str]) -> None:
     print_report(bad, as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert (told["lost"], told["late"], told["cancelled"], told["delivered"]) == ([1], [2], 1, 1)

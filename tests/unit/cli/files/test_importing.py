@@ -171,7 +171,7 @@ async def test_what_comes_after_may_be_mended_meanwhile(serve: Serve, tmp_path: 
     assert keeping.recipients == ["a"] * 500 + ["b", "c"]
 
 
-async def test_a_file_that_is_another_one_is_refused_until_told_to_start_anew(serve: Serve, tmp_path: Path) -> None:
+async def test_a_file_that_is_another_one_is_refused_until_told_to_start_again(serve: Serve, tmp_path: Path) -> None:
     keeping = Keeping(breaks_at=2, kept_first=False)
     api = await serve(keeping)
     file = write(tmp_path / "m.ndjson", ["a"] * 501)
@@ -203,7 +203,7 @@ async def test_a_progress_that_cannot_be_kept_stops_it_before_anything_is_sent(s
     assert api.asked == []
 
 
-async def test_the_figures_as_json(serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_report_as_json(serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     api = await serve(refuse_bad_ones)
     await import_messages(write(tmp_path / "m.ndjson", ["a", "bad"]), api=Api(url=api.url), as_json=True)
     assert json.loads(capsys.readouterr().out) == {"accepted": 1, "left_out": 1}
