@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 SLOTS_AT_ONCE: Final = 16
 """Batches in one claim at the most: what a claim costs beyond its rows is spread thin, and it stays short."""
 
-SLOT_GATHERING_SECONDS: Final = 0.005
+SLOT_LINGER_SECONDS: Final = 0.005
 """Between claims that took all the slots there were. A consumer has work in line for longer than that."""
 
 SLOT_WAIT_SECONDS: Final = 1.0
@@ -117,7 +117,7 @@ class Claimer:
                 break
             if len(slots) < SLOTS_AT_ONCE:
                 # There is more to claim than there are slots: those that become free in a moment go together.
-                await asyncio.sleep(SLOT_GATHERING_SECONDS)
+                await asyncio.sleep(SLOT_LINGER_SECONDS)
         # Whatever is left (in other claim lanes, due soon, or waiting for a slot) sets the alarm.
         seconds = await self._store.batches.next_due(self._low_water)
         if seconds is not None:
@@ -134,10 +134,10 @@ class Claimer:
         if free and self._unpaced:
             # Each claim begins with another queue, so that a long one does not keep the others waiting.
             self._unpaced.rotate(-1)
-            lanes = [(priority.value, queue) for priority in Priority for queue in self._unpaced]
+            claim_lanes = [(priority.value, queue) for priority in Priority for queue in self._unpaced]
             try:
                 claimed += await self._store.batches.claim(
-                    lanes, free, batch_size=batch_size, low_water=self._low_water
+                    claim_lanes, free, batch_size=batch_size, low_water=self._low_water
                 )
             except AWAY:
                 # What the paced queues gave is committed, and must go.

@@ -1,7 +1,7 @@
 """Records every 5 s what the queues hold, for whoever wants to see later how much waited.
 
 In Redis: one value for each bucket of 5 s (tidings/observability/reports.py). Lost at any moment, it leaves a gap in a
-curve. Counting is bounded in each lane, and takes a twentieth of the time at the most.
+curve. Counting is bounded in each claim lane, and takes a twentieth of the time at the most.
 """
 
 from typing import Final

@@ -103,8 +103,8 @@ class Leader:
 
     async def _repeat(self, duty: Duty) -> None:
         while True:
-            began = time.monotonic()
             pause = duty.every
+            began = time.monotonic()
             try:
                 await duty.work()
             except Exception as error:

@@ -78,17 +78,17 @@ class BatchStore:
 
     async def claim(
         self,
-        lanes: Sequence[ClaimLane],
+        claim_lanes: Sequence[ClaimLane],
         offers: Sequence[Offer],
         *,
         batch_size: int,
         low_water: LowWater | None = None,
     ) -> list[ClaimedBatch]:
         """Takes due messages of the claim lanes (served in this order) into at most one batch per offer."""
-        marks = [BOTTOM] * len(lanes) if low_water is None else low_water.begin(lanes)
-        rows = await self.database.rows("claim", **self._claim_parameters(lanes, marks, offers, batch_size))
+        marks = [BOTTOM] * len(claim_lanes) if low_water is None else low_water.begin(claim_lanes)
+        rows = await self.database.rows("claim", **self._claim_parameters(claim_lanes, marks, offers, batch_size))
         if low_water is not None:
-            low_water.end(lanes, _reached(rows[0]) if rows else [None] * len(lanes))
+            low_water.end(claim_lanes, _reached(rows[0]) if rows else [None] * len(claim_lanes))
         return [_claimed(row) for row in rows]
 
     async def claim_paced(self, offers: Sequence[Offer], *, batch_size: int) -> list[ClaimedBatch]:
@@ -104,8 +104,8 @@ class BatchStore:
                 if not free:
                     break
                 tick = Tick(**row)
-                lanes = [(priority, tick.name) for priority in range(3)]
-                parameters = self._claim_parameters(lanes, [BOTTOM] * len(lanes), free, batch_size)
+                claim_lanes = [(priority, tick.name) for priority in range(3)]
+                parameters = self._claim_parameters(claim_lanes, [BOTTOM] * len(claim_lanes), free, batch_size)
                 parameters["cutoff"] = tick.cutoff
                 if tick.allowance is not None:
                     parameters["room"] = min(parameters["room"], tick.allowance)
@@ -189,11 +189,11 @@ class BatchStore:
         return count
 
     def _claim_parameters(
-        self, lanes: Sequence[ClaimLane], marks: Sequence[Mark], offers: Sequence[Offer], batch_size: int
+        self, claim_lanes: Sequence[ClaimLane], marks: Sequence[Mark], offers: Sequence[Offer], batch_size: int
     ) -> dict[str, Any]:
         return {
-            "priorities": [priority for priority, _ in lanes],
-            "queues": [queue for _, queue in lanes],
+            "priorities": [priority for priority, _ in claim_lanes],
+            "queues": [queue for _, queue in claim_lanes],
             **_marks(marks),
             "cutoff": None,
             "room": batch_size * len(offers),

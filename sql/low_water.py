@@ -49,28 +49,28 @@ class LowWater:
         """A message that is due then (Unix time of Postgres) waits."""
         low = (datetime.fromtimestamp(due, UTC) - _ROUNDING, _FIRST)
         self._notified = low if self._notified is None else min(self._notified, low)
-        for lane, mark in self._marks.items():
+        for claim_lane, mark in self._marks.items():
             if low < mark:
-                self._marks[lane] = low
+                self._marks[claim_lane] = low
 
     def marks(self) -> dict[ClaimLane, Mark]:
         """From where on messages can wait, in the claim lanes that are known; the others are read from the bottom."""
         return self._marks if self._clock() < self._trusted_until else {}
 
-    def begin(self, lanes: Sequence[ClaimLane]) -> list[Mark]:
+    def begin(self, claim_lanes: Sequence[ClaimLane]) -> list[Mark]:
         """A poll begins: at these marks, one for each claim lane."""
         self._began = self._clock()
         self._notified = None
         self._from_bottom = self._began >= self._trusted_until
         if self._from_bottom:
             self._marks.clear()
-        return [self._marks.get(lane, BOTTOM) for lane in lanes]
+        return [self._marks.get(claim_lane, BOTTOM) for claim_lane in claim_lanes]
 
-    def end(self, lanes: Sequence[ClaimLane], reached: Sequence[Mark | None]) -> None:
+    def end(self, claim_lanes: Sequence[ClaimLane], reached: Sequence[Mark | None]) -> None:
         """The poll has taken all that waited before `reached`, but for what was notified meanwhile."""
         now = self._clock()
         if self._from_bottom:
             self._trusted_until = now + max(POLL_SECONDS, POLL_SHARE * (now - self._began))
-        for lane, mark in zip(lanes, reached, strict=True):
+        for claim_lane, mark in zip(claim_lanes, reached, strict=True):
             if mark is not None:
-                self._marks[lane] = mark if self._notified is None else min(mark, self._notified)
+                self._marks[claim_lane] = mark if self._notified is None else min(mark, self._notified)

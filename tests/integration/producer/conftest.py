@@ -12,7 +12,7 @@ PAST_THE_START = timedelta(hours=-1)
 
 
 class SteeredStore(Store):
-    """A store whose server seems to have been up for long, and to have stood still when told so."""
+    """A store whose server seems to have been up for long, and to have been paused when told so."""
 
     stalled = timedelta()
 

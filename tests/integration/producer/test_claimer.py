@@ -99,7 +99,7 @@ async def test_a_notify_wakes_it(store: Store, redis: Redis, settings: Settings)
             await until_queued(redis, expected)
 
 
-class BrokenBelt(Publisher):
+class BrokenPublisher(Publisher):
     async def push(self, batches: Sequence[tuple[ClaimedBatch, Slot]]) -> None:
         raise RedisConnectionError("gone")
 
@@ -107,7 +107,7 @@ class BrokenBelt(Publisher):
 async def test_a_claim_that_cannot_be_pushed_is_undone_at_once(store: Store, redis: Redis, settings: Settings) -> None:
     await keep(store, 10)
     await offer(redis, 8)
-    async with claiming(store, redis, settings, BrokenBelt(redis, lease_seconds=10)):
+    async with claiming(store, redis, settings, BrokenPublisher(redis, lease_seconds=10)):
         await until_offered(redis, 7)
     assert await count(store, Status.PENDING) == 10
     assert await store.batches.unstarted("c1") == []

@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 async def claim(store: Store, batches: int = 1, *, batch_size: int = 100, **options: Any) -> list[list[Delivery]]:
     """Claims and takes; answers the messages of each batch in their order."""
     claimed = await store.batches.claim(
-        options.get("lanes", DEFAULT_CLAIM_LANES), offers(batches), batch_size=batch_size
+        options.get("claim_lanes", DEFAULT_CLAIM_LANES), offers(batches), batch_size=batch_size
     )
     return [await store.batches.take(batch.id, consumer="consumer") for batch in sorted(claimed, key=lambda b: b.id)]
 
@@ -93,12 +93,12 @@ class TestClaim:
         await keep(store, 25)
         assert [len(batch) for batch in await claim(store, 2, batch_size=10)] == [10, 10]
 
-    async def test_serves_the_lanes_in_their_order(self, store: Store) -> None:
+    async def test_serves_the_claim_lanes_in_their_order(self, store: Store) -> None:
         await store.queues.put("other", active=True, interval_seconds=0, batch_size=None)
         [here] = await keep(store)
         [there] = await keep(store, queue="other")
-        lanes = [(priority, queue) for priority in range(3) for queue in ("other", "default")]
-        batches = await claim(store, 2, batch_size=1, lanes=lanes)
+        claim_lanes = [(priority, queue) for priority in range(3) for queue in ("other", "default")]
+        batches = await claim(store, 2, batch_size=1, claim_lanes=claim_lanes)
         assert [batch[0].id for batch in batches] == [there, here]
 
     async def test_leaves_a_stopped_queue_alone(self, store: Store) -> None:
@@ -217,7 +217,7 @@ class TestReclaim:
         assert await store.batches.renew([delivery.batch_id]) == {delivery.batch_id}
         assert await reclaim(store) == Reclaimed()
 
-    async def test_nothing_when_the_server_stood_still_since_the_look(self, store: Store) -> None:
+    async def test_nothing_when_the_server_was_paused_since_the_poll(self, store: Store) -> None:
         await keep(store)
         [[delivery]] = await claim(store)
         await lose(store, delivery.batch_id)

@@ -15,7 +15,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 def low_water() -> LowWater:
-    """Trusted from now on: the clock that would have it look from the bottom again stands still."""
+    """Trusted from now on: the clock that would have it look from the bottom again is stopped."""
     low_water = LowWater(lambda: 0.0)
     low_water.begin(DEFAULT_CLAIM_LANES)
     low_water.end(DEFAULT_CLAIM_LANES, [None] * len(DEFAULT_CLAIM_LANES))

@@ -1,4 +1,4 @@
-"""What is remembered of a try, whatever day it is and whoever's clock it was measured by."""
+"""What is remembered of an attempt, whatever day it is and whoever's clock it was measured by."""
 
 from datetime import datetime, timedelta
 

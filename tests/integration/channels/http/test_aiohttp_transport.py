@@ -327,7 +327,7 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("then", ["close", "abort"])
 async def test_a_kept_connection_that_breaks_under_a_request(transport: Transport, then: str) -> None:
-    """The far side has the request, so it must not come again by itself."""
+    """The receiver has the request, so it must not come again by itself."""
     requests = 0
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -356,7 +356,7 @@ async def test_a_crooked_header_changes_nothing(transport: Transport, line: byte
     assert "content-length" in {name.lower() for name in answered.headers}
 
 
-async def test_a_request_that_is_given_up_ends_at_its_time_limit_at_the_latest(transport: Transport) -> None:
+async def test_a_request_that_is_abandoned_ends_at_its_time_limit_at_the_latest(transport: Transport) -> None:
     arrived, closed = asyncio.Event(), asyncio.Event()
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

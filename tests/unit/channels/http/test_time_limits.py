@@ -81,7 +81,7 @@ async def test_a_connection_that_comes_too_late_is_cut(limits: TimeLimits) -> No
     assert connection.cut
 
 
-async def test_it_begins_anew_after_a_rest(limits: TimeLimits) -> None:
+async def test_it_begins_again_after_a_rest(limits: TimeLimits) -> None:
     for _ in range(2):
         limit, connection = begin(limits)
         await until_passed(limit)
