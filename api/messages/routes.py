@@ -26,7 +26,7 @@ from api.messages.schemas import (
 )
 from api.messages.validation import sealed, to_message
 from api.openapi import examples, parameters, request_examples, tags
-from api.openapi.operation import Answer, Body, operation
+from api.openapi.operation import Answer, Body, Operations, operation
 from sql.messages import IdempotencyKey, MessageStore
 from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.ids import parse_id
@@ -47,6 +47,11 @@ _NOT_RETRIED: Final = {
 }
 _CHANGING: Final = "it changed meanwhile; read it again"
 NO_MESSAGE: Final = "there is no such message"
+
+of_message: Final = Operations(
+    tag=tags.MESSAGES, parameters=(parameters.MESSAGE_ID,), errors={HTTPStatus.NOT_FOUND: NO_MESSAGE}
+)
+"""Declares a handler for one message that the path names."""
 
 _CREATED: Final = {
     hdrs.LOCATION: "The path of the message.",
@@ -117,7 +122,7 @@ async def create_batch(request: web.Request) -> web.Response:
 @operation(
     tags.MESSAGES,
     parameters=(*parameters.MESSAGE_FILTER, *parameters.PAGE),
-    answers={HTTPStatus.OK: Answer("A page.", MessageList, examples.MESSAGES)},
+    answers=Answer("A page.", MessageList, examples.MESSAGES),
 )
 async def list_page(request: web.Request) -> web.Response:
     """Lists messages, newest first.
@@ -130,34 +135,22 @@ async def list_page(request: web.Request) -> web.Response:
     return answer(MessageList(messages=[MessageAnswer.of(message) for message in shown], next_cursor=next_cursor))
 
 
-@operation(
-    tags.MESSAGES,
-    parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("The message.", MessageAnswer, examples.MESSAGE)},
-    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
-)
+@of_message(answers=Answer("The message.", MessageAnswer, examples.MESSAGE))
 async def get(request: web.Request) -> web.Response:
     """Shows one message."""
     return answer(MessageAnswer.of(await find(request)))
 
 
-@operation(
-    tags.MESSAGES,
-    parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("The tries.", AttemptList, examples.ATTEMPTS)},
-    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
-)
+@of_message(answers=Answer("The tries.", AttemptList, examples.ATTEMPTS))
 async def attempts(request: web.Request) -> web.Response:
     """Lists the tries of one message, oldest first."""
     made = await _store(request).attempts(await find(request))
     return answer(AttemptList(attempts=[AttemptAnswer.of(attempt) for attempt in made]))
 
 
-@operation(
-    tags.MESSAGES,
-    parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("It is cancelled.", MessageAnswer, examples.CANCELLED)},
-    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE, HTTPStatus.CONFLICT: _NOT_CANCELLED[Status.SENT]},
+@of_message(
+    answers=Answer("It is cancelled.", MessageAnswer, examples.CANCELLED),
+    errors={HTTPStatus.CONFLICT: _NOT_CANCELLED[Status.SENT]},
 )
 async def cancel(request: web.Request) -> web.Response:
     """Cancels a waiting message.
@@ -172,11 +165,9 @@ async def cancel(request: web.Request) -> web.Response:
     return answer(MessageAnswer.of(message))
 
 
-@operation(
-    tags.MESSAGES,
-    parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("It is due now.", MessageAnswer, examples.MESSAGE)},
-    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE, HTTPStatus.CONFLICT: _NOT_RETRIED[Status.PENDING]},
+@of_message(
+    answers=Answer("It is due now.", MessageAnswer, examples.MESSAGE),
+    errors={HTTPStatus.CONFLICT: _NOT_RETRIED[Status.PENDING]},
 )
 async def retry(request: web.Request) -> web.Response:
     """Starts a cancelled message again, or makes a failed one due now."""
