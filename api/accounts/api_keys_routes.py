@@ -22,7 +22,7 @@ from api.openapi.operation import Access, Answer, Body, Operations, operation
 from tidings.domain.ids import parse_id
 
 _decoder: Final = msgspec.json.Decoder(KeyRequest)
-_NO_KEY: Final = NoSuchKeyError().detail
+_NO_KEY: Final = NoSuchKeyError.detail
 _NOT_YOURS_TO_GIVE: Final = "channels are for an admin to give to a key"
 
 _KEYS: Final = Answer("The keys.", KeyList, examples.KEYS)
@@ -34,7 +34,7 @@ _of_user: Final = Operations(
     tag=tags.API_KEYS,
     access=Access.ADMINS,
     parameters=(parameters.USER_ID,),
-    errors={HTTPStatus.NOT_FOUND: NoSuchUserError().detail},
+    errors={HTTPStatus.NOT_FOUND: NoSuchUserError.detail},
 )
 
 

@@ -25,7 +25,7 @@ _of_user: Final = Operations(
     tag=tags.USERS,
     access=Access.ADMINS,
     parameters=(parameters.USER_ID,),
-    errors={HTTPStatus.NOT_FOUND: NoSuchUserError().detail},
+    errors={HTTPStatus.NOT_FOUND: NoSuchUserError.detail},
 )
 
 

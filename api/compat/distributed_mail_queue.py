@@ -85,7 +85,7 @@ def _server(environment: str) -> Server:
     body=Body(_register_decoder, {"an account": schemas.REGISTRATION}),
     answers={HTTPStatus.CREATED: Answer("It is made.", Registered, Registered())},
     errors={
-        HTTPStatus.FORBIDDEN: RegistrationClosedError().detail,
+        HTTPStatus.FORBIDDEN: RegistrationClosedError.detail,
         **failures.NEW_ACCOUNT,
     },
 )
@@ -102,7 +102,7 @@ async def register(request: web.Request) -> web.Response:
     access=Access.EVERYBODY,
     body=Body(_login_decoder, {"a login": schemas.CREDENTIALS}),
     answers=Answer("A token.", LoginData, LoginData(data=schemas.LOGIN)),
-    errors={HTTPStatus.UNAUTHORIZED: WrongCredentialsError().detail, **failures.PASSWORD_CHECK},
+    errors={HTTPStatus.UNAUTHORIZED: WrongCredentialsError.detail, **failures.PASSWORD_CHECK},
 )
 async def login(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and a password."""
@@ -120,7 +120,7 @@ async def login(request: web.Request) -> web.Response:
     answers=Answer("The account.", AccountData, AccountData(data=schemas.ACCOUNT)),
     errors={
         HTTPStatus.FORBIDDEN: "this is the account of somebody else",
-        HTTPStatus.NOT_FOUND: NoSuchUserError().detail,
+        HTTPStatus.NOT_FOUND: NoSuchUserError.detail,
     },
 )
 async def show_user(request: web.Request) -> web.Response:

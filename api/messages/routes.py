@@ -48,6 +48,7 @@ _NOT_RETRIED: Final = {
 _CHANGING: Final = "it changed meanwhile; read it again"
 NO_MESSAGE: Final = "there is no such message"
 
+_create: Final = Operations(tag=tags.MESSAGES, parameters=(parameters.IDEMPOTENCY_KEY,))
 of_message: Final = Operations(
     tag=tags.MESSAGES, parameters=(parameters.MESSAGE_ID,), errors={HTTPStatus.NOT_FOUND: NO_MESSAGE}
 )
@@ -60,10 +61,8 @@ _CREATED: Final = {
 _CREATED_BATCH: Final = {idempotency.REPLAYED_HEADER: _CREATED[idempotency.REPLAYED_HEADER]}
 
 
-@operation(
-    tags.MESSAGES,
+@_create(
     body=Body(_message_decoder, request_examples.MESSAGES),
-    parameters=(parameters.IDEMPOTENCY_KEY,),
     answers={HTTPStatus.CREATED: Answer("It is kept.", MessageAnswer, examples.MESSAGE, headers=_CREATED)},
 )
 async def create(request: web.Request) -> web.Response:
@@ -88,10 +87,8 @@ async def create(request: web.Request) -> web.Response:
     return replay
 
 
-@operation(
-    tags.MESSAGES,
+@_create(
     body=Body(_batch_decoder, request_examples.BATCH),
-    parameters=(parameters.IDEMPOTENCY_KEY,),
     answers={HTTPStatus.CREATED: Answer("They are kept.", BatchAnswer, examples.BATCH, headers=_CREATED_BATCH)},
 )
 async def create_batch(request: web.Request) -> web.Response:
