@@ -55,8 +55,9 @@ soak: install
 	$(BIN)/python -m pytest tests/chaos/test_soak.py --minutes $(MINUTES)
 
 generate: install
-	$(BIN)/python -m tidings.settings.document
-	$(BIN)/python -m tidings.observability.document
+	$(BIN)/python -m docs.settings_page
+	$(BIN)/python -m docs.metrics_page
+	$(BIN)/python -m compose.grafana.dashboard
 
 # Takes the newest versions that pyproject.toml allows, and pins them.
 lock:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: all figures, in the order of their numbers."""
+"""`python -m benchmarks`: all figures, in the order of their numbers, and what each is to reach."""
 
 from benchmarks import (
     bad_receivers,
@@ -15,22 +15,187 @@ from benchmarks import (
     steady,
     throughput,
 )
+from benchmarks.rig.figure import Figure, Goal
 from benchmarks.rig.running import main
 
 FIGURES = (
-    throughput.FIGURE,
-    queue_comparison.FIGURE,
-    cpu.FIGURE,
-    lateness.FIGURE,
-    latency.FIGURE,
-    intake.FIGURE,
-    bulk_intake.FIGURE,
-    round_trips.FIGURE,
-    claim.FIGURE,
-    bad_receivers.FIGURE,
-    mail.FIGURE,
-    memory.FIGURE,
-    steady.FIGURE,
+    Figure(
+        number=1,
+        title="delivered messages a second",
+        measure=throughput.measure,
+        goals=[
+            Goal(
+                what="delivered over aiohttp, to a bare aiohttp client",
+                measured="aiohttp, best (messages/s)",
+                reference="bare aiohttp client (messages/s)",
+                at_least=1.0,
+            ),
+        ],
+    ),
+    Figure(
+        number=2,
+        title="delivered messages a second, beside other queues",
+        measure=queue_comparison.measure,
+        goals=[
+            Goal(
+                what=f"delivered over aiohttp, to {theirs} with one job per message",
+                measured="aiohttp, best (messages/s)",
+                reference=f"{theirs}, best (messages/s)",
+                at_least=ratio,
+            )
+            for theirs, ratio in (("arq", 6), ("PgQueuer", 1.3))
+        ],
+    ),
+    Figure(
+        number=3,
+        title="CPU time of a delivered message",
+        measure=cpu.measure,
+        goals=[
+            Goal(
+                what="CPU of our processes for a message, to the bare client's for a request",
+                measured="aiohttp: consumers and producer (µs)",
+                reference="bare aiohttp client (µs)",
+                at_most=1.35,
+            )
+        ],
+    ),
+    Figure(
+        number=4,
+        title="lateness of messages spread over 30 s",
+        measure=lateness.measure,
+        goals=[
+            Goal(what="lateness, median", measured="median lateness (ms)", at_most=10),
+            Goal(what="lateness, 99th percentile", measured="99th percentile (ms)", at_most=50),
+            Goal(what="none early", measured="earliest (ms)", at_least=0),
+        ],
+    ),
+    Figure(
+        number=5,
+        title="from POST to receiver, idle",
+        measure=latency.measure,
+        goals=[
+            Goal(what="POST to receiver, idle, median", measured="median (ms)", at_most=25),
+            Goal(what="POST to receiver, idle, 99th percentile", measured="99th percentile (ms)", at_most=60),
+        ],
+    ),
+    Figure(
+        number=6,
+        title="accepted messages a second, single POSTs",
+        measure=intake.measure,
+        goals=[
+            Goal(
+                what="accepted by single POSTs, to the same application without a store",
+                measured="with its store (messages/s)",
+                reference="without a store (messages/s)",
+                at_least=0.6,
+            )
+        ],
+    ),
+    Figure(
+        number=7,
+        title="accepted messages a second, batches of 500",
+        measure=bulk_intake.measure,
+        goals=[
+            Goal(
+                what="accepted in batches of 500, to COPY of the same rows",
+                measured="through the API (messages/s)",
+                reference="COPY, 500 a commit (messages/s)",
+                at_least=0.35,
+            )
+        ],
+    ),
+    Figure(
+        number=8,
+        title="round trips of a delivered message",
+        measure=round_trips.measure,
+        rounds=1,
+        goals=[
+            goal
+            for store, unit, limit in (("Redis", "commands", 1.5), ("Postgres", "statements", 0.1))
+            for goal in (
+                *(
+                    Goal(
+                        what=f"{store} {unit} a message at {consumers} consumers, to 1 consumer",
+                        measured=f"{consumers} consumers: {store} ({unit}/message)",
+                        reference=f"1 consumers: {store} ({unit}/message)",
+                        at_most=1.2,
+                    )
+                    for consumers in (4, 16, 32)
+                ),
+                Goal(
+                    what=f"{store} {unit} a message at 32 consumers",
+                    measured=f"32 consumers: {store} ({unit}/message)",
+                    at_most=limit,
+                ),
+            )
+        ],
+    ),
+    Figure(
+        number=9,
+        title="latency of a claim of 1,000",
+        measure=claim.measure,
+        rounds=1,
+        goals=[
+            Goal(
+                what=f"claim of 1,000 with {what}, to 10,000 rows",
+                measured=f"{what}: median claim (ms)",
+                reference="10,000 finished rows: median claim (ms)",
+                at_most=1.5,
+            )
+            for what in (
+                "100,000 finished rows",
+                "1,000,000 finished rows",
+                "5,000,000 finished rows",
+                "a transaction held open",
+                "a transaction held open, last fifth",
+            )
+        ],
+    ),
+    Figure(
+        number=10,
+        title="messages a second to good receivers beside a bad one",
+        measure=bad_receivers.measure,
+        goals=[
+            Goal(
+                what=f"to good receivers while 30 % goes to one that {how}, to no bad receiver",
+                measured=f"30 % to one that {how} (messages/s)",
+                reference="no bad receiver (messages/s)",
+                at_least=0.9,
+            )
+            for how in ("hangs", "refuses")
+        ],
+    ),
+    Figure(
+        number=11,
+        title="mails a second over SMTP",
+        measure=mail.measure,
+        goals=[
+            Goal(
+                what="mails a second over kept connections, to a new connection for each mail",
+                measured=f"{mail.WAYS['kept']} (mails/s)",
+                reference=f"{mail.WAYS['new']} (mails/s)",
+                at_least=4,
+            ),
+        ],
+    ),
+    Figure(
+        number=12,
+        title="memory",
+        measure=memory.measure,
+        goals=[
+            Goal(
+                what="resident memory of a consumer with 1,000 in flight",
+                measured="consumer, 1,000 in flight (MB)",
+                at_most=150,
+            ),
+            Goal(
+                what="Redis with 10⁶ messages waiting, above empty",
+                measured="Redis, above empty (MB)",
+                at_most=20,
+            ),
+        ],
+    ),
+    Figure(number=13, title="messages that come due at a steady rate", measure=steady.measure, goals=[]),
 )
 
 if __name__ == "__main__":

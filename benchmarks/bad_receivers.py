@@ -13,9 +13,8 @@ take, try or send back, record) is paid for by the good ones. With processor to 
 import socket
 from collections.abc import Sequence
 
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
+from benchmarks.rig.figure import Numbers, Round
 from benchmarks.rig.machine import Machine
-from benchmarks.rig.running import main
 from benchmarks.rig.system import system
 
 GOOD = 7
@@ -73,22 +72,3 @@ async def measure(current: Round) -> Numbers:
             name: await rate(machine, good=good, bad=url, consumers=consumers, timeout=timeout)
             for name, url in bad.items()
         }
-
-
-FIGURE = Figure(
-    number=10,
-    title="messages a second to good receivers beside a bad one",
-    measure=measure,
-    goals=[
-        Goal(
-            what=f"to good receivers while 30 % goes to one that {how}, to no bad receiver",
-            measured=f"30 % to one that {how} (messages/s)",
-            reference="no bad receiver (messages/s)",
-            at_least=0.9,
-        )
-        for how in ("hangs", "refuses")
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

@@ -13,9 +13,8 @@ from typing import Any
 
 from benchmarks.intake import MESSAGE
 from benchmarks.rig import load
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
+from benchmarks.rig.figure import Numbers, Round
 from benchmarks.rig.machine import Database
-from benchmarks.rig.running import main
 from benchmarks.rig.system import system
 from tidings.domain.ids import new_id
 from tidings.domain.timestamps import utc_now
@@ -60,21 +59,3 @@ async def _copy(database: Database, groups: Sequence[Sequence[tuple[Any, ...]]])
     for group in groups:
         await database.connection.copy_records_to_table("messages", records=group, columns=COLUMNS)
     return sum(map(len, groups)) / (time.perf_counter() - began)
-
-
-FIGURE = Figure(
-    number=7,
-    title="accepted messages a second, batches of 500",
-    measure=measure,
-    goals=[
-        Goal(
-            what="accepted in batches of 500, to COPY of the same rows",
-            measured="through the API (messages/s)",
-            reference="COPY, 500 a commit (messages/s)",
-            at_least=0.35,
-        )
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

@@ -18,8 +18,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
-from benchmarks.rig.running import main
+from benchmarks.rig.figure import Numbers, Round
 from benchmarks.rig.system import System, system
 from sql.batches import Offer
 from sql.low_water import LowWater
@@ -116,29 +115,3 @@ async def measure(current: Round) -> Numbers:
 def _note(numbers: dict[str, float], name: str, took: list[float]) -> None:
     numbers[f"{name}: median claim (ms)"] = statistics.median(took) * MILLI
     numbers[f"{name}: slowest claim (ms)"] = max(took) * MILLI
-
-
-FIGURE = Figure(
-    number=9,
-    title="latency of a claim of 1,000",
-    measure=measure,
-    rounds=1,
-    goals=[
-        Goal(
-            what=f"claim of 1,000 with {what}, to 10,000 rows",
-            measured=f"{what}: median claim (ms)",
-            reference="10,000 finished rows: median claim (ms)",
-            at_most=1.5,
-        )
-        for what in (
-            "100,000 finished rows",
-            "1,000,000 finished rows",
-            "5,000,000 finished rows",
-            "a transaction held open",
-            "a transaction held open, last fifth",
-        )
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

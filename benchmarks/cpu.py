@@ -10,8 +10,7 @@ work (or with its other half) makes every instruction dearer, for both sides ali
 
 from benchmarks.rig.bare import bare
 from benchmarks.rig.delivery import best
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
-from benchmarks.rig.running import main
+from benchmarks.rig.figure import Numbers, Round
 
 MICRO = 1e6
 
@@ -27,21 +26,3 @@ async def measure(current: Round) -> Numbers:
         "aiohttp: Postgres (µs)": cpu.postgres * each,
         "aiohttp: Redis (µs)": cpu.redis * each,
     }
-
-
-FIGURE = Figure(
-    number=3,
-    title="CPU time of a delivered message",
-    measure=measure,
-    goals=[
-        Goal(
-            what="CPU of our processes for a message, to the bare client's for a request",
-            measured="aiohttp: consumers and producer (µs)",
-            reference="bare aiohttp client (µs)",
-            at_most=1.35,
-        )
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

@@ -9,10 +9,9 @@ What would make it lie: a disk that confirms what it has not written, and a clie
 
 from benchmarks.rig import load
 from benchmarks.rig.child import Child
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
+from benchmarks.rig.figure import Numbers, Round
 from benchmarks.rig.machine import Machine
 from benchmarks.rig.meters import cpu_seconds
-from benchmarks.rig.running import main
 from benchmarks.rig.system import system
 
 PATH = "/api/v1/messages"
@@ -72,21 +71,3 @@ def _warm_up(count: int) -> int:
 async def _load(url: str, machine: Machine, count: int) -> float:
     await load.post(url + PATH, MESSAGE, connections=CLIENTS, count=_warm_up(count), folder=machine.folder)
     return await load.post(url + PATH, MESSAGE, connections=CLIENTS, count=count, folder=machine.folder)
-
-
-FIGURE = Figure(
-    number=6,
-    title="accepted messages a second, single POSTs",
-    measure=measure,
-    goals=[
-        Goal(
-            what="accepted by single POSTs, to the same application without a store",
-            measured="with its store (messages/s)",
-            reference="without a store (messages/s)",
-            at_least=0.6,
-        )
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

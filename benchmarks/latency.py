@@ -14,8 +14,7 @@ import time
 
 import aiohttp
 
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
-from benchmarks.rig.running import main
+from benchmarks.rig.figure import Numbers, Round
 from benchmarks.rig.system import system
 
 MILLI = 1e3
@@ -43,17 +42,3 @@ async def measure(current: Round) -> Numbers:
         "99th percentile (ms)": took[int(count * 0.99)] * MILLI,
         "slowest (ms)": took[-1] * MILLI,
     }
-
-
-FIGURE = Figure(
-    number=5,
-    title="from POST to receiver, idle",
-    measure=measure,
-    goals=[
-        Goal(what="POST to receiver, idle, median", measured="median (ms)", at_most=25),
-        Goal(what="POST to receiver, idle, 99th percentile", measured="99th percentile (ms)", at_most=60),
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

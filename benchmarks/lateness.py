@@ -10,8 +10,7 @@ What would make it lie: with several machines, clocks that differ; here, other w
 import statistics
 from datetime import timedelta
 
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
-from benchmarks.rig.running import main
+from benchmarks.rig.figure import Numbers, Round
 from benchmarks.rig.system import system
 from tidings.domain.timestamps import utc_now
 
@@ -40,18 +39,3 @@ async def measure(current: Round) -> Numbers:
         "99th percentile (ms)": late[int(count * 0.99)] * MILLI,
         "latest (ms)": late[-1] * MILLI,
     }
-
-
-FIGURE = Figure(
-    number=4,
-    title="lateness of messages spread over 30 s",
-    measure=measure,
-    goals=[
-        Goal(what="lateness, median", measured="median lateness (ms)", at_most=10),
-        Goal(what="lateness, 99th percentile", measured="99th percentile (ms)", at_most=50),
-        Goal(what="none early", measured="earliest (ms)", at_least=0),
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

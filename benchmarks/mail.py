@@ -16,8 +16,7 @@ import trustme
 
 from benchmarks.peers.mail_server import HOST
 from benchmarks.rig.child import Child
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
-from benchmarks.rig.running import main
+from benchmarks.rig.figure import Numbers, Round
 
 MICRO = 1e6
 WITHIN_SECONDS = 120.0
@@ -66,21 +65,3 @@ async def send(way: str, name: str, folder: Path, *, count: int) -> Numbers:
         f"{name} (connections)": said["connections"],
         f"{name}: CPU of a mail (µs)": said["cpu_seconds"] / count * MICRO,
     }
-
-
-FIGURE = Figure(
-    number=11,
-    title="mails a second over SMTP",
-    measure=measure,
-    goals=[
-        Goal(
-            what="mails a second over kept connections, to a new connection for each mail",
-            measured=f"{WAYS['kept']} (mails/s)",
-            reference=f"{WAYS['new']} (mails/s)",
-            at_least=4,
-        ),
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

@@ -10,10 +10,9 @@ fragmentation.
 
 import asyncio
 
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
+from benchmarks.rig.figure import Numbers, Round
 from benchmarks.rig.meters import RedisMeter, resident_mb
 from benchmarks.rig.patience import until
-from benchmarks.rig.running import main
 from benchmarks.rig.system import system
 
 WITHIN_SECONDS = 60.0
@@ -61,25 +60,3 @@ async def measure(current: Round) -> Numbers:
         "Redis, above empty (MB)": used - empty,
         "waiting in Postgres meanwhile (messages)": left,
     }
-
-
-FIGURE = Figure(
-    number=12,
-    title="memory",
-    measure=measure,
-    goals=[
-        Goal(
-            what="resident memory of a consumer with 1,000 in flight",
-            measured="consumer, 1,000 in flight (MB)",
-            at_most=150,
-        ),
-        Goal(
-            what="Redis with 10⁶ messages waiting, above empty",
-            measured="Redis, above empty (MB)",
-            at_most=20,
-        ),
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

@@ -11,9 +11,8 @@ What would make it lie: a peer that is not tuned, and short runs that choose wro
 from collections.abc import Awaitable, Callable, Iterable
 
 from benchmarks.rig.delivery import MESSAGES, QUICK, best
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
+from benchmarks.rig.figure import Numbers, Round
 from benchmarks.rig.rivals import arq, pgqueuer
-from benchmarks.rig.running import main
 
 WORKERS = 2
 """Of PgQueuer."""
@@ -42,22 +41,3 @@ async def measure(current: Round) -> Numbers:
     )
     numbers["aiohttp, best (messages/s)"] = (await best(current)).rate
     return numbers
-
-
-FIGURE = Figure(
-    number=2,
-    title="delivered messages a second, beside other queues",
-    measure=measure,
-    goals=[
-        Goal(
-            what=f"delivered over aiohttp, to {theirs} with one job per message",
-            measured="aiohttp, best (messages/s)",
-            reference=f"{theirs}, best (messages/s)",
-            at_least=ratio,
-        )
-        for theirs, ratio in (("arq", 6), ("PgQueuer", 1.3))
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

@@ -14,10 +14,9 @@ consumers share the same 20,000 messages, so each one's batches are fewer.
 import asyncio
 from collections import Counter
 
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
+from benchmarks.rig.figure import Numbers, Round
 from benchmarks.rig.machine import Machine
 from benchmarks.rig.meters import PostgresMeter, RedisMeter
-from benchmarks.rig.running import main
 from benchmarks.rig.system import system
 
 LOG_SECONDS = 0.3
@@ -56,34 +55,3 @@ async def measure(current: Round) -> Numbers:
             for name, calls in counted.most_common(current.pick(6, 2)):
                 numbers[f"{consumers} consumers: {kind}: `{name}` (per message)"] = calls / messages
     return numbers
-
-
-FIGURE = Figure(
-    number=8,
-    title="round trips of a delivered message",
-    measure=measure,
-    rounds=1,
-    goals=[
-        goal
-        for store, unit, limit in (("Redis", "commands", 1.5), ("Postgres", "statements", 0.1))
-        for goal in (
-            *(
-                Goal(
-                    what=f"{store} {unit} a message at {consumers} consumers, to 1 consumer",
-                    measured=f"{consumers} consumers: {store} ({unit}/message)",
-                    reference=f"1 consumers: {store} ({unit}/message)",
-                    at_most=1.2,
-                )
-                for consumers in (4, 16, 32)
-            ),
-            Goal(
-                what=f"{store} {unit} a message at 32 consumers",
-                measured=f"32 consumers: {store} ({unit}/message)",
-                at_most=limit,
-            ),
-        )
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

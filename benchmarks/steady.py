@@ -11,9 +11,8 @@ What would make it lie: consumers that are idle cost a little too, which at the 
 import statistics
 from datetime import timedelta
 
-from benchmarks.rig.figure import Figure, Numbers, Round
+from benchmarks.rig.figure import Numbers, Round
 from benchmarks.rig.meters import RedisMeter
-from benchmarks.rig.running import main
 from benchmarks.rig.system import system
 from tidings.domain.timestamps import utc_now
 
@@ -54,9 +53,3 @@ async def _flow(current: Round, rate: int, spread: timedelta) -> Numbers:
         f"{rate:,}/s: Postgres (µs/message)": cpu.postgres * each,
         f"{rate:,}/s: Redis (commands/message)": commands.total() / count,
     }
-
-
-FIGURE = Figure(number=13, title="messages that come due at a steady rate", measure=measure, goals=[])
-
-if __name__ == "__main__":
-    main(FIGURE)

@@ -9,8 +9,7 @@ single core: the reference needs two (itself and the receiver), ours shares the 
 
 from benchmarks.rig.bare import bare
 from benchmarks.rig.delivery import best, deliveries
-from benchmarks.rig.figure import Figure, Goal, Numbers, Round
-from benchmarks.rig.running import main
+from benchmarks.rig.figure import Numbers, Round
 
 
 async def measure(current: Round) -> Numbers:
@@ -19,21 +18,3 @@ async def measure(current: Round) -> Numbers:
         numbers[f"aiohttp, {each.consumers} consumers (messages/s)"] = each.rate
     numbers["aiohttp, best (messages/s)"] = (await best(current)).rate
     return numbers
-
-
-FIGURE = Figure(
-    number=1,
-    title="delivered messages a second",
-    measure=measure,
-    goals=[
-        Goal(
-            what="delivered over aiohttp, to a bare aiohttp client",
-            measured="aiohttp, best (messages/s)",
-            reference="bare aiohttp client (messages/s)",
-            at_least=1.0,
-        ),
-    ],
-)
-
-if __name__ == "__main__":
-    main(FIGURE)

@@ -18,31 +18,33 @@ from api.http.body import answer, read
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, parameters, request_examples, tags
-from api.openapi.operation import Access, Answer, Body, operation
+from api.openapi.operation import Access, Answer, Body, Operations, operation
 from tidings.domain.ids import parse_id
 
 _decoder: Final = msgspec.json.Decoder(KeyRequest)
-_NO_KEY: Final = NoSuchKeyError().detail
-_NO_USER: Final = NoSuchUserError().detail
+_NO_KEY: Final = NoSuchKeyError.detail
 _NOT_YOURS_TO_GIVE: Final = "channels are for an admin to give to a key"
 
+_KEYS: Final = Answer("The keys.", KeyList, examples.KEYS)
+_NEW_KEY: Final = {HTTPStatus.CREATED: Answer("The key, shown this once.", NewKeyAnswer, examples.NEW_KEY)}
+_REVOKED: Final = Answer("It is void.", KeyAnswer, examples.REVOKED_KEY)
 
-@operation(
-    tags.API_KEYS,
-    answers={HTTPStatus.OK: Answer("The keys.", KeyList, examples.KEYS)},
-    errors={HTTPStatus.NOT_FOUND: me.NO_ACCOUNT},
+_own: Final = Operations(tag=tags.API_KEYS, errors={HTTPStatus.NOT_FOUND: me.NO_ACCOUNT})
+_of_user: Final = Operations(
+    tag=tags.API_KEYS,
+    access=Access.ADMINS,
+    parameters=(parameters.USER_ID,),
+    errors={HTTPStatus.NOT_FOUND: NoSuchUserError.detail},
 )
+
+
+@_own(answers=_KEYS)
 async def list_own(request: web.Request) -> web.Response:
     """Lists one's own keys, oldest first, revoked ones too."""
     return await _list(request, me.own_id(request))
 
 
-@operation(
-    tags.API_KEYS,
-    body=Body(_decoder, request_examples.KEYS),
-    answers={HTTPStatus.CREATED: Answer("The key, shown this once.", NewKeyAnswer, examples.NEW_KEY)},
-    errors={HTTPStatus.NOT_FOUND: me.NO_ACCOUNT, HTTPStatus.FORBIDDEN: _NOT_YOURS_TO_GIVE},
-)
+@_own(body=Body(_decoder, request_examples.KEYS), answers=_NEW_KEY, errors={HTTPStatus.FORBIDDEN: _NOT_YOURS_TO_GIVE})
 async def create_own(request: web.Request) -> web.Response:
     """Makes a key of one's own.
 
@@ -51,37 +53,19 @@ async def create_own(request: web.Request) -> web.Response:
     return await _create(request, me.own_id(request))
 
 
-@operation(
-    tags.API_KEYS,
-    parameters=(parameters.KEY_ID,),
-    answers={HTTPStatus.OK: Answer("It is void.", KeyAnswer, examples.REVOKED_KEY)},
-    errors={HTTPStatus.NOT_FOUND: _NO_KEY},
-)
+@operation(tags.API_KEYS, parameters=(parameters.KEY_ID,), answers=_REVOKED, errors={HTTPStatus.NOT_FOUND: _NO_KEY})
 async def revoke_own(request: web.Request) -> web.Response:
     """Revokes one of one's own keys."""
     return await _revoke(request, me.own_id(request))
 
 
-@operation(
-    tags.API_KEYS,
-    access=Access.ADMINS,
-    parameters=(parameters.USER_ID,),
-    answers={HTTPStatus.OK: Answer("The keys.", KeyList, examples.KEYS)},
-    errors={HTTPStatus.NOT_FOUND: _NO_USER},
-)
+@_of_user(answers=_KEYS)
 async def list_of_user(request: web.Request) -> web.Response:
     """Lists a user's keys, oldest first, revoked ones too."""
     return await _list(request, await _user(request))
 
 
-@operation(
-    tags.API_KEYS,
-    access=Access.ADMINS,
-    parameters=(parameters.USER_ID,),
-    body=Body(_decoder, request_examples.KEYS_WITH_CHANNELS),
-    answers={HTTPStatus.CREATED: Answer("The key, shown this once.", NewKeyAnswer, examples.NEW_KEY)},
-    errors={HTTPStatus.NOT_FOUND: _NO_USER},
-)
+@_of_user(body=Body(_decoder, request_examples.KEYS_WITH_CHANNELS), answers=_NEW_KEY)
 async def create_for_user(request: web.Request) -> web.Response:
     """Makes a key for a user.
 
@@ -94,7 +78,7 @@ async def create_for_user(request: web.Request) -> web.Response:
     tags.API_KEYS,
     access=Access.ADMINS,
     parameters=(parameters.USER_ID, parameters.KEY_ID),
-    answers={HTTPStatus.OK: Answer("It is void.", KeyAnswer, examples.REVOKED_KEY)},
+    answers=_REVOKED,
     errors={HTTPStatus.NOT_FOUND: _NO_KEY},
 )
 async def revoke_of_user(request: web.Request) -> web.Response:

@@ -72,16 +72,16 @@ class Credentials:
 
     async def _by_token(self, token: str) -> Principal | None:
         claims = self._tokens.read(token)
-        user = await self._user(claims.user_id) if claims else None
+        user = await self._users.get_or(claims.user_id, self._store.users.get) if claims else None
         if claims is None or user is None or claims.version != user.token_version:
             return None
         return self._acting_for(user)
 
     async def _by_key(self, text: str, prefix: str) -> Principal | None:
-        key = await self._key(prefix)
+        key = await self._keys.get_or(prefix, self._store.api_keys.find)
         if key is None or not is_key(text, key.hash):
             return None
-        user = await self._user(key.user_id)
+        user = await self._users.get_or(key.user_id, self._store.users.get)
         if user is None:
             return None
         self._last_use.record(key.id)
@@ -90,19 +90,3 @@ class Credentials:
     def _acting_for(self, user: User, key: ApiKey | None = None) -> Principal:
         channels = usable_channels(user, self._default_channels, key)
         return Principal(user_id=user.id, role=user.role, channels=channels)
-
-    async def _user(self, user_id: UUID) -> User | None:
-        user = self._users.get(user_id)
-        if user is None:
-            user = await self._store.users.get(user_id)
-            if user is not None:
-                self._users.put(user_id, user)
-        return user
-
-    async def _key(self, prefix: str) -> ApiKey | None:
-        key = self._keys.get(prefix)
-        if key is None:
-            key = await self._store.api_keys.find(prefix)
-            if key is not None:
-                self._keys.put(prefix, key)
-        return key

@@ -12,6 +12,7 @@ RequestError (api.http.problems)
 └── InvalidError             422  names each field that is wrong
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from aiohttp import hdrs
@@ -19,41 +20,49 @@ from aiohttp import hdrs
 from api.http.problems import RequestError
 
 
-class WrongCredentialsError(RequestError):
+class _RefusalError(RequestError):
+    """Refused with the same words each time, which its kinds say."""
+
+    status: HTTPStatus
+    detail: str
+    headers: Mapping[str, str] = {}
+
+    def __init__(self) -> None:
+        super().__init__(self.status, self.detail, headers=self.headers)
+
+
+class WrongCredentialsError(_RefusalError):
     """The e-mail address and the password are not those of a user."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            HTTPStatus.UNAUTHORIZED,
-            "the e-mail address or the password is wrong",
-            headers={hdrs.WWW_AUTHENTICATE: 'Bearer realm="tidings"'},
-        )
+    status = HTTPStatus.UNAUTHORIZED
+    detail = "the e-mail address or the password is wrong"
+    headers: Mapping[str, str] = {hdrs.WWW_AUTHENTICATE: 'Bearer realm="tidings"'}
 
 
-class RegistrationClosedError(RequestError):
+class RegistrationClosedError(_RefusalError):
     """Strangers may not make themselves an account."""
 
-    def __init__(self) -> None:
-        super().__init__(HTTPStatus.FORBIDDEN, "registration is closed; an admin makes accounts")
+    status = HTTPStatus.FORBIDDEN
+    detail = "registration is closed; an admin makes accounts"
 
 
-class NoSuchUserError(RequestError):
-    def __init__(self) -> None:
-        super().__init__(HTTPStatus.NOT_FOUND, "there is no such user")
+class NoSuchUserError(_RefusalError):
+    status = HTTPStatus.NOT_FOUND
+    detail = "there is no such user"
 
 
-class NoSuchKeyError(RequestError):
+class NoSuchKeyError(_RefusalError):
     """The user has no such key."""
 
-    def __init__(self) -> None:
-        super().__init__(HTTPStatus.NOT_FOUND, "there is no such API key")
+    status = HTTPStatus.NOT_FOUND
+    detail = "there is no such API key"
 
 
-class EmailInUseError(RequestError):
+class EmailInUseError(_RefusalError):
     """Another user has this e-mail address."""
 
-    def __init__(self) -> None:
-        super().__init__(HTTPStatus.CONFLICT, "another user has this e-mail address")
+    status = HTTPStatus.CONFLICT
+    detail = "another user has this e-mail address"
 
 
 class TooManyLoginsError(RequestError):
@@ -67,21 +76,16 @@ class TooManyLoginsError(RequestError):
         )
 
 
-class BusyError(RequestError):
+class BusyError(_RefusalError):
     """Too many passwords wait to be checked."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "too many passwords are being checked; try again",
-            headers={hdrs.RETRY_AFTER: "1"},
-        )
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    detail = "too many passwords are being checked; try again"
+    headers: Mapping[str, str] = {hdrs.RETRY_AFTER: "1"}
 
 
-class NoSecretKeysError(RequestError):
+class NoSecretKeysError(_RefusalError):
     """The operator has set no key that secrets could be encrypted with."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            HTTPStatus.SERVICE_UNAVAILABLE, "no secret can be kept here: the operator has yet to set SECRET_KEYS"
-        )
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    detail = "no secret can be kept here: the operator has yet to set SECRET_KEYS"

@@ -14,28 +14,25 @@ from api.http.body import answer, read
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS, SETTINGS
 from api.openapi import examples, failures, request_examples, tags
-from api.openapi.operation import Answer, Body, operation
+from api.openapi.operation import Answer, Body, Operations
 from tidings.domain.account import User
 
 _decoder: Final = msgspec.json.Decoder(ProfileChange)
 NO_ACCOUNT: Final = "the operator has no account; log in to one"
 
+_own: Final = Operations(tag=tags.ACCOUNTS, errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT})
 
-@operation(
-    tags.ACCOUNTS,
-    answers={HTTPStatus.OK: Answer("The account.", UserAnswer, examples.USER)},
-    errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT},
-)
+
+@_own(answers=Answer("The account.", UserAnswer, examples.USER))
 async def get(request: web.Request) -> web.Response:
     """Shows the own account."""
     return _shown(request, await request.app[ACCOUNTS].users.get(own_id(request)))
 
 
-@operation(
-    tags.ACCOUNTS,
+@_own(
     body=Body(_decoder, request_examples.PROFILES),
-    answers={HTTPStatus.OK: Answer("The account as it is now.", UserAnswer, examples.USER)},
-    errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT, **failures.NEW_ACCOUNT},
+    answers=Answer("The account as it is now.", UserAnswer, examples.USER),
+    errors=failures.NEW_ACCOUNT,
 )
 async def change(request: web.Request) -> web.Response:
     """Changes the own e-mail address, password or SMTP account.
@@ -46,10 +43,9 @@ async def change(request: web.Request) -> web.Response:
     return _shown(request, await request.app[ACCOUNTS].users.change(user_id, wanted, address=request.remote))
 
 
-@operation(
-    tags.ACCOUNTS,
-    answers={HTTPStatus.OK: Answer("The new secret.", SecretAnswer, examples.SECRET)},
-    errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT, HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS},
+@_own(
+    answers=Answer("The new secret.", SecretAnswer, examples.SECRET),
+    errors={HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS},
 )
 async def rotate_webhook_secret(request: web.Request) -> web.Response:
     """Makes a new secret that signs webhooks.

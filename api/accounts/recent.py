@@ -1,7 +1,7 @@
 """A small cache with an age limit."""
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -28,6 +28,13 @@ class Recent(Generic[Key, Value]):
         while len(self._entries) >= self._most:
             del self._entries[next(iter(self._entries))]
         self._entries[key] = (self._clock() + self._life, value)
+
+    async def get_or(self, key: Key, load: Callable[[Key], Awaitable[Value | None]]) -> Value | None:
+        """What is remembered, or loaded, and remembered where there is any."""
+        value = self.get(key)
+        if value is None and (value := await load(key)) is not None:
+            self.put(key, value)
+        return value
 
     def forget(self, key: Key) -> None:
         """Has it looked up again."""

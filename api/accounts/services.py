@@ -40,7 +40,7 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
     limit = LoginLimit(redis, per_email=settings.logins_per_email, per_address=settings.logins_per_address)
     logins = Logins(store.users, passwords, tokens, limit)
     users = Users(
-        store.users,
+        store=store.users,
         box=SecretBox(settings.secret_keys),
         passwords=passwords,
         logins=logins,

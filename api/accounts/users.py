@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from msgspec import UNSET
 
 from api.accounts.checks import AccountError, channel_faults, check_email, password_faults, smtp_faults
@@ -33,34 +34,25 @@ class NewSecret(Redacted, frozen=True, kw_only=True):
     previous_until: datetime
 
 
-class Users:
-    def __init__(
-        self,
-        store: UserStore,
-        *,
-        box: SecretBox,
-        passwords: Passwords,
-        logins: Logins,
-        limit: LoginLimit,
-        credentials: Credentials,
-        registration_open: bool,
-    ) -> None:
-        self._store = store
-        self._box = box
-        self._passwords = passwords
-        self._logins = logins
-        self._limit = limit
-        self._credentials = credentials
-        self._registration_open = registration_open
+class Users(msgspec.Struct, frozen=True, kw_only=True):
+    """All accounts."""
+
+    store: UserStore
+    box: SecretBox
+    passwords: Passwords
+    logins: Logins
+    limit: LoginLimit
+    credentials: Credentials
+    registration_open: bool
 
     async def register(self, wanted: Registration, *, address: str | None) -> User:
         """Registers an account; `address` is the client's.
 
         Raises RegistrationClosedError, InvalidError, EmailInUseError, NoSecretKeysError, TooManyLoginsError, BusyError.
         """
-        if not self._registration_open:
+        if not self.registration_open:
             raise RegistrationClosedError
-        await self._limit.count_registration(address)
+        await self.limit.count_registration(address)
         return await self.create(NewUser(email=wanted.email, password=wanted.password, smtp=wanted.smtp))
 
     async def create(self, wanted: NewUser) -> User:
@@ -72,26 +64,26 @@ class Users:
         user_id = new_id()
         smtp = self._sealed(wanted.smtp, user_id)
         try:
-            user = await self._store.create(
+            user = await self.store.create(
                 user_id=user_id,
                 email=email,
-                password_hash=await self._passwords.hash(wanted.password),
+                password_hash=await self.passwords.hash(wanted.password),
                 role=wanted.role,
                 channels=wanted.channels,
                 smtp=smtp,
             )
         except EmailTakenError:
             raise EmailInUseError from None
-        self._credentials.joined()
+        self.credentials.joined()
         return user
 
     async def get(self, user_id: UUID) -> User:
         """Raises NoSuchUserError."""
-        return _existing(await self._store.get(user_id))
+        return _existing(await self.store.get(user_id))
 
     async def page(self, *, after: UUID | None, limit: int) -> list[User]:
         """Up to `limit` users that came after the given one, oldest first."""
-        return await self._store.page(after=after, limit=limit)
+        return await self.store.page(after=after, limit=limit)
 
     async def change(self, user_id: UUID, wanted: ProfileChange, *, address: str | None) -> User:
         """What users change of their own account; `address` is the client's.
@@ -110,22 +102,22 @@ class Users:
         if faults:
             raise InvalidError(faults)
         user = await self.get(user_id)
-        if changes_login and not await self._logins.confirm(user, wanted.current_password or "", address=address):
+        if changes_login and not await self.logins.confirm(user, wanted.current_password or "", address=address):
             raise InvalidError([Fault(field="current_password", detail="is wrong")])
         if changes_login:
-            password_hash = None if password is None else await self._passwords.hash(password)
+            password_hash = None if password is None else await self.passwords.hash(password)
             user = await self._update(user_id, email=email, password_hash=password_hash)
         if wanted.smtp is not UNSET:
-            user = self._changed(await self._store.set_smtp(user_id, self._sealed(smtp, user_id)))
+            user = self._changed(await self.store.set_smtp(user_id, self._sealed(smtp, user_id)))
         return user
 
     async def rotate_webhook_secret(self, user_id: UUID) -> NewSecret:
         """A new signing secret; the one before signs too for a while. Raises NoSecretKeysError."""
         secret = f"{SIGNING_SECRET_PREFIX}{b64encode(secrets.token_bytes(SIGNING_KEY_BYTES)).decode()}"
-        until = await self._store.rotate_webhook_secret(user_id, self._seal(secret, Purpose.WEBHOOK_SECRET, user_id))
+        until = await self.store.rotate_webhook_secret(user_id, self._seal(secret, Purpose.WEBHOOK_SECRET, user_id))
         if until is None:
             raise NoSuchUserError
-        self._credentials.forget_user(user_id)
+        self.credentials.forget_user(user_id)
         return NewSecret(secret=secret, previous_until=until)
 
     async def allow(self, user_id: UUID, wanted: UserChange) -> User:
@@ -136,17 +128,17 @@ class Users:
         if wanted.role is not UNSET:
             user = await self._update(user_id, role=wanted.role)
         if wanted.channels is not UNSET:
-            user = self._changed(await self._store.set_channels(user_id, wanted.channels))
+            user = self._changed(await self.store.set_channels(user_id, wanted.channels))
         return user
 
     async def _update(self, user_id: UUID, **values: Any) -> User:
         try:
-            return self._changed(await self._store.update(user_id, **values))
+            return self._changed(await self.store.update(user_id, **values))
         except EmailTakenError:
             raise EmailInUseError from None
 
     def _changed(self, user: User | None) -> User:
-        self._credentials.forget_user(_existing(user).id)
+        self.credentials.forget_user(_existing(user).id)
         return _existing(user)
 
     def _sealed(self, smtp: NewSmtpAccount | None, owner: UUID) -> SmtpAccount | None:
@@ -162,7 +154,7 @@ class Users:
 
     def _seal(self, secret: str, purpose: Purpose, owner: UUID) -> Sealed:
         try:
-            return self._box.seal(secret, purpose, owner)
+            return self.box.seal(secret, purpose, owner)
         except SettingsError:
             raise NoSecretKeysError from None
 

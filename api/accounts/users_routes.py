@@ -14,19 +14,23 @@ from api.http.body import answer, read
 from api.http.resources import ACCOUNTS, SETTINGS
 from api.messages.listing import cut, parse_position
 from api.openapi import examples, failures, parameters, request_examples, tags
-from api.openapi.operation import Access, Answer, Body, operation
+from api.openapi.operation import Access, Answer, Body, Operations, operation
 from tidings.domain.account import User
 from tidings.domain.ids import parse_id
 
 _new_decoder: Final = msgspec.json.Decoder(NewUser)
 _change_decoder: Final = msgspec.json.Decoder(UserChange)
 
+_of_user: Final = Operations(
+    tag=tags.USERS,
+    access=Access.ADMINS,
+    parameters=(parameters.USER_ID,),
+    errors={HTTPStatus.NOT_FOUND: NoSuchUserError.detail},
+)
+
 
 @operation(
-    tags.USERS,
-    access=Access.ADMINS,
-    parameters=parameters.PAGE,
-    answers={HTTPStatus.OK: Answer("A page.", UserList, examples.USERS)},
+    tags.USERS, access=Access.ADMINS, parameters=parameters.PAGE, answers=Answer("A page.", UserList, examples.USERS)
 )
 async def list_page(request: web.Request) -> web.Response:
     """Lists users, oldest first."""
@@ -53,25 +57,15 @@ async def create(request: web.Request) -> web.Response:
     return answer(_shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/users/{user.id}"})
 
 
-@operation(
-    tags.USERS,
-    access=Access.ADMINS,
-    parameters=(parameters.USER_ID,),
-    answers={HTTPStatus.OK: Answer("The user.", UserAnswer, examples.USER)},
-    errors={HTTPStatus.NOT_FOUND: NoSuchUserError().detail},
-)
+@_of_user(answers=Answer("The user.", UserAnswer, examples.USER))
 async def get(request: web.Request) -> web.Response:
     """Shows one user."""
     return answer(_shown(request, await _users(request).get(named_id(request))))
 
 
-@operation(
-    tags.USERS,
-    access=Access.ADMINS,
-    parameters=(parameters.USER_ID,),
+@_of_user(
     body=Body(_change_decoder, request_examples.USER_CHANGES),
-    answers={HTTPStatus.OK: Answer("The user as it is now.", UserAnswer, examples.USER)},
-    errors={HTTPStatus.NOT_FOUND: NoSuchUserError().detail},
+    answers=Answer("The user as it is now.", UserAnswer, examples.USER),
 )
 async def change(request: web.Request) -> web.Response:
     """Changes a user's role or channels."""

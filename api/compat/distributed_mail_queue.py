@@ -34,14 +34,14 @@ from api.compat.mail_queue_schemas import (
     TasksData,
 )
 from api.compat.native import accept, renamed
-from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
+from api.compat.system import Problem, System
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import ACCOUNTS, SETTINGS, STORE
 from api.messages.schemas import MessageRequest
 from api.openapi import failures, parameters
-from api.openapi.operation import Access, Answer, Answers, Body, Tag, operation
+from api.openapi.operation import Access, Answer, Body, Tag, operation
 from sql.messages import MessageFilter
 from tidings import __version__
 from tidings.domain.ids import parse_id
@@ -67,9 +67,7 @@ _register_decoder: Final = msgspec.json.Decoder(RegisterRequest)
 _login_decoder: Final = msgspec.json.Decoder(MailLogin)
 _enqueue_decoder: Final = msgspec.json.Decoder(EnqueueRequest)
 
-_TASKS: Final[Answers] = {
-    HTTPStatus.OK: Answer("A page.", TasksData, TasksData(data=Tasks(tasks=[schemas.TASK])), headers=NEXT_PAGE)
-}
+_TASKS: Final = Answer("A page.", TasksData, TasksData(data=Tasks(tasks=[schemas.TASK])), headers=NEXT_PAGE)
 
 
 def _server(environment: str) -> Server:
@@ -87,7 +85,7 @@ def _server(environment: str) -> Server:
     body=Body(_register_decoder, {"an account": schemas.REGISTRATION}),
     answers={HTTPStatus.CREATED: Answer("It is made.", Registered, Registered())},
     errors={
-        HTTPStatus.FORBIDDEN: RegistrationClosedError().detail,
+        HTTPStatus.FORBIDDEN: RegistrationClosedError.detail,
         **failures.NEW_ACCOUNT,
     },
 )
@@ -103,8 +101,8 @@ async def register(request: web.Request) -> web.Response:
     TAG,
     access=Access.EVERYBODY,
     body=Body(_login_decoder, {"a login": schemas.CREDENTIALS}),
-    answers={HTTPStatus.OK: Answer("A token.", LoginData, LoginData(data=schemas.LOGIN))},
-    errors={HTTPStatus.UNAUTHORIZED: WrongCredentialsError().detail, **failures.PASSWORD_CHECK},
+    answers=Answer("A token.", LoginData, LoginData(data=schemas.LOGIN)),
+    errors={HTTPStatus.UNAUTHORIZED: WrongCredentialsError.detail, **failures.PASSWORD_CHECK},
 )
 async def login(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and a password."""
@@ -119,10 +117,10 @@ async def login(request: web.Request) -> web.Response:
 @operation(
     TAG,
     parameters=(parameters.USER_ID,),
-    answers={HTTPStatus.OK: Answer("The account.", AccountData, AccountData(data=schemas.ACCOUNT))},
+    answers=Answer("The account.", AccountData, AccountData(data=schemas.ACCOUNT)),
     errors={
         HTTPStatus.FORBIDDEN: "this is the account of somebody else",
-        HTTPStatus.NOT_FOUND: NoSuchUserError().detail,
+        HTTPStatus.NOT_FOUND: NoSuchUserError.detail,
     },
 )
 async def show_user(request: web.Request) -> web.Response:
@@ -140,9 +138,7 @@ async def show_user(request: web.Request) -> web.Response:
 
 
 @operation(
-    TAG,
-    body=Body(_enqueue_decoder, schemas.MAILS),
-    answers={HTTPStatus.OK: Answer("It is kept.", EnqueuedData, schemas.ENQUEUED)},
+    TAG, body=Body(_enqueue_decoder, schemas.MAILS), answers=Answer("It is kept.", EnqueuedData, schemas.ENQUEUED)
 )
 async def enqueue(request: web.Request) -> web.Response:
     """Keeps a mail for its time.
@@ -178,17 +174,13 @@ async def list_failed(request: web.Request) -> web.Response:
     return await _list(request, [Status.FAILED, Status.CANCELLED])
 
 
-@operation(
-    TAG,
-    access=Access.EVERYBODY,
-    answers={HTTPStatus.OK: Answer("It serves.", Server, _server("production"))},
-)
+@operation(TAG, access=Access.EVERYBODY, answers=Answer("It serves.", Server, _server("production")))
 async def live(request: web.Request) -> web.Response:
     """Tells whether this process serves requests, and what it is."""
     return answer(_server(request.app[SETTINGS].environment))
 
 
-@operation(TAG, access=Access.EVERYBODY, answers={HTTPStatus.OK: Answer("It serves.", Pong, Pong())})
+@operation(TAG, access=Access.EVERYBODY, answers=Answer("It serves.", Pong, Pong()))
 async def ping(_request: web.Request) -> web.Response:
     """Answers, as shortly as can be."""
     return answer(Pong())
@@ -247,7 +239,6 @@ SYSTEM: Final = System(
         web.get("/api/v1/task/queue/fail", list_failed),
     ),
     paths=re.compile(r"/(healthz|api/v1/(register|login|user|task))(/.*)?"),
-    statuses=UNPROCESSABLE_IS_BAD,
     error=MailError,
     respond=_respond,
 )

@@ -13,12 +13,12 @@ from msgspec import Meta
 from api.compat.listing import NEXT_PAGE, sent_messages
 from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
 from api.compat.native import start_default_queue, stop_default_queue
-from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, System, error_answer
+from api.compat.system import System
 from api.health.readiness import OK
 from api.http.body import answer
 from api.http.resources import METRICS, READINESS, SETTINGS
 from api.openapi import examples
-from api.openapi.operation import TEXT, Access, Answer, Answers, Tag, operation
+from api.openapi.operation import TEXT, Access, Answer, Tag, operation
 from tidings.domain.states import Status
 
 HEALTHY: Final = "healthy"
@@ -67,7 +67,7 @@ def _health(services: Mapping[str, bool]) -> HealthCheck:
     )
 
 
-_OK: Final[Answers] = {HTTPStatus.OK: Answer("Done.", str, "OK", media_type=TEXT)}
+_OK: Final = Answer("Done.", str, "OK", media_type=TEXT)
 _EXAMPLE: Final = SentSms(
     id=examples.MESSAGE_ID,
     content=examples.MESSAGE.content,
@@ -91,11 +91,7 @@ async def stop(request: web.Request) -> web.Response:
     return web.Response(text="OK")
 
 
-@operation(
-    TAG,
-    parameters=PAGE_PARAMETERS,
-    answers={HTTPStatus.OK: Answer("A page.", list[SentSms], [_EXAMPLE], headers=NEXT_PAGE)},
-)
+@operation(TAG, parameters=PAGE_PARAMETERS, answers=Answer("A page.", list[SentSms], [_EXAMPLE], headers=NEXT_PAGE))
 async def list_sent(request: web.Request) -> web.Response:
     """Lists sent text messages, the last one first."""
     messages, headers = await sent_messages(request)
@@ -133,7 +129,7 @@ async def health_check(request: web.Request) -> web.Response:
     return answer(_health(services), status=status)
 
 
-@operation(TAG, access=Access.EVERYBODY, answers={HTTPStatus.OK: Answer("It serves.", Liveness, Liveness(health="ok"))})
+@operation(TAG, access=Access.EVERYBODY, answers=Answer("It serves.", Liveness, Liveness(health="ok")))
 async def health_alive(_request: web.Request) -> web.Response:
     """Tells whether this process serves requests."""
     return answer(Liveness(health="ok"))
@@ -142,14 +138,12 @@ async def health_alive(_request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.ADMINS,
-    answers={
-        HTTPStatus.OK: Answer(
-            "The metrics.",
-            str,
-            '# TYPE tidings_messages_processing gauge\ntidings_messages_processing{queue="default"} 3.0\n',
-            media_type=TEXT,
-        )
-    },
+    answers=Answer(
+        "The metrics.",
+        str,
+        '# TYPE tidings_messages_processing gauge\ntidings_messages_processing{queue="default"} 3.0\n',
+        media_type=TEXT,
+    ),
 )
 async def show_metrics(request: web.Request) -> web.Response:
     """Shows metrics for Prometheus.
@@ -169,7 +163,4 @@ SYSTEM: Final = System(
         web.get("/metrics", show_metrics),
     ),
     paths=re.compile(r"/(jobs|messages/sent|health-check|health-alive|metrics)(/.*)?"),
-    statuses=UNPROCESSABLE_IS_BAD,
-    error=ErrorAnswer,
-    respond=error_answer,
 )

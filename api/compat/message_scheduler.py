@@ -12,7 +12,7 @@ from msgspec import Meta
 from api.compat import javascript_date
 from api.compat.javascript_date import is_truthy
 from api.compat.native import accept
-from api.compat.system import UNPROCESSABLE_IS_BAD, Problem, System
+from api.compat.system import Problem, System
 from api.http.body import read
 from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
@@ -54,11 +54,7 @@ _decoder: Final = msgspec.json.Decoder()
         },
         type=EchoRequest,
     ),
-    answers={
-        HTTPStatus.OK: Answer(
-            "It is kept.", str, SCHEDULED, media_type=TEXT, headers={hdrs.LOCATION: "The path of the message."}
-        )
-    },
+    answers=Answer("It is kept.", str, SCHEDULED, media_type=TEXT, headers={hdrs.LOCATION: "The path of the message."}),
     errors={HTTPStatus.BAD_REQUEST: MISSING, HTTPStatus.UNPROCESSABLE_ENTITY: INVALID_TIME},
 )
 async def echo_at_time(request: web.Request) -> web.Response:
@@ -108,7 +104,6 @@ def _respond(problem: Problem) -> web.Response:
 SYSTEM: Final = System(
     routes=(web.post("/echoAtTime", echo_at_time),),
     paths=re.compile(r"/echoAtTime(/.*)?"),
-    statuses=UNPROCESSABLE_IS_BAD,
     error=str,
     respond=_respond,
 )

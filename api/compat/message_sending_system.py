@@ -112,7 +112,7 @@ _MESSAGES: Final = {
 @operation(
     TAG,
     body=Body(_decoder, {"a text message": {"content": "Hello", "recipient_phone_number": "+905551111111"}}),
-    answers={HTTPStatus.OK: Answer("It is kept.", KeptRow, KeptRow(success=_EXAMPLE))},
+    answers=Answer("It is kept.", KeptRow, KeptRow(success=_EXAMPLE)),
 )
 async def send(request: web.Request) -> web.Response:
     """Keeps a text message for now."""
@@ -128,7 +128,7 @@ async def send(request: web.Request) -> web.Response:
 @operation(
     TAG,
     parameters=PAGE_PARAMETERS,
-    answers={HTTPStatus.OK: Answer("A page.", SentRows, SentRows(success=[_SENT_EXAMPLE]), headers=NEXT_PAGE)},
+    answers=Answer("A page.", SentRows, SentRows(success=[_SENT_EXAMPLE]), headers=NEXT_PAGE),
 )
 async def list_sent(request: web.Request) -> web.Response:
     """Lists sent text messages, the last one first."""
@@ -141,7 +141,7 @@ async def list_sent(request: web.Request) -> web.Response:
     TAG,
     access=Access.ADMINS,
     parameters=(Parameter("action", Literal["start", "stop"], "What to do.", "start", "path"),),
-    answers={HTTPStatus.OK: Answer("Done.", Done, Done())},
+    answers=Answer("Done.", Done, Done()),
     errors={HTTPStatus.UNPROCESSABLE_ENTITY: "the last part of the path must be start or stop"},
 )
 async def control(request: web.Request) -> web.Response:
@@ -162,7 +162,7 @@ async def control(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.EVERYBODY,
-    answers={HTTPStatus.OK: Answer("Its name and version.", Version, Version(name="tidings", version=__version__))},
+    answers=Answer("Its name and version.", Version, Version(name="tidings", version=__version__)),
 )
 async def status(_request: web.Request) -> web.Response:
     """Tells what this is."""

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from api.compat.listing import NEXT_PAGE, sent_messages
 from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
 from api.compat.native import start_default_queue, stop_default_queue
-from api.compat.system import UNPROCESSABLE_IS_BAD, ErrorAnswer, System, error_answer
+from api.compat.system import System
 from api.dashboard import pages
 from api.http.body import answer, read
 from api.http.problems import RequestError
@@ -60,11 +60,9 @@ _decoder: Final = msgspec.json.Decoder(ActionRequest)
 @operation(
     TAG,
     access=Access.EVERYBODY,
-    answers={
-        HTTPStatus.OK: Answer(
-            "What this is.", HealthAnswer, HealthAnswer(message="messaging-server", status="ok"), also=("text/html",)
-        )
-    },
+    answers=Answer(
+        "What this is.", HealthAnswer, HealthAnswer(message="messaging-server", status="ok"), also=("text/html",)
+    ),
 )
 async def index(request: web.Request) -> web.StreamResponse:
     """Shows the dashboard to browsers, and JSON to programs."""
@@ -106,14 +104,12 @@ async def control(request: web.Request) -> web.Response:
 @operation(
     TAG,
     parameters=PAGE_PARAMETERS,
-    answers={
-        HTTPStatus.OK: Answer(
-            "A page.",
-            list[SentMessage],
-            [SentMessage(id=examples.MESSAGE_ID, content=examples.MESSAGE.content, phone=examples.MESSAGE.recipient)],
-            headers=NEXT_PAGE,
-        )
-    },
+    answers=Answer(
+        "A page.",
+        list[SentMessage],
+        [SentMessage(id=examples.MESSAGE_ID, content=examples.MESSAGE.content, phone=examples.MESSAGE.recipient)],
+        headers=NEXT_PAGE,
+    ),
 )
 async def list_sent(request: web.Request) -> web.Response:
     """Lists sent text messages, the last one first."""
@@ -129,7 +125,4 @@ SYSTEM: Final = System(
         web.get("/api/v1/list", list_sent),
     ),
     paths=re.compile(r"/|/api/v1/(messaging|list)(/.*)?"),
-    statuses=UNPROCESSABLE_IS_BAD,
-    error=ErrorAnswer,
-    respond=error_answer,
 )

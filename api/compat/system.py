@@ -8,6 +8,7 @@ unknown method, a body that is no JSON, a store that is away.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -31,8 +32,17 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
     error: str
 
 
-def error_answer(problem: Problem) -> web.Response:
+def _respond(problem: Problem) -> web.Response:
     return answer(ErrorAnswer(problem.detail))
+
+
+_UNPROCESSABLE_IS_BAD: Final[Mapping[int, int]] = MappingProxyType(
+    {
+        HTTPStatus.UNPROCESSABLE_ENTITY: HTTPStatus.BAD_REQUEST,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.BAD_REQUEST,
+    }
+)
+"""For systems that return 400 for every fault of a body."""
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,19 +51,13 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
     routes: Sequence[web.RouteDef]
     paths: re.Pattern[str]
     """The paths that belong to the system, known or not."""
-    statuses: Mapping[int, int]
+    statuses: Mapping[int, int] = _UNPROCESSABLE_IS_BAD
     """Where the system has another status than the native API."""
-    error: Any
+    error: Any = ErrorAnswer
     """The type of what `respond` returns: a struct for JSON, or `str`."""
-    respond: Callable[[Problem], web.Response]
+    respond: Callable[[Problem], web.Response] = _respond
     """A problem in the system's format; its status is already the system's."""
 
-
-UNPROCESSABLE_IS_BAD: Final[Mapping[int, int]] = {
-    HTTPStatus.UNPROCESSABLE_ENTITY: HTTPStatus.BAD_REQUEST,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.BAD_REQUEST,
-}
-"""For systems that return 400 for every fault of a body."""
 
 _DROPPED_HEADERS: Final = frozenset({"content-type", "content-length"})
 

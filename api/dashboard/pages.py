@@ -16,20 +16,7 @@ from api.openapi.operation import Access, page
 STATIC: Final = Path(__file__).parent / "static"
 FRONT: Final = "index.html"
 
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self' data:",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types lit-html",
-    )
-)
+POLICY: Final = {"form-action": "'self'", "require-trusted-types-for": "'script'", "trusted-types": "lit-html"}
 _FILES: Final = StaticFiles(STATIC, policy=POLICY)
 
 

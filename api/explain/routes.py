@@ -13,9 +13,9 @@ from api.explain.schemas import Explanation
 from api.http.body import answer
 from api.http.problems import RequestError
 from api.http.resources import REDIS, SETTINGS, STORE
-from api.messages.routes import NO_MESSAGE, find
-from api.openapi import examples, parameters, tags
-from api.openapi.operation import Answer, operation
+from api.messages.routes import NO_MESSAGE, find, of_message
+from api.openapi import examples
+from api.openapi.operation import Answer
 from api.overview.cluster import ClusterState, read_cluster
 from sql.store import Store
 from tidings.channels.installed import recipients
@@ -25,12 +25,7 @@ from tidings.domain.message import Message
 log = structlog.get_logger(__name__)
 
 
-@operation(
-    tags.MESSAGES,
-    parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("The explanation.", Explanation, examples.EXPLANATION)},
-    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
-)
+@of_message(answers=Answer("The explanation.", Explanation, examples.EXPLANATION))
 async def get(request: web.Request) -> web.Response:
     """Explains why a message is not sent.
 

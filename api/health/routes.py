@@ -12,9 +12,7 @@ from api.openapi import examples, tags
 from api.openapi.operation import Access, Answer, operation
 
 
-@operation(
-    tags.HEALTH, access=Access.EVERYBODY, answers={HTTPStatus.OK: Answer("It serves.", Alive, Alive(status="alive"))}
-)
+@operation(tags.HEALTH, access=Access.EVERYBODY, answers=Answer("It serves.", Alive, Alive(status="alive")))
 async def live(_request: web.Request) -> web.Response:
     """Tells whether this process serves requests, whatever the stores do."""
     return answer(Alive(status="alive"))

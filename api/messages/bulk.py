@@ -6,7 +6,6 @@ must not cancel everything that waits.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
@@ -41,7 +40,7 @@ _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
 @operation(
     tags.MESSAGES,
     body=Body(_cancel_decoder, request_examples.CANCEL),
-    answers={HTTPStatus.OK: Answer("They are cancelled.", Changed, examples.CHANGED)},
+    answers=Answer("They are cancelled.", Changed, examples.CHANGED),
 )
 async def cancel(request: web.Request) -> web.Response:
     """Cancels waiting messages that pass a filter.
@@ -57,7 +56,7 @@ async def cancel(request: web.Request) -> web.Response:
 @operation(
     tags.MESSAGES,
     body=Body(_retry_decoder, request_examples.RETRY),
-    answers={HTTPStatus.OK: Answer("They are due now.", Changed, examples.CHANGED)},
+    answers=Answer("They are due now.", Changed, examples.CHANGED),
 )
 async def retry(request: web.Request) -> web.Response:
     """Retries messages that pass a filter.

@@ -26,7 +26,7 @@ from api.messages.schemas import (
 )
 from api.messages.validation import sealed, to_message
 from api.openapi import examples, parameters, request_examples, tags
-from api.openapi.operation import Answer, Body, operation
+from api.openapi.operation import Answer, Body, Operations, operation
 from sql.messages import IdempotencyKey, MessageStore
 from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.ids import parse_id
@@ -48,6 +48,12 @@ _NOT_RETRIED: Final = {
 _CHANGING: Final = "it changed meanwhile; read it again"
 NO_MESSAGE: Final = "there is no such message"
 
+_create: Final = Operations(tag=tags.MESSAGES, parameters=(parameters.IDEMPOTENCY_KEY,))
+of_message: Final = Operations(
+    tag=tags.MESSAGES, parameters=(parameters.MESSAGE_ID,), errors={HTTPStatus.NOT_FOUND: NO_MESSAGE}
+)
+"""Declares a handler for one message that the path names."""
+
 _CREATED: Final = {
     hdrs.LOCATION: "The path of the message.",
     idempotency.REPLAYED_HEADER: "`true` where an earlier request with the same key made it.",
@@ -55,10 +61,8 @@ _CREATED: Final = {
 _CREATED_BATCH: Final = {idempotency.REPLAYED_HEADER: _CREATED[idempotency.REPLAYED_HEADER]}
 
 
-@operation(
-    tags.MESSAGES,
+@_create(
     body=Body(_message_decoder, request_examples.MESSAGES),
-    parameters=(parameters.IDEMPOTENCY_KEY,),
     answers={HTTPStatus.CREATED: Answer("It is kept.", MessageAnswer, examples.MESSAGE, headers=_CREATED)},
 )
 async def create(request: web.Request) -> web.Response:
@@ -83,10 +87,8 @@ async def create(request: web.Request) -> web.Response:
     return replay
 
 
-@operation(
-    tags.MESSAGES,
+@_create(
     body=Body(_batch_decoder, request_examples.BATCH),
-    parameters=(parameters.IDEMPOTENCY_KEY,),
     answers={HTTPStatus.CREATED: Answer("They are kept.", BatchAnswer, examples.BATCH, headers=_CREATED_BATCH)},
 )
 async def create_batch(request: web.Request) -> web.Response:
@@ -117,7 +119,7 @@ async def create_batch(request: web.Request) -> web.Response:
 @operation(
     tags.MESSAGES,
     parameters=(*parameters.MESSAGE_FILTER, *parameters.PAGE),
-    answers={HTTPStatus.OK: Answer("A page.", MessageList, examples.MESSAGES)},
+    answers=Answer("A page.", MessageList, examples.MESSAGES),
 )
 async def list_page(request: web.Request) -> web.Response:
     """Lists messages, newest first.
@@ -130,34 +132,22 @@ async def list_page(request: web.Request) -> web.Response:
     return answer(MessageList(messages=[MessageAnswer.of(message) for message in shown], next_cursor=next_cursor))
 
 
-@operation(
-    tags.MESSAGES,
-    parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("The message.", MessageAnswer, examples.MESSAGE)},
-    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
-)
+@of_message(answers=Answer("The message.", MessageAnswer, examples.MESSAGE))
 async def get(request: web.Request) -> web.Response:
     """Shows one message."""
     return answer(MessageAnswer.of(await find(request)))
 
 
-@operation(
-    tags.MESSAGES,
-    parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("The attempts.", AttemptList, examples.ATTEMPTS)},
-    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
-)
+@of_message(answers=Answer("The attempts.", AttemptList, examples.ATTEMPTS))
 async def attempts(request: web.Request) -> web.Response:
     """Lists the attempts of one message, oldest first."""
     made = await _store(request).attempts(await find(request))
     return answer(AttemptList(attempts=[AttemptAnswer.of(attempt) for attempt in made]))
 
 
-@operation(
-    tags.MESSAGES,
-    parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("It is cancelled.", MessageAnswer, examples.CANCELLED)},
-    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE, HTTPStatus.CONFLICT: _NOT_CANCELLED[Status.SENT]},
+@of_message(
+    answers=Answer("It is cancelled.", MessageAnswer, examples.CANCELLED),
+    errors={HTTPStatus.CONFLICT: _NOT_CANCELLED[Status.SENT]},
 )
 async def cancel(request: web.Request) -> web.Response:
     """Cancels a waiting message.
@@ -172,11 +162,9 @@ async def cancel(request: web.Request) -> web.Response:
     return answer(MessageAnswer.of(message))
 
 
-@operation(
-    tags.MESSAGES,
-    parameters=(parameters.MESSAGE_ID,),
-    answers={HTTPStatus.OK: Answer("It is due now.", MessageAnswer, examples.MESSAGE)},
-    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE, HTTPStatus.CONFLICT: _NOT_RETRIED[Status.PENDING]},
+@of_message(
+    answers=Answer("It is due now.", MessageAnswer, examples.MESSAGE),
+    errors={HTTPStatus.CONFLICT: _NOT_RETRIED[Status.PENDING]},
 )
 async def retry(request: web.Request) -> web.Response:
     """Starts a cancelled message again, or makes a failed one due now."""

@@ -125,26 +125,23 @@ def _recipient(request: MessageRequest, principal: Principal, faults: Faults) ->
 
 
 def _due_at(request: MessageRequest, now: datetime, faults: Faults) -> datetime:
-    if request.due_at is None:
-        return now
-    try:
-        due_at = parse_timestamp(request.due_at)
-    except TimestampError as error:
-        faults["due_at"] = str(error)
-        return now
+    due_at = _timestamp("due_at", request.due_at, faults) or now
     if abs(due_at - now) > HORIZON:
         faults["due_at"] = "is more than ten years away"
     return due_at
 
 
 def _expires_at(request: MessageRequest, earliest: datetime, faults: Faults) -> datetime | None:
-    if request.expires_at is None:
-        return None
-    try:
-        expires_at = parse_timestamp(request.expires_at)
-    except TimestampError as error:
-        faults["expires_at"] = str(error)
-        return None
-    if expires_at <= earliest:
+    expires_at = _timestamp("expires_at", request.expires_at, faults)
+    if expires_at is not None and expires_at <= earliest:
         faults["expires_at"] = "must be in the future, and after due_at"
     return expires_at
+
+
+def _timestamp(field: str, value: str | int | float | None, faults: Faults) -> datetime | None:
+    """None where there is none, or none that can be read."""
+    try:
+        return None if value is None else parse_timestamp(value)
+    except TimestampError as error:
+        faults[field] = str(error)
+        return None

@@ -18,12 +18,12 @@ NOT_JSON: Final = "the body is not JSON: invalid character (byte 0)"
 TOO_LARGE: Final = f"the body is larger than {MAX_BYTES} bytes"
 LIMIT: Final = "limit must be a whole number from 1 to 500"
 
-NO_SECRET_KEYS: Final = NoSecretKeysError().detail
+NO_SECRET_KEYS: Final = NoSecretKeysError.detail
 
-TAKEN: Final[Errors] = {HTTPStatus.CONFLICT: EmailInUseError().detail}
+TAKEN: Final[Errors] = {HTTPStatus.CONFLICT: EmailInUseError.detail}
 PASSWORD_CHECK: Final[Errors] = {
     HTTPStatus.TOO_MANY_REQUESTS: TooManyLoginsError(60).detail,
-    HTTPStatus.SERVICE_UNAVAILABLE: BusyError().detail,
+    HTTPStatus.SERVICE_UNAVAILABLE: BusyError.detail,
 }
 """For routes that check or set a password."""
 NEW_ACCOUNT: Final[Errors] = {**TAKEN, **PASSWORD_CHECK}

@@ -123,13 +123,13 @@ _pages: Final[dict[Handler, Access]] = {}
 def operation(
     tag: Tag,
     *,
-    answers: Answers,
+    answers: Answer | Answers,
     access: Access = Access.MEMBERS,
     body: Body | None = None,
     parameters: Iterable[Parameter] = (),
     errors: Errors | None = None,
 ) -> Callable[[H], H]:
-    """Declares a handler of the API."""
+    """Declares a handler of the API. An answer without a status is that of 200."""
 
     def declared(handler: H) -> H:
         summary, _, description = inspect.cleandoc(handler.__doc__ or "").partition("\n")
@@ -141,12 +141,34 @@ def operation(
             access=access,
             parameters=tuple(parameters),
             body=body,
-            answers=answers,
+            answers={HTTPStatus.OK: answers} if isinstance(answers, Answer) else answers,
             errors=errors or {},
         )
         return handler
 
     return declared
+
+
+class Operations(msgspec.Struct, frozen=True, kw_only=True):
+    """What handlers of one noun declare alike; called, it is `operation` with what one of them adds."""
+
+    tag: Tag
+    access: Access = Access.MEMBERS
+    parameters: Sequence[Parameter] = ()
+    errors: Errors = {}
+
+    def __call__(
+        self, *, answers: Answer | Answers, body: Body | None = None, errors: Errors | None = None
+    ) -> Callable[[H], H]:
+        """Declares a handler of the API."""
+        return operation(
+            self.tag,
+            access=self.access,
+            parameters=self.parameters,
+            body=body,
+            answers=answers,
+            errors={**self.errors, **(errors or {})},
+        )
 
 
 def page(*, access: Access) -> Callable[[H], H]:

@@ -1,7 +1,6 @@
 """The API's description of itself, for programs; `api.swagger` shows it to people. Open to everybody."""
 
 import asyncio
-from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -13,9 +12,7 @@ from api.openapi.operation import Access, Answer, operation
 
 
 @operation(
-    tags.REFERENCE,
-    access=Access.EVERYBODY,
-    answers={HTTPStatus.OK: Answer("The document.", dict[str, Any], {"openapi": "3.1.1"})},
+    tags.REFERENCE, access=Access.EVERYBODY, answers=Answer("The document.", dict[str, Any], {"openapi": "3.1.1"})
 )
 async def get(request: web.Request) -> web.Response:
     """Shows this document (OpenAPI 3.1).

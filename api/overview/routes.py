@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import aclosing
-from http import HTTPStatus
 from typing import Final
 
 import structlog
@@ -34,7 +33,7 @@ _HEADERS: Final = {
 @operation(
     tags.OVERVIEW,
     access=Access.ADMINS,
-    answers={HTTPStatus.OK: Answer("How it is now, and the last hour.", Overview, examples.OVERVIEW)},
+    answers=Answer("How it is now, and the last hour.", Overview, examples.OVERVIEW),
 )
 async def get(request: web.Request) -> web.Response:
     """Shows what goes on.
@@ -48,14 +47,9 @@ async def get(request: web.Request) -> web.Response:
 @operation(
     tags.OVERVIEW,
     access=Access.ADMINS,
-    answers={
-        HTTPStatus.OK: Answer(
-            "Events called `overview`, about one a second.",
-            None,
-            "event: overview\ndata: {…}\n\n",
-            media_type=STREAM,
-        )
-    },
+    answers=Answer(
+        "Events called `overview`, about one a second.", None, "event: overview\ndata: {…}\n\n", media_type=STREAM
+    ),
 )
 async def events(request: web.Request) -> web.StreamResponse:
     """Shows what goes on, again and again.

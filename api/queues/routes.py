@@ -12,7 +12,7 @@ from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import STORE
 from api.messages.schemas import QueueList, QueueRequest
 from api.openapi import examples, parameters, request_examples, tags
-from api.openapi.operation import Access, Answer, Body, operation
+from api.openapi.operation import Access, Answer, Body, Operations, operation
 from sql.queues import QueueStore
 from tidings.domain.message import QUEUE_NAME_PATTERN, Queue
 
@@ -20,8 +20,15 @@ _decoder: Final = msgspec.json.Decoder(QueueRequest)
 _NAME: Final = re.compile(QUEUE_NAME_PATTERN)
 _NO_QUEUE: Final = "there is no such queue"
 
+_switch: Final = Operations(
+    tag=tags.QUEUES,
+    access=Access.ADMINS,
+    parameters=(parameters.QUEUE_NAME,),
+    errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
+)
 
-@operation(tags.QUEUES, answers={HTTPStatus.OK: Answer("All queues.", QueueList, examples.QUEUES)})
+
+@operation(tags.QUEUES, answers=Answer("All queues.", QueueList, examples.QUEUES))
 async def list_all(request: web.Request) -> web.Response:
     """Lists all queues, by name."""
     return answer(QueueList(queues=await _store(request).list()))
@@ -30,7 +37,7 @@ async def list_all(request: web.Request) -> web.Response:
 @operation(
     tags.QUEUES,
     parameters=(parameters.QUEUE_NAME,),
-    answers={HTTPStatus.OK: Answer("The queue.", Queue, examples.QUEUE)},
+    answers=Answer("The queue.", Queue, examples.QUEUE),
     errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
 )
 async def get(request: web.Request) -> web.Response:
@@ -68,25 +75,13 @@ async def put(request: web.Request) -> web.Response:
     return answer(queue, status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/queues/{name}"})
 
 
-@operation(
-    tags.QUEUES,
-    access=Access.ADMINS,
-    parameters=(parameters.QUEUE_NAME,),
-    answers={HTTPStatus.OK: Answer("Its messages go.", Queue, examples.QUEUE)},
-    errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
-)
+@_switch(answers=Answer("Its messages go.", Queue, examples.QUEUE))
 async def start(request: web.Request) -> web.Response:
     """Starts a queue: its messages go."""
     return await _set_active(request, active=True)
 
 
-@operation(
-    tags.QUEUES,
-    access=Access.ADMINS,
-    parameters=(parameters.QUEUE_NAME,),
-    answers={HTTPStatus.OK: Answer("Its messages wait.", Queue, examples.STOPPED_QUEUE)},
-    errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
-)
+@_switch(answers=Answer("Its messages wait.", Queue, examples.STOPPED_QUEUE))
 async def stop(request: web.Request) -> web.Response:
     """Stops a queue: its messages wait.
 

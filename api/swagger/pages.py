@@ -13,19 +13,7 @@ from api.http.static_files import StaticFiles
 from api.openapi.operation import Access, page
 
 FRONT: Final = "index.html"
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self' data:",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-_FILES: Final = StaticFiles(Path(__file__).parent / "static", policy=POLICY)
+_FILES: Final = StaticFiles(Path(__file__).parent / "static")
 
 
 @page(access=Access.EVERYBODY)

@@ -145,17 +145,16 @@ NOT_RUN: Final = (
         "writes into the work tree; tests/deployment/test_secrets.py runs a copy",
         executables_of_ours,
     ),
-    NotRun("pip install", "needs a network", packages_of_ours),
-    NotRun("pip wheel", "needs a network", packages_of_ours),
-    NotRun("pipx install", "needs a network", packages_of_ours),
+    *(NotRun(each, "needs a network", packages_of_ours) for each in ("pip install", "pip wheel", "pipx install")),
     NotRun("uv tool install", "needs a network, and uv", packages_of_ours),
     NotRun("python -m", "a process, as `tidings` starts it, or a long measurement", modules_of_ours),
     NotRun("python -P -m", "a process, as `tidings` starts it", modules_of_ours),
     NotRun("arq", "runs until it is stopped: tests/e2e/test_arq_cli.py", worker_settings_of_ours),
     NotRun("tidings up", "runs until it is stopped; every document is run against one", accepted_by_the_command_line),
-    NotRun("tidings api", "runs until it is stopped: tests/e2e/", accepted_by_the_command_line),
-    NotRun("tidings producer", "runs until it is stopped: tests/e2e/", accepted_by_the_command_line),
-    NotRun("tidings consumer", "runs until it is stopped: tests/e2e/", accepted_by_the_command_line),
+    *(
+        NotRun(f"tidings {process}", "runs until it is stopped: tests/e2e/", accepted_by_the_command_line)
+        for process in ("api", "producer", "consumer")
+    ),
     NotRun("tidings top", "runs until it is stopped: tests/e2e/test_cli.py", accepted_by_the_command_line),
     NotRun("tidings drill", "asks before it kills: tests/e2e/test_drill.py", accepted_by_the_command_line),
 )

@@ -5,20 +5,8 @@
 
 from typing import Final
 
-from tidings.observability import grafana
-from tidings.observability.grafana import (
-    LOGARITHMIC,
-    RED_AT_NONE,
-    STACKED,
-    UP_OR_AWAY,
-    by_process,
-    lines,
-    quantiles,
-    rate,
-    row,
-    stat,
-)
 from tidings.observability.instruments import Metric
+from tidings.observability.panels import Lines, Logs, Panel, Row, Stat, by_process, quantiles, rate
 
 LATENESS_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 DELIVERY_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
@@ -186,80 +174,82 @@ VARIABLES: Final = {
     "queue": "label_values(tidings_messages_waiting, queue)",
 }
 
-PANELS: Final[list[grafana.Json]] = [
-    stat(
+_RED_AT_NONE: Final = {"red": None, "green": 1}
+
+PANELS: Final[list[Panel]] = [
+    Stat(
         "Sent",
         "Messages a second that the receiver or provider accepted.",
         rate('tidings_deliveries_total{outcome="accepted"}'),
         unit="ops",
     ),
-    stat(
+    Stat(
         "Failed",
         "Attempts a second that failed.",
         rate('tidings_deliveries_total{outcome!="accepted"}') + " or vector(0)",
         unit="ops",
     ),
-    stat("In flight", "Deliveries that have begun and not ended.", "sum(tidings_in_flight)"),
-    stat(
+    Stat("In flight", "Deliveries that have begun and not ended.", "sum(tidings_in_flight)"),
+    Stat(
         "Waiting",
         "Messages that wait, for their due time or for room.",
         "sum(max by (queue) (tidings_messages_waiting))",
     ),
-    stat("Due", "Messages that could be claimed now.", "sum(max by (queue) (tidings_messages_due))"),
-    stat(
+    Stat("Due", "Messages that could be claimed now.", "sum(max by (queue) (tidings_messages_due))"),
+    Stat(
         "Behind",
         "How long the oldest message that could be claimed has waited.",
         "max(tidings_behind_seconds)",
         unit="s",
         colors={"green": None, "orange": 5, "red": 30},
     ),
-    stat(
+    Stat(
         "Consumers",
         "Consumers that respond.",
         'count(up{job="consumers"} == 1) or vector(0)',
         width=2,
-        colors=RED_AT_NONE,
+        colors=_RED_AT_NONE,
     ),
-    stat(
+    Stat(
         "Producer",
         "Whether one is alive.",
         "max(tidings_producer_up)",
         width=2,
-        colors=RED_AT_NONE,
-        mappings=UP_OR_AWAY,
+        colors=_RED_AT_NONE,
+        up_or_away=True,
     ),
-    stat(
+    Stat(
         "Stores",
         "Whether Postgres and Redis respond to all processes.",
         "min(tidings_store_up)",
         width=2,
-        colors=RED_AT_NONE,
-        mappings=UP_OR_AWAY,
+        colors=_RED_AT_NONE,
+        up_or_away=True,
     ),
-    row("Messages"),
-    lines(
+    Row("Messages"),
+    Lines(
         "Deliveries by outcome",
         "Attempts a second, by outcome.",
         {"{{outcome}}": rate('tidings_deliveries_total{channel=~"$channel", queue=~"$queue"}', "outcome")},
         unit="ops",
         width=12,
-        style=STACKED,
+        style="stacked",
     ),
-    lines(
+    Lines(
         "Lateness",
         "From the due time of a message to the start of its attempt.",
         {**quantiles('tidings_lateness_seconds_bucket{queue=~"$queue"}'), "behind": "max(tidings_behind_seconds)"},
         unit="s",
         width=12,
-        style=LOGARITHMIC,
+        style="logarithmic",
     ),
-    lines(
+    Lines(
         "Waiting by queue",
         "For their due time or for room; counted up to 100,000 at each priority.",
         {"{{queue}}": 'max by (queue) (tidings_messages_waiting{queue=~"$queue"})'},
-        style=STACKED,
+        style="stacked",
     ),
-    lines(
+    Lines(
         "Due and processing",
         "Messages that could be claimed now, and messages that are claimed.",
         {
@@ -267,7 +257,7 @@ PANELS: Final[list[grafana.Json]] = [
             "processing {{queue}}": 'max by (queue) (tidings_messages_processing{queue=~"$queue"})',
         },
     ),
-    lines(
+    Lines(
         "Accepted and cancelled",
         "Messages a second that were stored, and that will not be delivered.",
         {
@@ -276,22 +266,22 @@ PANELS: Final[list[grafana.Json]] = [
         },
         unit="ops",
     ),
-    row("Channels and queues"),
-    lines(
+    Row("Channels and queues"),
+    Lines(
         "Deliveries by channel",
         "Attempts a second.",
         {"{{channel}}": rate('tidings_deliveries_total{channel=~"$channel"}', "channel")},
         unit="ops",
-        style=STACKED,
+        style="stacked",
     ),
-    lines(
+    Lines(
         "Deliveries by queue",
         "Attempts a second.",
         {"{{queue}}": rate('tidings_deliveries_total{queue=~"$queue"}', "queue")},
         unit="ops",
-        style=STACKED,
+        style="stacked",
     ),
-    lines(
+    Lines(
         "Share that fails",
         "Of the attempts of a channel.",
         {
@@ -301,29 +291,29 @@ PANELS: Final[list[grafana.Json]] = [
         },
         unit="percentunit",
     ),
-    lines(
+    Lines(
         "Seconds of a delivery",
         "From the start of an attempt to its outcome.",
         quantiles('tidings_delivery_seconds_bucket{channel=~"$channel"}', "channel", "{{channel}} "),
         unit="s",
         width=12,
-        style=LOGARITHMIC,
+        style="logarithmic",
     ),
-    lines(
+    Lines(
         "Breakers",
         "Destinations that get nothing for a while, since they kept failing.",
         {"{{channel}} {{state}}": 'sum by (channel, state) (tidings_breakers{channel=~"$channel"})'},
         width=6,
     ),
-    lines(
+    Lines(
         "Taken in without an attempt",
         "Messages a second that were returned to wait, or that a lost consumer had delivered.",
         {"{{why}}": rate("tidings_messages_untried_total", "why")},
         unit="ops",
         width=6,
     ),
-    row("Consumers and producers"),
-    lines(
+    Row("Consumers and producers"),
+    Lines(
         "Concurrency",
         "Deliveries in flight, how many there may be, and messages that wait for one to end.",
         {
@@ -333,7 +323,7 @@ PANELS: Final[list[grafana.Json]] = [
             "outcomes not recorded": "sum(tidings_outcomes_waiting)",
         },
     ),
-    lines(
+    Lines(
         "Batches",
         "Per second; and those that are open.",
         {
@@ -342,7 +332,7 @@ PANELS: Final[list[grafana.Json]] = [
             "open": "sum(tidings_batches_open)",
         },
     ),
-    lines(
+    Lines(
         "Lost and reclaimed",
         "In the last five minutes: leases that ran out, batches reclaimed, and what became of their messages.",
         {
@@ -351,48 +341,48 @@ PANELS: Final[list[grafana.Json]] = [
             "messages {{how}}": "sum by (how) (increase(tidings_messages_reconciled_total[5m]))",
         },
     ),
-    lines(
+    Lines(
         "Messages per batch",
         "How full the batches are: 100 at most, unless set otherwise.",
         {"messages": f"{rate('tidings_messages_pushed_total')} / {rate('tidings_batches_pushed_total')}"},
     ),
-    lines(
+    Lines(
         "Stores",
         "The share of processes to which the store responds.",
         {"{{store}}": "avg by (store) (tidings_store_up)"},
         unit="percentunit",
     ),
-    lines(
+    Lines(
         "Processes",
         "Those that respond, and the consumers that accept batches.",
         {"{{job}}": "sum by (job) (up)", "accepting": "sum(tidings_accepting)"},
     ),
-    row("API"),
-    lines(
+    Row("API"),
+    Lines(
         "Requests",
         "Per second, by status.",
         {"{{status}}": rate(f"tidings_api_requests_total{{{_NO_PROBES}}}", "status")},
         unit="reqps",
-        style=STACKED,
+        style="stacked",
     ),
-    lines(
+    Lines(
         "Requests by route",
         "Per second.",
         {"{{method}} {{route}}": f"topk(8, {rate(f'tidings_api_requests_total{{{_NO_PROBES}}}', 'method, route')})"},
         unit="reqps",
     ),
-    lines(
+    Lines(
         "Seconds of a request",
         "From its head to its answer.",
         quantiles(f"tidings_api_request_seconds_bucket{{{_NO_PROBES}}}"),
         unit="s",
-        style=LOGARITHMIC,
+        style="logarithmic",
     ),
-    row("Processes and logs"),
-    lines("CPU", "Cores in use, by process.", by_process("rate(process_cpu_seconds_total[$__rate_interval])")),
-    lines("Memory", "Resident, by process.", by_process("process_resident_memory_bytes"), unit="bytes"),
-    lines("Open files", "Sockets too, by process.", by_process("process_open_fds")),
-    grafana.logs(
+    Row("Processes and logs"),
+    Lines("CPU", "Cores in use, by process.", by_process("rate(process_cpu_seconds_total[$__rate_interval])")),
+    Lines("Memory", "Resident, by process.", by_process("process_resident_memory_bytes"), unit="bytes"),
+    Lines("Open files", "Sockets too, by process.", by_process("process_open_fds")),
+    Logs(
         "Warnings and errors",
         "Of all processes. The ids of messages, batches and traces are fields to filter by.",
         '{service=~"api|producer|consumers", level=~"warning|error|critical"} | json',

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -46,32 +47,28 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
     return Answer(status, CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}), body)
 
 
-def delivery(
-    *,
-    channel: str = "sms",
-    recipient: str = "+905551111111",
-    content: str = "Hello",
-    headers: dict[str, str] | None = None,
-    tries: int = 0,
-    recoveries: int = 0,
-) -> Delivery:
-    return Delivery(
-        id=MESSAGE_ID,
-        batch_id=UUID(int=2),
-        user_id=None,
-        queue="default",
-        channel=channel,
-        recipient=recipient,
-        subject=None,
-        content=content,
-        headers=headers,
-        tries=tries,
-        max_tries=5,
-        recoveries=recoveries,
-        due_at=NOW,
-        expires_at=None,
-        created_at=NOW,
-    )
+DELIVERY = Delivery(
+    id=MESSAGE_ID,
+    batch_id=UUID(int=2),
+    user_id=None,
+    queue="default",
+    channel="sms",
+    recipient="+905551111111",
+    subject=None,
+    content="Hello",
+    headers=None,
+    tries=0,
+    max_tries=5,
+    recoveries=0,
+    due_at=NOW,
+    expires_at=None,
+    created_at=NOW,
+)
+
+
+def delivery(**changes: Any) -> Delivery:
+    """A delivery, with another value here and there."""
+    return msgspec.structs.replace(DELIVERY, **changes)
 
 
 def context(result: Answer | TransportError, **settings: str) -> tuple[ChannelContext, ScriptedTransport]:

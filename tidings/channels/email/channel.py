@@ -42,11 +42,11 @@ class EmailChannel(Channel):
                 egress=smtp_egress(settings),
                 allow_plaintext=settings.smtp_allow_plaintext,
                 connect_timeout=settings.connect_timeout,
+                delivery_timeout=settings.delivery_timeout,
             ),
             SecretBox(settings.secret_keys),
             limit=settings.smtp_connections_per_account,
             idle_seconds=settings.smtp_idle_seconds,
-            delivery_timeout=settings.delivery_timeout,
         )
 
     @property

@@ -59,6 +59,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     egress: Egress
     allow_plaintext: bool
     connect_timeout: float
+    delivery_timeout: float
+    """Of one attempt, from its slot on."""
 
 
 class SmtpConnection:

@@ -109,14 +109,11 @@ class _AccountState:
 class SmtpPool:
     """Sends mails, over at most `limit` connections for each account. Create it inside the running event loop."""
 
-    def __init__(
-        self, terms: Terms, box: SecretBox, *, limit: int, idle_seconds: float, delivery_timeout: float
-    ) -> None:
+    def __init__(self, terms: Terms, box: SecretBox, *, limit: int, idle_seconds: float) -> None:
         self._terms = terms
         self._box = box
         self._limit = limit
         self._idle_seconds = idle_seconds
-        self._delivery_timeout = delivery_timeout
         self._accounts: dict[Key, _AccountState] = {}
         self._quitting: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -154,7 +151,7 @@ class SmtpPool:
         connection = reused or SmtpConnection(state.account, self._terms)
         crowded = False
         try:
-            async with asyncio.timeout(self._delivery_timeout) as deadline:
+            async with asyncio.timeout(self._terms.delivery_timeout) as deadline:
                 if reused:
                     try:
                         return await reused.send(mail, deadline)

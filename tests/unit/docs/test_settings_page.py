@@ -1,11 +1,11 @@
-"""tidings/settings/document.py"""
+"""docs/settings_page.py"""
 
+from docs.settings_page import FILE, render, sections
 from tidings.settings import Settings
-from tidings.settings.document import FILE, render, sections
 
 
 def test_the_document_in_docs_is_up_to_date() -> None:
-    assert FILE.read_text(encoding="utf-8") == render(), "run: python -m tidings.settings.document"
+    assert FILE.read_text(encoding="utf-8") == render(), "run: make generate"
 
 
 def test_every_setting_is_described_once() -> None:

@@ -1,13 +1,14 @@
-"""tidings/observability/grafana.py: what a panel becomes, and where it goes."""
+"""compose/grafana/dashboard.py: what a panel becomes, where it goes, and that the file is up to date."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from tidings.observability.grafana import LOGARITHMIC, STACKED, Json, dashboard, lines, logs, row, stat
+from compose.grafana.dashboard import FILE, Json, dashboard, drawn, render
+from tidings.observability.panels import Lines, Logs, Panel, Row, Stat
 
 
-def laid_out(*panels: Json) -> list[Any]:
+def laid_out(*panels: Panel) -> list[Any]:
     return list(dashboard(panels, description="", variables={})["panels"])
 
 
@@ -18,12 +19,12 @@ def position(panel: Json) -> tuple[int, int, int, int]:
 
 def test_panels_go_from_left_to_right_and_below_what_is_full() -> None:
     panels = laid_out(
-        stat("a", "", "x", width=12),
-        stat("b", "", "x", width=12),
-        row("section"),
-        lines("c", "", {"": "x"}, width=16),
-        lines("d", "", {"": "x"}, width=12),
-        logs("e", "", "{}"),
+        Stat("a", "", "x", width=12),
+        Stat("b", "", "x", width=12),
+        Row("section"),
+        Lines("c", "", {"": "x"}, width=16),
+        Lines("d", "", {"": "x"}, width=12),
+        Logs("e", "", "{}"),
     )
     assert [position(panel) for panel in panels] == [
         (0, 0, 12, 4),
@@ -37,7 +38,7 @@ def test_panels_go_from_left_to_right_and_below_what_is_full() -> None:
 
 
 def test_each_expression_has_its_legend_and_letter() -> None:
-    panel = lines("Stores", "", {"up": "a", "{{store}}": "b"})
+    panel = drawn(Lines("Stores", "", {"up": "a", "{{store}}": "b"}))
     assert [(target["refId"], target["legendFormat"], target["expr"]) for target in panel["targets"]] == [
         ("A", "up", "a"),
         ("B", "{{store}}", "b"),
@@ -45,23 +46,26 @@ def test_each_expression_has_its_legend_and_letter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("style", "opacity", "lowest", "also"), [(STACKED, 20, 0, "stacking"), (LOGARITHMIC, 0, None, "scaleDistribution")]
+    ("style", "opacity", "lowest", "also"),
+    [("stacked", 20, 0, "stacking"), ("logarithmic", 0, None, "scaleDistribution")],
 )
-def test_a_style_adds_to_what_every_line_has(style: Json, opacity: int, lowest: int | None, also: str) -> None:
-    defaults = lines("", "", {"": "x"}, unit="s", style=style)["fieldConfig"]["defaults"]
+def test_a_style_adds_to_what_every_line_has(
+    style: Literal["stacked", "logarithmic"], opacity: int, lowest: int | None, also: str
+) -> None:
+    defaults = drawn(Lines("", "", {"": "x"}, unit="s", style=style))["fieldConfig"]["defaults"]
     assert (defaults["unit"], defaults.get("min")) == ("s", lowest)
     assert (defaults["custom"]["lineWidth"], defaults["custom"]["fillOpacity"]) == (1, opacity)
     assert also in defaults["custom"]
 
 
 def test_a_value_is_colored_from_its_thresholds() -> None:
-    panel = stat("Behind", "", "x", colors={"green": None, "red": 30})
+    panel = drawn(Stat("Behind", "", "x", colors={"green": None, "red": 30}))
     assert panel["options"]["colorMode"] == "value"
     assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"] == [
         {"color": "green", "value": None},
         {"color": "red", "value": 30},
     ]
-    assert stat("Due", "", "x")["options"]["colorMode"] == "none"
+    assert drawn(Stat("Due", "", "x"))["options"]["colorMode"] == "none"
 
 
 def test_a_variable_is_a_choice_of_all_by_default() -> None:
@@ -69,3 +73,7 @@ def test_a_variable_is_a_choice_of_all_by_default() -> None:
     [variable] = whole["templating"]["list"]
     assert (variable["name"], variable["label"], variable["definition"]) == ("queue", "Queue", "label_values(m, queue)")
     assert variable["current"]["value"] == ["$__all"]
+
+
+def test_the_file_is_up_to_date() -> None:
+    assert FILE.read_text(encoding="utf-8") == render(), "run: make generate"

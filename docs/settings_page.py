@@ -1,6 +1,6 @@
-"""`docs/settings.md`, made from `tidings/settings/fields.py`, so that a setting is declared and described in one place.
+"""`settings.md`, made from `tidings/settings/fields.py`, so that a setting is declared and described in one place.
 
-    python -m tidings.settings.document    writes the file, in a checkout
+    python -m docs.settings_page    writes the file, in a checkout
 
 A description is the one of the field's type; a section begins with the field whose type names it.
 """
@@ -14,10 +14,10 @@ import msgspec
 from tidings.settings import SECRETS, Settings
 from tidings.settings import fields as settings
 
-FILE: Final = Path(__file__).parents[2] / "docs" / "settings.md"
+FILE: Final = Path(__file__).parent / "settings.md"
 
 _INTRODUCTION: Final = """\
-<!-- Made from tidings/settings/fields.py by `python -m tidings.settings.document`; changes belong there. -->
+<!-- Made from tidings/settings/fields.py by `python -m docs.settings_page`; changes belong there. -->
 
 # Settings
 

@@ -1,66 +1,78 @@
-"""Grafana's dashboard from a table of panels: four kinds of panel, three of expressions, and the layout.
+"""Writes dashboards/tidings.json from the panels of tidings/observability/catalogue.py: their JSON, and the layout.
+
+    python -m compose.grafana.dashboard    writes the file, in a checkout
 
 Rejected: grafana-foundation-sdk. Its dashboards are for Grafana up to 11.6 (compose runs 12). Its versions begin with
-the time of a build, so that the newest is one for Grafana 10.1. It is 53,000 lines, in place of the 220 below.
+the time of a build, so that the newest is one for Grafana 10.1. It is 53,000 lines, in place of the 200 below.
 """
 
+import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
+from tidings.observability import catalogue
+from tidings.observability.panels import Lines, Logs, Panel, Row, Stat
+
 Json = dict[str, Any]
-Style = dict[str, Any]
-"""Fields that a style adds to those of every line."""
+
+FILE: Final = Path(__file__).parent / "dashboards" / "tidings.json"
 
 COLUMNS: Final = 24
 PROMETHEUS: Final = {"type": "prometheus", "uid": "prometheus"}
 LOKI: Final = {"type": "loki", "uid": "loki"}
 
-PLAIN: Final[Style] = {"custom": {}, "min": 0}
-STACKED: Final[Style] = {"custom": {"fillOpacity": 20, "stacking": {"mode": "normal", "group": "A"}}, "min": 0}
-LOGARITHMIC: Final[Style] = {"custom": {"scaleDistribution": {"type": "log", "log": 10}}}
+_STYLES: Final[dict[str, Json]] = {
+    "plain": {"custom": {}, "min": 0},
+    "stacked": {"custom": {"fillOpacity": 20, "stacking": {"mode": "normal", "group": "A"}}, "min": 0},
+    "logarithmic": {"custom": {"scaleDistribution": {"type": "log", "log": 10}}},
+}
+"""Fields that a style adds to those of every line."""
 
-RED_AT_NONE: Final = {"red": None, "green": 1}
-UP_OR_AWAY: Final = [
+_UP_OR_AWAY: Final = [
     {"type": "value", "options": {"0": {"text": "away", "color": "red"}, "1": {"text": "up", "color": "green"}}}
 ]
 
 
-def row(title: str) -> Json:
-    """A heading across the dashboard."""
-    return {"type": "row", "title": title, "collapsed": False, "gridPos": {"w": COLUMNS, "h": 1}, "panels": []}
+def render() -> str:
+    """What Grafana reads."""
+    whole = dashboard(catalogue.PANELS, description=catalogue.DESCRIPTION, variables=catalogue.VARIABLES)
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-def stat(
-    title: str,
-    description: str,
-    expression: str,
-    *,
-    unit: str = "short",
-    width: int = 3,
-    colors: Mapping[str, float | None] | None = None,
-    mappings: list[Json] | None = None,
-) -> Json:
-    """One value, as it is now. `colors` says from which value on it has a color; None: from the lowest."""
-    defaults: Json = {"unit": unit}
-    if unit == "ops":
+def drawn(panel: Panel) -> Json:
+    """The JSON of a panel; its place follows from the layout."""
+    match panel:
+        case Row(title=title):
+            return {"type": "row", "title": title, "collapsed": False, "gridPos": {"w": COLUMNS, "h": 1}, "panels": []}
+        case Stat():
+            return _stat(panel)
+        case Lines():
+            return _lines(panel)
+        case Logs():
+            return _logs(panel)
+
+
+def _stat(stat: Stat) -> Json:
+    defaults: Json = {"unit": stat.unit}
+    if stat.unit == "ops":
         defaults["decimals"] = 1
-    if colors:
+    if stat.colors:
         defaults["color"] = {"mode": "thresholds"}
-        steps = [{"color": color, "value": value} for color, value in colors.items()]
+        steps = [{"color": color, "value": value} for color, value in stat.colors.items()]
         defaults["thresholds"] = {"mode": "absolute", "steps": steps}
-    if mappings:
-        defaults["mappings"] = mappings
+    if stat.up_or_away:
+        defaults["mappings"] = _UP_OR_AWAY
     return _panel(
         "stat",
-        title,
-        description,
+        stat,
         PROMETHEUS,
-        size=(width, 4),
-        targets=[{"expr": expression, "legendFormat": "__auto", "instant": True, "range": False}],
+        size=(stat.width, 4),
+        targets=[{"expr": stat.expression, "legendFormat": "__auto", "instant": True, "range": False}],
         defaults=defaults,
         options={
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-            "colorMode": "value" if colors else "none",
+            "colorMode": "value" if stat.colors else "none",
             "graphMode": "none",
             "textMode": "auto",
             "justifyMode": "auto",
@@ -69,25 +81,16 @@ def stat(
     )
 
 
-def lines(
-    title: str,
-    description: str,
-    expressions: Mapping[str, str],
-    *,
-    unit: str = "short",
-    width: int = 8,
-    style: Style = PLAIN,
-) -> Json:
-    """Values over time: expressions by their legends."""
+def _lines(lines: Lines) -> Json:
     custom = {"lineWidth": 1, "fillOpacity": 0, "showPoints": "never", "spanNulls": False}
+    style = _STYLES[lines.style]
     return _panel(
         "timeseries",
-        title,
-        description,
+        lines,
         PROMETHEUS,
-        size=(width, 8),
-        targets=[{"expr": expression, "legendFormat": legend} for legend, expression in expressions.items()],
-        defaults={"unit": unit, **style, "custom": custom | style["custom"]},
+        size=(lines.width, 8),
+        targets=[{"expr": expression, "legendFormat": legend} for legend, expression in lines.expressions.items()],
+        defaults={"unit": lines.unit, **style, "custom": custom | style["custom"]},
         options={
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
             "tooltip": {"mode": "multi", "sort": "desc"},
@@ -95,15 +98,13 @@ def lines(
     )
 
 
-def logs(title: str, description: str, expression: str) -> Json:
-    """Lines of Loki."""
+def _logs(logs: Logs) -> Json:
     return _panel(
         "logs",
-        title,
-        description,
+        logs,
         LOKI,
         size=(COLUMNS, 10),
-        targets=[{"expr": expression, "queryType": "range"}],
+        targets=[{"expr": logs.expression, "queryType": "range"}],
         defaults={"unit": "short"},
         options={
             "showTime": True,
@@ -115,27 +116,7 @@ def logs(title: str, description: str, expression: str) -> Json:
     )
 
 
-def rate(selector: str, by: str = "") -> str:
-    """Counts a second of a counter, by these labels."""
-    return f"sum{f' by ({by}) ' if by else ''}(rate({selector}[$__rate_interval]))"
-
-
-def quantiles(selector: str, by: str = "", legend: str = "") -> dict[str, str]:
-    """Expressions for the median and the 99th percentile of a histogram."""
-    labels = f"le, {by}" if by else "le"
-    return {
-        f"{legend}p{quantile * 100:.0f}": f"histogram_quantile({quantile}, {rate(selector, labels)})"
-        for quantile in (0.5, 0.99)
-    }
-
-
-def by_process(expression: str) -> dict[str, str]:
-    """The expression with the names of processes, which tidings_process_info has."""
-    joined = f"{expression} * on (job, instance) group_left (process, name) tidings_process_info"
-    return {"{{process}} {{name}} {{instance}}": joined}
-
-
-def dashboard(panels: Iterable[Json], *, description: str, variables: Mapping[str, str]) -> Json:
+def dashboard(panels: Iterable[Panel], *, description: str, variables: Mapping[str, str]) -> Json:
     """The whole of it. `variables` to choose by: the query for the values of each."""
     return {
         "uid": "tidings",
@@ -164,14 +145,13 @@ def dashboard(panels: Iterable[Json], *, description: str, variables: Mapping[st
         },
         "templating": {"list": [_variable(name, query) for name, query in variables.items()]},
         "links": [],
-        "panels": _laid_out(panels),
+        "panels": _laid_out(map(drawn, panels)),
     }
 
 
 def _panel(
     kind: str,
-    title: str,
-    description: str,
+    panel: Stat | Lines | Logs,
     source: Json,
     *,
     size: tuple[int, int],
@@ -181,8 +161,8 @@ def _panel(
 ) -> Json:
     return {
         "type": kind,
-        "title": title,
-        "description": description,
+        "title": panel.title,
+        "description": panel.description,
         "datasource": source,
         "gridPos": {"w": size[0], "h": size[1]},
         "targets": [{"refId": chr(ord("A") + n), "datasource": source, **target} for n, target in enumerate(targets)],
@@ -220,3 +200,7 @@ def _laid_out(panels: Iterable[Json]) -> list[Json]:
         placed.append({"id": number, **panel, "gridPos": {"x": x, "y": y, **size}})
         x, height = x + size["w"], size["h"]
     return placed
+
+
+if __name__ == "__main__":
+    FILE.write_text(render(), encoding="utf-8")

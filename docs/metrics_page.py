@@ -1,31 +1,21 @@
-"""The files that are made from `tidings/observability/catalogue.py`: the tables of docs/metrics.md, and the dashboard.
+"""The tables of metrics.md, made from `tidings/observability/catalogue.py`.
 
-python -m tidings.observability.document    writes both, in a checkout
+python -m docs.metrics_page    writes them, in a checkout
 """
 
-import json
 import re
 from pathlib import Path
 from typing import Final, get_args
 
 from tidings.observability import catalogue
-from tidings.observability.grafana import dashboard
 from tidings.observability.instruments import Metric, Shown
 
-_ROOT: Final = Path(__file__).parents[2]
-PAGE: Final = _ROOT / "docs" / "metrics.md"
-DASHBOARD: Final = _ROOT / "compose" / "grafana" / "dashboards" / "tidings.json"
+PAGE: Final = Path(__file__).parent / "metrics.md"
 
 _TABLE: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def render_dashboard() -> str:
-    """What Grafana reads."""
-    whole = dashboard(catalogue.PANELS, description=catalogue.DESCRIPTION, variables=catalogue.VARIABLES)
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
-
-
-def render_page(page: str) -> str:
+def render(page: str) -> str:
     """The page with its tables made again, and the rest as it was. Raises ValueError where it lacks a table."""
     tables = [found[2] for found in _TABLE.finditer(page)]
     if sorted(tables) != sorted(get_args(Shown)):
@@ -44,5 +34,4 @@ def _row(metric: Metric) -> str:
 
 
 if __name__ == "__main__":
-    DASHBOARD.write_text(render_dashboard(), encoding="utf-8")
-    PAGE.write_text(render_page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
