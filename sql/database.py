@@ -43,6 +43,9 @@ AWAY: Final = (
 )
 """What says that Postgres does not serve at present, or wants it done again. Anything else is our mistake."""
 
+AWAY_SECONDS: Final = 0.5
+"""Pause after a store did not answer."""
+
 COMMAND_SECONDS: Final = 30.0
 
 KEEPALIVE: Final = {

@@ -74,8 +74,7 @@ class UserStore:
 
     async def any(self) -> bool:
         """Whether there is a user at all."""
-        some: bool = await self.database.one("any_user")
-        return some
+        return bool(await self.database.one("any_user"))
 
     async def page(self, *, after: UUID | None, limit: int) -> list[User]:
         """Up to `limit` users whose ids come after the given one, in the order in which they were made."""

@@ -10,10 +10,16 @@ from api.accounts.schemas import LoginAnswer, LoginRequest, Registration, UserAn
 from api.http.body import answer, read
 from api.http.resources import ACCOUNTS, SETTINGS
 from api.openapi import examples, failures, request_examples, tags
-from api.openapi.operation import Access, Answer, Body, operation
+from api.openapi.operation import Access, Answer, Answers, Body, operation
 
 NOT_KEPT: Final[dict[str, str]] = {hdrs.CACHE_CONTROL: "no-store"}
 """For answers that hold a secret."""
+
+
+def made(path: str) -> Answers:
+    """The answer to a new account; `path` says which one `Location` names."""
+    return {HTTPStatus.CREATED: Answer("It is made.", UserAnswer, examples.USER, headers={hdrs.LOCATION: path})}
+
 
 _registration_decoder: Final = msgspec.json.Decoder(Registration)
 _login_decoder: Final = msgspec.json.Decoder(LoginRequest)
@@ -23,11 +29,7 @@ _login_decoder: Final = msgspec.json.Decoder(LoginRequest)
     tags.ACCOUNTS,
     access=Access.EVERYBODY,
     body=Body(_registration_decoder, request_examples.REGISTRATIONS),
-    answers={
-        HTTPStatus.CREATED: Answer(
-            "It is made.", UserAnswer, examples.USER, headers={hdrs.LOCATION: "The path of the own account."}
-        )
-    },
+    answers=made("The path of the own account."),
     errors={HTTPStatus.FORBIDDEN: "registration is closed; an admin makes accounts", **failures.NEW_ACCOUNT},
 )
 async def register(request: web.Request) -> web.Response:

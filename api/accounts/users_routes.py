@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from api.accounts.errors import NoSuchUserError
+from api.accounts.routes import made
 from api.accounts.schemas import NewUser, UserAnswer, UserChange, UserList
 from api.accounts.users import Users
 from api.http.body import answer, read
@@ -44,11 +45,7 @@ async def list_page(request: web.Request) -> web.Response:
     tags.USERS,
     access=Access.ADMINS,
     body=Body(_new_decoder, request_examples.USERS),
-    answers={
-        HTTPStatus.CREATED: Answer(
-            "It is made.", UserAnswer, examples.USER, headers={hdrs.LOCATION: "The path of the user."}
-        )
-    },
+    answers=made("The path of the user."),
     errors={**failures.TAKEN, HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS},
 )
 async def create(request: web.Request) -> web.Response:
