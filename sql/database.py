@@ -184,6 +184,13 @@ class Database:
             self.pool.terminate()
 
 
+class Noun:
+    """One noun of the database, with what can be asked and done about it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+
 async def _nothing_to_reset(_connection: Any) -> None:
     """asyncpg's own reset costs a round trip after every use; nothing here changes a session."""
 

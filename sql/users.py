@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from sql.database import Database
+from sql.database import Noun
 from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, User
 from tidings.domain.errors import EmailTakenError
 from tidings.domain.ids import new_id
@@ -31,11 +31,8 @@ class SealedSecrets(msgspec.Struct, frozen=True, kw_only=True):
     previous_webhook_secret: Sealed | None
 
 
-class UserStore:
+class UserStore(Noun):
     """The user side of the store."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
 
     async def create(
         self,

@@ -11,6 +11,7 @@ from api.http.body import answer, read
 from api.http.resources import ACCOUNTS, SETTINGS
 from api.openapi import examples, failures, request_examples, tags
 from api.openapi.operation import Access, Answer, Answers, Body, operation
+from tidings.domain.account import User
 
 NOT_KEPT: Final[dict[str, str]] = {hdrs.CACHE_CONTROL: "no-store"}
 """For answers that hold a secret."""
@@ -19,6 +20,11 @@ NOT_KEPT: Final[dict[str, str]] = {hdrs.CACHE_CONTROL: "no-store"}
 def made(path: str) -> Answers:
     """The answer to a new account; `path` says which one `Location` names."""
     return {HTTPStatus.CREATED: Answer("It is made.", UserAnswer, examples.USER, headers={hdrs.LOCATION: path})}
+
+
+def shown(request: web.Request, user: User) -> UserAnswer:
+    """A user as clients see it."""
+    return UserAnswer.of(user, request.app[SETTINGS].user_channels)
 
 
 _registration_decoder: Final = msgspec.json.Decoder(Registration)
@@ -39,11 +45,7 @@ async def register(request: web.Request) -> web.Response:
     """
     wanted = await read(request, _registration_decoder)
     user = await request.app[ACCOUNTS].users.register(wanted, address=request.remote)
-    return answer(
-        UserAnswer.of(user, request.app[SETTINGS].user_channels),
-        status=HTTPStatus.CREATED,
-        headers={hdrs.LOCATION: "/api/v1/me"},
-    )
+    return answer(shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: "/api/v1/me"})
 
 
 @operation(
