@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from sql.database import AWAY
+from sql.database import AWAY, AWAY_SECONDS
 from sql.store import Store
 from tidings.domain.errors import describe
 from tidings.domain.message import Outcome
@@ -28,7 +28,6 @@ LINGER_SECONDS: Final = 0.02
 BUSY: Final = 10
 BUSY_SECONDS: Final = 0.04
 """With `BUSY` outcomes by then it lingers this much longer: 5 % less CPU time a message, here and in Postgres."""
-AWAY_SECONDS: Final = 0.5
 
 
 class OutcomeRecorder:

@@ -22,7 +22,7 @@ from producer.publisher import Publisher
 from producer.slots import Slot, SlotMarket
 from producer.wakeup import Wakeup
 from sql.batches import ClaimedBatch, Offer
-from sql.database import AWAY
+from sql.database import AWAY, AWAY_SECONDS
 from sql.low_water import LowWater
 from sql.store import Store
 from tidings.domain.cancellation import cancel_and_wait
@@ -41,9 +41,6 @@ SLOT_LINGER_SECONDS: Final = 0.005
 
 SLOT_WAIT_SECONDS: Final = 1.0
 """How long one wait for a free slot takes; longer would only delay a stop."""
-
-AWAY_SECONDS: Final = 0.5
-"""Pause after a store did not answer."""
 
 
 class Claimer:

@@ -5,16 +5,13 @@ from uuid import UUID
 
 import asyncpg
 
-from sql.database import Database
+from sql.database import Noun
 from tidings.domain.account import ApiKey
 from tidings.domain.ids import new_id
 
 
-class ApiKeyStore:
+class ApiKeyStore(Noun):
     """The side of the store that keeps keys."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
 
     async def create(
         self,

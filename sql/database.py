@@ -43,6 +43,9 @@ AWAY: Final = (
 )
 """What says that Postgres does not serve at present, or wants it done again. Anything else is our mistake."""
 
+AWAY_SECONDS: Final = 0.5
+"""Pause after a store did not answer."""
+
 COMMAND_SECONDS: Final = 30.0
 
 KEEPALIVE: Final = {
@@ -179,6 +182,13 @@ class Database:
             await asyncio.wait_for(self.pool.close(), timeout=5)
         except TimeoutError:
             self.pool.terminate()
+
+
+class Noun:
+    """One noun of the database, with what can be asked and done about it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
 
 
 async def _nothing_to_reset(_connection: Any) -> None:

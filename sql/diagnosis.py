@@ -72,10 +72,9 @@ class Diagnosis:
     async def schema_version(self) -> int:
         """The version of the schema; 0 where there is none."""
         try:
-            version: int = await self._queries.schema_version(self._connection)
+            return int(await self._queries.schema_version(self._connection))
         except asyncpg.UndefinedTableError:
             return 0
-        return version
 
     async def missing_partitions(self) -> list[str]:
         """Names of the partitions that today, tomorrow, this week and the next need and that are not there."""
@@ -83,10 +82,8 @@ class Diagnosis:
 
     async def longest_overdue(self) -> float:
         """Seconds that the message at the head of the lines has waited since it was due."""
-        seconds: float = await self._queries.longest_overdue(self._connection)
-        return seconds
+        return float(await self._queries.longest_overdue(self._connection))
 
     async def under_way(self) -> bool:
         """Whether a living consumer is at work on messages now."""
-        busy: bool = await self._queries.under_way(self._connection)
-        return busy
+        return bool(await self._queries.under_way(self._connection))

@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
-from sql.database import Connection, Database
+from sql.database import Connection, Database, Noun
 from tidings.domain.errors import describe
 
 log = structlog.get_logger(__name__)
@@ -37,11 +37,8 @@ async def insert(
         return await database.rows(name, **parameters)
 
 
-class MaintenanceStore:
+class MaintenanceStore(Noun):
     """The store as maintenance sees it."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
 
     async def make_partitions(self, from_time: datetime, until_time: datetime) -> list[str]:
         """Makes the missing partitions for a span of time; returns their names."""

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from sql import maintenance
-from sql.database import Database
+from sql.database import Noun
 from sql.explanation import MessageState, state_of
 from tidings.domain.message import Attempt, Message, NewMessage, Priority
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
@@ -44,13 +44,11 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     created_until: datetime | None = None
 
 
-class MessageStore:
+class MessageStore(Noun):
     """The message side of the store."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.kept = 0
-        """Messages kept so far, by this process."""
+    kept = 0
+    """Messages kept so far, by this process."""
 
     async def insert(
         self, messages: Sequence[NewMessage], keys: Sequence[IdempotencyKey | None] | None = None

@@ -1,15 +1,12 @@
 """Queues: streams of messages with their own pace and on/off switch, the same for every process."""
 
-from sql.database import Database
+from sql.database import Noun
 from tidings.domain.message import Queue
 from tidings.observability.reports import Depth
 
 
-class QueueStore:
+class QueueStore(Noun):
     """The queue side of the store. Postgres notifies the producers of every change."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
 
     async def list(self) -> list[Queue]:
         """All queues, by name."""

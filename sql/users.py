@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from sql.database import Database
+from sql.database import Noun
 from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, User
 from tidings.domain.errors import EmailTakenError
 from tidings.domain.ids import new_id
@@ -31,11 +31,8 @@ class SealedSecrets(msgspec.Struct, frozen=True, kw_only=True):
     previous_webhook_secret: Sealed | None
 
 
-class UserStore:
+class UserStore(Noun):
     """The user side of the store."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
 
     async def create(
         self,
@@ -74,8 +71,7 @@ class UserStore:
 
     async def any(self) -> bool:
         """Whether there is a user at all."""
-        some: bool = await self.database.one("any_user")
-        return some
+        return bool(await self.database.one("any_user"))
 
     async def page(self, *, after: UUID | None, limit: int) -> list[User]:
         """Up to `limit` users whose ids come after the given one, in the order in which they were made."""

@@ -9,7 +9,6 @@ from aiohttp import web
 
 from api.accounts import me_routes as me
 from api.accounts import users_routes as users
-from api.accounts.api_keys import ApiKeys
 from api.accounts.errors import NoSuchKeyError, NoSuchUserError
 from api.accounts.routes import NOT_KEPT
 from api.accounts.schemas import KeyAnswer, KeyList, KeyRequest, NewKeyAnswer
@@ -87,14 +86,14 @@ async def revoke_of_user(request: web.Request) -> web.Response:
 
 
 async def _list(request: web.Request, owner: UUID) -> web.Response:
-    return answer(KeyList(api_keys=[KeyAnswer.of(key) for key in await _keys(request).list(owner)]))
+    return answer(KeyList(api_keys=[KeyAnswer.of(key) for key in await request.app[ACCOUNTS].api_keys.list(owner)]))
 
 
 async def _create(request: web.Request, owner: UUID) -> web.Response:
     wanted = await read(request, _decoder)
     if wanted.channels is not None and not principal(request).is_admin:
         raise RequestError(HTTPStatus.FORBIDDEN, _NOT_YOURS_TO_GIVE)
-    key, text = await _keys(request).create(owner, name=wanted.name, channels=wanted.channels)
+    key, text = await request.app[ACCOUNTS].api_keys.create(owner, name=wanted.name, channels=wanted.channels)
     made = NewKeyAnswer(id=key.id, name=key.name, key=text, channels=key.channels, created_at=key.created_at)
     return answer(made, status=HTTPStatus.CREATED, headers=NOT_KEPT)
 
@@ -103,13 +102,9 @@ async def _revoke(request: web.Request, owner: UUID) -> web.Response:
     key_id = parse_id(request.match_info["key_id"])
     if key_id is None:
         raise NoSuchKeyError
-    return answer(KeyAnswer.of(await _keys(request).revoke(owner, key_id)))
+    return answer(KeyAnswer.of(await request.app[ACCOUNTS].api_keys.revoke(owner, key_id)))
 
 
 async def _user(request: web.Request) -> UUID:
     """An existing user's id. Raises NoSuchUserError."""
     return (await request.app[ACCOUNTS].users.get(users.named_id(request))).id
-
-
-def _keys(request: web.Request) -> ApiKeys:
-    return request.app[ACCOUNTS].api_keys

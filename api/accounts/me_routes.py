@@ -7,15 +7,14 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from api.accounts.routes import NOT_KEPT
+from api.accounts.routes import NOT_KEPT, shown
 from api.accounts.schemas import ProfileChange, SecretAnswer, UserAnswer
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.problems import RequestError
-from api.http.resources import ACCOUNTS, SETTINGS
+from api.http.resources import ACCOUNTS
 from api.openapi import examples, failures, request_examples, tags
 from api.openapi.operation import Answer, Body, Operations
-from tidings.domain.account import User
 
 _decoder: Final = msgspec.json.Decoder(ProfileChange)
 NO_ACCOUNT: Final = "the operator has no account; log in to one"
@@ -26,7 +25,7 @@ _own: Final = Operations(tag=tags.ACCOUNTS, errors={HTTPStatus.NOT_FOUND: NO_ACC
 @_own(answers=Answer("The account.", UserAnswer, examples.USER))
 async def get(request: web.Request) -> web.Response:
     """Shows the own account."""
-    return _shown(request, await request.app[ACCOUNTS].users.get(own_id(request)))
+    return answer(shown(request, await request.app[ACCOUNTS].users.get(own_id(request))))
 
 
 @_own(
@@ -40,7 +39,8 @@ async def change(request: web.Request) -> web.Response:
     A new password makes every bearer token void.
     """
     user_id, wanted = own_id(request), await read(request, _decoder)
-    return _shown(request, await request.app[ACCOUNTS].users.change(user_id, wanted, address=request.remote))
+    user = await request.app[ACCOUNTS].users.change(user_id, wanted, address=request.remote)
+    return answer(shown(request, user))
 
 
 @_own(
@@ -62,7 +62,3 @@ def own_id(request: web.Request) -> UUID:
     if user_id is None:
         raise RequestError(HTTPStatus.NOT_FOUND, NO_ACCOUNT)
     return user_id
-
-
-def _shown(request: web.Request, user: User) -> web.Response:
-    return answer(UserAnswer.of(user, request.app[SETTINGS].user_channels))

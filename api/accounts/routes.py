@@ -10,10 +10,22 @@ from api.accounts.schemas import LoginAnswer, LoginRequest, Registration, UserAn
 from api.http.body import answer, read
 from api.http.resources import ACCOUNTS, SETTINGS
 from api.openapi import examples, failures, request_examples, tags
-from api.openapi.operation import Access, Answer, Body, operation
+from api.openapi.operation import Access, Answer, Answers, Body, operation
+from tidings.domain.account import User
 
 NOT_KEPT: Final[dict[str, str]] = {hdrs.CACHE_CONTROL: "no-store"}
 """For answers that hold a secret."""
+
+
+def made(path: str) -> Answers:
+    """The answer to a new account; `path` says which one `Location` names."""
+    return {HTTPStatus.CREATED: Answer("It is made.", UserAnswer, examples.USER, headers={hdrs.LOCATION: path})}
+
+
+def shown(request: web.Request, user: User) -> UserAnswer:
+    """A user as clients see it."""
+    return UserAnswer.of(user, request.app[SETTINGS].user_channels)
+
 
 _registration_decoder: Final = msgspec.json.Decoder(Registration)
 _login_decoder: Final = msgspec.json.Decoder(LoginRequest)
@@ -23,11 +35,7 @@ _login_decoder: Final = msgspec.json.Decoder(LoginRequest)
     tags.ACCOUNTS,
     access=Access.EVERYBODY,
     body=Body(_registration_decoder, request_examples.REGISTRATIONS),
-    answers={
-        HTTPStatus.CREATED: Answer(
-            "It is made.", UserAnswer, examples.USER, headers={hdrs.LOCATION: "The path of the own account."}
-        )
-    },
+    answers=made("The path of the own account."),
     errors={HTTPStatus.FORBIDDEN: "registration is closed; an admin makes accounts", **failures.NEW_ACCOUNT},
 )
 async def register(request: web.Request) -> web.Response:
@@ -37,11 +45,7 @@ async def register(request: web.Request) -> web.Response:
     """
     wanted = await read(request, _registration_decoder)
     user = await request.app[ACCOUNTS].users.register(wanted, address=request.remote)
-    return answer(
-        UserAnswer.of(user, request.app[SETTINGS].user_channels),
-        status=HTTPStatus.CREATED,
-        headers={hdrs.LOCATION: "/api/v1/me"},
-    )
+    return answer(shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: "/api/v1/me"})
 
 
 @operation(

@@ -8,14 +8,13 @@ import msgspec
 from aiohttp import hdrs, web
 
 from api.accounts.errors import NoSuchUserError
+from api.accounts.routes import made, shown
 from api.accounts.schemas import NewUser, UserAnswer, UserChange, UserList
-from api.accounts.users import Users
 from api.http.body import answer, read
-from api.http.resources import ACCOUNTS, SETTINGS
+from api.http.resources import ACCOUNTS
 from api.messages.listing import cut, parse_position
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations, operation
-from tidings.domain.account import User
 from tidings.domain.ids import parse_id
 
 _new_decoder: Final = msgspec.json.Decoder(NewUser)
@@ -35,32 +34,28 @@ _of_user: Final = Operations(
 async def list_page(request: web.Request) -> web.Response:
     """Lists users, oldest first."""
     after, limit = parse_position(request.query)
-    found = await _users(request).page(after=after, limit=limit + 1)
-    shown, next_cursor = cut(found, limit, lambda user: user.id)
-    return answer(UserList(users=[_shown(request, user) for user in shown], next_cursor=next_cursor))
+    found = await request.app[ACCOUNTS].users.page(after=after, limit=limit + 1)
+    page, next_cursor = cut(found, limit, lambda user: user.id)
+    return answer(UserList(users=[shown(request, user) for user in page], next_cursor=next_cursor))
 
 
 @operation(
     tags.USERS,
     access=Access.ADMINS,
     body=Body(_new_decoder, request_examples.USERS),
-    answers={
-        HTTPStatus.CREATED: Answer(
-            "It is made.", UserAnswer, examples.USER, headers={hdrs.LOCATION: "The path of the user."}
-        )
-    },
+    answers=made("The path of the user."),
     errors={**failures.TAKEN, HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS},
 )
 async def create(request: web.Request) -> web.Response:
     """Makes an account, whether registration is open or not."""
-    user = await _users(request).create(await read(request, _new_decoder))
-    return answer(_shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/users/{user.id}"})
+    user = await request.app[ACCOUNTS].users.create(await read(request, _new_decoder))
+    return answer(shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/users/{user.id}"})
 
 
 @_of_user(answers=Answer("The user.", UserAnswer, examples.USER))
 async def get(request: web.Request) -> web.Response:
     """Shows one user."""
-    return answer(_shown(request, await _users(request).get(named_id(request))))
+    return answer(shown(request, await request.app[ACCOUNTS].users.get(named_id(request))))
 
 
 @_of_user(
@@ -70,7 +65,9 @@ async def get(request: web.Request) -> web.Response:
 async def change(request: web.Request) -> web.Response:
     """Changes a user's role or channels."""
     user_id = named_id(request)
-    return answer(_shown(request, await _users(request).allow(user_id, await read(request, _change_decoder))))
+    return answer(
+        shown(request, await request.app[ACCOUNTS].users.allow(user_id, await read(request, _change_decoder)))
+    )
 
 
 def named_id(request: web.Request) -> UUID:
@@ -79,11 +76,3 @@ def named_id(request: web.Request) -> UUID:
     if user_id is None:
         raise NoSuchUserError
     return user_id
-
-
-def _shown(request: web.Request, user: User) -> UserAnswer:
-    return UserAnswer.of(user, request.app[SETTINGS].user_channels)
-
-
-def _users(request: web.Request) -> Users:
-    return request.app[ACCOUNTS].users

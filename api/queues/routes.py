@@ -13,7 +13,6 @@ from api.http.resources import STORE
 from api.messages.schemas import QueueList, QueueRequest
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations, operation
-from sql.queues import QueueStore
 from tidings.domain.message import QUEUE_NAME_PATTERN, Queue
 
 _decoder: Final = msgspec.json.Decoder(QueueRequest)
@@ -31,7 +30,7 @@ _switch: Final = Operations(
 @operation(tags.QUEUES, answers=Answer("All queues.", QueueList, examples.QUEUES))
 async def list_all(request: web.Request) -> web.Response:
     """Lists all queues, by name."""
-    return answer(QueueList(queues=await _store(request).list()))
+    return answer(QueueList(queues=await request.app[STORE].queues.list()))
 
 
 @operation(
@@ -42,7 +41,7 @@ async def list_all(request: web.Request) -> web.Response:
 )
 async def get(request: web.Request) -> web.Response:
     """Shows one queue."""
-    return answer(_existing(await _store(request).get(_known_form(request))))
+    return answer(_existing(await request.app[STORE].queues.get(_known_form(request))))
 
 
 @operation(
@@ -67,7 +66,7 @@ async def put(request: web.Request) -> web.Response:
     if not _NAME.fullmatch(name):
         detail = "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
         raise InvalidError([Fault(field="name", detail=detail)])
-    queue, created = await _store(request).put(
+    queue, created = await request.app[STORE].queues.put(
         name, active=wanted.active, interval_seconds=wanted.interval_seconds, batch_size=wanted.batch_size
     )
     if not created:
@@ -91,7 +90,7 @@ async def stop(request: web.Request) -> web.Response:
 
 
 async def _set_active(request: web.Request, *, active: bool) -> web.Response:
-    changed = await _store(request).set_active(_known_form(request), active=active)
+    changed = await request.app[STORE].queues.set_active(_known_form(request), active=active)
     return answer(_existing(changed and changed[0]))
 
 
@@ -107,7 +106,3 @@ def _existing(queue: Queue | None) -> Queue:
     if queue is None:
         raise RequestError(HTTPStatus.NOT_FOUND, _NO_QUEUE)
     return queue
-
-
-def _store(request: web.Request) -> QueueStore:
-    return request.app[STORE].queues

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tidings.observability import catalogue
+from tidings.observability.catalogue import PANELS
 from tidings.observability.panels import Lines, Logs, Panel, Row, Stat
 
 Json = dict[str, Any]
@@ -21,6 +21,16 @@ FILE: Final = Path(__file__).parent / "dashboards" / "tidings.json"
 COLUMNS: Final = 24
 PROMETHEUS: Final = {"type": "prometheus", "uid": "prometheus"}
 LOKI: Final = {"type": "loki", "uid": "loki"}
+
+_DESCRIPTION: Final = (
+    "Messages: how many, how late, through whom. "
+    "The same as on the dashboard of tidings itself, for longer than an hour."
+)
+
+_VARIABLES: Final = {
+    "channel": "label_values(tidings_deliveries_total, channel)",
+    "queue": "label_values(tidings_messages_waiting, queue)",
+}
 
 _STYLES: Final[dict[str, Json]] = {
     "plain": {"custom": {}, "min": 0},
@@ -36,7 +46,7 @@ _UP_OR_AWAY: Final = [
 
 def render() -> str:
     """What Grafana reads."""
-    whole = dashboard(catalogue.PANELS, description=catalogue.DESCRIPTION, variables=catalogue.VARIABLES)
+    whole = dashboard(PANELS, description=_DESCRIPTION, variables=_VARIABLES)
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 

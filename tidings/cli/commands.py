@@ -7,6 +7,8 @@ once.
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -43,28 +45,16 @@ def up(
     return run(consumers=consumers, port=port, data_dir=data_dir, demo=demo)
 
 
-@_run.command(rich_help_panel=RUN)
-def api() -> None:
-    """Run the control API."""
-    from api.__main__ import main
-
-    main()
+def _runs(package: str) -> Callable[[], None]:
+    return lambda: import_module(f"{package}.__main__").main()
 
 
-@_run.command(rich_help_panel=RUN)
-def producer() -> None:
-    """Run a producer."""
-    from producer.__main__ import main
-
-    main()
-
-
-@_run.command(rich_help_panel=RUN)
-def consumer() -> None:
-    """Run a consumer."""
-    from consumers.__main__ import main
-
-    main()
+for _name, _package, _help in (
+    ("api", "api", "Run the control API."),
+    ("producer", "producer", "Run a producer."),
+    ("consumer", "consumers", "Run a consumer."),
+):
+    _run.command(_name, help=_help, rich_help_panel=RUN)(_runs(_package))
 
 
 @_run.command(rich_help_panel=RUN)

@@ -16,6 +16,7 @@ import msgspec
 
 from sql.store import Store
 from sql.users import FIRST, SealedSecrets
+from tidings.cli.store import opened
 from tidings.domain.account import Sealed
 from tidings.domain.errors import SettingsError
 from tidings.security.secretbox import Purpose, SecretBox
@@ -56,11 +57,8 @@ async def rotate(store: Store, box: SecretBox, *, at_once: int = AT_ONCE) -> Rot
 
 
 async def _rotate(settings: Settings) -> Rotation:
-    store = await Store.connect(settings.postgres_uri, process="secrets", lease_seconds=settings.lease_seconds, size=1)
-    try:
+    async with opened(settings) as store:
         return await rotate(store, SecretBox(settings.secret_keys))
-    finally:
-        await store.close()
 
 
 def _under_newest_key(secrets: SealedSecrets, box: SecretBox) -> SealedSecrets:

@@ -164,16 +164,6 @@ METRICS: Final = [value for value in list(globals().values()) if isinstance(valu
 
 _NO_PROBES: Final = 'route!~"/health.*"'
 
-DESCRIPTION: Final = (
-    "Messages: how many, how late, through whom. "
-    "The same as on the dashboard of tidings itself, for longer than an hour."
-)
-
-VARIABLES: Final = {
-    "channel": "label_values(tidings_deliveries_total, channel)",
-    "queue": "label_values(tidings_messages_waiting, queue)",
-}
-
 _RED_AT_NONE: Final = {"red": None, "green": 1}
 
 PANELS: Final[list[Panel]] = [

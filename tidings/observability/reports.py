@@ -6,7 +6,6 @@ overwrites its own entry of a bucket, so that saying the same twice counts once.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -114,17 +113,13 @@ class BucketReport(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Depth(msgspec.Struct, frozen=True, array_like=True):
-    """What a queue held at one time."""
+    """What a queue held at one time; of all queues, kept as MessagePack at most once in each bucket."""
 
     due: int
     """Messages that could be claimed."""
     later: int
     """Messages that wait for their due time."""
     processing: int
-
-
-Depths = Mapping[str, Depth]
-"""By queue; kept as MessagePack, at most once in each bucket."""
 
 
 class BreakerReport(msgspec.Struct, frozen=True, kw_only=True):

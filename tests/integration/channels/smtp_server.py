@@ -4,7 +4,7 @@ import asyncio
 import email
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -137,6 +137,14 @@ class SmtpServer:
         task.add_done_callback(self._notices.discard)
 
 
+def _unless_failed(command: str) -> Callable[["_Conversation", str], Awaitable[None]]:
+    async def run(self: "_Conversation", arg: str) -> None:
+        if not await self._failed(command):
+            await getattr(SMTP, f"smtp_{command}")(self, arg)
+
+    return run
+
+
 class _Conversation(SMTP):
     """One connection."""
 
@@ -182,33 +190,13 @@ class _Conversation(SMTP):
         if not await self._failed("greeting"):
             await super()._handle_client()
 
-    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
-        if not await self._failed("EHLO"):
-            await super().smtp_EHLO(hostname)
-
-    async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802
-        if not await self._failed("STARTTLS"):
-            await super().smtp_STARTTLS(arg)
-
-    async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802
-        if not await self._failed("AUTH"):
-            await super().smtp_AUTH(arg)
-
-    async def smtp_RSET(self, arg: str) -> None:  # noqa: N802
-        if not await self._failed("RSET"):
-            await super().smtp_RSET(arg)
-
-    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
-        if not await self._failed("MAIL"):
-            await super().smtp_MAIL(arg)
-
-    async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802
-        if not await self._failed("RCPT"):
-            await super().smtp_RCPT(arg)
-
-    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
-        if not await self._failed("DATA"):
-            await super().smtp_DATA(arg)
+    smtp_EHLO = _unless_failed("EHLO")  # noqa: N815
+    smtp_STARTTLS = _unless_failed("STARTTLS")  # noqa: N815
+    smtp_AUTH = _unless_failed("AUTH")  # noqa: N815
+    smtp_RSET = _unless_failed("RSET")  # noqa: N815
+    smtp_MAIL = _unless_failed("MAIL")  # noqa: N815
+    smtp_RCPT = _unless_failed("RCPT")  # noqa: N815
+    smtp_DATA = _unless_failed("DATA")  # noqa: N815
 
     async def handle_DATA(self, _server: Any, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         fault = self.counts.fault("end of data")

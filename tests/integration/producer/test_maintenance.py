@@ -1,8 +1,7 @@
 """Partitions: ahead of need, dropped when outlived, never with something unfinished in them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from sql.messages import IdempotencyKey
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import keep, new_message
+from tests.reading import reading
 from tidings.domain.ids import new_id
 from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
@@ -76,18 +76,6 @@ async def tables(store: Store) -> set[str]:
     return {row["relname"] for row in rows}
 
 
-@asynccontextmanager
-async def reading(store: Store) -> AsyncIterator[None]:
-    """A transaction that has read from `attempts` and stays open, as a backup's does."""
-    connection = await asyncpg.connect(store.database.uri)
-    try:
-        async with connection.transaction(isolation="repeatable_read"):
-            await connection.fetch("SELECT FROM attempts LIMIT 1")
-            yield
-    finally:
-        await connection.close()
-
-
 async def detaching(store: Store) -> int:
     """The process of Postgres that waits in a DETACH, once there is one."""
 
@@ -107,7 +95,7 @@ async def test_a_transaction_that_stays_open_delays_a_drop_and_breaks_none(
 ) -> None:
     monkeypatch.setattr(database, "COMMAND_SECONDS", 0.2)
     name = await old_partition(store)
-    async with reading(store):
+    async with reading(store.database.uri, "attempts"):
         dropping = asyncio.create_task(maintenance(store).drop_outlived())
         await detaching(store)
         async with store.database.pool.acquire() as connection:
@@ -119,7 +107,7 @@ async def test_a_transaction_that_stays_open_delays_a_drop_and_breaks_none(
 
 async def test_a_detach_that_was_interrupted_is_finalized(store: Store) -> None:
     interrupted, other = await old_partition(store), await old_partition(store, days=101)
-    async with reading(store):
+    async with reading(store.database.uri, "attempts"):
         dropping = asyncio.create_task(maintenance(store).drop_outlived())
         pid = await detaching(store)
         async with store.database.pool.acquire() as connection:

@@ -1,8 +1,6 @@
 """Migrations: applied once, by one process at a time; a schema that does not fit stops a process."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
@@ -15,6 +13,7 @@ from sql.migrate import Migration, expected_version, migrate, migrations
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import keep
+from tests.reading import reading
 from tidings.domain.errors import SchemaError
 from tidings.domain.timestamps import utc_now
 
@@ -113,20 +112,9 @@ CREATE UNIQUE INDEX queues_test ON queues (lower(name));
 
         return await eventually(waits)
 
-    @asynccontextmanager
-    async def reading(self, uri: str) -> AsyncIterator[None]:
-        """A transaction that stays open, for which the build has to wait."""
-        connection = await asyncpg.connect(uri)
-        try:
-            async with connection.transaction(isolation="repeatable_read"):
-                await connection.fetch("SELECT FROM messages LIMIT 1")
-                yield
-        finally:
-            await connection.close()
-
     async def test_others_write_while_an_index_is_built(self, store: Store, postgres_uri: str) -> None:
         first = await keep(store)
-        async with self.reading(postgres_uri):
+        async with reading(postgres_uri, "messages"):
             running = asyncio.create_task(migrate(postgres_uri))
             await self.building(store)
             second = await asyncio.wait_for(keep(store), timeout=5)
@@ -141,7 +129,7 @@ CREATE UNIQUE INDEX queues_test ON queues (lower(name));
             assert await connection.fetchval("SELECT count(*) FROM messages WHERE id = ANY($1)", [*first, *second]) == 2
 
     async def test_after_a_crash_it_goes_on(self, store: Store, postgres_uri: str) -> None:
-        async with self.reading(postgres_uri):
+        async with reading(postgres_uri, "messages"):
             running = asyncio.create_task(migrate(postgres_uri))
             pid = await self.building(store)
             async with store.database.pool.acquire() as connection:

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from multidict import CIMultiDict
 
+from tests.factories import new_delivery
 from tidings.channels.base import ChannelContext
 from tidings.channels.http.transport import Answer, TransportError
 from tidings.domain.message import Delivery
@@ -47,28 +48,13 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
     return Answer(status, CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}), body)
 
 
-DELIVERY = Delivery(
-    id=MESSAGE_ID,
-    batch_id=UUID(int=2),
-    user_id=None,
-    queue="default",
-    channel="sms",
-    recipient="+905551111111",
-    subject=None,
-    content="Hello",
-    headers=None,
-    tries=0,
-    max_tries=5,
-    recoveries=0,
-    due_at=NOW,
-    expires_at=None,
-    created_at=NOW,
-)
+_OURS: dict[str, Any] = {"channel": "sms", "recipient": "+905551111111", "content": "Hello"}
 
 
 def delivery(**changes: Any) -> Delivery:
-    """A delivery, with another value here and there."""
-    return msgspec.structs.replace(DELIVERY, **changes)
+    """A text message, the same each time but for the changes."""
+    same = {**_OURS, "id": MESSAGE_ID, "batch_id": UUID(int=2), "due_at": NOW, "created_at": NOW}
+    return new_delivery(**{**same, **changes})
 
 
 def context(result: Answer | TransportError, **settings: str) -> tuple[ChannelContext, ScriptedTransport]:
