@@ -94,7 +94,7 @@ async def test_one_leads_and_another_follows_when_its_connection_is_cut(store: S
         assert sum(each.leads for each in leaders) == 1
 
 
-LEADS_BY = """
+LEADERS = """
 SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND datname = current_database() AND application_name = 'tidings producer'
 """
@@ -111,7 +111,7 @@ async def test_another_leads_within_15_s_where_the_leader_stands_still(
 
     async def leads() -> bool:
         async with store.database.pool.acquire() as connection:
-            return bool(await connection.fetchval(LEADS_BY))
+            return bool(await connection.fetchval(LEADERS))
 
     async def read() -> None:
         assert process.stderr is not None
@@ -194,7 +194,7 @@ async def test_the_doctor_names_a_duty_that_fails(settings: Settings, store: Sto
     async with leading(store, redis, [fails.duty]):
         await fails.at_least(2)
         _, seen = await doctor.examine(settings)
-    found = {finding.check: finding for finding in doctor.processes(seen, busy=False)}
+    found = {finding.check: finding for finding in doctor.processes(seen, busy=False, leads=True)}
     assert "a view depends on it" in found["duty retention"].says
 
 
