@@ -88,7 +88,14 @@ ATTEMPTS: Final = AttemptList(
     ]
 )
 
-QUEUE: Final = Queue(name="newsletter", active=True, interval_seconds=120, batch_size=2, last_claimed_at=CREATED)
+QUEUE: Final = Queue(
+    name="newsletter",
+    active=True,
+    interval_seconds=120,
+    batch_size=2,
+    last_claimed_at=CREATED,
+    next_tick_at=CREATED + timedelta(seconds=120),
+)
 STOPPED_QUEUE: Final = replace(QUEUE, active=False)
 QUEUES: Final = QueueList(queues=[QUEUE])
 

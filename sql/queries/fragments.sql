@@ -32,7 +32,8 @@ due_at = now()
 hashtextextended('tidings.leader', 0)
 
 -- fragment: queue_columns
-name, active, interval_seconds, batch_size, last_claimed_at
+name, active, interval_seconds, batch_size, last_claimed_at,
+CASE WHEN next_tick(queues) > now() THEN next_tick(queues) END AS next_tick_at
 
 -- fragment: user_columns
 id, email, password_hash, role::text, channels, token_version, smtp_host, smtp_port, smtp_username, smtp_password,

@@ -27,13 +27,12 @@ RETURNING name;
 -- name: set_queue_active(name, active)^
 -- Starts or stops a queue.
 WITH previous AS (
-    SELECT name, active AS was_active FROM queues WHERE name = :name FOR UPDATE
+    SELECT name AS switched, active AS was_active FROM queues WHERE name = :name FOR UPDATE
 )
 UPDATE queues SET active = :active
 FROM previous
-WHERE queues.name = previous.name
-RETURNING
-    queues.name, queues.active, interval_seconds, batch_size, last_claimed_at, was_active <> queues.active AS changed;
+WHERE name = switched
+RETURNING {queue_columns}, was_active <> active AS changed;
 
 -- name: paced_ticks()
 -- The paced queues that may be claimed from now, locked until the claim commits, each with what it may still take in
@@ -41,28 +40,20 @@ RETURNING
 -- it is less than a tenth of itself, and less than a second, late.
 WITH ready AS (
     SELECT
-        name, batch_size AS per_interval, credit, last_claimed_at,
-        make_interval(secs => interval_seconds) AS span,
-        last_claimed_at IS NULL OR last_claimed_at + make_interval(secs => interval_seconds) <= now() AS fresh
+        name, batch_size AS per_interval, credit, last_claimed_at, interval_seconds, tick,
+        tick IS NULL OR tick <= now() AS fresh
     FROM queues
-    WHERE
-        active
-        AND interval_seconds > 0
-        AND (
-            last_claimed_at IS NULL
-            OR last_claimed_at + make_interval(secs => interval_seconds) <= now()
-            OR batch_size IS NULL
-            OR credit > 0
-        )
+    CROSS JOIN LATERAL (SELECT next_tick(queues) AS tick) AS next
+    WHERE active AND interval_seconds > 0 AND (tick IS NULL OR tick <= now() OR batch_size IS NULL OR credit > 0)
     ORDER BY name
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE OF queues SKIP LOCKED
 )
 SELECT
     name,
     CASE WHEN fresh THEN per_interval ELSE credit END AS allowance,
     CASE
         WHEN NOT fresh THEN last_claimed_at
-        WHEN now() - (last_claimed_at + span) < least(interval '1 second', span / 10) THEN last_claimed_at + span
+        WHEN now() - tick < least(interval '1 second', make_interval(secs => interval_seconds / 10)) THEN tick
         ELSE now()
     END AS began_at,
     CASE WHEN per_interval IS NULL AND NOT fresh THEN last_claimed_at END AS cutoff

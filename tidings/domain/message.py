@@ -5,7 +5,7 @@
 
 from datetime import datetime
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -119,6 +119,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The first 1,024 bytes of the response."""
 
 
+NextTick: TypeAlias = Annotated[
+    datetime | None,
+    Meta(
+        description=(
+            "When the next interval of a paced queue may begin; null where it is not paced, or may begin at any time."
+        )
+    ),
+]
+
+
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """A stream of messages with its own pace and on/off switch."""
 
@@ -134,3 +144,4 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     ]
     batch_size: int | None
     last_claimed_at: Annotated[datetime | None, Meta(description="When the present interval began.")]
+    next_tick_at: NextTick

@@ -5,7 +5,14 @@ from typing import Final
 from tests.integration.api.client import Api
 
 PATH = "/api/v1/queues"
-DEFAULT = {"name": "default", "active": True, "interval_seconds": 0.0, "batch_size": None, "last_claimed_at": None}
+DEFAULT = {
+    "name": "default",
+    "active": True,
+    "interval_seconds": 0.0,
+    "batch_size": None,
+    "last_claimed_at": None,
+    "next_tick_at": None,
+}
 
 
 async def test_the_default_queue_is_always_there(api: Api) -> None:
