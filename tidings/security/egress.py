@@ -54,7 +54,7 @@ class Egress(msgspec.Struct, frozen=True):
     ports: tuple[range, ...] = (range(1, LAST_PORT + 1),)
 
     def check(self, ip: str, port: int) -> str | None:
-        """Why a socket may not connect there; None where it may. What is no address is refused."""
+        """Returns why a socket may not connect there, or None where it may. Refuses text that is not an address."""
         if not any(port in ports for ports in self.ports):
             return f"port {port} is not open"
         try:
