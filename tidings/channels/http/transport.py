@@ -42,6 +42,10 @@ class TransportError(Exception):
         """Whether the request may have gone out before."""
 
 
+class ShortageError(TransportError):
+    """No connection for want of file descriptors or memory of our own: nothing was sent, and it is nobody's failure."""
+
+
 class ForbiddenError(TransportError):
     """The address is not open to users' messages. Its text does not say which address it is."""
 
