@@ -1,6 +1,7 @@
 # make run    a whole tidings on this machine, with a fake SMS gateway and fifteen messages
 # make test   the checks and all the tests: what has to pass before a change lands
 # make check  lint, format, types, imports
+# make generate  docs/settings.md, the tables of docs/metrics.md and the Grafana dashboard, from what the code declares
 # make bench  the benchmarks (minutes)
 # make chaos  kills and pauses everything under load, and writes what came of it to build/chaos (hours; see ROUNDS, SEED)
 # make soak   ten minutes of steady flow, in which nothing may grow (see MINUTES)
@@ -10,16 +11,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install run test check bench chaos soak lock clean
+.PHONY: install run test check generate bench chaos soak lock clean
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+# Who only runs it waits for a third of the packages; what one works on it with includes them.
+$(VENV)/.runs: EXTRA := embedded
+$(VENV)/.installed: EXTRA := dev
+$(VENV)/.runs $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA)]'
+	touch $(VENV)/.runs $@
 
-run: install
+run: $(VENV)/.runs
 	$(BIN)/tidings up --demo
 
 check: install
@@ -44,6 +48,10 @@ chaos: install
 soak: MINUTES ?= 10
 soak: install
 	$(BIN)/python -m pytest tests/chaos/test_soak.py --minutes $(MINUTES)
+
+generate: install
+	$(BIN)/python -m tidings.settings.document
+	$(BIN)/python -m tidings.observability.document
 
 # Takes the newest versions that pyproject.toml allows, and pins them.
 lock:

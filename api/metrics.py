@@ -1,22 +1,21 @@
-"""What the API tells Prometheus: its requests, and the work that is there for all processes together.
+"""The metrics of the API: its requests, and the work of all processes together.
 
 The latter is asked for at a scrape: whether producers and consumers are alive (Redis and one index probe), how late the
 oldest message is, and what the queues hold, which is counted rarely however many scrapes there are
-(api/overview/depths.py). Every API process tells the same of them, so a query takes the `max` over processes.
+(api/overview/depths.py). Every API process shows the same of them, so a query takes the `max` over processes.
 """
 
 import asyncio
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from prometheus_client import Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from api.health import readiness
 from api.health.readiness import Readiness
@@ -25,15 +24,14 @@ from sql.database import AWAY
 from sql.store import Store
 from tidings.domain.errors import describe
 from tidings.domain.message import Queue
-from tidings.observability.metrics import Children, Figures
+from tidings.observability import catalogue
+from tidings.observability.metrics import Registry
 from tidings.observability.reports import Depth
 
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS: Final = 5.0
-"""How long all that may take: a scrape is given up after 10."""
-
-SECONDS_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""How long all that may take: Prometheus waits 10 s for a scrape."""
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED: Final = "unmatched"
@@ -41,23 +39,12 @@ UNMATCHED: Final = "unmatched"
 
 
 class ApiMetrics:
-    """The figures of one API process."""
+    """The metrics of one API process."""
 
     def __init__(self, name: str) -> None:
-        self.figures = Figures("api", name=name)
-        registry = self.figures.registry
-        self._requests = Children(
-            Counter("tidings_api_requests", "Requests answered.", ["method", "route", "status"], registry=registry)
-        )
-        self._seconds = Children(
-            Histogram(
-                "tidings_api_request_seconds",
-                "From the head of a request to its answer.",
-                ["method", "route"],
-                buckets=SECONDS_BOUNDS,
-                registry=registry,
-            )
-        )
+        self.registry = Registry("api", name=name)
+        self._requests = catalogue.API_REQUESTS.counters(self.registry)
+        self._seconds = catalogue.API_REQUEST_SECONDS.histogram(self.registry)
 
     @web.middleware
     async def counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -74,8 +61,8 @@ class ApiMetrics:
     def watch(self, store: Store, doctor: Readiness) -> None:
         """Adds what has to be asked for."""
         work = Work(store, doctor, QueueDepths(store.queues))
-        self.figures.look_first(work.look)
-        self.figures.read(work.collect)
+        self.registry.before_scrape(work.refresh)
+        self.registry.register(work)
 
     def _count(self, request: web.Request, response: web.StreamResponse, began: float) -> None:
         resource = request.match_info.route.resource
@@ -84,11 +71,11 @@ class ApiMetrics:
         self._requests[method, route, str(response.status)].inc()
         # How long a stream lasts says nothing.
         if isinstance(response, web.Response):
-            self._seconds[method, route].observe(time.perf_counter() - began)
+            self._seconds.observe((method, route), (time.perf_counter() - began,))
 
 
-class Work:
-    """The work that is there, as it was at the last look. What a store that is away cannot tell is NaN."""
+class Work(Collector):
+    """The work of all processes, as it was at the last refresh. While a store is away, what it would say is NaN."""
 
     def __init__(self, store: Store, doctor: Readiness, depths: QueueDepths) -> None:
         self._store = store
@@ -99,8 +86,8 @@ class Work:
         self._depths: Mapping[str, Depth] = {}
         self._behind = math.nan
 
-    async def look(self) -> None:
-        """Looks at everything; a store that is away is a warning, and no reason to fail."""
+    async def refresh(self) -> None:
+        """Asks for everything. A store that is away is a warning, and no reason to fail."""
         self._checks = await self._doctor.all()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -108,51 +95,28 @@ class Work:
                 self._depths = await self._counted.get()
                 next_due = await self._store.batches.next_due()
         except AWAY as error:
-            log.warning("metrics without the figures of the store", error=describe(error))
+            log.warning("metrics without those of the store", error=describe(error))
             self._depths, self._behind = {}, math.nan
         else:
             self._behind = 0.0 if next_due is None else max(0.0, -next_due)
 
     def collect(self) -> Iterable[Metric]:
-        """The figures of the last look."""
-        yield CounterMetricFamily(
-            "tidings_messages_accepted", "Messages that were kept for delivery.", self._store.messages.kept
-        )
-        up = GaugeMetricFamily("tidings_store_up", "Whether the store answers this process.", labels=["store"])
-        up.add_metric(["postgres"], self._is_well("postgres"))
-        up.add_metric(["redis"], self._is_well("redis"))
-        yield up
-        yield GaugeMetricFamily("tidings_producer_up", "Whether a producer is alive.", self._is_well("producer"))
-        yield GaugeMetricFamily("tidings_consumers_up", "Whether a consumer is alive.", self._is_well("consumers"))
-        yield GaugeMetricFamily(
-            "tidings_behind_seconds",
-            "For how long the message that has waited longest could have been claimed; 0 when there is none.",
-            self._behind,
-        )
-        yield from self._of_queues()
+        """Returns what the last refresh found."""
+        yield catalogue.MESSAGES_ACCEPTED.read(self._store.messages.kept)
+        yield catalogue.STORE_UP.read({(store,): self._is_well(store) for store in ("postgres", "redis")})
+        yield catalogue.PRODUCER_UP.read(self._is_well("producer"))
+        yield catalogue.CONSUMERS_UP.read(self._is_well("consumers"))
+        yield catalogue.BEHIND_SECONDS.read(self._behind)
+        yield catalogue.MESSAGES_WAITING.read(self._counts(lambda depth: depth.due + depth.later))
+        yield catalogue.MESSAGES_DUE.read(self._counts(lambda depth: depth.due))
+        yield catalogue.MESSAGES_PROCESSING.read(self._counts(lambda depth: depth.processing))
+        yield catalogue.QUEUE_ACTIVE.read({(queue.name,): queue.active for queue in self._queues})
+        yield catalogue.QUEUE_INTERVAL_SECONDS.read({(queue.name,): queue.interval_seconds for queue in self._queues})
 
     def _is_well(self, check: str) -> float:
         said = self._checks.get(check, readiness.UNKNOWN)
         return math.nan if said == readiness.UNKNOWN else float(said == readiness.OK)
 
-    def _of_queues(self) -> Iterable[Metric]:
-        waiting = GaugeMetricFamily(
-            "tidings_messages_waiting", "Messages that wait, for their due time or for room.", labels=["queue"]
-        )
-        due = GaugeMetricFamily("tidings_messages_due", "Those of them that could go now.", labels=["queue"])
-        processing = GaugeMetricFamily(
-            "tidings_messages_processing", "Messages in batches, on their way.", labels=["queue"]
-        )
-        active = GaugeMetricFamily("tidings_queue_active", "Whether the queue is on.", labels=["queue"])
-        interval = GaugeMetricFamily(
-            "tidings_queue_interval_seconds", "The pace of the queue; 0: as soon as due.", labels=["queue"]
-        )
-        for queue in self._queues:
-            label = [queue.name]
-            active.add_metric(label, queue.active)
-            interval.add_metric(label, queue.interval_seconds)
-            depth = self._depths.get(queue.name)
-            waiting.add_metric(label, math.nan if depth is None else depth.due + depth.later)
-            due.add_metric(label, math.nan if depth is None else depth.due)
-            processing.add_metric(label, math.nan if depth is None else depth.processing)
-        return waiting, due, processing, active, interval
+    def _counts(self, of: Callable[[Depth], int]) -> dict[tuple[str, ...], float]:
+        depths = {queue.name: self._depths.get(queue.name) for queue in self._queues}
+        return {(name,): math.nan if depth is None else of(depth) for name, depth in depths.items()}

@@ -18,17 +18,15 @@ MICRO = 1e6
 
 async def measure(current: Round) -> Numbers:
     numbers = {"bare aiohttp client (µs)": (await current.once(bare)).cpu * MICRO}
-    for transport in ("aiohttp", "pyreqwest"):
-        if fastest := await best(current, transport):
-            cpu, each = fastest.cpu, MICRO / fastest.messages
-            numbers |= {
-                f"{transport}: consumers and producer (µs)": (cpu.consumers + cpu.producer) * each,
-                f"{transport}: consumers (µs)": cpu.consumers * each,
-                f"{transport}: producer (µs)": cpu.producer * each,
-                f"{transport}: Postgres (µs)": cpu.postgres * each,
-                f"{transport}: Redis (µs)": cpu.redis * each,
-            }
-    return numbers
+    fastest = await best(current)
+    cpu, each = fastest.cpu, MICRO / fastest.messages
+    return numbers | {
+        "aiohttp: consumers and producer (µs)": (cpu.consumers + cpu.producer) * each,
+        "aiohttp: consumers (µs)": cpu.consumers * each,
+        "aiohttp: producer (µs)": cpu.producer * each,
+        "aiohttp: Postgres (µs)": cpu.postgres * each,
+        "aiohttp: Redis (µs)": cpu.redis * each,
+    }
 
 
 FIGURE = Figure(

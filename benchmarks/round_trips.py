@@ -1,7 +1,7 @@
 """Figure 8: Redis commands and Postgres statements for a delivered message, at 1, 4, 16 and 32 consumers.
 
-Each message leaves a record in Redis, under its own id. The embedded Redis is older than MSETEX, which writes any
-number of them in one command, so each is a command here; the last number is with PROVIDER_RECORDS, a second one each.
+Each message leaves a record in Redis, under its own id. The embedded Valkey knows MSETEX, which writes any number of
+them in one command; on an older Redis each is a command of its own, and with PROVIDER_RECORDS two.
 
 Counted from the start of the queue until the last outcome is on record, with everything that all processes say
 meanwhile: offers of slots, polls, heartbeats, renewals. A command inside of a Redis script counts as one. Nothing is
@@ -20,20 +20,17 @@ from benchmarks.rig.meters import PostgresMeter, RedisMeter
 from benchmarks.rig.running import main
 from benchmarks.rig.system import system
 
-WITH = "most consumers, with PROVIDER_RECORDS: Redis (commands/message)"
 LOG_SECONDS = 0.3
 """Until what Postgres logged has come through the pipe."""
 
 
-async def count(
-    machine: Machine, *, messages: int, consumers: int, **environ: str
-) -> tuple[Counter[str], Counter[str]]:
+async def count(machine: Machine, *, messages: int, consumers: int) -> tuple[Counter[str], Counter[str]]:
     """Redis commands and Postgres statements of one delivery."""
     redis = RedisMeter(machine.redis)
     async with system(machine) as running:
         postgres = PostgresMeter(running.database.uri, machine.postgres_log)
         await postgres.start()
-        await running.start_consumers(consumers, **environ)
+        await running.start_consumers(consumers)
         await running.start_producer()
         await running.warm_up()
         await running.hold()
@@ -58,8 +55,6 @@ async def measure(current: Round) -> Numbers:
         for kind, counted in (("Redis", commands), ("Postgres", statements)):
             for name, calls in counted.most_common(current.pick(6, 2)):
                 numbers[f"{consumers} consumers: {kind}: `{name}` (per message)"] = calls / messages
-    commands, _ = await count(current.machine, messages=messages, consumers=consumers, PROVIDER_RECORDS="true")
-    numbers[WITH] = commands.total() / messages
     return numbers
 
 

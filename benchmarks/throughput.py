@@ -16,10 +16,8 @@ from benchmarks.rig.running import main
 async def measure(current: Round) -> Numbers:
     numbers = {"bare aiohttp client (messages/s)": (await current.once(bare)).rate}
     for each in await current.once(deliveries):
-        numbers[f"{each.transport}, {each.consumers} consumers (messages/s)"] = each.rate
-    for transport in ("aiohttp", "pyreqwest"):
-        if fastest := await best(current, transport):
-            numbers[f"{transport}, best (messages/s)"] = fastest.rate
+        numbers[f"aiohttp, {each.consumers} consumers (messages/s)"] = each.rate
+    numbers["aiohttp, best (messages/s)"] = (await best(current)).rate
     return numbers
 
 
@@ -33,12 +31,6 @@ FIGURE = Figure(
             measured="aiohttp, best (messages/s)",
             reference="bare aiohttp client (messages/s)",
             at_least=1.0,
-        ),
-        Goal(
-            what="delivered over the fast transport, to the same",
-            measured="pyreqwest, best (messages/s)",
-            reference="bare aiohttp client (messages/s)",
-            at_least=1.6,
         ),
     ],
 )

@@ -28,7 +28,7 @@ from consumers.slots import SlotOffers
 from sql.database import AWAY
 from sql.store import Store
 from tidings.channels.base import ChannelContext
-from tidings.channels.http.transports import open_transport
+from tidings.channels.http.aiohttp_transport import AiohttpTransport
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
@@ -56,8 +56,8 @@ class Consumer:
         self._store = store
         self.redis = redis
         # Two, since a connection that nobody checked must not serve who may only go to checked ones.
-        self._transport = open_transport(settings, egress=webhook_egress(settings))
-        self._operators_transport = open_transport(settings)
+        self._transport = AiohttpTransport(settings, egress=webhook_egress(settings))
+        self._operators_transport = AiohttpTransport(settings)
         self._senders = SenderCache(store.users.senders, clock=time.monotonic)
         self._channels = ChannelRegistry.load(
             ChannelContext(
@@ -114,9 +114,9 @@ class Consumer:
             recorder=self._recorder,
             accepting=lambda: self.accepting,
         )
-        metrics.figures.watch_stores({"postgres": store.ping, "redis": redis.ping})
+        metrics.registry.watch_stores({"postgres": store.ping, "redis": redis.ping})
         self.observers.append(metrics.recorded)
-        self._metrics_server = MetricsServer(metrics.figures, settings)
+        self._metrics_server = MetricsServer(metrics.registry, settings)
         self._alone = asyncio.Lock()
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []

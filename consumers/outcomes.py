@@ -4,19 +4,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from consumers.dedup import Record
-from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tidings.channels.base import Accepted, Rejected, Result
 from tidings.domain.message import Attempt, Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
-from tidings.domain.states import AttemptOutcome, CancelReason, Status
+from tidings.domain.states import CancelReason, Status
 
 ANSWER_BYTES: Final = 1024
 """What is kept of the far side's answer."""
-
-_OUTCOMES: Final = {
-    Accepted: AttemptOutcome.ACCEPTED,
-    Retry: AttemptOutcome.RETRY,
-    Rejected: AttemptOutcome.REJECTED,
-}
 
 
 def conclude(
@@ -39,7 +33,7 @@ def conclude(
         consumer=consumer,
         started_at=started_at,
         duration=duration,
-        outcome=_OUTCOMES[type(result)],
+        outcome=result.outcome,
         status_code=result.status_code,
         error=error,
         answer=_text(result.answer[:ANSWER_BYTES].decode("utf-8", "replace")) if result.answer else None,

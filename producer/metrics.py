@@ -1,43 +1,36 @@
-"""What a producer tells Prometheus: what it has put on the belt, and what it has taken back from lost consumers."""
+"""The metrics of a producer: what it pushed to consumers, and what it reclaimed from lost ones."""
 
 from collections.abc import Iterable
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from producer.publisher import Publisher
 from producer.reconciler import Reconciler
 from tidings.domain.states import CancelReason
-from tidings.observability.metrics import Figures
+from tidings.observability import catalogue
+from tidings.observability.metrics import Registry
 
 
-class ProducerMetrics:
-    """The figures of one producer, all of them read off at a scrape."""
+class ProducerMetrics(Collector):
+    """The metrics of one producer, all of them read at a scrape."""
 
     def __init__(self, name: str, *, belt: Publisher, reconciler: Reconciler) -> None:
-        self.figures = Figures("producer", name=name)
+        self.registry = Registry("producer", name=name)
         self._belt = belt
         self._reconciler = reconciler
-        self.figures.read(self._state)
+        self.registry.register(self)
 
-    def _state(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Metric]:
+        """Reads what is kept elsewhere."""
         done = self._reconciler.done
-        yield CounterMetricFamily("tidings_batches_pushed", "Batches put on the belt.", self._belt.batches)
-        yield CounterMetricFamily("tidings_messages_pushed", "Messages in these batches.", self._belt.messages)
-        yield GaugeMetricFamily("tidings_reconciler_leads", "Whether it reconciles.", self._reconciler.leads)
-        yield CounterMetricFamily(
-            "tidings_batches_reclaimed", "Batches taken back from lost consumers.", done.reclaimed_batches
+        yield catalogue.BATCHES_PUSHED.read(self._belt.batches)
+        yield catalogue.MESSAGES_PUSHED.read(self._belt.messages)
+        yield catalogue.RECONCILER_LEADS.read(self._reconciler.leads)
+        yield catalogue.BATCHES_RECLAIMED.read(done.reclaimed_batches)
+        yield catalogue.MESSAGES_RECONCILED.read(
+            {("released",): done.released, ("recovered",): done.recovered, ("healed",): done.healed}
         )
-        messages = CounterMetricFamily(
-            "tidings_messages_reconciled", "Messages that were brought back to wait.", labels=["how"]
+        yield catalogue.MESSAGES_CANCELLED.read(
+            {(CancelReason.EXPIRED.value,): done.expired, (CancelReason.POISON.value,): done.poisoned}
         )
-        messages.add_metric(["released"], done.released)
-        messages.add_metric(["recovered"], done.recovered)
-        messages.add_metric(["healed"], done.healed)
-        yield messages
-        cancelled = CounterMetricFamily(
-            "tidings_messages_cancelled", "Messages that will not be sent.", labels=["reason"]
-        )
-        cancelled.add_metric([CancelReason.EXPIRED.value], done.expired)
-        cancelled.add_metric([CancelReason.POISON.value], done.poisoned)
-        yield cancelled

@@ -44,8 +44,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     belt = Publisher(redis, lease_seconds=settings.lease_seconds)
     reconciler = Reconciler(store, settings)
     metrics = ProducerMetrics(socket.gethostname(), belt=belt, reconciler=reconciler)
-    metrics.figures.watch_stores({"postgres": store.ping, "redis": redis.ping})
-    metrics_server = MetricsServer(metrics.figures, settings)
+    metrics.registry.watch_stores({"postgres": store.ping, "redis": redis.ping})
+    metrics_server = MetricsServer(metrics.registry, settings)
     try:
         await metrics_server.start()
         await _pace_at_first(store, settings)

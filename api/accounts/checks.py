@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from api.accounts.schemas import NewSmtpAccount
 from api.http.problems import Fault
-from tidings.channels.recipients import channel_names
+from tidings.channels.installed import channel_names
 
 MIN_PASSWORD: Final = 8
 MAX_PASSWORD: Final = 1024

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.accounts.channels import usable_channels
-from tidings.channels.recipients import channel_names
+from tidings.channels.installed import channel_names
 from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, User
 
 T = TypeVar("T")

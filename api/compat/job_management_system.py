@@ -158,7 +158,7 @@ async def show_metrics(request: web.Request) -> web.Response:
     They are about everybody's messages.
     """
     require_admin(request)
-    return await request.app[METRICS].figures.exposition(request.headers.get(hdrs.ACCEPT, ""))
+    return await request.app[METRICS].registry.exposition(request.headers.get(hdrs.ACCEPT, ""))
 
 
 def _say(problem: Problem) -> web.Response:

@@ -8,7 +8,6 @@ from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from api.explain.destinations import destination_of
 from api.explain.reasons import Case, explain
 from api.explain.schemas import Explanation
 from api.http.body import answer
@@ -18,7 +17,10 @@ from api.messages.routes import NO_MESSAGE, find
 from api.openapi import explain_examples, parameters, tags
 from api.openapi.operation import Answer, operation
 from api.overview.cluster import Surroundings, look_around
+from sql.store import Store
+from tidings.channels.installed import recipients
 from tidings.domain.errors import describe
+from tidings.domain.message import Message
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +40,7 @@ async def get(request: web.Request) -> web.Response:
     circumstances, attempts, destination, around = await asyncio.gather(
         store.messages.circumstances(message.id),
         store.messages.attempts(message),
-        destination_of(message, store),
+        _destination(message, store),
         _around(request.app[REDIS]),
     )
     if circumstances is None:
@@ -52,6 +54,14 @@ async def get(request: web.Request) -> web.Response:
         breaker_seconds=request.app[SETTINGS].breaker_seconds,
     )
     return answer(explain(case))
+
+
+async def _destination(message: Message, store: Store) -> str | None:
+    """As consumers name it in the reports of their breakers; None if only the channel of another package knows it."""
+    senders = {} if message.user_id is None else await store.users.senders([message.user_id])
+    sender = next(iter(senders.values()), None)
+    key = recipients(message.channel).destination(message, sender)
+    return None if key is None else f"{message.channel} {key}"
 
 
 async def _around(redis: Redis) -> Surroundings | None:

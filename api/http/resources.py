@@ -71,7 +71,7 @@ async def intake(app: web.Application) -> AsyncIterator[None]:
 async def metrics(app: web.Application) -> AsyncIterator[None]:
     """Shown at METRICS_PORT too, where that is set. Raises SettingsError where it is taken."""
     app[METRICS].watch(app[STORE], app[READINESS])
-    server = MetricsServer(app[METRICS].figures, app[SETTINGS])
+    server = MetricsServer(app[METRICS].registry, app[SETTINGS])
     try:
         await server.start()
         yield

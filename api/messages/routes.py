@@ -23,8 +23,7 @@ from api.messages.schemas import (
     MessageList,
     MessageRequest,
 )
-from api.messages.sealing import sealed
-from api.messages.validation import to_message
+from api.messages.validation import sealed, to_message
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Answer, Body, operation
 from sql.messages import IdempotencyKey, MessageStore

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from tidings.channels.sealed_recipients import shown_recipient
+from tidings.channels.installed import recipients
 from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage
 from tidings.domain.message import Queue as StoredQueue
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
@@ -99,7 +99,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             id=message.id,
             channel=message.channel,
-            recipient=shown_recipient(message.channel, message.recipient),
+            recipient=recipients(message.channel).show(message.recipient),
             subject=message.subject,
             content=message.content,
             headers=message.headers,
@@ -124,7 +124,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             id=message.id,
             channel=message.channel,
-            recipient=shown_recipient(message.channel, message.recipient),
+            recipient=recipients(message.channel).show(message.recipient),
             subject=message.subject,
             content=message.content,
             headers=message.headers,

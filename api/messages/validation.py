@@ -6,15 +6,20 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError
 from api.messages.schemas import MessageRequest
-from tidings.channels.recipients import RecipientError, channel_names, check_recipient
+from tidings.channels.installed import channel_names, recipients
+from tidings.channels.recipient import RecipientError
+from tidings.domain.errors import SettingsError
 from tidings.domain.headers import HeaderError, check_headers
 from tidings.domain.ids import new_id
 from tidings.domain.message import NewMessage, Priority
 from tidings.domain.timestamps import TimestampError, parse_timestamp
 from tidings.observability import tracing
+from tidings.settings import Settings
 
 HORIZON: Final = timedelta(days=3650)
 """How far from now a due time may be, both ways; farther is a mistake of units rather than a wish."""
@@ -24,9 +29,6 @@ _PRIORITIES: Final[dict[str | int, Priority]] = {
     **{priority.name.lower(): priority for priority in Priority},
     **{priority.value: priority for priority in Priority},
 }
-
-_check_recipient: Final = lru_cache(maxsize=8192)(check_recipient)
-"""A phone number costs 10 µs, a fifth of a request, and the same receivers come again and again."""
 
 Faults = dict[str, str]
 """What is wrong, by field."""
@@ -74,6 +76,23 @@ def to_message(request: MessageRequest, *, queues: Container[str], max_tries: in
     )
 
 
+def sealed(message: NewMessage, settings: Settings) -> NewMessage:
+    """The message as it may be stored. Raises InvalidError if its recipient is not open here or cannot be sealed."""
+    try:
+        stored = recipients(message.channel).seal(message.recipient, message.id, settings)
+    except RecipientError as error:
+        raise InvalidError([Fault(field="recipient", detail=str(error))]) from error
+    except SettingsError as error:
+        raise InvalidError([Fault(field="channel", detail="needs SECRET_KEYS, which are not set here")]) from error
+    return message if stored == message.recipient else msgspec.structs.replace(message, recipient=stored)
+
+
+@lru_cache(maxsize=8192)
+def _checked(channel: str, recipient: str) -> str:
+    """A phone number costs 10 µs, a fifth of a request, and the same receivers come again and again."""
+    return recipients(channel).check(recipient)
+
+
 def _recipient(request: MessageRequest, principal: Principal, faults: Faults) -> str:
     if request.channel not in channel_names():
         faults["channel"] = f"must be one of {', '.join(sorted(channel_names()))}"
@@ -81,7 +100,7 @@ def _recipient(request: MessageRequest, principal: Principal, faults: Faults) ->
     if not principal.may_use(request.channel):
         faults["channel"] = f"is not among yours, which are: {', '.join(sorted(principal.channels or ())) or 'none'}"
     try:
-        return _check_recipient(request.channel, request.recipient)
+        return _checked(request.channel, request.recipient)
     except RecipientError as error:
         faults["recipient"] = str(error)
         return request.recipient

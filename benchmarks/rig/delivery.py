@@ -4,7 +4,6 @@ Everything is running, warm and idle, its queue stopped, when the rows are put i
 started, and ends at the receiver's last arrival. The CPU time also covers the recording of the outcomes.
 """
 
-import importlib.util
 from typing import Final
 
 import msgspec
@@ -22,7 +21,6 @@ class Delivered(msgspec.Struct, frozen=True):
     """One delivery of many messages."""
 
     consumers: int
-    transport: str
     messages: int
     seconds: float
     cpu: CpuTimes
@@ -33,15 +31,10 @@ class Delivered(msgspec.Struct, frozen=True):
         return self.messages / self.seconds
 
 
-def transports() -> list[str]:
-    """Those that can be measured here: the default, and the fast one where it is there."""
-    return ["aiohttp", "pyreqwest"] if importlib.util.find_spec("pyreqwest") else ["aiohttp"]
-
-
-async def deliver(machine: Machine, *, messages: int, consumers: int, transport: str = "aiohttp") -> Delivered:
+async def deliver(machine: Machine, *, messages: int, consumers: int) -> Delivered:
     """Delivers so many messages through so many consumers."""
     async with system(machine) as running:
-        await running.start_consumers(consumers, HTTP_TRANSPORT=transport)
+        await running.start_consumers(consumers)
         await running.start_producer()
         await running.warm_up()
         await running.hold()
@@ -52,19 +45,17 @@ async def deliver(machine: Machine, *, messages: int, consumers: int, transport:
         ended = await machine.gateway.received(messages, within=WITHIN_SECONDS)
         await running.settled()
         cpu = running.cpu() - before
-    return Delivered(consumers, transport, messages, ended - began, cpu)
+    return Delivered(consumers, messages, ended - began, cpu)
 
 
 async def deliveries(current: Round) -> list[Delivered]:
-    """With each transport and number of consumers."""
+    """With each number of consumers."""
     return [
-        await deliver(current.machine, messages=current.pick(MESSAGES, QUICK), consumers=consumers, transport=transport)
-        for transport in transports()
+        await deliver(current.machine, messages=current.pick(MESSAGES, QUICK), consumers=consumers)
         for consumers in current.pick((1, 2, 3), (1,))
     ]
 
 
-async def best(current: Round, transport: str = "aiohttp") -> Delivered | None:
-    """The fastest with a transport; None where that one is not there."""
-    measured = [each for each in await current.once(deliveries) if each.transport == transport]
-    return max(measured, key=lambda each: each.rate, default=None)
+async def best(current: Round) -> Delivered:
+    """The fastest."""
+    return max(await current.once(deliveries), key=lambda each: each.rate)

@@ -95,7 +95,7 @@ class Machine:
         return self.stores.data_dir / "log" / "postgres.log"
 
     def store_process(self, name: str) -> psutil.Process:
-        """The server process of `postgres` or `redis-server`."""
+        """The server process of `postgres` or `valkey-server`."""
         return next(child for child in psutil.Process().children() if child.name() == name)
 
     async def fresh(self, exits: AsyncExitStack) -> Database:

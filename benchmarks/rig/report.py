@@ -16,7 +16,7 @@ from benchmarks.rig import written
 from benchmarks.rig.figure import Goal, Result
 
 README: Final = Path(__file__).parents[1] / "README.md"
-PACKAGES: Final = ("aiohttp", "arq", "asyncpg", "pgqueuer", "pyreqwest", "redis", "uvloop")
+PACKAGES: Final = ("aiohttp", "arq", "asyncpg", "pgqueuer", "redis", "uvloop")
 
 
 def render(results: Sequence[Result], *, command: str, rounds: int, minutes: float, others: float) -> str:

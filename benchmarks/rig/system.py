@@ -107,7 +107,7 @@ class System:
             consumers=sum(cpu_seconds(child.ps) for child in self.consumers),
             producer=sum(cpu_seconds(child.ps) for child in self.producers),
             postgres=cpu_seconds(self.machine.store_process("postgres")),
-            redis=cpu_seconds(self.machine.store_process("redis-server")),
+            redis=cpu_seconds(self.machine.store_process("valkey-server")),
         )
 
     async def _start(self, module: str, name: str, **environ: str) -> Child:

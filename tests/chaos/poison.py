@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from tidings.channels.base import Channel, Result
+from tidings.channels import Channel, Result
 from tidings.domain.message import Delivery
 
 NAME = "poison"

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib.metadata import distributions
@@ -19,6 +20,7 @@ from urllib.request import urlopen
 import asyncpg
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from sql.migrate import expected_version
 from tests.conftest import fresh_database
@@ -57,10 +59,12 @@ def test_the_linter_has_nothing_against_it() -> None:
     run(program("hadolint"), COMPOSE / "Dockerfile")
 
 
-def test_its_python_is_the_one_that_is_tested_and_one_for_both_stages() -> None:
-    bases = {stage.base for stage in image.stages()}
-    assert len(bases) == 1
-    assert bases.pop().startswith(f"python:{sys.version_info.major}.{sys.version_info.minor}.")
+def test_its_python_is_one_that_the_package_runs_on_and_one_for_both_stages() -> None:
+    (base,) = {stage.base for stage in image.stages()}
+    version = re.match(r"python:(\d+\.\d+)", base)
+    assert version is not None
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert version[1] in SpecifierSet(project["requires-python"])
 
 
 def test_it_runs_as_a_user_by_number() -> None:

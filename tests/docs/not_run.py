@@ -87,7 +87,8 @@ def known_to_kubectl(words: Words) -> None:
     """kubectl understands it, and misses nothing but the cluster."""
     kubectl = Path(sys.executable).with_name("kubectl")
     done = subprocess.run(
-        [kubectl, *words[1:]],
+        # Without a name it would ask whatever is at port 8080.
+        [kubectl, "--server", "http://127.0.0.1:1", *words[1:]],
         env={**os.environ, "KUBECONFIG": os.devnull},
         capture_output=True,
         text=True,

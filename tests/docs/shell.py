@@ -1,10 +1,14 @@
 """The shell that runs what a document says, as its reader's would."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 from tests.docs.running import Running
 
@@ -50,7 +54,12 @@ class Shell:
         self._authority = running.url.removeprefix("http://")
 
     def run(self, script: str, *, as_one: bool = False) -> Ran:
-        """Runs a script; `as_one` puts errors where they stand on a terminal: between the rest of what it prints."""
+        """Runs a script; `as_one` puts errors where they stand on a terminal: between the rest of what it prints.
+
+        Where it calls a curl that is not there, the test is skipped.
+        """
+        if re.search(r"\bcurl\b", script) and shutil.which("curl") is None:
+            pytest.skip("curl is not on the PATH")
         done = subprocess.run(
             ["bash", "-c", _PRELUDE + script.replace("localhost:8080", self._authority)],
             cwd=self.folder,

@@ -1,4 +1,4 @@
-"""compose/prometheus, as promtool sees it: well-formed, and each alert speaks when it should."""
+"""compose/prometheus, as promtool sees it: well-formed, and each alert fires when it should."""
 
 import shutil
 import subprocess
@@ -25,7 +25,7 @@ def test_the_configuration_and_its_rules_are_well_formed() -> None:
     assert f"{len(alerts())} rules found" in said
 
 
-def test_each_alert_speaks_when_it_should_and_not_otherwise() -> None:
+def test_each_alert_fires_when_it_should_and_not_otherwise() -> None:
     promtool("test", "rules", str(CASES))
 
 

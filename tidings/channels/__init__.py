@@ -1,1 +1,32 @@
-"""Channels: what plug-ins import, the registry, and one folder a channel."""
+"""Channels. What is exported here is for plug-ins and stays stable: docs/channels.md.
+
+Each channel is one folder with two halves: `recipient.py`, pure, which the API uses too, and `channel.py`, which
+delivers and is imported by consumers alone. `http/` and `smtp/` are the clients that channels share.
+"""
+
+from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry, Senders
+from tidings.channels.http.judgement import judge
+from tidings.channels.http.transport import Answer, ForbiddenError, Transport, TransportError
+from tidings.channels.recipient import RecipientError, Recipients
+from tidings.domain.account import Sender
+from tidings.domain.message import Delivery, Message
+
+__all__ = [
+    "Accepted",
+    "Answer",
+    "Channel",
+    "ChannelContext",
+    "Delivery",
+    "ForbiddenError",
+    "Message",
+    "RecipientError",
+    "Recipients",
+    "Rejected",
+    "Result",
+    "Retry",
+    "Sender",
+    "Senders",
+    "Transport",
+    "TransportError",
+    "judge",
+]

@@ -1,4 +1,4 @@
-"""What a channel is: one small class that delivers one kind of message, and says how that ended.
+"""The class that a channel derives from, its results, and what it may use of its process.
 
 A channel holds no state that matters after a crash: the dispatcher records what it returns.
 """
@@ -6,41 +6,49 @@ A channel holds no state that matters after a crash: the dispatcher records what
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 from uuid import UUID
 
 import msgspec
 
 from tidings.channels.http.transport import Transport
+from tidings.channels.recipient import Recipients
 from tidings.domain.account import Sender
 from tidings.domain.message import Delivery
+from tidings.domain.states import AttemptOutcome
 from tidings.domain.timestamps import utc_now
 from tidings.settings import Settings
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The far side took the message."""
+    """The receiver or provider took the message."""
+
+    outcome: ClassVar[AttemptOutcome] = AttemptOutcome.ACCEPTED
 
     provider_message_id: str | None = None
-    """The far side's own id of the message, where it gives one."""
+    """The provider's id of the message, if it gives one."""
     status_code: int | None = None
     answer: bytes = b""
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """It did not work now, and may work later."""
+    """It failed now and may work later."""
+
+    outcome: ClassVar[AttemptOutcome] = AttemptOutcome.RETRY
 
     error: str
     delay: float | None = None
-    """Seconds that the far side asks us to wait (`Retry-After`); None leaves it to the retry policy."""
+    """Seconds that the receiver asks to wait (`Retry-After`); None leaves it to the retry policy."""
     unanswered: bool = False
-    """It went out and no answer came: the far side may have taken it, and the next try is a possible duplicate."""
+    """The request went out and no response came: the next attempt may deliver the message a second time."""
     status_code: int | None = None
     answer: bytes = b""
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The far side refuses this message for good."""
+    """The receiver or provider refuses this message for good."""
+
+    outcome: ClassVar[AttemptOutcome] = AttemptOutcome.REJECTED
 
     error: str
     status_code: int | None = None
@@ -51,17 +59,17 @@ Result = Accepted | Retry | Rejected
 
 
 class Senders(Protocol):
-    """The users that messages are sent for. Asking often costs little: what was read lately is not read again."""
+    """The users that messages are sent for, cached for some seconds."""
 
     def known(self, user_id: UUID) -> Sender | None:
-        """The user, where it was read lately."""
+        """The user, if it is cached."""
 
     async def get(self, user_id: UUID) -> Sender | None:
-        """The user; None where there is none. Raises where Postgres does not answer."""
+        """The user; None if there is none. Raises StoreUnavailableError."""
 
 
-class Nobody:
-    """Senders where there are no users."""
+class NoSenders:
+    """For deployments and tests without users."""
 
     def known(self, user_id: UUID) -> Sender | None:  # noqa: ARG002
         return None
@@ -71,38 +79,46 @@ class Nobody:
 
 
 class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What a channel may use of its process."""
+    """What a channel may use."""
 
     settings: Settings
     transport: Transport
-    """For addresses that the sender of a message chose: it refuses those within the operator's network."""
+    """For addresses that the sender of a message chose: refuses those within the operator's network."""
     operators_transport: Transport
-    """For addresses that the operator has set, wherever they are. Never for one that came with a message."""
-    senders: Senders = Nobody()
+    """For addresses that the operator has set: refuses none. Must never be used for one that came with a message."""
+    senders: Senders = NoSenders()
     now: Callable[[], datetime] = utc_now
 
 
 class Channel(ABC):
-    """Delivers the messages of one channel. One instance serves a whole process, many deliveries at a time."""
+    """Delivers the messages of one channel. One instance serves a process, with many deliveries at a time."""
+
+    recipients: ClassVar[Recipients] = Recipients()
+    """The other half, which the API uses too where it is registered in the entry point group `tidings.recipients`."""
 
     def __init__(self, context: ChannelContext) -> None:
         self.context = context
 
-    @abstractmethod
     def destination(self, delivery: Delivery) -> str:
-        """The far side that this delivery goes to, as the key of its share of the places in flight: a host, usually."""
+        """The key of the receiver that this delivery goes to, usually a host: concurrency is limited for each.
+
+        The same as the API shows, by `recipients`; the channel's name where those know no destination.
+        """
+        sender = None if delivery.user_id is None else self.context.senders.known(delivery.user_id)
+        key = self.recipients.destination(delivery, sender)
+        return delivery.channel if key is None else key
 
     @property
     def places_per_destination(self) -> int | None:
-        """How many deliveries to one destination the channel itself lets go at a time, at least 1; None: any number.
+        """The channel's own limit of concurrent deliveries to one destination, at least 1; None: no limit.
 
-        What is beyond that stands in line before it is begun, so that a consumer that stops gives it back untried.
+        Further ones are queued before their attempt begins, so a consumer that stops returns them without using one up.
         """
         return None
 
     @abstractmethod
     async def deliver(self, delivery: Delivery) -> Result:
-        """Makes one try. An exception counts as Retry; the time limit of a try is the channel's to keep."""
+        """Makes one attempt, within a time limit that the channel keeps itself. An exception counts as Retry."""
 
     async def close(self) -> None:  # noqa: B027  (most channels hold nothing)
-        """Lets go of connections; called once, after the last delivery."""
+        """Closes connections; called once, after the last delivery."""

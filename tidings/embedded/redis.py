@@ -1,8 +1,8 @@
 """The embedded Redis: on a Unix socket in a private directory, nothing on disk.
 
-Process and files in play: `redis-server` on `run/redis/redis.sock` with `run/redis/redis.pid`, both in a directory of
-mode 0700. What it holds is disposable by design, so it saves nothing, and a restart begins empty. It never evicts a
-key: better an error that is seen than a delivery record that vanished.
+Process and files in play: `valkey-server` (or a `redis-server`) on `run/redis/redis.sock` with `run/redis/redis.pid`,
+both in a directory of mode 0700. What it holds is disposable by design, so it saves nothing, and a restart begins
+empty. It never evicts a key: better an error that is seen than a delivery record that vanished.
 
 After a crash: a server that lived on is found through its pid file, stopped, and started anew.
 """
@@ -22,7 +22,7 @@ from tidings.embedded.installation import redis_program
 from tidings.embedded.server import Server
 
 STOP_SIGNALS: Final = ((signal.SIGTERM, 10.0),)
-PROGRAMS: Final = ("redis-server", "valkey-server")
+PROGRAMS: Final = ("valkey-server", "redis-server")
 
 
 def redis_uri(directory: DataDirectory) -> str:

@@ -7,7 +7,6 @@ process with one line that names the setting. Names are the environment's, in lo
 import os
 import socket
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -198,8 +197,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Failures in a row after which nothing is sent to a destination for a while."""
     breaker_seconds: Positive = 10.0
     """How long that is at first; while it goes on failing it doubles, up to six times as long."""
-    http_transport: Literal["aiohttp", "pyreqwest"] = "aiohttp"
-    """What speaks HTTP to the far sides. `pyreqwest` (reqwest, with TLS by rustls) needs `tidings[fast]`."""
     connect_timeout: Positive = 5.0
     """Seconds for a connection to the far side."""
     delivery_timeout: Positive = 15.0
@@ -249,10 +246,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _require(
             self.redis_ttl >= 3 * self.lease_seconds,
             "REDIS_TTL: must be at least three times LEASE_SECONDS, so that a recovered batch finds its records",
-        )
-        _require(
-            self.http_transport == "aiohttp" or find_spec(self.http_transport) is not None,
-            "HTTP_TRANSPORT: pyreqwest is not installed; pip install 'tidings[fast]'",
         )
         _require(self.connect_timeout <= self.delivery_timeout, "CONNECT_TIMEOUT: must not be over DELIVERY_TIMEOUT")
         _require(self.delivery_timeout <= self.grace_seconds, "GRACE_SECONDS: must be at least DELIVERY_TIMEOUT")

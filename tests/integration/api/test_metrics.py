@@ -18,7 +18,7 @@ from tidings.domain.timestamps import utc_now
 
 
 async def seen(app: web.Application) -> dict[tuple[str, ...], float]:
-    body = (await app[METRICS].figures.exposition()).body
+    body = (await app[METRICS].registry.exposition()).body
     assert isinstance(body, bytes)
     return {
         (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
@@ -35,8 +35,8 @@ async def test_requests_are_counted_by_route_never_by_path(app: web.Application,
     await api.get("/nothing/here")
     async with aiohttp.ClientSession() as session, session.request("PROPFIND", api.url / "pot") as response:
         assert response.status in {404, 405}
-    figures = await seen(app)
-    requests = {name[1:]: value for name, value in figures.items() if name[0] == "tidings_api_requests_total"}
+    values = await seen(app)
+    requests = {name[1:]: value for name, value in values.items() if name[0] == "tidings_api_requests_total"}
     assert requests == {
         ("POST", "/api/v1/messages", "201"): 1,
         ("POST", "/api/v1/messages", "422"): 1,
@@ -45,11 +45,11 @@ async def test_requests_are_counted_by_route_never_by_path(app: web.Application,
         ("GET", "unmatched", "404"): 1,
         ("other", "unmatched", str(response.status)): 1,
     }
-    assert figures["tidings_api_request_seconds_count", "POST", "/api/v1/messages"] == 2
-    assert figures["tidings_messages_accepted_total",] == 1
+    assert values["tidings_api_request_seconds_count", "POST", "/api/v1/messages"] == 2
+    assert values["tidings_messages_accepted_total",] == 1
 
 
-async def test_how_long_a_stream_lasts_is_no_figure() -> None:
+async def test_how_long_a_stream_lasts_is_not_measured() -> None:
     async def stream(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -62,9 +62,9 @@ async def test_how_long_a_stream_lasts_is_no_figure() -> None:
     async with Api.serving(app) as api, aiohttp.ClientSession() as session, session.get(api.url / "events") as response:
         assert response.status == 200
         await response.read()
-    figures = await seen(app)
-    assert figures["tidings_api_requests_total", "GET", "/events", "200"] == 1
-    assert not any(name[0] == "tidings_api_request_seconds_count" for name in figures)
+    values = await seen(app)
+    assert values["tidings_api_requests_total", "GET", "/events", "200"] == 1
+    assert not any(name[0] == "tidings_api_request_seconds_count" for name in values)
 
 
 async def test_what_the_queues_hold(app: web.Application, api: Api, store: Store) -> None:
@@ -75,40 +75,40 @@ async def test_what_the_queues_hold(app: web.Application, api: Api, store: Store
     await keep(store, 2, due_at=utc_now() + timedelta(hours=1))
     await keep(store, 4, queue="slow", due_at=utc_now() - timedelta(minutes=1))
     await store.batches.claim(DEFAULT_LANES, offers(1), batch_size=2)
-    figures = await seen(app)
+    values = await seen(app)
     queues = {
-        queue: tuple(figures[f"tidings_messages_{what}", queue] for what in ("waiting", "due", "processing"))
+        queue: tuple(values[f"tidings_messages_{what}", queue] for what in ("waiting", "due", "processing"))
         for queue in ("default", "slow")
     }
     assert queues == {"default": (3, 1, 2), "slow": (4, 4, 0)}
-    assert figures["tidings_queue_active", "slow"] == 0
-    assert figures["tidings_queue_interval_seconds", "slow"] == 60
+    assert values["tidings_queue_active", "slow"] == 0
+    assert values["tidings_queue_interval_seconds", "slow"] == 60
     # What stands in a stopped queue is not late.
-    assert figures["tidings_behind_seconds",] < 30
-    assert (figures["tidings_producer_up",], figures["tidings_consumers_up",]) == (0, 0)
+    assert values["tidings_behind_seconds",] < 30
+    assert (values["tidings_producer_up",], values["tidings_consumers_up",]) == (0, 0)
 
 
 async def test_a_count_is_good_for_a_while(app: web.Application, api: Api, store: Store) -> None:
     moment = 0.0
     work = Work(app[STORE], app[READINESS], QueueDepths(app[STORE].queues, clock=lambda: moment))
-    await work.look()
+    await work.refresh()
     await keep(store, 1)
-    await work.look()
+    await work.refresh()
     [waiting] = [m for m in work.collect() if m.name == "tidings_messages_waiting"]
     assert [sample.value for sample in waiting.samples] == [0]
     moment = 3600.0
-    await work.look()
+    await work.refresh()
     [waiting] = [m for m in work.collect() if m.name == "tidings_messages_waiting"]
     assert [sample.value for sample in waiting.samples] == [1]
 
 
-async def test_what_a_store_that_is_away_cannot_tell_is_not_a_number(app: web.Application, api: Api) -> None:
+async def test_while_a_store_is_away_what_it_would_say_is_not_a_number(app: web.Application, api: Api) -> None:
     await seen(app)
     await app[STORE].database.pool.close()
     work = Work(app[STORE], app[READINESS], QueueDepths(app[STORE].queues))
-    await work.look()
-    figures = {sample.name: sample.value for metric in work.collect() for sample in metric.samples if not sample.labels}
-    assert math.isnan(figures["tidings_behind_seconds"])
-    assert math.isnan(figures["tidings_consumers_up"])
+    await work.refresh()
+    values = {sample.name: sample.value for metric in work.collect() for sample in metric.samples if not sample.labels}
+    assert math.isnan(values["tidings_behind_seconds"])
+    assert math.isnan(values["tidings_consumers_up"])
     up = {s.labels["store"]: s.value for m in work.collect() if m.name == "tidings_store_up" for s in m.samples}
     assert up == {"postgres": 0, "redis": 1}

@@ -1,6 +1,5 @@
 """Names that lead where a test says."""
 
-import asyncio
 import socket
 from collections.abc import Sequence
 
@@ -33,17 +32,3 @@ class Names(AbstractResolver):
 
     async def close(self) -> None:
         return None
-
-
-class SilentNames(Names):
-    """Answers nothing."""
-
-    async def resolve(
-        self,
-        host: str,
-        port: int = 0,
-        family: socket.AddressFamily = socket.AF_INET,
-    ) -> list[ResolveResult]:
-        self.asked += 1
-        await asyncio.Event().wait()
-        raise AssertionError

@@ -1,8 +1,6 @@
 """docs/channels.md: its examples, installed as packages and run."""
 
-import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,40 +8,32 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from tests.docs.blocks import blocks
+from tests.docs.packages import install
 from tests.integration.channels.receivers import web_receiver
 from tests.unit.channels.doubles import delivery
-from tidings.channels.base import Accepted, ChannelContext, Rejected, Retry
-from tidings.channels.http.transport import Transport
-from tidings.channels.recipients import channel_names, check_recipient
+from tidings.channels import Accepted, ChannelContext, RecipientError, Rejected, Retry, Transport
+from tidings.channels.installed import channel_names, recipients
 from tidings.channels.registry import ChannelRegistry
 from tidings.settings import Settings
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "channels.md"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+MODULES = ("chat_channel", "printer_channel")
 
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Both packages of the document, as pip would have installed them."""
-    for module, code, project in zip(
-        ("chat_channel", "printer_channel"), blocks("python"), blocks("toml"), strict=True
-    ):
-        (tmp_path / f"{module}.py").write_text(code)
-        info = tmp_path / f"{module}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
-        points = tomllib.loads(project)["project"]["entry-points"]["tidings.channels"]
-        lines = "\n".join(f"{name} = {value}" for name, value in points.items())
-        (info / "entry_points.txt").write_text(f"[tidings.channels]\n{lines}\n")
+    for module in MODULES:
+        install(DOCUMENT, module, tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     channel_names.cache_clear()
+    recipients.cache_clear()
     yield
     monkeypatch.undo()
     channel_names.cache_clear()
-    for module in ("chat_channel", "printer_channel"):
+    recipients.cache_clear()
+    for module in MODULES:
         sys.modules.pop(module, None)
 
 
@@ -66,15 +56,15 @@ async def test_the_example_delivers(installed: None, context: ChannelContext, mo
             registry = ChannelRegistry.load(context)
         chat = registry.get("chat")
         assert chat is not None
-        message = delivery(channel="chat", recipient=check_recipient("chat", "#ops"), content="The backup is through.")
-        assert chat.destination(message) == "chat"
+        message = delivery(channel="chat", recipient=recipients("chat").check("#Ops"), content="The backup is through.")
+        assert chat.destination(message) == recipients("chat").destination(message, None) == "server"
         results = [await chat.deliver(message) for _ in range(3)]
-        refused = await chat.deliver(delivery(channel="chat", recipient="ops"))
     assert [type(result) for result in results] == [Accepted, Retry, Rejected]
-    assert refused == Rejected(error="a room begins with '#'")
     assert received == [(str(message.id), {"channel": "#ops", "text": "The backup is through."})] * 3
     assert isinstance(await chat.deliver(message), Retry), "nobody listens any more"
     await registry.close()
+    with pytest.raises(RecipientError, match="must be a room"):
+        recipients("chat").check("ops")
 
 
 async def test_without_its_setting_it_is_left_out(
@@ -102,4 +92,5 @@ async def test_the_logger_of_echo_is_replaced(
 
 
 def test_every_example_is_run() -> None:
-    assert len(blocks("python")) == len(blocks("toml")) == 2
+    languages = [block.language for block in blocks(DOCUMENT)]
+    assert languages.count("python") == languages.count("toml") == len(MODULES)

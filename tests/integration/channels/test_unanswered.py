@@ -8,8 +8,6 @@ import pytest
 from tests.integration.channels.receivers import Receiver, read_request
 from tidings.channels.http.transport import Transport, TransportError
 
-pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
-
 
 async def unanswered(transport: Transport, url: str) -> bool:
     with pytest.raises(TransportError) as raised:

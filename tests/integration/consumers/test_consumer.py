@@ -97,11 +97,10 @@ async def batches_left(store: Store) -> int:
     return count
 
 
-@pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
-async def test_delivers_records_and_closes(store: Store, settings: Settings, redis: Redis, http_transport: str) -> None:
+async def test_delivers_records_and_closes(store: Store, settings: Settings, redis: Redis) -> None:
     ids = await keep_sms(store, 150)
     gateway = Gateway()
-    async with consuming(settings, gateway, http_transport=http_transport) as consumer:
+    async with consuming(settings, gateway) as consumer:
         await hand_over(store, consumer)
         for message_id in ids:
             message = await until(store, message_id, Status.SENT)

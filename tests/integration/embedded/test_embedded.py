@@ -315,7 +315,7 @@ async def test_a_store_that_cannot_start_says_why_and_leaves_nothing(data_dir: P
 def test_without_any_redis_one_line_names_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "_package", lambda _: None)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(EmbeddedStoreError, match=r"redis-server or valkey-server.*REDIS_URI"):
+    with pytest.raises(EmbeddedStoreError, match=r"valkey-server or redis-server.*REDIS_URI"):
         installation.redis_program()
 
 

@@ -10,15 +10,19 @@ from producer.reconciler import Reconciler
 from producer.slots import Slot
 from sql.store import Store
 from tests.factories import DEFAULT_LANES, keep, offers
+from tests.integration.producer.test_reconciler import SteeredStore, steered
 from tidings.domain.timestamps import utc_now
 from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
 
+__all__ = ["steered"]
 
-async def test_what_is_pushed_lost_and_expired(store: Store, settings: Settings) -> None:
+
+async def test_what_is_pushed_lost_and_expired(steered: SteeredStore, settings: Settings) -> None:
+    store: Store = steered
     redis = connect_redis(settings)
     belt, reconciler = Publisher(redis, lease_seconds=10), Reconciler(store, settings)
-    registry: CollectorRegistry = ProducerMetrics("here", belt=belt, reconciler=reconciler).figures.registry
+    registry: CollectorRegistry = ProducerMetrics("here", belt=belt, reconciler=reconciler).registry
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)

@@ -11,12 +11,12 @@ from structlog.testing import capture_logs
 from tests.unit.channels.doubles import answer, context
 from tidings.channels.base import Channel, ChannelContext
 from tidings.channels.echo.channel import EchoChannel
-from tidings.channels.recipients import channel_names
+from tidings.channels.installed import channel_names
 from tidings.channels.registry import ChannelRegistry
 from tidings.channels.sms.channel import SmsChannel
 
 THEIR_MODULE = """
-from tidings.channels.base import Accepted
+from tidings.channels import Accepted
 from tidings.channels.echo.channel import EchoChannel
 
 class Carrier(EchoChannel):

@@ -1,22 +1,21 @@
-"""What every process shows, and the little server that shows it."""
+"""What every process shows, and the small server that shows it."""
 
 import asyncio
 import socket
 
 import aiohttp
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tidings.domain.errors import SettingsError
 from tidings.observability import metrics
-from tidings.observability.metrics import Children, Distribution, Figures, MetricsServer
+from tidings.observability.metrics import MetricsServer, Registry
 from tidings.settings import Settings
 
 
-async def values(figures: Figures) -> dict[tuple[str, ...], float]:
+async def values(registry: Registry) -> dict[tuple[str, ...], float]:
     """Each sample by its name and the values of its labels."""
-    body = (await figures.exposition()).body
+    body = (await registry.exposition()).body
     assert isinstance(body, bytes)
     return {
         (sample.name, *sample.labels.values()): sample.value
@@ -30,14 +29,14 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-async def test_a_process_tells_what_it_is_and_what_it_uses() -> None:
-    seen = await values(Figures("producer", name="here"))
+async def test_a_process_shows_what_it_is_and_what_it_uses() -> None:
+    seen = await values(Registry("producer", name="here"))
     assert any(name[0] == "tidings_process_info" and {"producer", "here"} <= set(name) for name in seen)
     assert seen["process_resident_memory_bytes",] > 1e6
     assert not any(name.endswith("_created") for name, *_ in seen)
 
 
-async def test_a_store_is_up_while_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_is_up_while_it_responds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "PATIENCE_SECONDS", 0.05)
     answers = True
 
@@ -49,28 +48,18 @@ async def test_a_store_is_up_while_it_answers(monkeypatch: pytest.MonkeyPatch) -
         if not answers:
             await asyncio.Event().wait()
 
-    figures = Figures("producer", name="here")
-    figures.watch_stores({"postgres": postgres, "redis": redis})
-    seen = await values(figures)
+    registry = Registry("producer", name="here")
+    registry.watch_stores({"postgres": postgres, "redis": redis})
+    seen = await values(registry)
     assert (seen["tidings_store_up", "postgres"], seen["tidings_store_up", "redis"]) == (1, 1)
     answers = False
-    seen = await values(figures)
+    seen = await values(registry)
     assert (seen["tidings_store_up", "postgres"], seen["tidings_store_up", "redis"]) == (0, 0)
-
-
-def test_children_are_made_once_and_known_ones_at_once() -> None:
-    registry = CollectorRegistry()
-    children = Children(Counter("tries", "", ["outcome"], registry=registry), known=[("accepted",)])
-    assert registry.get_sample_value("tries_total", {"outcome": "accepted"}) == 0
-    assert registry.get_sample_value("tries_total", {"outcome": "retry"}) is None
-    children[("retry",)].inc()
-    children[("retry",)].inc()
-    assert registry.get_sample_value("tries_total", {"outcome": "retry"}) == 2
 
 
 async def test_it_is_shown_in_the_format_that_is_asked_for() -> None:
     port = free_port()
-    server = MetricsServer(Figures("api", name="here"), Settings(metrics_port=port))
+    server = MetricsServer(Registry("api", name="here"), Settings(metrics_port=port))
     await server.start()
     url = f"http://127.0.0.1:{port}"
     try:
@@ -94,7 +83,7 @@ async def test_it_is_shown_in_the_format_that_is_asked_for() -> None:
 async def test_a_port_in_use_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        server = MetricsServer(Figures("api", name="here"), Settings(metrics_port=port))
+        server = MetricsServer(Registry("api", name="here"), Settings(metrics_port=port))
         with pytest.raises(
             SettingsError, match=rf"^METRICS_PORT: cannot listen on 127\.0\.0\.1:{port}: address already in use$"
         ):
@@ -103,19 +92,6 @@ async def test_a_port_in_use_is_one_line() -> None:
 
 
 async def test_port_0_is_none() -> None:
-    server = MetricsServer(Figures("api", name="here"), Settings())
+    server = MetricsServer(Registry("api", name="here"), Settings())
     await server.start()
     await server.stop()
-
-
-def test_a_distribution_shows_what_a_histogram_shows() -> None:
-    bounds = (0.005, 0.25, 1.0)
-    ours, theirs = CollectorRegistry(), CollectorRegistry()
-    distribution = Distribution("seconds", "How long.", ["channel"], bounds=bounds, registry=ours)
-    histogram = Histogram("seconds", "How long.", ["channel"], buckets=bounds, registry=theirs)
-    assert generate_latest(ours) == generate_latest(theirs)
-    for channel, values in (("echo", [0.0, 0.005, 0.006]), ("sms", [1.0, 1.5, 99.0]), ("echo", [0.25])):
-        distribution.observe((channel,), values)
-        for value in values:
-            histogram.labels(channel).observe(value)
-    assert generate_latest(ours) == generate_latest(theirs)

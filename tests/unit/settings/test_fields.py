@@ -1,6 +1,5 @@
 """Settings: read from the environment, each wrong value and each contradiction named in one line."""
 
-import sys
 from base64 import b64encode
 from pathlib import Path
 
@@ -192,11 +191,3 @@ def test_a_deployment_is_loopback_only_where_all_of_it_is_here(environ: dict[str
 def test_every_setting_that_sounds_secret_is_one() -> None:
     telling = {name for name in Settings.__struct_fields__ if name.endswith(("_key", "_uri", "_password", "_token"))}
     assert telling <= SECRETS
-
-
-def test_a_transport_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load({"HTTP_TRANSPORT": "pyreqwest"}).http_transport == "pyreqwest"
-    monkeypatch.setitem(sys.modules, "pyreqwest", None)
-    with pytest.raises(SettingsError, match=r"^HTTP_TRANSPORT: pyreqwest is not installed; .*tidings\[fast\]"):
-        load({"HTTP_TRANSPORT": "pyreqwest"})
-    assert load({}).http_transport == "aiohttp"

@@ -1,12 +1,12 @@
 """A hundred services through one library: the recipient is an Apprise URL (https://appriseit.com), which names service,
 credentials and target. Needs the extra `tidings[apprise]`.
 
-Which URLs are taken is said in `tidings/channels/apprise/urls.py`; they are kept sealed
-(`tidings/channels/sealed_recipients.py`) and are opened here, for one delivery. A URL of several targets is rejected:
-some would get the message again with every try that another one needs.
+Which URLs are allowed is said in `recipient.py`; they are stored sealed and opened here, for one delivery. A URL of
+several targets is rejected: some would get the message again with every attempt that another one needs.
 
-Apprise blocks, so each delivery has a thread of a small pool. A try that takes longer than `DELIVERY_TIMEOUT` counts as
-failed and its thread is left to end by itself; until then it keeps its place, so there are never more threads.
+May deliver a message twice if an attempt takes longer than `DELIVERY_TIMEOUT`: Apprise blocks, so each delivery has a
+thread of a small pool, and a thread cannot be cancelled. The attempt counts as failed, and its thread ends by itself;
+until then it counts, so there are never more than THREADS.
 """
 
 import asyncio
@@ -19,12 +19,11 @@ from typing import Final
 from apprise import Apprise, AppriseAsset, NotifyFormat, PersistentStoreMode
 from apprise.exception import AppriseException
 
-from tidings.channels.apprise import urls as apprise_urls
-from tidings.channels.apprise.urls import AppriseUrlError
+from tidings.channels.apprise.recipient import AppriseRecipients, check_url
 from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import judge
 from tidings.channels.http.transport import Answer
-from tidings.channels.sealed_recipients import unseal_recipient
+from tidings.channels.recipient import RecipientError
 from tidings.domain.errors import UnsealError
 from tidings.domain.message import Delivery
 from tidings.domain.url_schemas import schemas
@@ -37,6 +36,8 @@ _STATUS: Final = re.compile(r"\berror=([0-9]{3})\b")
 
 class AppriseChannel(Channel):
     """Delivers through whatever service the URL names."""
+
+    recipients = AppriseRecipients()
 
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
@@ -53,23 +54,19 @@ class AppriseChannel(Channel):
             pem_autogen=False,
         )
         self._refusals = _RefusalListener()
-        self._places = asyncio.Semaphore(THREADS)
+        self._free = asyncio.Semaphore(THREADS)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="apprise")
-
-    def destination(self, delivery: Delivery) -> str:
-        return delivery.recipient.partition("://")[0]
 
     async def deliver(self, delivery: Delivery) -> Result:
         try:
-            url = unseal_recipient(self._box, delivery.id, delivery.channel, delivery.recipient)
-            url = apprise_urls.check(url, self._opened)
+            url = check_url(self.recipients.unseal(delivery.recipient, delivery.id, self._box), self._opened)
         except UnsealError as error:
             return Retry(error=str(error))
-        except AppriseUrlError as error:
+        except RecipientError as error:
             return Rejected(error=f"the recipient {error}")
-        await self._places.acquire()
+        await self._free.acquire()
         sending = asyncio.get_running_loop().run_in_executor(self._pool, self._send, url, delivery)
-        sending.add_done_callback(lambda _: self._places.release())
+        sending.add_done_callback(lambda _: self._free.release())
         try:
             async with asyncio.timeout(self._timeout):
                 return await asyncio.shield(sending)
@@ -81,7 +78,7 @@ class AppriseChannel(Channel):
         self._refusals.close()
 
     def _send(self, url: str, delivery: Delivery) -> Result:
-        """One try, in a thread. Apprise's own texts go nowhere: they may repeat what is in the URL."""
+        """One attempt, in a thread. Apprise's own texts are dropped: they may repeat what is in the URL."""
         try:
             service = Apprise.instantiate(url, asset=self._asset, suppress_exceptions=False)
         except (AppriseException, TypeError, ValueError):
@@ -92,7 +89,7 @@ class AppriseChannel(Channel):
             return Rejected(error="the recipient names several targets; send a message to each")
         service.socket_connect_timeout = self._connect_timeout
         service.socket_read_timeout = self._timeout
-        # The pause between two requests of one service, kept by an object that lives for one delivery only.
+        # The pause between two requests of one object, and this one lives for one delivery.
         service.request_rate_per_sec = 0
         self._refusals.status()
         try:
@@ -110,17 +107,17 @@ class AppriseChannel(Channel):
             return Retry(error="the service did not take the message, or could not be reached")
         result = judge(Answer(status, {}, b""), self.context.now)
         if isinstance(result, Accepted):
-            # Some services say no in the body of a 200; whether for good is in words that only they understand.
+            # Some services refuse in the body of a 200, in words from which nobody can tell whether for good.
             return Retry(error="the service did not take the message", status_code=status)
         return result
 
 
 class _RefusalListener(logging.Handler):
-    """Apprise answers True or False; the HTTP status of a refusal is only in its log, which ends here."""
+    """Apprise returns True or False; the HTTP status of a refusal is only in its log, which ends here."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._heard = threading.local()
+        self._last = threading.local()
         self._logger = logging.getLogger("apprise")
         self._logger.addHandler(self)
         self._logger.propagate = False
@@ -130,12 +127,12 @@ class _RefusalListener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if found := _STATUS.search(record.getMessage()):
-            self._heard.status = int(found[1])
+            self._last.status = int(found[1])
 
     def status(self) -> int | None:
-        """The status that was last heard in this thread, once."""
-        status: int | None = getattr(self._heard, "status", None)
-        self._heard.status = None
+        """The status that was last logged in this thread, once."""
+        status: int | None = getattr(self._last, "status", None)
+        self._last.status = None
         return status
 
     def close(self) -> None:

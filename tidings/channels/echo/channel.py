@@ -1,18 +1,7 @@
 """Prints messages: through the standard logger `tidings.echo`, or through a logger of your own.
 
-The standard way is to give `logging.getLogger("tidings.echo")` the handlers and level you like. Where it inherits
-neither, it prints the bare content to standard output.
-
-The other way is any object with `log(text)` and `error(text)`:
-
-    class PrinterChannel(EchoChannel):
-        def __init__(self, context: ChannelContext) -> None:
-            super().__init__(context, logger=Printer())
-
-named in your package's entry points, where it takes the place of the channel that comes with tidings:
-
-    [project.entry-points."tidings.channels"]
-    echo = "your_package:PrinterChannel"
+Give `logging.getLogger("tidings.echo")` the handlers and level you like; without handlers it prints the bare content to
+standard output. How to register a logger of your own is in docs/channels.md.
 """
 
 import logging
@@ -20,6 +9,7 @@ import sys
 from typing import Protocol
 
 from tidings.channels.base import Accepted, Channel, ChannelContext, Result, Retry
+from tidings.channels.echo.recipient import EchoRecipients
 from tidings.domain.message import Delivery
 
 
@@ -30,7 +20,7 @@ class EchoLogger(Protocol):
         """Prints the content of a message; an exception means that it is tried again."""
 
     def error(self, text: str, /) -> None:
-        """Tells of a message that `log` could not print."""
+        """Reports a message that `log` could not print."""
 
 
 class StandardLogger:
@@ -39,7 +29,7 @@ class StandardLogger:
     def __init__(self) -> None:
         self._logger = logging.getLogger("tidings.echo")
         if self._logger.level == logging.NOTSET:
-            # LOG_LEVEL is about what tidings says of itself; a message is printed whatever it is.
+            # LOG_LEVEL is for the log of tidings itself; messages are printed whatever it is.
             self._logger.setLevel(logging.INFO)
         if not self._logger.hasHandlers():
             self._logger.addHandler(logging.StreamHandler(sys.stdout))
@@ -52,19 +42,18 @@ class StandardLogger:
 
 
 class EchoChannel(Channel):
-    """Accepts what its logger took."""
+    """Accepted is what the logger printed."""
+
+    recipients = EchoRecipients()
 
     def __init__(self, context: ChannelContext, logger: EchoLogger | None = None) -> None:
         super().__init__(context)
         self._logger = StandardLogger() if logger is None else logger
 
-    def destination(self, delivery: Delivery) -> str:  # noqa: ARG002  (there is one logger)
-        return "echo"
-
     async def deliver(self, delivery: Delivery) -> Result:
         try:
             self._logger.log(delivery.content)
-        except Exception as error:  # noqa: BLE001  (the logger is somebody else's code)
+        except Exception as error:  # noqa: BLE001  (the logger may be code of another package)
             problem = f"the logger failed: {type(error).__name__}"
             self._logger.error(f"message {delivery.id}: {problem}")  # noqa: TRY400  (an EchoLogger has no `exception`)
             return Retry(error=problem)

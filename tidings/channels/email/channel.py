@@ -1,40 +1,41 @@
 """E-mail through each user's own SMTP account.
 
-4xx and whatever goes wrong on the way is tried again; 5xx rejects the message, in whichever phase. So does a login that
-is refused, which the user must put right. A certificate that cannot be verified is tried again: certificates are
-renewed, and who sits in between must not have the power to cancel messages.
+4xx and lost connections are retried; 5xx rejects the message, in whichever phase. So does a refused login, which the
+user must correct. A certificate that cannot be verified is retried: certificates are renewed, and a man in the middle
+must not be able to cancel messages.
 """
 
 import re
 import ssl
-from functools import partial
 from typing import Final
 from uuid import UUID
 
 from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
-from tidings.channels.recipients import RecipientError
+from tidings.channels.email.recipient import EmailRecipients
+from tidings.channels.recipient import RecipientError
 from tidings.channels.smtp.connection import Terms
 from tidings.channels.smtp.errors import OutcomeUnknownError, PermanentError, TransientError, reply_bytes
 from tidings.channels.smtp.mail import Mail, MailError, compose, mailbox
 from tidings.channels.smtp.pool import SmtpPool
-from tidings.domain.account import Sealed, Sender, SmtpAccount
+from tidings.domain.account import Sender, SmtpAccount
 from tidings.domain.errors import SettingsError, StoreUnavailableError, UnsealError
 from tidings.domain.message import Delivery
 from tidings.security.egress import smtp_egress
-from tidings.security.secretbox import Purpose, SecretBox
+from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
 _QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
-"""In the reply of Postfix and many others, and in that of Exim."""
+"""In the replies of Postfix and many others, and of Exim."""
 
 
 class EmailChannel(Channel):
-    """Sends from the account's address: its user name where that is one, else the user's own."""
+    """Sends from the account's user name if that is an address, else from the user's own."""
+
+    recipients = EmailRecipients()
 
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
         settings = context.settings
-        box = SecretBox(settings.secret_keys)
         self._pool = SmtpPool(
             Terms(
                 tls=_tls(settings),
@@ -42,7 +43,7 @@ class EmailChannel(Channel):
                 allow_plaintext=settings.smtp_allow_plaintext,
                 connect_timeout=settings.connect_timeout,
             ),
-            partial(_unseal, box),
+            SecretBox(settings.secret_keys),
             limit=settings.smtp_connections_per_account,
             idle_seconds=settings.smtp_idle_seconds,
             delivery_timeout=settings.delivery_timeout,
@@ -51,12 +52,6 @@ class EmailChannel(Channel):
     @property
     def places_per_destination(self) -> int:
         return self.context.settings.smtp_connections_per_account
-
-    def destination(self, delivery: Delivery) -> str:
-        sender = None if delivery.user_id is None else self.context.senders.known(delivery.user_id)
-        if sender is None or sender.smtp is None:
-            return str(delivery.user_id)
-        return f"{sender.smtp.username or ''}@{sender.smtp.host}:{sender.smtp.port}"
 
     async def deliver(self, delivery: Delivery) -> Result:
         try:
@@ -111,10 +106,6 @@ def _address(sender: Sender, account: SmtpAccount) -> str:
 def _queue_id(reply: str) -> str | None:
     found = _QUEUE_ID.search(reply)
     return found and (found[1] or found[2])
-
-
-def _unseal(box: SecretBox, owner: UUID, password: Sealed) -> str:
-    return box.unseal(password, Purpose.SMTP_PASSWORD, owner)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:

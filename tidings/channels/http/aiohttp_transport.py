@@ -5,9 +5,9 @@ its session: a request of that, with all that it makes, costs three times the CP
 What is used of aiohttp's inside is `TCPConnector.connect`, `ResponseHandler` and `_serialize_headers`, for which its
 minor version is pinned.
 
-Connections are kept and reused; cookies are not. What the far side may cost is bounded: a time limit to connect and
-one for the whole try, 64 KiB of body (never unpacked, so a zip bomb stays as small as it came), and no second request
-to wherever a redirect points. A request is never sent twice by itself: whether to try again is the retry policy's.
+Connections are kept and reused; cookies are not. What a receiver may cost is bounded: a time limit to connect and
+one for the whole attempt, 64 KiB of body (never unpacked, so a zip bomb stays as small as it came), and no redirects.
+A request is never repeated here: that is for the retry policy.
 
 Certificates are verified. With an `Egress` the transport goes only where that allows: `tidings/channels/http/guard.py`.
 """
@@ -52,16 +52,16 @@ _LOST: Final = (aiohttp.ClientError, HttpProcessingError, OSError)
 
 
 class _Request(ClientRequest):
-    """Only tells the connector where to connect, which does not change."""
+    """Where the connector is to connect."""
 
     @cached_property
     def connection_key(self) -> ConnectionKey:
-        """Asked for with every connection."""
+        """Read for every connection, and always the same."""
         return super().connection_key
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A URL, made ready: where to connect, and what a request to it begins with."""
+    """A parsed URL: where to connect, and what a request to it begins with."""
 
     request: ClientRequest
     start_line: str
@@ -97,20 +97,16 @@ class AiohttpTransport:
             socket_factory=None if egress is None else GuardedSockets(egress),
         )
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str], within: float | None = None) -> Answer:
-        """Raises TransportError where no answer came within the time limits.
-
-        `within` is what is left of the whole time where some of it was spent before, in seconds over 0.
-        """
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Raises TransportError if no response came within the time limits."""
         try:
             target = self._target(url)
             head = _head(target, headers, len(body))
         except ValueError:
             raise TransportError(INVALID) from None
         limit = self._limits.begin()
-        sooner = None if within is None else self._loop.call_later(within, limit.end)
         try:
-            connection = await self._connect(target.request, within)
+            connection = await self._connect(target.request)
             try:
                 return await self._exchange(connection, head + body, limit)
             except _LOST as error:
@@ -120,19 +116,14 @@ class AiohttpTransport:
                 connection.close()
         finally:
             self._limits.done(limit)
-            if sooner is not None:
-                sooner.cancel()
 
     async def close(self) -> None:
         self._limits.close()
         await self._connector.close()
 
-    async def _connect(self, request: ClientRequest, within: float | None) -> Connection:
-        connecting, told = self._connecting, self._connect_timeout
-        if within is not None and within < self._connect_timeout:
-            connecting, told = ClientTimeout(connect=within), self._total_timeout
+    async def _connect(self, request: ClientRequest) -> Connection:
         try:
-            return await self._connector.connect(request, [], connecting)
+            return await self._connector.connect(request, [], self._connecting)
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, BlockedError):
                 raise ForbiddenError(str(error.os_error)) from None
@@ -141,11 +132,11 @@ class AiohttpTransport:
             raise TransportError(INVALID) from None
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error, TimeoutError) and error.errno is None:  # with an errno it is the operating system's
-                raise TransportError(f"no connection: timed out after {told:g} s") from None
+                raise TransportError(f"no connection: timed out after {self._connect_timeout:g} s") from None
             raise TransportError(f"no connection: {_reason(error)}") from None
 
     async def _exchange(self, connection: Connection, request: bytes, limit: TimeLimit) -> Answer:
-        """Sends a request and reads its answer. Keeps the connection only where nothing of either is left over."""
+        """Sends a request and reads its response. Keeps the connection only if nothing of either is left over."""
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
             raise aiohttp.ServerDisconnectedError
@@ -159,7 +150,7 @@ class AiohttpTransport:
             body = await _read(content)
         finally:
             if transport.get_write_buffer_size():
-                # Closing would wait for the far side to take the rest.
+                # Closing would wait for the receiver to take the rest.
                 transport.abort()
         connection.release()
         return Answer(message.code, message.headers, body)
@@ -203,7 +194,7 @@ async def _read(content: StreamReader) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    # In words of our own: the texts of aiohttp repeat the whole URL, or what the far side sent.
+    # In words of our own: the texts of aiohttp repeat the whole URL, or what the receiver sent.
     match error:
         case aiohttp.ServerDisconnectedError():
             return "closed without an answer"

@@ -9,8 +9,6 @@ elsewhere the second time (DNS rebinding) gains nothing.
 
 A pooled connection was checked when it was made, and its far end does not change with the name that it was found
 under. The pool is keyed by that name, so guarded and unguarded requests must not share one: each transport has its own.
-
-pyreqwest lets nobody in, but connects where it is told to: `pinned_clients.py`.
 """
 
 import socket
@@ -32,14 +30,6 @@ class BlockedError(OSError):
 
     def __init__(self) -> None:
         super().__init__(SAID)
-
-
-def require_open(egress: Egress, address: str, port: int) -> None:
-    """Raises BlockedError, and tells the operator, where a socket may not connect."""
-    refusal = egress.check(address, port)
-    if refusal is not None:
-        log.warning("address refused", address=address, port=port, reason=refusal)
-        raise BlockedError
 
 
 class GuardedResolver(AbstractResolver):
@@ -72,7 +62,10 @@ class GuardedSockets:
         self._egress = egress
 
     def __call__(self, address_info: AddrInfoType) -> socket.socket:
-        """A socket for an address. Raises BlockedError."""
-        family, kind, protocol, _, address = address_info
-        require_open(self._egress, str(address[0]), int(address[1]))
+        """A socket for an address. Raises BlockedError, and tells the operator, where it may not connect."""
+        family, kind, protocol, _, (host, port, *_) = address_info
+        refusal = self._egress.check(str(host), int(port))
+        if refusal is not None:
+            log.warning("address refused", address=host, port=port, reason=refusal)
+            raise BlockedError
         return socket.socket(family, kind, protocol)

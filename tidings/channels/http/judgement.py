@@ -1,4 +1,4 @@
-"""What an HTTP answer means for a message, and the parts of HTTP that several channels share."""
+"""From an HTTP response to the result of a delivery."""
 
 import re
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from tidings.channels.base import Accepted, Rejected, Result, Retry
 from tidings.channels.http.transport import Answer
 
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
-"""Statuses of the 4xx class that speak of the moment, not of the message."""
+"""4xx statuses that are about the moment, not about the message."""
 
 _SECONDS: Final = re.compile(r"[0-9]{1,12}(\.[0-9]*)?")
 """RFC 9110 knows whole seconds only; fractions are in use."""
 
 
 def judge(answer: Answer, now: Callable[[], datetime]) -> Result:
-    """Takes the status at its word: 2xx accepted, a passing trouble retried, anything else rejected.
+    """Accepted for 2xx; Retry for 408, 425, 429 and 5xx, after their `Retry-After`; otherwise Rejected.
 
-    A status outside of 100 to 599 counts as 5xx (RFC 9110, section 15). `now` is asked where `Retry-After` is a date.
+    A status outside of 100 to 599 counts as 5xx (RFC 9110, section 15).
     """
     status = answer.status
     match status // 100:
@@ -32,22 +32,17 @@ def judge(answer: Answer, now: Callable[[], datetime]) -> Result:
         case 4 if status not in _PASSING:
             return Rejected(error=describe(status), status_code=status, answer=answer.body)
         case _:
-            delay = retry_after(answer, now)
+            value = answer.headers.get("Retry-After")
+            delay = None if value is None else parse_retry_after(value, now())
             return Retry(error=describe(status), delay=delay, status_code=status, answer=answer.body)
 
 
 def describe(status: int) -> str:
-    """`HTTP 404 Not Found`; never the reason that the far side sent along, which may be anything."""
+    """`HTTP 404 Not Found`; never the reason that the receiver sent, which may be anything."""
     try:
         return f"HTTP {status} {HTTPStatus(status).phrase}"
     except ValueError:
         return f"HTTP {status}"
-
-
-def retry_after(answer: Answer, now: Callable[[], datetime]) -> float | None:
-    """Seconds that the answer asks to wait, or None."""
-    value = answer.headers.get("Retry-After")
-    return None if value is None else parse_retry_after(value, now())
 
 
 def parse_retry_after(value: str, now: datetime) -> float | None:
@@ -56,9 +51,9 @@ def parse_retry_after(value: str, now: datetime) -> float | None:
     if _SECONDS.fullmatch(value):
         return float(value)
     try:
-        moment = parsedate_to_datetime(value)
-        if moment.tzinfo is None:  # the old asctime form; HTTP dates are in UTC
-            moment = moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - now).total_seconds())
+        date = parsedate_to_datetime(value)
+        if date.tzinfo is None:  # the old asctime form; HTTP dates are in UTC
+            date = date.replace(tzinfo=UTC)
+        return max(0.0, (date - now).total_seconds())
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -1,4 +1,4 @@
-"""Time limits of requests: all of one length, so they end in the order in which they began, and one timer serves them.
+"""Time limits of requests. All are of one length and end in the order in which they began, so one timer serves them.
 
 `asyncio.timeout` sets a timer for each, which costs a quarter of the CPU time of the request itself.
 """
@@ -34,47 +34,45 @@ class TimeLimit:
             connection.expire()
 
     def end(self) -> None:
-        """The time is up."""
         self.passed = True
         if self._connection is not None:
             self._connection.expire()
 
 
 class TimeLimits:
-    """Those that are under way, the oldest first. Create it inside the running event loop."""
+    """Create it inside the running event loop."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._under_way: dict[TimeLimit, None] = {}
+        self._running: dict[TimeLimit, None] = {}
+        """The oldest first."""
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> TimeLimit:
-        """A limit that counts from now, until `done`."""
+        """Starts a limit, which ends with `done`."""
         limit = TimeLimit(self._loop.time() + self._seconds)
-        self._under_way[limit] = None
+        self._running[limit] = None
         if self._timer is None:
-            self._timer = self._loop.call_at(limit.at, self._look)
+            self._timer = self._loop.call_at(limit.at, self._expire)
         return limit
 
     def done(self, limit: TimeLimit) -> None:
-        """It is not needed any more."""
-        self._under_way.pop(limit, None)
+        self._running.pop(limit, None)
 
     def close(self) -> None:
-        """Nothing is watched from now on."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _look(self) -> None:
+    def _expire(self) -> None:
         self._timer = None
         now = self._loop.time() + LATEST
         over = []
-        for limit in self._under_way:
+        for limit in self._running:
             if limit.at > now:
-                self._timer = self._loop.call_at(limit.at, self._look)
+                self._timer = self._loop.call_at(limit.at, self._expire)
                 break
             over.append(limit)
         for limit in over:
-            del self._under_way[limit]
+            del self._running[limit]
             limit.end()

@@ -1,4 +1,4 @@
-"""The seam where HTTP leaves the process, and what holds on both sides of it, whoever speaks HTTP."""
+"""The seam where HTTP leaves the process: the protocol, and the limits that every implementation keeps."""
 
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -8,14 +8,14 @@ import msgspec
 from tidings import __version__
 
 BODY_LIMIT: Final = 64 * 1024
-"""Bytes of an answer that are read; the connection is closed on the rest."""
+"""Bytes of a response that are read; then the connection is closed."""
 
 IDLE_SECONDS: Final = 4.0
 """How long an idle connection is kept: less than the 5 s after which common servers (Node, uvicorn) close theirs, since
 a POST that meets a closing connection is lost and cannot safely be sent again."""
 
 NAME_SECONDS: Final = 10
-"""How long the addresses of a name are taken for granted."""
+"""How long the addresses of a name are cached."""
 
 OWN_HEADERS: Final[Mapping[str, str]] = {"User-Agent": f"tidings/{__version__}", "Accept-Encoding": "identity"}
 """Sent with every request."""
@@ -30,16 +30,16 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     headers: Mapping[str, str]
     """Looked up without regard to case."""
     body: bytes
-    """As much as came: once the status is here, it decides, and a body that breaks off changes nothing."""
+    """As much as came: a body that breaks off changes nothing about the status."""
 
 
 class TransportError(Exception):
-    """No answer: no connection, a broken one, or a time-out. Its text says which, and holds no secret."""
+    """No response: no connection, a broken one, or a time-out. Its text says which, and holds no secret."""
 
     def __init__(self, text: str, *, unanswered: bool = False) -> None:
         super().__init__(text)
         self.unanswered = unanswered
-        """Whether the request may have gone out before."""
+        """The request may have gone out: sending it again may deliver the message twice."""
 
 
 class ShortageError(TransportError):
@@ -47,13 +47,13 @@ class ShortageError(TransportError):
 
 
 class ForbiddenError(TransportError):
-    """The address is not open to users' messages. Its text does not say which address it is."""
+    """The address is closed to users' messages. The text does not say which address it is."""
 
 
 class Transport(Protocol):
     """POSTs with time limits, without following redirects."""
 
     async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Raises TransportError where no answer came within the time limits."""
+        """Raises TransportError if no response came within the time limits."""
 
     async def close(self) -> None: ...

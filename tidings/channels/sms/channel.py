@@ -1,4 +1,4 @@
-"""Text messages, through a gateway that takes `{"to", "content"}` and answers 202 with its own `messageId`."""
+"""Text messages, through a gateway that takes `{"to", "content"}` and responds 202 with its own `messageId`."""
 
 from typing import Final
 
@@ -7,11 +7,12 @@ import msgspec
 from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import describe, judge
 from tidings.channels.http.transport import TransportError
+from tidings.channels.sms.recipient import SmsRecipients
 from tidings.domain.message import Delivery
 
 ACCEPTED: Final = 202
 LONGEST_ID: Final = 255
-"""Characters of a `messageId` that is kept; a gateway's ids are 36 long."""
+"""Characters of a `messageId` that is stored; a gateway's ids are 36 long."""
 
 
 class _Order(msgspec.Struct):
@@ -26,6 +27,8 @@ class _Receipt(msgspec.Struct):
 class SmsChannel(Channel):
     """POSTs to `WEBHOOK_URL`, with `WEBHOOK_AUTH_KEY` as `x-ins-auth-key`."""
 
+    recipients = SmsRecipients()
+
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
         self._url = context.settings.webhook_url
@@ -34,9 +37,6 @@ class SmsChannel(Channel):
             self._headers["x-ins-auth-key"] = context.settings.webhook_auth_key
         self._order = msgspec.json.Encoder()
         self._receipt = msgspec.json.Decoder(_Receipt)
-
-    def destination(self, delivery: Delivery) -> str:  # noqa: ARG002  (all messages go to the one gateway)
-        return "sms"
 
     async def deliver(self, delivery: Delivery) -> Result:
         if not self._url:
@@ -48,14 +48,13 @@ class SmsChannel(Channel):
             return Retry(error=str(error), unanswered=error.unanswered)
         match judge(answer, self.context.now):
             case Accepted() if answer.status == ACCEPTED:
-                # The gateway has the message from here on. Without a readable id it is sent all the same: another try
-                # would reach the phone twice.
+                # The gateway has the message, even if no id can be read: another attempt would reach the phone twice.
                 return Accepted(
                     provider_message_id=self._message_id(answer.body), status_code=ACCEPTED, answer=answer.body
                 )
             case Accepted(status_code=status):
-                # Only 202 is the gateway's word that it took the message. A 200 comes from something else at that
-                # address (a parked page, a proxy, a health route), which a person can put right while tries remain.
+                # A 200 comes from something else at that address (a parked page, a proxy, a health route), which the
+                # operator can correct while attempts remain.
                 return Retry(
                     error=f"{describe(answer.status)}: the gateway accepts with 202 only",
                     status_code=status,

@@ -1,8 +1,9 @@
 """One connection to the mail server of an account: opened, logged in, and used for mail after mail.
 
-Where it may go and what it may say there without TLS is decided here, at the address that the socket is connected to.
-What a crash leaves behind is the server's to clean up: a transaction without its final dot is no mail (RFC 5321,
-section 4.1.1.4), and one with it is a mail whose outcome nobody here will know.
+A crash after the final dot leaves a mail whose outcome is unknown here: the server may have taken it, and it is sent
+again. A transaction without its final dot is no mail (RFC 5321, section 4.1.1.4).
+
+Where it may go, and what it may send without TLS, is decided by the address that the socket is connected to.
 """
 
 import asyncio
@@ -37,23 +38,22 @@ IMPLICIT_TLS_PORT: Final = 465
 """RFC 8314, section 3.3."""
 
 ANSWER_SECONDS: Final = 60.0
-"""How long the answer to a whole mail is awaited at the least. A server that filters takes its time here, and each mail
-that is given up now has probably been taken and will be sent again; RFC 5321, section 4.5.3.2.6, asks for ten minutes
-for that reason."""
+"""How long the reply to a whole mail is awaited at least. A server that filters is slow here, and a mail that times out
+has probably been taken and will be sent again; RFC 5321, section 4.5.3.2.6, asks for ten minutes for that reason."""
 
 QUIT_SECONDS: Final = 1.0
 
 _POSITIVE: Final = 2
 _START_INPUT: Final = 354
 _WRONG_MECHANISM: Final = frozenset({500, 501, 502, 503, 504, 534, 538})
-"""Replies that refuse the way of logging in, not the login (RFC 4954, section 6)."""
+"""Replies that refuse the mechanism, not the login (RFC 4954, section 6)."""
 
 _MECHANISMS: Final = ("PLAIN", "LOGIN", "CRAM-MD5")
 """With TLS the simple ones first: servers that keep no password in clear can only refuse CRAM-MD5; some offer it."""
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What all connections keep to."""
+    """Rules that all connections share."""
 
     tls: ssl.SSLContext
     egress: Egress
@@ -62,7 +62,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SmtpConnection:
-    """Not safe for two mails at once. After a failure it may go on only where `reusable` says so."""
+    """Not safe for two mails at once. After a failure it may be used again only if it is `reusable`."""
 
     def __init__(self, account: SmtpAccount, terms: Terms) -> None:
         self._account = account
@@ -73,16 +73,16 @@ class SmtpConnection:
         self._unfinished = False
         self.phase = Phase.CONNECT
         self.mails = 0
-        """How many were begun."""
+        """Begun, on this connection."""
         self.idle_since = 0.0
 
     @property
     def reusable(self) -> bool:
-        """Whether another mail may go over it: only where one has gone before, which is after the login."""
+        """Whether another mail may use it: only if one has before, which is after the login."""
         return self._between_mails and self._smtp is not None and self._smtp.is_connected
 
     async def open(self) -> None:
-        """Connects, with TLS where the account's server must have it. Raises SmtpError."""
+        """Connects, with TLS unless the account may do without. Raises SmtpError."""
         host, port = self._account.host, self._account.port
         peer = await dial(host, port, egress=self._terms.egress, timeout=self._terms.connect_timeout)
         implicit = port == IMPLICIT_TLS_PORT
@@ -104,7 +104,7 @@ class SmtpConnection:
             await self._start_tls(loopback=loopback)
 
     async def log_in(self, username: str, password: str) -> None:
-        """Raises SmtpError, whose text and answer hold nothing of what was sent."""
+        """Raises SmtpError, whose text and answer repeat nothing of what was sent."""
         smtp = self._connected
         offered = {name.upper() for name in smtp.server_auth_methods}
         # Without TLS, the one that does not show the password.
@@ -124,7 +124,7 @@ class SmtpConnection:
                 return
 
     async def send(self, mail: Mail, deadline: asyncio.Timeout) -> SMTPResponse:
-        """The reply that takes the mail. Puts `deadline` off where the mail is out and only that reply is missing.
+        """Returns the reply that takes the mail. Postpones `deadline` when only that reply is missing.
 
         Raises SmtpError.
         """
@@ -142,7 +142,7 @@ class SmtpConnection:
         return reply
 
     async def quit(self) -> None:
-        """Says goodbye, briefly, and closes."""
+        """Sends QUIT and closes, within QUIT_SECONDS."""
         if self._smtp is not None and self._smtp.is_connected:
             with suppress(SMTPException, OSError):  # a TimeoutError is an OSError
                 async with asyncio.timeout(QUIT_SECONDS):
@@ -150,13 +150,13 @@ class SmtpConnection:
         self.abort()
 
     def abort(self) -> None:
-        """Closes at once, whatever was going on."""
+        """Closes at once."""
         if self._smtp is None:
             return
         transport = cast("asyncio.WriteTransport | None", self._smtp.transport)
         self._smtp.close()
         if transport is not None:
-            # Closing alone waits for the far side to read what was written to it, or to end TLS.
+            # Closing alone waits for the server to read what was written, or to end TLS.
             transport.abort()
 
     @property
@@ -210,7 +210,7 @@ class SmtpConnection:
             raise ConnectionLostError(Phase.DATA, "the connection was lost")
         with self._during(Phase.DATA):
             protocol.write(data)
-        # The answer is listened for before the loop runs again, so that one that comes early is not missed.
+        # Awaited before the loop runs again, so that an early reply is not missed.
         answer_by = asyncio.get_running_loop().time() + ANSWER_SECONDS
         deadline.reschedule(max(deadline.when() or 0, answer_by))
         with self._during(Phase.END_OF_DATA):
@@ -226,16 +226,16 @@ class SmtpConnection:
 
     @contextmanager
     def _during(self, phase: Phase) -> Iterator[None]:
-        """Turns what the library raises into a SmtpError of this phase."""
+        """Turns the library's exceptions into a SmtpError of this phase."""
         self.phase = phase
         try:
             yield
         except SMTPResponseException as error:
             if error.code < 0:  # the library's own code
-                raise interrupted(phase, "what the server answers is not SMTP") from None
+                raise interrupted(phase, "what the server replies is not SMTP") from None
             raise refusal(phase, error.code, error.message) from None
         except (SMTPException, OSError) as error:
-            # `from None`: the library's texts and causes are not ours to vouch for.
+            # `from None`: the library's texts and causes may repeat what was sent.
             cause = error if isinstance(error, ssl.SSLError) else error.__cause__
             if isinstance(cause, ssl.SSLError) and phase in {Phase.GREETING, Phase.TLS}:
                 reason = getattr(cause, "verify_message", None) or cause.reason
@@ -250,7 +250,7 @@ def _reason(cause: BaseException | None) -> str:
 
 
 def _is_loopback(peer: socket.socket) -> bool:
-    """Whether the far side is this machine, by the address that the socket is connected to."""
+    """Whether the server is on this machine, by the address that the socket is connected to."""
     return ip_address(peer.getpeername()[0].partition("%")[0]).is_loopback
 
 

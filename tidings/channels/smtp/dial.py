@@ -1,4 +1,4 @@
-"""Connecting a socket to where it may go: names are resolved here, and each address is checked before it is used."""
+"""Connects a socket to where it may go: names are resolved here, and each address is checked before it is used."""
 
 import asyncio
 import os
@@ -19,10 +19,10 @@ HAPPY_EYEBALLS_SECONDS: Final = 0.25
 
 
 async def dial(host: str, port: int, *, egress: Egress, timeout: float) -> socket.socket:
-    """A connected socket. `timeout` covers looking up the name and connecting, in seconds.
+    """Returns a connected socket. `timeout` covers resolving the name and connecting, in seconds.
 
-    A name that leads to several addresses is reached at those that `egress` allows. Raises PermanentError where it
-    allows none, TransientError where nothing answers.
+    A name with several addresses is reached at those that `egress` allows. Raises PermanentError if it allows none,
+    TransientError if nothing responds.
     """
     try:
         async with asyncio.timeout(timeout):
@@ -31,7 +31,7 @@ async def dial(host: str, port: int, *, egress: Egress, timeout: float) -> socke
             allowed = [entry for entry, refused in zip(found, refusals, strict=True) if refused is None]
             if not allowed:
                 log.warning("address refused", host=host, port=port, address=found[0][4][0], reason=refusals[0])
-                # Neither which nor why: whoever asks may be exploring a network.
+                # Neither which nor why: the sender may be exploring a network.
                 raise PermanentError(Phase.CONNECT, SAID)
             return await start_connection(allowed, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS)
     except socket.gaierror:

@@ -1,10 +1,10 @@
 """How sending a mail may fail, and what may be done about it.
 
 SmtpError
-├── PermanentError           the server refuses it for good (5xx), or it must not be asked
-└── TransientError           another try may succeed
-    ├── ConnectionLostError  closed or broken; what was asked was not done
-    └── OutcomeUnknownError  the whole mail went out and no answer came: the server may have taken it
+├── PermanentError           the server refuses it for good (5xx), or may not be connected to
+└── TransientError           another attempt may succeed
+    ├── ConnectionLostError  closed or broken; the command was not done
+    └── OutcomeUnknownError  the whole mail went out and no reply came: the server may have taken it
 """
 
 import re
@@ -19,7 +19,7 @@ _ENHANCED_CODE: Final = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}\b")
 
 
 class Phase(StrEnum):
-    """How far a mail came, in the words of SMTP."""
+    """How far a mail came."""
 
     CONNECT = "connect"
     GREETING = "greeting"
@@ -35,7 +35,7 @@ class Phase(StrEnum):
 
 
 class SmtpError(Exception):
-    """Names the phase, and the code of the reply where one came; its text holds nothing that the server said."""
+    """Names the phase, and the code of the reply if one came; its text repeats nothing that the server sent."""
 
     def __init__(self, phase: Phase, reason: str, *, code: int | None = None, answer: bytes = b"") -> None:
         super().__init__(f"{phase}: {reason}")
@@ -43,27 +43,27 @@ class SmtpError(Exception):
         self.reason = reason
         self.code = code
         self.answer = answer
-        """The whole reply, but nothing of one to AUTH: some servers repeat what they were sent."""
+        """The whole reply, but nothing of one to AUTH: some servers repeat the password."""
 
 
 class PermanentError(SmtpError):
-    """Trying again would end the same."""
+    """Another attempt would end the same."""
 
 
 class TransientError(SmtpError):
-    """Trying again may help."""
+    """Another attempt may succeed."""
 
 
 class ConnectionLostError(TransientError):
-    """The connection is gone, or what came over it is not SMTP."""
+    """The connection is lost, or what came over it is not SMTP."""
 
 
 class OutcomeUnknownError(TransientError):
-    """Nobody knows whether the server took the mail."""
+    """The server may or may not have taken the mail."""
 
 
 def refusal(phase: Phase, code: int, text: str) -> SmtpError:
-    """From a reply other than the one hoped for."""
+    """From a reply that refuses a command."""
     enhanced = _ENHANCED_CODE.match(text)
     reason = f"refused with {code} {enhanced[0]}" if enhanced else f"refused with {code}"
     answer = b"" if phase is Phase.AUTH else reply_bytes(code, text)
@@ -72,7 +72,7 @@ def refusal(phase: Phase, code: int, text: str) -> SmtpError:
 
 
 def interrupted(phase: Phase, how: str) -> TransientError:
-    """From a connection that broke, or was given up, while an answer was awaited."""
+    """From a connection that broke, or timed out, while a reply was awaited."""
     if phase is Phase.END_OF_DATA:
         return OutcomeUnknownError(phase, f"{how} before the server answered; it may have taken the message")
     return ConnectionLostError(phase, how)

@@ -19,7 +19,8 @@ from typing import Final
 
 import msgspec
 
-from tidings.channels.recipients import RecipientError, check_recipient
+from tidings.channels.email.recipient import EmailRecipients
+from tidings.channels.recipient import RecipientError
 from tidings.domain.headers import HeaderError, check_headers
 from tidings.domain.message import Delivery
 
@@ -37,12 +38,12 @@ NOT_PASSED_ON: Final = frozenset(
         "delivered-to",
         "apparently-to",
         "domainkey-signature",
-        # The context of a trace, which is for programs.
+        # A trace's context, which is for programs.
         "traceparent",
         "tracestate",
     }
 )
-"""Headers of a message that stay behind, in lower case: they are ours, or the mail servers'."""
+"""Headers of a message that are not sent, in lower case: they are ours, or the mail servers'."""
 
 NOT_PASSED_ON_PREFIXES: Final = ("content-", "mime-", "received", "resent-", "dkim-", "arc-", "authentication-results")
 """And those that begin so."""
@@ -58,11 +59,11 @@ _LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
 
 
 class MailError(ValueError):
-    """No mail can be made of a message; the text says why in one line."""
+    """No mail can be made of a message; the text is one line."""
 
 
 class Mail(msgspec.Struct, frozen=True):
-    """An envelope and what goes in it."""
+    """An envelope and its content."""
 
     sender: str
     recipient: str
@@ -78,7 +79,7 @@ class Mail(msgspec.Struct, frozen=True):
 
 
 def compose(delivery: Delivery, *, sender: str, now: datetime) -> Mail:
-    """The mail of one delivery, from a `mailbox`; `Message-ID` is the same in each try.
+    """The mail of one delivery, from a `mailbox`; `Message-ID` is the same in each attempt.
 
     Raises MailError.
     """
@@ -103,7 +104,7 @@ def compose(delivery: Delivery, *, sender: str, now: datetime) -> Mail:
 @lru_cache(maxsize=4096)
 def mailbox(address: str) -> str:
     """The address with its domain in ASCII. Raises RecipientError."""
-    address = check_recipient("email", address)
+    address = EmailRecipients().check(address)
     if address.isascii():
         return address
     from email_validator import validate_email  # noqa: PLC0415  (takes 40 ms)

@@ -1,12 +1,12 @@
 """Connections to mail servers, kept and reused, a few for each account.
 
-In play, all in memory: for each account that has mail, its places (how many connections it may have), its idle
+In memory only, for each account that has mail: its concurrency (how many connections it may have), its idle
 connections, and whether its login was refused lately. A crash leaves connections that their servers close; which mails
-were on their way is known from the batches in Postgres.
+were being sent is known from the batches in Postgres.
 
-Waiting for a place is not part of a try: a server that is slow and works must not use up the tries of those who wait.
-The time limit of a try begins with its place. A connection that turns out to have been closed while it was idle is
-replaced within the same try, since nothing has happened over it.
+Waiting for a slot is not part of an attempt: a server that is slow but works must not use up the attempts of mails that
+wait, so the time limit of an attempt begins with its slot. A connection that turns out to have been closed while idle
+is replaced within the same attempt, since nothing was sent over it.
 """
 
 import asyncio
@@ -27,65 +27,62 @@ from tidings.channels.smtp.errors import (
     interrupted,
 )
 from tidings.channels.smtp.mail import Mail
-from tidings.domain.account import Sealed, SmtpAccount
+from tidings.domain.account import SmtpAccount
+from tidings.security.secretbox import Purpose, SecretBox
 
 MAILS_PER_CONNECTION: Final = 100
-"""Servers commonly end a connection after that many."""
+"""Servers commonly close a connection after that many."""
 
 REFUSAL_SECONDS: Final = 60.0
-"""How long a refused login is taken at its word: servers shut out whoever tries a wrong password again and again."""
+"""How long a refused login is not tried again: servers lock out who repeats a wrong password."""
 
 _BEFORE_MAIL: Final = frozenset({Phase.RSET, Phase.MAIL})
 _OPENING: Final = frozenset({Phase.GREETING, Phase.TLS, Phase.EHLO, Phase.AUTH})
 
-Unseal = Callable[[UUID, Sealed], str]
-"""The password in clear, of an owner and as it is kept. May raise UnsealError."""
-
 Key = tuple[UUID, SmtpAccount]
-"""Whose connections these are: nobody gets those of others, or keeps those of a password that was changed since."""
+"""Connections are shared by nothing else: not with other users, nor beyond a change of the password."""
 
 
-class _Line:
-    """One account."""
+class _AccountState:
+    """Connections and waiting deliveries of one account."""
 
     def __init__(self, key: Key, limit: int) -> None:
         self.owner, self.account = key
-        self.visitors = 0
-        """Deliveries that wait for a place or have one."""
+        self.deliveries = 0
+        """Those that wait for a slot or have one."""
         self.idle: list[SmtpConnection] = []
-        """The one that was used last comes last, and is used first: what is too many grows old and is closed."""
+        """The last used comes last and is used first, so that those in excess grow old and are closed."""
         self.first_login = asyncio.Lock()
-        self.proven = False
-        """A login has succeeded."""
-        self._places = asyncio.Semaphore(limit)
+        self.login_succeeded = False
+        self._slots = asyncio.Semaphore(limit)
         self._in_use = 0
-        self._given_up = 0
-        """Places that the server does not want to be used."""
+        self._withheld = 0
+        """Slots that the server does not want to be used."""
         self._refusal: PermanentError | None = None
         self._refused_until = 0.0
 
-    async def enter(self) -> None:
-        """Waits for a place."""
-        await self._places.acquire()
+    async def acquire(self) -> None:
+        """Waits for a slot."""
+        await self._slots.acquire()
         self._in_use += 1
 
-    def leave(self) -> None:
+    def release(self) -> None:
         self._in_use -= 1
-        self._places.release()
+        self._slots.release()
 
-    def give_up_place(self) -> bool:
-        """Does without the place that one has from now on, unless it is the only one in use."""
+    def decrease(self) -> bool:
+        """Withholds the caller's slot from now on; False, with no effect, if it is the only one in use."""
         if self._in_use == 1:
             return False
         self._in_use -= 1
-        self._given_up += 1
+        self._withheld += 1
         return True
 
-    def widen(self) -> None:
-        """Tries again with a place that was given up."""
-        if self._given_up:
-            self._given_up -= 1
-            self._places.release()
+    def increase(self) -> None:
+        """Gives back one slot that was withheld."""
+        if self._withheld:
+            self._withheld -= 1
+            self._slots.release()
 
     def take_idle(self) -> SmtpConnection | None:
         while self.idle:
@@ -99,62 +96,62 @@ class _Line:
         self._refusal, self._refused_until = refusal, until
 
     def check_refusal(self, now: float) -> None:
-        """Raises what a login was refused with, as long as that counts."""
+        """Raises PermanentError for REFUSAL_SECONDS after a login was refused."""
         if self._refusal is not None and now < self._refused_until:
             refusal = self._refusal
             raise PermanentError(refusal.phase, f"{refusal.reason} a moment ago", code=refusal.code)
 
-    def idle_for_good(self, now: float) -> bool:
-        """Whether nothing is lost with it."""
-        return not self.visitors and not self.idle and now >= self._refused_until
+    def unused(self, now: float) -> bool:
+        """Whether it can be forgotten."""
+        return not self.deliveries and not self.idle and now >= self._refused_until
 
 
 class SmtpPool:
     """Sends mails, over at most `limit` connections for each account. Create it inside the running event loop."""
 
     def __init__(
-        self, terms: Terms, unseal: Unseal, *, limit: int, idle_seconds: float, delivery_timeout: float
+        self, terms: Terms, box: SecretBox, *, limit: int, idle_seconds: float, delivery_timeout: float
     ) -> None:
         self._terms = terms
-        self._unseal = unseal
+        self._box = box
         self._limit = limit
         self._idle_seconds = idle_seconds
         self._delivery_timeout = delivery_timeout
-        self._lines: dict[Key, _Line] = {}
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._accounts: dict[Key, _AccountState] = {}
+        self._quitting: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def send(self, owner: UUID, account: SmtpAccount, mail: Mail) -> SMTPResponse:
-        """The reply that takes the mail. Raises SmtpError, or UnsealError."""
-        line = self._lines.get((owner, account)) or self._open((owner, account))
-        line.visitors += 1
+        """Returns the reply that takes the mail. Raises SmtpError or UnsealError."""
+        state = self._accounts.get((owner, account)) or self._open((owner, account))
+        state.deliveries += 1
         try:
             reply = None
             while reply is None:
-                await line.enter()
-                reply = await self._send(line, mail)
+                await state.acquire()
+                reply = await self._send(state, mail)
             return reply
         finally:
-            line.visitors -= 1
+            state.deliveries -= 1
 
     async def close(self) -> None:
         """Closes all connections, after the last mail."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for line in self._lines.values():
-            while line.idle:
-                self._part(line.idle.pop())
-        self._lines.clear()
-        if self._farewells:
-            await asyncio.wait(set(self._farewells))
+        for state in self._accounts.values():
+            while state.idle:
+                self._quit(state.idle.pop())
+        self._accounts.clear()
+        if self._quitting:
+            await asyncio.wait(set(self._quitting))
 
-    async def _send(self, line: _Line, mail: Mail) -> SMTPResponse | None:
-        """One try, in a place that is given back at its end.
+    async def _send(self, state: _AccountState, mail: Mail) -> SMTPResponse | None:
+        """One attempt, in a slot that is released at its end.
 
-        None, without the place, where the server wants fewer connections than the others hold already.
+        None, with the slot withheld, if the server wants fewer connections than the others hold already.
         """
-        reused = line.take_idle()
-        connection = reused or SmtpConnection(line.account, self._terms)
+        reused = state.take_idle()
+        connection = reused or SmtpConnection(state.account, self._terms)
         crowded = False
         try:
             async with asyncio.timeout(self._delivery_timeout) as deadline:
@@ -165,82 +162,83 @@ class SmtpPool:
                         if not _was_closed(failure):
                             raise
                     reused.abort()
-                    connection = SmtpConnection(line.account, self._terms)
-                await self._begin(line, connection)
+                    connection = SmtpConnection(state.account, self._terms)
+                await self._begin(state, connection)
                 return await connection.send(mail, deadline)
         except TimeoutError:
             raise interrupted(connection.phase, "timed out") from None
         except TransientError as failure:
-            crowded = failure.code == CLOSING and failure.phase in _OPENING and line.give_up_place()
+            crowded = failure.code == CLOSING and failure.phase in _OPENING and state.decrease()
             if not crowded:
                 raise
             return None
         finally:
-            self._put_back(line, connection, has_place=not crowded)
+            self._return(state, connection, has_slot=not crowded)
 
-    async def _begin(self, line: _Line, connection: SmtpConnection) -> None:
-        """Connects and, where the account has a password, logs in.
+    async def _begin(self, state: _AccountState, connection: SmtpConnection) -> None:
+        """Connects and, if the account has a password, logs in.
 
-        The first login goes alone, so that a wrong password is tried once and not by all at the same time.
+        The first login goes alone, so that a wrong password is tried once and not by all connections at a time.
         """
         clock = asyncio.get_running_loop().time
-        line.check_refusal(clock())
-        account = line.account
-        password = None if account.password is None else self._unseal(line.owner, account.password)
+        state.check_refusal(clock())
+        account = state.account
+        sealed = account.password
+        password = None if sealed is None else self._box.unseal(sealed, Purpose.SMTP_PASSWORD, state.owner)
         await connection.open()
         if password is None:
             return
-        async with line.first_login:
-            line.check_refusal(clock())
-            if not line.proven:
+        async with state.first_login:
+            state.check_refusal(clock())
+            if not state.login_succeeded:
                 try:
                     await connection.log_in(account.username or "", password)
                 except PermanentError as failure:
-                    line.refuse(failure, clock() + REFUSAL_SECONDS)
+                    state.refuse(failure, clock() + REFUSAL_SECONDS)
                     raise
-                line.proven = True
+                state.login_succeeded = True
                 return
         await connection.log_in(account.username or "", password)
 
-    def _put_back(self, line: _Line, connection: SmtpConnection, *, has_place: bool) -> None:
+    def _return(self, state: _AccountState, connection: SmtpConnection, *, has_slot: bool) -> None:
         if not connection.reusable:
             connection.abort()
         elif connection.mails >= MAILS_PER_CONNECTION:
-            # Its place is free when it is closed, so that there is never one too many.
-            self._part(connection, then=line.leave)
-            line.widen()
+            # Its slot is free once it is closed, so that there is never one too many.
+            self._quit(connection, then=state.release)
+            state.increase()
             return
         else:
             connection.idle_since = asyncio.get_running_loop().time()
-            line.idle.append(connection)
-        if has_place:
-            line.leave()
+            state.idle.append(connection)
+        if has_slot:
+            state.release()
 
-    def _part(self, connection: SmtpConnection, *, then: Callable[[], None] | None = None) -> None:
-        farewell = asyncio.get_running_loop().create_task(connection.quit())
-        self._farewells.add(farewell)
-        farewell.add_done_callback(self._farewells.discard)
+    def _quit(self, connection: SmtpConnection, *, then: Callable[[], None] | None = None) -> None:
+        quitting = asyncio.get_running_loop().create_task(connection.quit())
+        self._quitting.add(quitting)
+        quitting.add_done_callback(self._quitting.discard)
         if then is not None:
-            farewell.add_done_callback(lambda _: then())
+            quitting.add_done_callback(lambda _: then())
 
-    def _open(self, key: Key) -> _Line:
-        line = self._lines[key] = _Line(key, self._limit)
+    def _open(self, key: Key) -> _AccountState:
+        state = self._accounts[key] = _AccountState(key, self._limit)
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(self._idle_seconds, self._sweep)
-        return line
+        return state
 
     def _sweep(self) -> None:
         """Closes what was idle for long, and forgets accounts without mail."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for key, line in list(self._lines.items()):
-            while line.idle and now - line.idle[0].idle_since >= self._idle_seconds:
-                self._part(line.idle.pop(0))
-            if line.idle_for_good(now):
-                del self._lines[key]
-        self._sweeper = loop.call_later(self._idle_seconds / 2, self._sweep) if self._lines else None
+        for key, state in list(self._accounts.items()):
+            while state.idle and now - state.idle[0].idle_since >= self._idle_seconds:
+                self._quit(state.idle.pop(0))
+            if state.unused(now):
+                del self._accounts[key]
+        self._sweeper = loop.call_later(self._idle_seconds / 2, self._sweep) if self._accounts else None
 
 
 def _was_closed(failure: SmtpError) -> bool:
-    """Whether a connection had been closed before the mail came to it."""
+    """Whether the connection was closed before the mail began."""
     return failure.phase in _BEFORE_MAIL and (isinstance(failure, ConnectionLostError) or failure.code == CLOSING)

@@ -1,11 +1,11 @@
 """Webhooks: the content POSTed as it is to the recipient's URL, by the Standard Webhooks specification.
 
-The receiver sees the same `webhook-id` in every try of a message, and can drop what it has seen. `tidings-attempt`
-counts the tries, and `tidings-possible-duplicate` marks a message that may have come before: its consumer died while
-it was on its way, or an earlier try got no answer.
+May deliver a message twice, if its consumer was killed during an attempt or an attempt got no response:
+`tidings-possible-duplicate` marks those. Every attempt has the same `webhook-id`, by which the receiver can drop what
+it has seen; `tidings-attempt` counts them.
 
-Each user has a signing secret of their own, or signs with the operator's. For a day after it was replaced, the old one
-signs too, and `webhook-signature` holds both: a receiver that knows either is served.
+A user's webhooks are signed with the user's own secret, or else with the operator's. For a day after a secret was
+replaced, the old one signs too: `webhook-signature` holds both, and a receiver that knows either can verify.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ import msgspec
 from tidings.channels.base import Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import judge
 from tidings.channels.http.transport import ForbiddenError, TransportError
+from tidings.channels.webhook.recipient import WebhookRecipients
 from tidings.domain.account import Sealed
 from tidings.domain.errors import StoreUnavailableError, UnsealError
 from tidings.domain.headers import HeaderError, check_headers
@@ -33,7 +34,7 @@ NOT_PASSED_ON: Final = frozenset(
         "content-length",
         "accept-encoding",
         "expect",
-        # Hop-by-hop: they speak of a connection, and this one is ours (RFC 9110, section 7.6.1).
+        # Hop-by-hop: they describe a connection, not a message (RFC 9110, section 7.6.1).
         "connection",
         "keep-alive",
         "proxy-authenticate",
@@ -45,22 +46,21 @@ NOT_PASSED_ON: Final = frozenset(
         "upgrade",
     }
 )
-"""Headers of a message that stay behind, in lower case, besides those that begin with one of OWN_PREFIXES."""
+"""Headers of a message that are not sent, in lower case, besides those that begin with one of OWN_PREFIXES."""
 
 _ANY_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 class WebhookChannel(Channel):
-    """Any 2xx is a delivery. Signed where the user has a secret or `WEBHOOK_SIGNING_SECRET` is set."""
+    """Any 2xx is a delivery. Signed if the user has a secret or `WEBHOOK_SIGNING_SECRET` is set."""
+
+    recipients = WebhookRecipients()
 
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
         secret = context.settings.webhook_signing_secret
         self._operators_keys = [signing_key(secret)] if secret else []
         self._box = SecretBox(context.settings.secret_keys)
-
-    def destination(self, delivery: Delivery) -> str:
-        return delivery.recipient.partition("://")[2].partition("/")[0]
 
     async def deliver(self, delivery: Delivery) -> Result:
         body = delivery.content.encode()
@@ -73,14 +73,14 @@ class WebhookChannel(Channel):
         try:
             answer = await self.context.transport.post(delivery.recipient, body=body, headers=headers)
         except ForbiddenError as error:
-            # For good: the guard must not become a way to watch an internal name until it leads somewhere else.
+            # For good: retries would let a user watch where an internal name leads.
             return Rejected(error=str(error))
         except TransportError as error:
             return Retry(error=str(error), unanswered=error.unanswered)
         return judge(answer, self.context.now)
 
     async def _keys(self, delivery: Delivery) -> list[bytes]:
-        """What signs the messages of a user now, the newest first. Raises UnsealError, StoreUnavailableError."""
+        """The keys that sign now, the newest first. Raises UnsealError, StoreUnavailableError."""
         sender = None if delivery.user_id is None else await self.context.senders.get(delivery.user_id)
         if sender is None or sender.secret is None:
             return self._operators_keys

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from api.app import create_app
+from api.explain import routes
 from api.http.resources import REDIS
 from sql.store import Store
 from tests.eventually import eventually
@@ -18,6 +19,7 @@ from tests.factories import DEFAULT_LANES, keep, offers
 from tests.integration.api.client import Api
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, keep_sms, until
 from tests.reporting import report
+from tidings.domain.account import SmtpAccount
 from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
 from tidings.redis import keys
@@ -35,6 +37,23 @@ async def explain(api: Api, message_id: UUID) -> dict[str, Any]:
     assert answer.status == 200, answer.body
     assert answer.body["summary"].endswith(".")
     return answer.body
+
+
+async def test_a_message_goes_to_the_destination_that_consumers_name(store: Store) -> None:
+    smtp = SmtpAccount(host="mail.example.com", port=587, username="ada", password=None)
+    ada = await store.users.create(email="ada@example.com", password_hash="x", smtp=smtp)
+    bob = await store.users.create(email="bob@example.com", password_hash="x")
+    for channel, user_id, expected in (
+        ("email", ada.id, "email ada@mail.example.com:587"),
+        ("email", bob.id, f"email {bob.id}"),
+        ("email", None, "email None"),
+        ("webhook", ada.id, "webhook example.com"),
+        ("pigeon", ada.id, None),
+    ):
+        [message_id] = await keep(store, channel=channel, recipient="https://example.com/", user_id=user_id)
+        message = await store.messages.get(message_id)
+        assert message is not None
+        assert await routes._destination(message, store) == expected
 
 
 async def until_reason(api: Api, message_id: UUID, reason: str) -> dict[str, Any]:

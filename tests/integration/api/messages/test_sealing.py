@@ -9,8 +9,7 @@ from cryptography.fernet import Fernet
 from api.app import create_app
 from sql.store import Store
 from tests.integration.api.client import Api
-from tidings.channels.recipients import channel_names
-from tidings.channels.sealed_recipients import unseal_recipient
+from tidings.channels.installed import channel_names, recipients
 from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
@@ -28,7 +27,7 @@ async def test_an_apprise_url_is_sealed_and_not_shown(store: Store, settings: Se
     kept = await store.messages.get(UUID(accepted["id"]))
     assert kept is not None
     assert "T1JJ3T3L2" not in kept.recipient
-    assert unseal_recipient(SecretBox(with_keys.secret_keys), kept.id, "apprise", kept.recipient) == URL
+    assert recipients("apprise").unseal(kept.recipient, kept.id, SecretBox(with_keys.secret_keys)) == URL
 
 
 async def test_without_keys_or_for_a_closed_service_nothing_is_kept(store: Store, settings: Settings) -> None:

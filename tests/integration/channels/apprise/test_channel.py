@@ -16,13 +16,12 @@ from aiohttp import web
 from tests.integration.channels.receivers import Receiver, read_request, web_receiver
 from tests.unit.channels.doubles import MESSAGE_ID, answer, context
 from tests.unit.channels.doubles import delivery as any_delivery
-from tidings.channels import recipients
+from tidings.channels import installed
 from tidings.channels.apprise.channel import THREADS, AppriseChannel
 from tidings.channels.base import Accepted, ChannelContext, Rejected, Retry
 from tidings.channels.registry import ChannelRegistry
-from tidings.channels.sealed_recipients import seal_recipient
 from tidings.domain.message import Delivery
-from tidings.security.secretbox import SecretBox, new_key
+from tidings.security.secretbox import Purpose, SecretBox, new_key
 from tidings.settings import Settings
 
 # Some plugin imports a module that Python 3.13 does not have any more.
@@ -67,7 +66,7 @@ def log() -> Iterator[io.StringIO]:
 
 
 def delivery(url: str, content: str = "Hello", subject: str | None = None) -> Delivery:
-    kept = seal_recipient(SecretBox([KEY]), MESSAGE_ID, "apprise", url)
+    kept = f"json://{SecretBox([KEY]).seal(url, Purpose.RECIPIENT, MESSAGE_ID).decode()}"
     made = any_delivery(channel="apprise", recipient=kept, content=content)
     return msgspec.structs.replace(made, subject=subject)
 
@@ -191,17 +190,17 @@ async def test_the_service_is_the_destination(channel: AppriseChannel) -> None:
 
 
 async def test_the_channel_is_there_where_apprise_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipients.channel_names.cache_clear()
+    installed.channel_names.cache_clear()
     registry = ChannelRegistry.load(channel_context())
-    assert "apprise" in recipients.channel_names()
+    assert "apprise" in installed.channel_names()
     assert isinstance(registry.get("apprise"), AppriseChannel)
     await registry.close()
 
     monkeypatch.setitem(sys.modules, "apprise", None)
-    recipients.channel_names.cache_clear()
+    installed.channel_names.cache_clear()
     try:
         assert "apprise" in {point.name for point in metadata.entry_points(group="tidings.channels")}
-        assert "apprise" not in recipients.channel_names()
+        assert "apprise" not in installed.channel_names()
         assert "apprise" not in ChannelRegistry.load(channel_context()).names()
     finally:
-        recipients.channel_names.cache_clear()
+        installed.channel_names.cache_clear()

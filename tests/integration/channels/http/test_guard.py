@@ -1,14 +1,12 @@
 """Where users' webhooks may not go, whatever their names and addresses look like: tidings/channels/http/guard.py,
-against real sockets, by each transport. The receiver is on loopback, which stands for all that is internal."""
+against real sockets. The receiver is on loopback, which stands for all that is internal."""
 
 import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-import msgspec
 import pytest
 import trustme
 from aiohttp.abc import AbstractResolver
@@ -20,9 +18,7 @@ from tests.unit.channels.doubles import delivery
 from tidings.channels.base import ChannelContext, Rejected
 from tidings.channels.http.aiohttp_transport import AiohttpTransport
 from tidings.channels.http.guard import SAID
-from tidings.channels.http.pyreqwest_transport import PyreqwestTransport
 from tidings.channels.http.transport import ForbiddenError, Transport, TransportError
-from tidings.channels.http.transports import open_transport
 from tidings.channels.webhook.channel import WebhookChannel
 from tidings.domain.addresses import networks
 from tidings.security.egress import Egress, webhook_egress
@@ -32,22 +28,16 @@ SETTINGS = Settings(connect_timeout=0.5, delivery_timeout=1.0, host="0.0.0.0")
 PUBLIC = "192.0.2.1"
 """Reserved for documentation, so that nobody answers there; a test opens it to have a public address."""
 
-Guarded = Callable[..., Transport]
-
-pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
+Guarded = Callable[..., AiohttpTransport]
 
 
 @pytest.fixture
-async def guarded(http_transport: str) -> AsyncIterator[Guarded]:
+async def guarded() -> AsyncIterator[Guarded]:
     """Transports that go where an egress allows; by default the one of a deployment that other machines can reach."""
-    made: list[Transport] = []
+    made: list[AiohttpTransport] = []
 
-    def make(egress: Egress | None = None, resolver: AbstractResolver | None = None, **more: int) -> Transport:
-        egress = egress or webhook_egress(SETTINGS)
-        if http_transport == "pyreqwest":
-            made.append(PyreqwestTransport(SETTINGS, egress=egress, resolver=resolver, worth=1, **more))
-        else:
-            made.append(AiohttpTransport(SETTINGS, egress=egress, resolver=resolver, **more))
+    def make(egress: Egress | None = None, resolver: AbstractResolver | None = None, **more: int) -> AiohttpTransport:
+        made.append(AiohttpTransport(SETTINGS, egress=egress or webhook_egress(SETTINGS), resolver=resolver, **more))
         return made[-1]
 
     yield make
@@ -156,11 +146,7 @@ async def test_a_name_that_changes_between_the_resolver_and_the_socket(guarded: 
     """The resolver's yes is not the last word: answers are kept for a while, and each address is asked about again."""
     transport = guarded()
     unguarded = Names("127.0.0.1")
-    if isinstance(transport, PyreqwestTransport):
-        transport._pinned._resolver = unguarded  # type: ignore[union-attr]
-        transport._aiohttp._connector._resolver = unguarded
-    elif isinstance(transport, AiohttpTransport):
-        transport._connector._resolver = unguarded
+    transport._connector._resolver = unguarded
     async with internal_receiver() as receiver:
         for _ in range(2):
             await refused(transport, at(receiver, "innocent.example"))
@@ -210,8 +196,8 @@ async def test_a_redirect_to_the_inside_is_not_followed(guarded: Guarded) -> Non
         assert inside.connections == 0
 
 
-async def test_a_connection_of_the_operators_serves_no_user(guarded: Guarded, http_transport: str) -> None:
-    operators = open_transport(msgspec.structs.replace(SETTINGS, http_transport=http_transport))
+async def test_a_connection_of_the_operators_serves_no_user(guarded: Guarded) -> None:
+    operators = AiohttpTransport(SETTINGS)
     async with internal_receiver() as receiver:
         assert (await operators.post(receiver.url, body=b"", headers={})).status == 200
         await refused(guarded(), receiver.url)
@@ -252,10 +238,8 @@ class TestCertificates:
         return (await transport.post(f"https://receiver.example:{port}/", body=b"", headers={})).status
 
     @pytest.fixture
-    def trusted(self, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    def trusted(self, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
         """The authority, known to this process as if it were one of the system's."""
-        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))  # what pyreqwest reads
         context = ssl.create_default_context()
         authority.configure_trust(context)
         monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", context)

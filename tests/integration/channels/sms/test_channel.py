@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from aiohttp import web
 
 from tests.integration.channels.receivers import web_receiver
@@ -11,8 +10,6 @@ from tidings.channels.base import Accepted, ChannelContext, Result, Retry
 from tidings.channels.http.transport import Transport
 from tidings.channels.sms.channel import SmsChannel
 from tidings.settings import Settings
-
-pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
 
 
 class Gateway:

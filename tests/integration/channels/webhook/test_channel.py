@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
@@ -12,8 +11,6 @@ from tidings.channels.base import Accepted, ChannelContext
 from tidings.channels.http.transport import Transport
 from tidings.channels.webhook.channel import WebhookChannel
 from tidings.settings import Settings
-
-pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

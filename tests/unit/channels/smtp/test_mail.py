@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.channels.doubles import MESSAGE_ID, NOW
 from tests.unit.channels.doubles import delivery as any_delivery
-from tidings.channels.recipients import RecipientError
+from tidings.channels.recipient import RecipientError
 from tidings.channels.smtp.mail import LONGEST_LINE, MailError, compose, mailbox
 from tidings.domain.headers import check_headers
 from tidings.domain.message import Delivery

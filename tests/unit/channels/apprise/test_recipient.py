@@ -1,25 +1,30 @@
-"""tidings/channels/apprise/urls.py, and what it says of the Apprise that is installed."""
+"""tidings/channels/apprise/recipient.py, and what it says of the Apprise that is installed."""
 
 import inspect
 import re
-import subprocess
-import sys
 from collections.abc import Iterable
 from types import ModuleType
 from urllib.parse import quote
+from uuid import UUID, uuid4
 
 import pytest
 from apprise.manager_plugins import NotificationManager
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.channels.apprise.urls import LONGEST, SERVICES, AppriseUrlError, check
-from tidings.channels.recipients import RecipientError, check_recipient
+from tests.unit.channels.doubles import delivery
+from tidings.channels.apprise.recipient import LONGEST, SERVICES, AppriseRecipients, check_url
+from tidings.channels.recipient import MAX_BYTES, RecipientError
+from tidings.domain.errors import SettingsError, UnsealError
 from tidings.domain.url_schemas import LOCAL, schemas
+from tidings.security.secretbox import SecretBox, new_key
+from tidings.settings import Settings
 
 # Some plugin imports a module that Python 3.13 does not have any more.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
+RULES = AppriseRecipients()
+KEY = new_key()
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 
 SENDER_DOMAIN = {"mailgun", "smtp2go", "sparkpost"}
@@ -57,13 +62,13 @@ def test_what_acts_on_the_own_machine_is_never_open() -> None:
         plugin(schema)
         with pytest.raises(ValueError, match="cannot be opened"):
             schemas([schema.upper()])
-        with pytest.raises(AppriseUrlError, match="not open here"):
-            check(f"{schema}://x")
+        with pytest.raises(RecipientError, match="not open here"):
+            check_url(f"{schema}://x")
 
 
 def test_a_url_comes_back_with_its_schema_in_lower_case() -> None:
-    assert check("SLACK" + SLACK[5:] + "/#Ops?footer=no", frozenset()) == f"{SLACK}/#Ops?footer=no"
-    assert check_recipient("apprise", f" {SLACK} ") == SLACK
+    assert check_url("SLACK" + SLACK[5:] + "/#Ops?footer=no", frozenset()) == f"{SLACK}/#Ops?footer=no"
+    assert RULES.check(f" {SLACK} ") == SLACK
 
 
 @pytest.mark.parametrize(
@@ -71,10 +76,10 @@ def test_a_url_comes_back_with_its_schema_in_lower_case() -> None:
 )
 def test_a_host_in_the_url_has_to_be_opened(url: str) -> None:
     schema = url.partition(":")[0]
-    with pytest.raises(AppriseUrlError, match="not open here"):
-        check(url, frozenset())
-    assert check(url, schemas([schema])) == url
-    assert check(url) == url
+    with pytest.raises(RecipientError, match="not open here"):
+        check_url(url, frozenset())
+    assert check_url(url, schemas([schema])) == url
+    assert check_url(url) == url
 
 
 @pytest.mark.parametrize(
@@ -95,8 +100,8 @@ def test_a_host_in_the_url_has_to_be_opened(url: str) -> None:
     ],
 )
 def test_arguments_that_read_files_or_undo_limits_are_refused(arguments: str) -> None:
-    with pytest.raises(AppriseUrlError, match="must not contain the argument") as refused:
-        check(SLACK + arguments)
+    with pytest.raises(RecipientError, match="must not contain the argument") as refused:
+        check_url(SLACK + arguments)
     assert "/etc" not in str(refused.value)
 
 
@@ -115,14 +120,14 @@ def test_arguments_that_read_files_or_undo_limits_are_refused(arguments: str) ->
     ],
 )
 def test_what_is_no_open_apprise_url_is_refused(url: str) -> None:
-    with pytest.raises(AppriseUrlError):
-        check(url, frozenset())
+    with pytest.raises(RecipientError):
+        check_url(url, frozenset())
 
 
 def test_a_url_has_to_fit_when_it_is_sealed() -> None:
-    assert check(SLACK.ljust(LONGEST, "x"))
-    with pytest.raises(AppriseUrlError, match="longer"):
-        check(SLACK.ljust(LONGEST, "x") + "ä")
+    assert check_url(SLACK.ljust(LONGEST, "x"))
+    with pytest.raises(RecipientError, match="longer"):
+        check_url(SLACK.ljust(LONGEST, "x") + "ä")
 
 
 @pytest.mark.parametrize("names", [["json://"], ["a b"], [""], ["ä"]])
@@ -138,16 +143,54 @@ def test_what_is_no_schema_is_refused(names: list[str]) -> None:
 )
 def test_a_recipient_is_a_url_or_a_line(recipient: str) -> None:
     try:
-        normal = check_recipient("apprise", recipient)
+        normal = RULES.check(recipient)
     except RecipientError as error:
         assert len(str(error).splitlines()) == 1  # noqa: PT017  (either outcome is right)
     else:
-        assert check_recipient("apprise", normal) == normal
+        assert RULES.check(normal) == normal
 
 
-def test_checking_needs_no_apprise() -> None:
-    program = (
-        "import sys; from tidings.channels.recipients import check_recipient;"
-        f"check_recipient('apprise', {SLACK!r}); sys.exit('apprise' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+def seal(message_id: UUID, *keys: str) -> str:
+    return RULES.seal(SLACK, message_id, Settings(secret_keys=keys))
+
+
+def test_what_is_stored_and_shown_holds_no_secret() -> None:
+    message_id = uuid4()
+    stored = seal(message_id, KEY)
+    assert stored.startswith("slack://gAAAA")
+    assert not any(token in stored for token in SLACK.removeprefix("slack://").split("/"))
+    assert RULES.show(stored) == "slack://…"
+    assert RULES.unseal(stored, message_id, SecretBox([KEY])) == SLACK
+
+
+def test_the_longest_url_fits_where_recipients_are_stored() -> None:
+    schema = "a" * 32
+    settings = Settings(secret_keys=(KEY,), apprise_schemas=(schema,))
+    stored = RULES.seal(f"{schema}://".ljust(LONGEST, "x"), uuid4(), settings)
+    assert len(stored.encode()) <= MAX_BYTES
+
+
+def test_it_opens_for_its_own_message_and_key_only() -> None:
+    message_id = uuid4()
+    stored = seal(message_id, KEY)
+    box = SecretBox([KEY])
+    for other_box, other_id, other in (
+        (box, uuid4(), stored),
+        (SecretBox([new_key()]), message_id, stored),
+        (SecretBox([]), message_id, stored),
+        (box, message_id, SLACK),
+        (box, message_id, f"{stored}ä"),
+        (box, message_id, ""),
+    ):
+        with pytest.raises(UnsealError) as refused:
+            RULES.unseal(other, other_id, other_box)
+        assert "TIiaj" not in str(refused.value)
+
+
+def test_without_a_key_nothing_is_stored() -> None:
+    with pytest.raises(SettingsError, match="SECRET_KEYS"):
+        seal(uuid4())
+
+
+def test_the_service_is_the_destination() -> None:
+    assert RULES.destination(delivery(recipient=seal(uuid4(), KEY)), None) == "slack"

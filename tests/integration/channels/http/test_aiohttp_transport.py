@@ -1,4 +1,4 @@
-"""What every transport keeps to, against real sockets: tidings/channels/http/transport.py and the two that are one"""
+"""What a transport keeps to (tidings/channels/http/transport.py), against real sockets"""
 
 import asyncio
 import gzip
@@ -6,17 +6,14 @@ import socket
 import time
 from base64 import b64encode
 from contextlib import suppress
-from typing import Literal
 
 import pytest
 
 from tests.integration.channels.receivers import Behaviour, Receiver, read_request
 from tidings import __version__
+from tidings.channels.http.aiohttp_transport import AiohttpTransport
 from tidings.channels.http.transport import BODY_LIMIT, Transport, TransportError
-from tidings.channels.http.transports import open_transport
 from tidings.settings import Settings
-
-pytestmark = pytest.mark.parametrize("http_transport", ["aiohttp", "pyreqwest"])
 
 # More than the buffers of two sockets hold, so that it gets stuck.
 STUCK = bytes(20_000_000)
@@ -327,13 +324,11 @@ async def test_an_empty_body_has_a_length(transport: Transport) -> None:
     assert b"\r\ncontent-length: 0\r\n" in heads[0].lower()
 
 
-async def test_a_proxy_of_the_environment_is_not_used(
-    http_transport: Literal["aiohttp", "pyreqwest"], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Receiver(hang) as proxy, Receiver(says(b"HTTP/1.1 204 No Content\r\n\r\n")) as receiver:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
-        transport = open_transport(Settings(http_transport=http_transport))
+        transport = AiohttpTransport(Settings())
         assert (await transport.post(receiver.url, body=b"", headers={})).status == 204
         await transport.close()
         assert proxy.connections == 0

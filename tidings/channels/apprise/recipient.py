@@ -1,4 +1,6 @@
-"""Which Apprise URLs are taken: those of services whose address Apprise itself knows.
+"""Apprise URLs: which are allowed, and how they are kept secret.
+
+Allowed are those of services whose address Apprise itself knows.
 
 Apprise reaches nearly anything a URL can name: any host of the network it runs in, the desktop and the log of its own
 machine, files on its disk. Whoever may write a recipient must not get all that, so
@@ -11,15 +13,26 @@ machine, files on its disk. Whoever may write a recipient must not get all that,
 - `REFUSED_ARGUMENTS` are those that read local files, or undo time limits, the check of certificates, or what counts as
   a failure.
 
-Apprise itself is not needed here.
+An Apprise URL holds the tokens of its service. What is stored of `slack://TokenA/TokenB` is `slack://` and a ciphertext
+that opens for this message alone; what is shown of it is `slack://…`. A key stays in `SECRET_KEYS` as long as messages
+that were sealed with it wait: rotation does not touch them.
+
+The package Apprise itself is not needed here.
 """
 
 import re
 from collections.abc import Set
 from typing import Final
 from urllib.parse import unquote
+from uuid import UUID
 
-from tidings.domain.url_schemas import LOCAL
+from tidings.channels.recipient import RecipientError, Recipients
+from tidings.domain.account import Sealed, Sender
+from tidings.domain.errors import UnsealError
+from tidings.domain.message import Delivery, Message
+from tidings.domain.url_schemas import LOCAL, schemas
+from tidings.security.secretbox import Purpose, SecretBox
+from tidings.settings import Settings
 
 SERVICES: Final = frozenset(
     """
@@ -65,31 +78,51 @@ _SCHEMA: Final = re.compile(r"([A-Za-z0-9]{1,32})://")
 _ARGUMENT: Final = re.compile(r"[?&;]([^=&;?]*)")
 
 
-class AppriseUrlError(ValueError):
-    """The URL is not one that is taken; the text says why and repeats nothing of it but its schema."""
+class AppriseRecipients(Recipients):
+    """The destination is the service."""
+
+    def normalise(self, recipient: str) -> str:
+        return check_url(recipient)
+
+    def seal(self, recipient: str, message_id: UUID, settings: Settings) -> str:
+        url = check_url(recipient, schemas(settings.apprise_schemas))
+        sealed = SecretBox(settings.secret_keys).seal(url, Purpose.RECIPIENT, message_id)
+        return f"{schema_of(url)}://{sealed.decode()}"
+
+    def unseal(self, stored: str, message_id: UUID, box: SecretBox) -> str:
+        _, _, sealed = stored.partition("://")
+        if not sealed.isascii():
+            raise UnsealError("a recipient that should be sealed is not")
+        return box.unseal(Sealed(sealed.encode()), Purpose.RECIPIENT, message_id)
+
+    def show(self, stored: str) -> str:
+        return f"{stored.partition('://')[0]}://…"
+
+    def destination(self, message: Message | Delivery, sender: Sender | None) -> str:
+        return message.recipient.partition("://")[0]
 
 
-def check(url: str, opened: Set[str] | None = None) -> str:
-    """Returns the URL with its schema in lower case. Raises AppriseUrlError.
+def check_url(url: str, opened: Set[str] | None = None) -> str:
+    """Returns the URL with its schema in lower case. Raises RecipientError, which repeats nothing of it but its schema.
 
-    `opened` is `APPRISE_SCHEMAS`; None stands for someone who does not know it, and takes every schema but LOCAL.
+    `opened` is `APPRISE_SCHEMAS`; None means not known here, and allows every schema but LOCAL.
     """
     schema = schema_of(url)
     if len(url.encode(errors="surrogatepass")) > LONGEST:
-        raise AppriseUrlError(f"is longer than {LONGEST} bytes")
+        raise RecipientError(f"is longer than {LONGEST} bytes")
     if schema in LOCAL or (opened is not None and schema not in SERVICES | opened):
-        raise AppriseUrlError(f"names the service {schema}://, which is not open here")
+        raise RecipientError(f"names the service {schema}://, which is not open here")
     refused = REFUSED_ARGUMENTS & {name.strip().lower() for name in _ARGUMENT.findall(_plain(url))}
     if refused:
-        raise AppriseUrlError(f"must not contain the argument {min(refused)!r}")
+        raise RecipientError(f"must not contain the argument {min(refused)!r}")
     return f"{schema}{url[len(schema) :]}"
 
 
 def schema_of(url: str) -> str:
-    """The name before `://`, in lower case. Raises AppriseUrlError."""
+    """The name before `://`, in lower case. Raises RecipientError."""
     found = _SCHEMA.match(url)
     if found is None or found.end() == len(url):
-        raise AppriseUrlError("must be an Apprise URL, such as slack://TokenA/TokenB/TokenC")
+        raise RecipientError("must be an Apprise URL, such as slack://TokenA/TokenB/TokenC")
     return found[1].lower()
 
 

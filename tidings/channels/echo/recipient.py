@@ -1,0 +1,9 @@
+"""Any text of one line."""
+
+from tidings.channels.recipient import Recipients
+
+
+class EchoRecipients(Recipients):
+    """All messages go to the one logger."""
+
+    only_destination = "echo"

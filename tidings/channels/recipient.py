@@ -1,0 +1,78 @@
+"""The recipients of a channel: the half of it that the API uses. Pure, and free of what only deliveries need.
+
+Each channel that comes with tidings has rules of its own in `<channel>/recipient.py`. A channel of another package may
+register some in the entry point group `tidings.recipients`; if it does not, those of `Recipients` apply.
+"""
+
+import re
+from typing import TYPE_CHECKING, ClassVar, Final
+from uuid import UUID
+
+from tidings.domain.account import Sender
+from tidings.domain.message import Delivery, Message
+from tidings.settings import Settings
+
+if TYPE_CHECKING:
+    from tidings.security.secretbox import SecretBox
+
+MAX_BYTES: Final = 2048
+"""Length of a recipient in UTF-8: enough for any URL in use, and short enough for an index row of Postgres."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class RecipientError(ValueError):
+    """The channel has no such recipient; the text is one line for the client."""
+
+
+class Recipients:
+    """Rules for the recipients of one channel. By default: any text of one line, stored and shown as it is.
+
+    A recipient that is a secret must be sealed: override `seal`, `unseal` and `show` together. Sealed differently each
+    time, such messages cannot be found by recipient.
+    """
+
+    only_destination: ClassVar[str | None] = None
+    """The key of the receiver, if all messages go to one."""
+
+    def check(self, recipient: str) -> str:
+        """Returns the normal form, which is what is stored. Raises RecipientError."""
+        recipient = recipient.strip()
+        if not recipient:
+            raise RecipientError("must not be empty")
+        if _CONTROL.search(recipient):
+            raise RecipientError("must not contain control characters")
+        normal = self.normalise(recipient)
+        try:
+            size = len(normal.encode())
+        except UnicodeEncodeError:
+            raise RecipientError("is not valid Unicode text") from None
+        if size > MAX_BYTES:
+            raise RecipientError(f"is longer than {MAX_BYTES} bytes")
+        return normal
+
+    def normalise(self, recipient: str) -> str:
+        """The channel's part of `check`, for a text that is one stripped line. Raises RecipientError."""
+        return recipient
+
+    def seal(self, recipient: str, message_id: UUID, settings: Settings) -> str:
+        """What Postgres stores of a checked recipient.
+
+        Raises RecipientError if these settings do not allow it, and SettingsError if `SECRET_KEYS` is empty.
+        """
+        return recipient
+
+    def unseal(self, stored: str, message_id: UUID, box: "SecretBox") -> str:
+        """The recipient in clear. Raises UnsealError."""
+        return stored
+
+    def show(self, stored: str) -> str:
+        """What responses, lists and pages may show of it."""
+        return stored
+
+    def destination(self, message: Message | Delivery, sender: Sender | None) -> str | None:
+        """The key of the receiver that a message goes to; None if only the channel itself knows it.
+
+        `sender` is the message's user, where it has one that is known.
+        """
+        return self.only_destination

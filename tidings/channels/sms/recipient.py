@@ -1,0 +1,31 @@
+"""Phone numbers, in E.164."""
+
+import re
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+
+from tidings.channels.recipient import RecipientError, Recipients
+
+_PHONE = re.compile(r"\+[0-9 ().\-/]+")
+
+
+class SmsRecipients(Recipients):
+    """All messages go to the one gateway."""
+
+    only_destination = "sms"
+
+    def normalise(self, recipient: str) -> str:
+        if not _PHONE.fullmatch(recipient):
+            raise RecipientError("must be a phone number with '+' and the country code, such as +905551111111")
+        try:
+            number = phonenumbers.parse(recipient)
+        except NumberParseException as error:
+            raise RecipientError(
+                f"is not a phone number: {str(error).removeprefix(f'({error.error_type}) ')}"
+            ) from None
+        # Possible, not valid: the lists of assigned ranges age, and a number that the gateway would reach must not be
+        # refused for them.
+        if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+            raise RecipientError("is not a phone number: its length does not fit its country")
+        return phonenumbers.format_number(number, PhoneNumberFormat.E164)

@@ -1,0 +1,381 @@
+"""Every metric, and the dashboard's panels: a new one is declared here, with its panel, and counted by its process.
+
+`make generate` makes docs/metrics.md and the Grafana dashboard from it, both in the order of this file.
+"""
+
+from typing import Final
+
+from tidings.observability import grafana
+from tidings.observability.grafana import (
+    LOGARITHMIC,
+    RED_AT_NONE,
+    STACKED,
+    UP_OR_AWAY,
+    by_process,
+    lines,
+    quantiles,
+    rate,
+    row,
+    stat,
+)
+from tidings.observability.instruments import Metric
+
+LATENESS_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+DELIVERY_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
+"""Seconds. The promise of 50 ms and the usual time-out of 15 s are bounds, so that shares on either side are exact."""
+REQUEST_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+PROCESS_INFO: Final = Metric(
+    "tidings_process_info",
+    "gauge",
+    ("every",),
+    "What this process is. Always 1, to be joined with the others.",
+    ("process", "name", "version"),
+)
+STORE_UP: Final = Metric(
+    "tidings_store_up", "gauge", ("every",), "Whether the store responds to this process within 2 s.", ("store",)
+)
+
+API_REQUESTS: Final = Metric(
+    "tidings_api_requests_total", "counter", ("api",), "Requests answered.", ("method", "route", "status")
+)
+API_REQUEST_SECONDS: Final = Metric(
+    "tidings_api_request_seconds",
+    "histogram",
+    ("api",),
+    "From the head of a request to its answer; without streams.",
+    ("method", "route"),
+    REQUEST_BOUNDS,
+)
+MESSAGES_ACCEPTED: Final = Metric(
+    "tidings_messages_accepted_total", "counter", ("api",), "Messages that this process stored for delivery."
+)
+MESSAGES_WAITING: Final = Metric(
+    "tidings_messages_waiting", "gauge", ("api",), "Messages that wait, for their due time or for room.", ("queue",)
+)
+MESSAGES_DUE: Final = Metric(
+    "tidings_messages_due", "gauge", ("api",), "Waiting messages that are due: what to scale consumers by.", ("queue",)
+)
+MESSAGES_PROCESSING: Final = Metric(
+    "tidings_messages_processing", "gauge", ("api",), "Messages that are claimed, in batches.", ("queue",)
+)
+BEHIND_SECONDS: Final = Metric(
+    "tidings_behind_seconds",
+    "gauge",
+    ("api",),
+    "How long the oldest claimable message has waited; 0 if there is none. Knows about pace and stopped queues.",
+)
+QUEUE_ACTIVE: Final = Metric("tidings_queue_active", "gauge", ("api",), "Whether the queue is on.", ("queue",))
+QUEUE_INTERVAL_SECONDS: Final = Metric(
+    "tidings_queue_interval_seconds", "gauge", ("api",), "The pace of the queue; 0: as soon as due.", ("queue",)
+)
+PRODUCER_UP: Final = Metric("tidings_producer_up", "gauge", ("api",), "Whether a producer is alive.")
+CONSUMERS_UP: Final = Metric("tidings_consumers_up", "gauge", ("api",), "Whether a consumer is alive.")
+
+BATCHES_PUSHED: Final = Metric("tidings_batches_pushed_total", "counter", ("producer",), "Batches pushed to consumers.")
+MESSAGES_PUSHED: Final = Metric("tidings_messages_pushed_total", "counter", ("producer",), "Messages in these batches.")
+BATCHES_RECLAIMED: Final = Metric(
+    "tidings_batches_reclaimed_total", "counter", ("producer",), "Batches reclaimed from lost consumers."
+)
+MESSAGES_RECONCILED: Final = Metric(
+    "tidings_messages_reconciled_total",
+    "counter",
+    ("producer",),
+    "Messages that the reconciler put back to wait: "
+    "`released` (never started), `recovered` (outcome unknown), `healed` (without a batch).",
+    ("how",),
+)
+MESSAGES_CANCELLED: Final = Metric(
+    "tidings_messages_cancelled_total",
+    "counter",
+    ("producer", "consumers"),
+    "Messages that will not be sent. Producers count `expired` while waiting and `poison`; "
+    "consumers `exhausted`, `expired` and `rejected`.",
+    ("reason",),
+)
+RECONCILER_LEADS: Final = Metric(
+    "tidings_reconciler_leads", "gauge", ("producer",), "Whether it is this producer that reconciles."
+)
+
+DELIVERIES: Final = Metric(
+    "tidings_deliveries_total",
+    "counter",
+    ("consumers",),
+    "Attempts by outcome: `accepted`, `retry`, `rejected`.",
+    ("channel", "queue", "outcome"),
+)
+DELIVERY_SECONDS: Final = Metric(
+    "tidings_delivery_seconds",
+    "histogram",
+    ("consumers",),
+    "From the start of an attempt to its outcome.",
+    ("channel",),
+    DELIVERY_BOUNDS,
+)
+LATENESS_SECONDS: Final = Metric(
+    "tidings_lateness_seconds",
+    "histogram",
+    ("consumers",),
+    "From the due time of a message to the start of its attempt.",
+    ("queue",),
+    LATENESS_BOUNDS,
+)
+MESSAGES_UNTRIED: Final = Metric(
+    "tidings_messages_untried_total",
+    "counter",
+    ("consumers",),
+    "Messages taken in without an attempt: `returned` to wait (no room, an open breaker, a stop), "
+    "`delivered_before` by a consumer that was lost.",
+    ("why",),
+)
+BATCHES_TAKEN: Final = Metric("tidings_batches_taken_total", "counter", ("consumers",), "Batches started.")
+LEASES_LOST: Final = Metric(
+    "tidings_leases_lost_total", "counter", ("consumers",), "Batches whose lease ran out while this consumer held them."
+)
+BATCHES_OPEN: Final = Metric(
+    "tidings_batches_open", "gauge", ("consumers",), "Batches whose leases this consumer renews."
+)
+IN_FLIGHT: Final = Metric("tidings_in_flight", "gauge", ("consumers",), "Deliveries in flight.")
+IN_LINE: Final = Metric(
+    "tidings_in_line", "gauge", ("consumers",), "Messages in this consumer that wait for a delivery to end."
+)
+PLACES: Final = Metric("tidings_places", "gauge", ("consumers",), "How many deliveries may be in flight at once.")
+OUTCOMES_WAITING: Final = Metric(
+    "tidings_outcomes_waiting", "gauge", ("consumers",), "Outcomes that are not recorded yet."
+)
+ACCEPTING: Final = Metric("tidings_accepting", "gauge", ("consumers",), "Whether this consumer accepts batches.")
+BREAKERS: Final = Metric(
+    "tidings_breakers",
+    "gauge",
+    ("consumers",),
+    "Destinations whose breaker is `open` or `half-open`.",
+    ("channel", "state"),
+)
+
+METRICS: Final = [value for value in list(globals().values()) if isinstance(value, Metric)]
+
+
+_NO_PROBES: Final = 'route!~"/health.*"'
+
+DESCRIPTION: Final = (
+    "Messages: how many, how late, through whom. "
+    "The same as on the dashboard of tidings itself, for longer than an hour."
+)
+
+VARIABLES: Final = {
+    "channel": "label_values(tidings_deliveries_total, channel)",
+    "queue": "label_values(tidings_messages_waiting, queue)",
+}
+
+PANELS: Final[list[grafana.Json]] = [
+    stat(
+        "Sent",
+        "Messages a second that the receiver or provider accepted.",
+        rate('tidings_deliveries_total{outcome="accepted"}'),
+        unit="ops",
+    ),
+    stat(
+        "Failed",
+        "Attempts a second that failed.",
+        rate('tidings_deliveries_total{outcome!="accepted"}') + " or vector(0)",
+        unit="ops",
+    ),
+    stat("In flight", "Deliveries that have begun and not ended.", "sum(tidings_in_flight)"),
+    stat(
+        "Waiting",
+        "Messages that wait, for their due time or for room.",
+        "sum(max by (queue) (tidings_messages_waiting))",
+    ),
+    stat("Due", "Messages that could be claimed now.", "sum(max by (queue) (tidings_messages_due))"),
+    stat(
+        "Behind",
+        "How long the oldest message that could be claimed has waited.",
+        "max(tidings_behind_seconds)",
+        unit="s",
+        colors={"green": None, "orange": 5, "red": 30},
+    ),
+    stat(
+        "Consumers",
+        "Consumers that respond.",
+        'count(up{job="consumers"} == 1) or vector(0)',
+        width=2,
+        colors=RED_AT_NONE,
+    ),
+    stat(
+        "Producer",
+        "Whether one is alive.",
+        "max(tidings_producer_up)",
+        width=2,
+        colors=RED_AT_NONE,
+        mappings=UP_OR_AWAY,
+    ),
+    stat(
+        "Stores",
+        "Whether Postgres and Redis respond to all processes.",
+        "min(tidings_store_up)",
+        width=2,
+        colors=RED_AT_NONE,
+        mappings=UP_OR_AWAY,
+    ),
+    row("Messages"),
+    lines(
+        "Deliveries by outcome",
+        "Attempts a second, by outcome.",
+        {"{{outcome}}": rate('tidings_deliveries_total{channel=~"$channel", queue=~"$queue"}', "outcome")},
+        unit="ops",
+        width=12,
+        style=STACKED,
+    ),
+    lines(
+        "Lateness",
+        "From the due time of a message to the start of its attempt.",
+        {**quantiles('tidings_lateness_seconds_bucket{queue=~"$queue"}'), "behind": "max(tidings_behind_seconds)"},
+        unit="s",
+        width=12,
+        style=LOGARITHMIC,
+    ),
+    lines(
+        "Waiting by queue",
+        "For their due time or for room; counted up to 100,000 at each priority.",
+        {"{{queue}}": 'max by (queue) (tidings_messages_waiting{queue=~"$queue"})'},
+        style=STACKED,
+    ),
+    lines(
+        "Due and processing",
+        "Messages that could be claimed now, and messages that are claimed.",
+        {
+            "due {{queue}}": 'max by (queue) (tidings_messages_due{queue=~"$queue"})',
+            "processing {{queue}}": 'max by (queue) (tidings_messages_processing{queue=~"$queue"})',
+        },
+    ),
+    lines(
+        "Accepted and cancelled",
+        "Messages a second that were stored, and that will not be delivered.",
+        {
+            "accepted": rate("tidings_messages_accepted_total"),
+            "cancelled: {{reason}}": rate("tidings_messages_cancelled_total", "reason"),
+        },
+        unit="ops",
+    ),
+    row("Channels and queues"),
+    lines(
+        "Deliveries by channel",
+        "Attempts a second.",
+        {"{{channel}}": rate('tidings_deliveries_total{channel=~"$channel"}', "channel")},
+        unit="ops",
+        style=STACKED,
+    ),
+    lines(
+        "Deliveries by queue",
+        "Attempts a second.",
+        {"{{queue}}": rate('tidings_deliveries_total{queue=~"$queue"}', "queue")},
+        unit="ops",
+        style=STACKED,
+    ),
+    lines(
+        "Share that fails",
+        "Of the attempts of a channel.",
+        {
+            "{{channel}}": rate('tidings_deliveries_total{channel=~"$channel", outcome!="accepted"}', "channel")
+            + " / "
+            + rate('tidings_deliveries_total{channel=~"$channel"}', "channel")
+        },
+        unit="percentunit",
+    ),
+    lines(
+        "Seconds of a delivery",
+        "From the start of an attempt to its outcome.",
+        quantiles('tidings_delivery_seconds_bucket{channel=~"$channel"}', "channel", "{{channel}} "),
+        unit="s",
+        width=12,
+        style=LOGARITHMIC,
+    ),
+    lines(
+        "Breakers",
+        "Destinations that get nothing for a while, since they kept failing.",
+        {"{{channel}} {{state}}": 'sum by (channel, state) (tidings_breakers{channel=~"$channel"})'},
+        width=6,
+    ),
+    lines(
+        "Taken in without an attempt",
+        "Messages a second that were returned to wait, or that a lost consumer had delivered.",
+        {"{{why}}": rate("tidings_messages_untried_total", "why")},
+        unit="ops",
+        width=6,
+    ),
+    row("Consumers and producers"),
+    lines(
+        "Concurrency",
+        "Deliveries in flight, how many there may be, and messages that wait for one to end.",
+        {
+            "in flight": "sum(tidings_in_flight)",
+            "waiting": "sum(tidings_in_line)",
+            "limit": "sum(tidings_places)",
+            "outcomes not recorded": "sum(tidings_outcomes_waiting)",
+        },
+    ),
+    lines(
+        "Batches",
+        "Per second; and those that are open.",
+        {
+            "pushed": rate("tidings_batches_pushed_total"),
+            "taken": rate("tidings_batches_taken_total"),
+            "open": "sum(tidings_batches_open)",
+        },
+    ),
+    lines(
+        "Lost and reclaimed",
+        "In the last five minutes: leases that ran out, batches reclaimed, and what became of their messages.",
+        {
+            "leases lost": "sum(increase(tidings_leases_lost_total[5m]))",
+            "batches reclaimed": "sum(increase(tidings_batches_reclaimed_total[5m]))",
+            "messages {{how}}": "sum by (how) (increase(tidings_messages_reconciled_total[5m]))",
+        },
+    ),
+    lines(
+        "Messages per batch",
+        "How full the batches are: 100 at most, unless set otherwise.",
+        {"messages": f"{rate('tidings_messages_pushed_total')} / {rate('tidings_batches_pushed_total')}"},
+    ),
+    lines(
+        "Stores",
+        "The share of processes to which the store responds.",
+        {"{{store}}": "avg by (store) (tidings_store_up)"},
+        unit="percentunit",
+    ),
+    lines(
+        "Processes",
+        "Those that respond, and the consumers that accept batches.",
+        {"{{job}}": "sum by (job) (up)", "accepting": "sum(tidings_accepting)"},
+    ),
+    row("API"),
+    lines(
+        "Requests",
+        "Per second, by status.",
+        {"{{status}}": rate(f"tidings_api_requests_total{{{_NO_PROBES}}}", "status")},
+        unit="reqps",
+        style=STACKED,
+    ),
+    lines(
+        "Requests by route",
+        "Per second.",
+        {"{{method}} {{route}}": f"topk(8, {rate(f'tidings_api_requests_total{{{_NO_PROBES}}}', 'method, route')})"},
+        unit="reqps",
+    ),
+    lines(
+        "Seconds of a request",
+        "From its head to its answer.",
+        quantiles(f"tidings_api_request_seconds_bucket{{{_NO_PROBES}}}"),
+        unit="s",
+        style=LOGARITHMIC,
+    ),
+    row("Processes and logs"),
+    lines("CPU", "Cores in use, by process.", by_process("rate(process_cpu_seconds_total[$__rate_interval])")),
+    lines("Memory", "Resident, by process.", by_process("process_resident_memory_bytes"), unit="bytes"),
+    lines("Open files", "Sockets too, by process.", by_process("process_open_fds")),
+    grafana.logs(
+        "Warnings and errors",
+        "Of all processes. The ids of messages, batches and traces are fields to filter by.",
+        '{service=~"api|producer|consumers", level=~"warning|error|critical"} | json',
+    ),
+]
