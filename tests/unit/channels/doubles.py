@@ -8,7 +8,7 @@ import msgspec
 from multidict import CIMultiDict
 
 from tidings.channels.base import ChannelContext
-from tidings.channels.http.transport import Answer, TransportError
+from tidings.channels.http.transport import NO_HEADERS, Answer, TransportError
 from tidings.domain.message import Delivery
 from tidings.settings import Settings
 
@@ -31,7 +31,9 @@ class ScriptedTransport:
         self.result = result
         self.requests: list[Request] = []
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def post(
+        self, url: str, *, body: bytes, headers: Mapping[str, str], when_repeated: Mapping[str, str] = NO_HEADERS
+    ) -> Answer:
         self.requests.append(Request(url, body, headers))
         if isinstance(self.result, TransportError):
             raise self.result

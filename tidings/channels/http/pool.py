@@ -8,17 +8,19 @@ import asyncio
 from collections.abc import Hashable
 from typing import Final
 
-from tidings.channels.http.connection import Connection
+from tidings.channels.http.connection import Connection, State
 from tidings.channels.http.transport import IDLE_SECONDS
 
 AGE_SECONDS: Final = 50.0
 """A connection is not used for longer, so that a name that moved is followed within a minute."""
 REQUESTS_LIMIT: Final = 1000
 """Requests over one connection."""
+ROUNDING_SECONDS: Final = 0.01
+"""By which a timer of the event loop may be early."""
 
 
 class Pool:
-    """Connections by destination."""
+    """Connections by destination. Create it inside the running event loop."""
 
     def __init__(self, *, per_key: int, total: int) -> None:
         self._per_key = per_key
@@ -34,50 +36,61 @@ class Pool:
 
     def take(self, key: Hashable) -> Connection | None:
         """A connection that may carry a request; it is no longer the pool's."""
-        connections = self._idle.get(key)
-        while connections:
-            connection = connections.pop()
-            if not connections:
-                del self._idle[key]
-            del self._order[connection]
-            if connection.reusable:
+        now = self._loop.time()
+        while connections := self._idle.get(key):
+            connection = connections[-1]
+            self._remove(connection)
+            if now - connection.born < AGE_SECONDS and connection.reusable:
                 return connection
             connection.close()
         return None
 
     def put(self, connection: Connection) -> None:
         """Keeps a connection whose request is over, or closes it."""
-        now = self._loop.time()
+        now = connection.idle_since = self._loop.time()
         if (
-            not connection.reusable
-            or connection.requests >= REQUESTS_LIMIT
+            connection.requests >= REQUESTS_LIMIT
             or now - connection.born >= AGE_SECONDS
             or len(self._idle.get(connection.key, ())) >= self._per_key
+            or connection.state is not State.IDLE
         ):
             connection.close()
             return
         if len(self._order) >= self._total:
             self._drop(next(iter(self._order)))
-        connection.idle_since = now
+        connection.on_idle_end = self._remove
         self._idle.setdefault(connection.key, []).append(connection)
         self._order[connection] = None
         if self._timer is None:
             self._timer = self._loop.call_later(IDLE_SECONDS, self._sweep)
 
-    def close(self) -> None:
-        """Closes all of them."""
-        if self._timer is not None:
-            self._timer.cancel()
+    def shed(self) -> bool:
+        """Closes all of them; returns whether there was one."""
+        some = bool(self._order)
         while self._order:
             self._drop(next(iter(self._order)))
+        return some
+
+    def close(self) -> None:
+        self.shed()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _drop(self, connection: Connection) -> None:
+        self._remove(connection)
+        connection.close()
+
+    def _remove(self, connection: Connection) -> None:
+        connection.on_idle_end = None
         del self._order[connection]
         connections = self._idle[connection.key]
-        connections.remove(connection)
+        if connections[-1] is connection:
+            connections.pop()
+        else:
+            connections.remove(connection)
         if not connections:
             del self._idle[connection.key]
-        connection.close()
 
     def _sweep(self) -> None:
         self._timer = None
@@ -85,7 +98,7 @@ class Pool:
         while self._order:
             oldest = next(iter(self._order))
             left = oldest.idle_since + IDLE_SECONDS - now
-            if left > 0.01 and oldest.reusable:  # noqa: PLR2004  (as event loops round)
+            if left > ROUNDING_SECONDS:
                 self._timer = self._loop.call_later(left, self._sweep)
                 return
             self._drop(oldest)

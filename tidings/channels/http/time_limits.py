@@ -28,10 +28,8 @@ class TimeLimit:
         self.passed = False
 
     def holds_for(self, connection: Expiring) -> None:
-        """From now on it is this connection that is cut."""
+        """From now on it is this connection that is cut; for one whose limit has passed it is too late."""
         self._connection = connection
-        if self.passed:
-            connection.expire()
 
     def end(self) -> None:
         self.passed = True
@@ -59,10 +57,6 @@ class TimeLimits:
 
     def done(self, limit: TimeLimit) -> None:
         self._running.pop(limit, None)
-
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
 
     def _expire(self) -> None:
         self._timer = None

@@ -20,6 +20,8 @@ NAME_SECONDS: Final = 10
 OWN_HEADERS: Final[Mapping[str, str]] = {"User-Agent": f"tidings/{__version__}", "Accept-Encoding": "identity"}
 """Sent with every request."""
 
+NO_HEADERS: Final[Mapping[str, str]] = {}
+
 INVALID: Final = "no connection: the URL or a header is not valid"
 
 
@@ -53,7 +55,18 @@ class ForbiddenError(TransportError):
 class Transport(Protocol):
     """POSTs with time limits, without following redirects."""
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Raises TransportError if no response came within the time limits."""
+    async def post(
+        self,
+        url: str,
+        *,
+        body: bytes,
+        headers: Mapping[str, str],
+        when_repeated: Mapping[str, str] = NO_HEADERS,
+    ) -> Answer:
+        """Raises TransportError where no answer came within the time limits.
+
+        `Host`, `Content-Length` and `Transfer-Encoding` are set here and must not be among `headers`. `when_repeated`
+        are added where the request goes out a second time, since a kept connection ended before an answer.
+        """
 
     async def close(self) -> None: ...
