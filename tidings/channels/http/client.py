@@ -90,16 +90,27 @@ class HttpClient:
         key = target.key if certificate is None else (target.key, certificate)
         limit = self._limits.begin()
         try:
-            kept = self._pool.take(key)
-            if kept is not None:
+            connection = self._pool.take(key)
+            kept = connection is not None
+            while True:
+                if connection is None:
+                    connection = await self._open(target, key, certificate, limit)
                 try:
-                    return await self._exchange(kept, request, limit)
+                    limit.holds_for(connection)
+                    answer = await connection.request(request)
                 except LostError as error:
-                    if not error.untouched or limit.passed:
+                    if not kept or not error.untouched or limit.passed:
                         raise
-                if when_repeated:
-                    request = head(target, {**headers, **when_repeated}, len(body)) + body
-            return await self._exchange(await self._open(target, key, certificate, limit), request, limit)
+                    # Once more, on a new one.
+                    connection, kept = None, False
+                    if when_repeated:
+                        request = head(target, {**headers, **when_repeated}, len(body)) + body
+                except BaseException:
+                    connection.close()
+                    raise
+                else:
+                    self._pool.put(connection)
+                    return answer
         except LostError as error:
             # `from None`: nothing of what the receiver sent or the URL holds gets into a text.
             raise self._lost(error, limit) from None
@@ -109,19 +120,6 @@ class HttpClient:
     async def close(self) -> None:
         """Closes idle connections. A request under way ends by its time limit."""
         self._pool.close()
-
-    async def _exchange(self, connection: Connection, request: bytes, limit: TimeLimit) -> Answer:
-        if limit.passed:
-            connection.close()
-            raise LostError(untouched=True)
-        try:
-            limit.holds_for(connection)
-            answer = await connection.request(request)
-        except BaseException:
-            connection.close()
-            raise
-        self._pool.put(connection)
-        return answer
 
     async def _open(
         self, target: Target, key: Hashable, certificate: ClientCertificate | None, limit: TimeLimit

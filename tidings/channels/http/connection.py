@@ -136,8 +136,7 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """The time limit of the present request has passed."""
-        if self._waiter is not None:
-            self._finish(TimeoutError())
+        self._finish(TimeoutError())
 
     def close(self) -> None:
         """Ends the connection at once; a request under way ends with what has come."""
@@ -191,9 +190,9 @@ class Connection(asyncio.Protocol):
             self._extra = True
 
     def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
         if self._keep is not None:
             return
+        status = self._parser.get_status_code()
         if is_interim(status):
             self._interim += 1
         else:

@@ -12,7 +12,6 @@ INTERIM_LIMIT: Final = 16
 """Interim answers (1xx) to one request that are skipped."""
 SWITCHING: Final = 101
 
-_INTERIM: Final = range(100, 200)
 _STATUS_LINE: Final = re.compile(rb"(?:\r?\n)*HTTP/\d+(?:\.\d+)?[ \t]+(\d{3})(?=[ \t\r\n]|\Z)")
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 
@@ -60,7 +59,7 @@ class Headers(Mapping[str, str]):
 
 def is_interim(status: int) -> bool:
     """Whether another answer follows: 1xx, but for a change of the protocol."""
-    return status in _INTERIM and status != SWITCHING
+    return 100 <= status < 200 and status != SWITCHING  # noqa: PLR2004
 
 
 def is_sized(headers: Headers) -> bool:

@@ -28,8 +28,10 @@ class TimeLimit:
         self.passed = False
 
     def holds_for(self, connection: Expiring) -> None:
-        """From now on it is this connection that is cut; for one whose limit has passed it is too late."""
+        """From now on it is this connection that is cut."""
         self._connection = connection
+        if self.passed:
+            connection.expire()
 
     def end(self) -> None:
         self.passed = True
