@@ -139,8 +139,10 @@ class HttpClient:
     def _lost(self, error: LostError, limit: TimeLimit) -> TransportError:
         if limit.passed:
             text = f"timed out after {self._total_timeout:g} s"
-        elif isinstance(error, NotHttpError):
+        elif isinstance(error.cause, NotHttpError):
             text = "connection lost: the answer is not valid HTTP"
+        elif error.cause is None:
+            text = f"connection lost: closed {'without' if error.untouched else 'within'} an answer"
         else:
-            text = f"connection lost: {'closed without an answer' if error.cause is None else reason(error.cause)}"
+            text = f"connection lost: {reason(error.cause)}"
         return TransportError(text, unanswered=True)

@@ -51,7 +51,7 @@ class LostError(Exception):
         """Whether not one byte of an answer had come."""
 
 
-class NotHttpError(LostError):
+class NotHttpError(Exception):
     """What came is no HTTP, and has no status."""
 
 
@@ -161,7 +161,7 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             # No HTTP from here on, or another protocol.
-            self._finish(None)
+            self._finish(NotHttpError())
             return
         if self._keep is not None:
             self._complete()
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
             or self._taken > ANSWER_LIMIT
             or self._interim > INTERIM_LIMIT
         ):
-            self._finish(None)
+            self._finish(NotHttpError())
         elif self.state is State.ANSWERING and self._unsized is None and not is_sized(Headers(self._raw)):
             self._unsized = self._loop.call_later(UNSIZED_SECONDS, self._finish, None)
 
@@ -254,7 +254,5 @@ class Connection(asyncio.Protocol):
             self._status, self._body = found.status, [found.rest]
         if self._status is not None:
             waiter.set_result(self._answer())
-        elif self._raw and error is None:
-            waiter.set_exception(NotHttpError(untouched=False))
         else:
             waiter.set_exception(LostError(error, untouched=not self._raw))
