@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_unsized",
         "_waiter",
+        "_writable",
         "born",
         "idle_since",
         "key",
@@ -105,20 +106,22 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[Answer] | None = None
         self._poll: select.poll | None = None
+        self._writable: list[tuple[int, int]] = []
+        """What that says where it can be written to, and nothing else."""
         self._unsized: asyncio.TimerHandle | None = None
         self._clear()
 
     @property
     def reusable(self) -> bool:
-        """Whether it may carry a request: idle, and nothing waits to be read, which must not answer that request.
+        """Whether it may carry a request: idle, with nothing to be read, which must not answer it, and nothing unsent.
 
-        The event loop hands on what has come once a turn only; the socket is asked.
+        The event loop hands on what has come once a turn only, and over TLS knows of no rest: the socket is asked.
         """
         return (
             self.state is State.IDLE
             and self._transport is not None
             and not self._transport.is_closing()
-            and not (self._poll is not None and self._poll.poll(0))
+            and (self._poll is None or self._poll.poll(0) == self._writable)
         )
 
     def request(self, data: bytes) -> "asyncio.Future[Answer]":
@@ -148,7 +151,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # a stream's is a Transport
         if (sock := transport.get_extra_info("socket")) is not None and hasattr(select, "poll"):
             self._poll = select.poll()
-            self._poll.register(sock.fileno(), select.POLLIN)
+            self._poll.register(sock.fileno(), select.POLLIN | select.POLLOUT)
+            self._writable = [(sock.fileno(), select.POLLOUT)]
 
     def data_received(self, data: bytes) -> None:
         if self._waiter is None:

@@ -1,6 +1,7 @@
 """A connection without a network, in an event loop whose time passes at once."""
 
 import asyncio
+import select
 import selectors
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
@@ -67,8 +68,8 @@ class Wire(asyncio.Transport):
         connection.connection_made(self)
         connection._poll = self  # type: ignore[assignment]
 
-    def poll(self, timeout: float) -> list[int]:
-        return [1] if self.unread else []
+    def poll(self, timeout: float) -> list[tuple[int, int]]:
+        return [(0, select.POLLIN | select.POLLOUT)] if self.unread else self.connection._writable
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.cut
