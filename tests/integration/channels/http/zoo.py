@@ -66,6 +66,11 @@ def _header(line: bytes) -> tuple[Step, ...]:
     return (HEAD + line + b"\r\nContent-Length: 2\r\n\r\nok",)
 
 
+def _drops(piece: bytes, pause: float, times: int) -> tuple[Step, ...]:
+    drop: tuple[Step, ...] = (piece, pause)
+    return drop * times
+
+
 def _said(status: bytes, *lines: bytes) -> tuple[Step, ...]:
     return (
         b"HTTP/1.1 " + status + b"\r\n" + b"".join(line + b"\r\n" for line in lines) + b"Content-Length: 0\r\n\r\n",
@@ -147,7 +152,7 @@ ANIMALS: Final[dict[str, list[Animal]]] = {
         Animal("a header of 8,190 bytes", _header(b"Content-Security-Policy: " + b"a" * 8190), 200, kept=True),
         Animal("a header of 60 KiB", _header(b"Set-Cookie: " + b"a" * 61_440), 200, kept=True),
         Animal("a head of 200 KiB", (HEAD, b"X: " + b"a" * 200_000, HANG), 200),
-        Animal("a header without end", (HEAD, b"X: ", *([b"a" * 500, 0.02] * 200), HANG), 200),
+        Animal("a header without end", (HEAD, b"X: ", *_drops(b"a" * 500, 0.02, 200), HANG), 200),
         Animal("129 headers", _header(b"\r\n".join(b"X-%d: 1" % n for n in range(129))), 200, kept=True),
         Animal("2,000 headers", _header(b"\r\n".join(b"X-%d: 1" % n for n in range(2000))), 200, kept=True),
         Animal("a line without a colon", _header(b"nonsense"), 200),
@@ -174,7 +179,7 @@ ANIMALS: Final[dict[str, list[Animal]]] = {
         ),
         Animal("a transfer coding that is no chunks", (HEAD + b"Transfer-Encoding: gzip\r\n\r\nok", HANG), 200),
         Animal("no length, and the connection stays", (HEAD + b"\r\nok", HANG), 200),
-        Animal("no length, and drops of a body", (HEAD + b"\r\n", *([b".", 0.02] * 100)), 200),
+        Animal("no length, and drops of a body", (HEAD + b"\r\n", *_drops(b".", 0.02, 100)), 200),
         Animal("204 with a body", (b"HTTP/1.1 204 No Content\r\n\r\nnothing", HANG), 204),
         Animal("304 with a body", (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\nnothing", HANG), 304),
         Animal("a body longer than its length", (OK + b"ay", HANG), 200),
@@ -188,7 +193,7 @@ ANIMALS: Final[dict[str, list[Animal]]] = {
         Animal("chunks without end", (CHUNKED + b"2\r\nok\r\n", HANG), 200),
         Animal("chunks that break off", (CHUNKED + b"9\r\nok", CLOSE), 200),
         Animal("trailers without end", (CHUNKED + b"0\r\n", *([b"X: y\r\n" * 30_000] * 8), HANG), 200),
-        Animal("drops of a body", (HEAD + b"Content-Length: 1000\r\n\r\n", *([b".", 0.02] * 100)), 200),
+        Animal("drops of a body", (HEAD + b"Content-Length: 1000\r\n\r\n", *_drops(b".", 0.02, 100)), 200),
         Animal(
             "a body of 64 KiB", (HEAD + b"Content-Length: %d\r\n\r\n" % BODY_LIMIT + bytes(BODY_LIMIT),), 200, kept=True
         ),
@@ -222,7 +227,7 @@ ANIMALS: Final[dict[str, list[Animal]]] = {
         Animal("a reset", (RESET,), "connection lost: Connection reset by peer", only="http"),
         Animal("the end within the status", (b"HTTP/1.1 20", CLOSE), WITHIN),
         Animal("the end within the head", (HEAD + b"Content-Le", CLOSE), 200),
-        Animal("drops of a head", (HEAD + b"X: ", *([b".", 0.02] * 100)), 200),
+        Animal("drops of a head", (HEAD + b"X: ", *_drops(b".", 0.02, 100)), 200),
         Animal(
             "an answer while most of the request is not read",
             (b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", HANG),
