@@ -21,11 +21,11 @@ async def measure(current: Round) -> Numbers:
     fastest = await best(current)
     cpu, each = fastest.cpu, MICRO / fastest.messages
     return numbers | {
-        "aiohttp: consumers and producer (µs)": (cpu.consumers + cpu.producer) * each,
-        "aiohttp: consumers (µs)": cpu.consumers * each,
-        "aiohttp: producer (µs)": cpu.producer * each,
-        "aiohttp: Postgres (µs)": cpu.postgres * each,
-        "aiohttp: Redis (µs)": cpu.redis * each,
+        "tidings: consumers and producer (µs)": (cpu.consumers + cpu.producer) * each,
+        "tidings: consumers (µs)": cpu.consumers * each,
+        "tidings: producer (µs)": cpu.producer * each,
+        "tidings: Postgres (µs)": cpu.postgres * each,
+        "tidings: Redis (µs)": cpu.redis * each,
     }
 
 
@@ -36,7 +36,7 @@ FIGURE = Figure(
     goals=[
         Goal(
             what="CPU of our processes for a message, to the bare client's for a request",
-            measured="aiohttp: consumers and producer (µs)",
+            measured="tidings: consumers and producer (µs)",
             reference="bare aiohttp client (µs)",
             at_most=1.35,
         )

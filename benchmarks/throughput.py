@@ -16,8 +16,8 @@ from benchmarks.rig.running import main
 async def measure(current: Round) -> Numbers:
     numbers = {"bare aiohttp client (messages/s)": (await current.once(bare)).rate}
     for each in await current.once(deliveries):
-        numbers[f"aiohttp, {each.consumers} consumers (messages/s)"] = each.rate
-    numbers["aiohttp, best (messages/s)"] = (await best(current)).rate
+        numbers[f"tidings, {each.consumers} consumers (messages/s)"] = each.rate
+    numbers["tidings, best (messages/s)"] = (await best(current)).rate
     return numbers
 
 
@@ -27,8 +27,8 @@ FIGURE = Figure(
     measure=measure,
     goals=[
         Goal(
-            what="delivered over aiohttp, to a bare aiohttp client",
-            measured="aiohttp, best (messages/s)",
+            what="delivered, to a bare aiohttp client",
+            measured="tidings, best (messages/s)",
             reference="bare aiohttp client (messages/s)",
             at_least=1.0,
         ),
