@@ -25,7 +25,7 @@ from tidings.channels.http.pool import AGE_SECONDS
 from tidings.channels.http.transport import IDLE_SECONDS, Answer, TransportError
 from tidings.settings import Settings
 
-EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "1500"))
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "2000"))
 LIMIT: Final = 2.0
 SETTINGS: Final = Settings(connect_timeout=LIMIT, delivery_timeout=LIMIT)
 TRUST: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -281,7 +281,7 @@ async def converse(played: list[Message]) -> None:
     assert AGE_SECONDS > IDLE_SECONDS
 
 
-@pytest.mark.timeout(0 if "FUZZ_EXAMPLES" in os.environ else 60)
+@pytest.mark.timeout(0 if "FUZZ_EXAMPLES" in os.environ else 300)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(messages, min_size=1, max_size=5))
 def test_any_conversation(played: list[Message]) -> None:
