@@ -186,6 +186,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._finish(error)
         self._transport = None
+        # Nothing is fed to it any more, and the two hold each other.
+        self._parser = None  # type: ignore[assignment]
 
     # What the parser calls
 

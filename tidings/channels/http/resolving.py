@@ -107,8 +107,10 @@ class Resolver:
         return permitted(found or await self._named(host, port), host, port, self._egress)
 
     def forget(self, host: str, port: int) -> None:
-        """Looks the name up again next time: its addresses did not serve."""
-        self._names.pop((host, port), None)
+        """Looks the name up again next time: its addresses did not serve. A look-up that still runs goes on."""
+        _, found = self._names.get((host, port), (0.0, None))
+        if found is not None and found.done():
+            del self._names[host, port]
 
     async def _named(self, host: str, port: int) -> Sequence[AddrInfoType]:
         name, now = (host, port), self._loop.time()

@@ -94,6 +94,7 @@ def test_a_look_up_that_hangs_is_not_begun_again() -> None:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(5):
                     await resolver.addresses("a", 80)
+            resolver.forget("a", 80)
         assert asked == 1
 
     wire.run(main)
