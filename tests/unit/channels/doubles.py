@@ -22,6 +22,7 @@ class Request(msgspec.Struct):
     url: str
     body: bytes
     headers: Mapping[str, str]
+    when_repeated: Mapping[str, str] = NO_HEADERS
 
 
 class ScriptedTransport:
@@ -34,7 +35,7 @@ class ScriptedTransport:
     async def post(
         self, url: str, *, body: bytes, headers: Mapping[str, str], when_repeated: Mapping[str, str] = NO_HEADERS
     ) -> Answer:
-        self.requests.append(Request(url, body, headers))
+        self.requests.append(Request(url, body, headers, when_repeated))
         if isinstance(self.result, TransportError):
             raise self.result
         return self.result

@@ -31,7 +31,7 @@ SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.E
 """Our own: no file descriptor or memory is left."""
 
 # A name whose servers do not respond holds its thread for up to half a minute, and the event loop's own are two to six.
-_THREADS: Final = ThreadPoolExecutor(64, thread_name_prefix="name")
+_THREADS: Final = ThreadPoolExecutor(128, thread_name_prefix="name")
 
 Lookup = Callable[[str, int], Awaitable[Sequence[AddrInfoType]]]
 
