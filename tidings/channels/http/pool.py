@@ -72,6 +72,8 @@ class Pool:
         return some
 
     def close(self) -> None:
+        """Closes all of them, and whatever comes back later."""
+        self._per_key = 0
         self.shed()
         if self._timer is not None:
             self._timer.cancel()

@@ -114,7 +114,10 @@ def test_all_are_closed_at_the_end() -> None:
             transports.append(transport)
         pool.close()
         assert all(transport.cut for transport in transports)
-        assert not pool
         assert not pool.shed()
+        late, transport = connected("a")
+        pool.put(late)
+        assert transport.cut
+        assert not pool
 
     wire.run(main)
