@@ -27,6 +27,10 @@ expires_at = CASE WHEN expires_at > now() THEN expires_at END,
 cancel_reason = NULL,
 due_at = now()
 
+-- fragment: lead
+-- The advisory lock that a connection of the leading producer holds.
+hashtextextended('tidings.leader', 0)
+
 -- fragment: queue_columns
 name, active, interval_seconds, batch_size, last_claimed_at
 
