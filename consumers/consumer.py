@@ -26,7 +26,7 @@ from consumers.slots import SlotOffers
 from sql.database import AWAY
 from sql.store import Store
 from tidings.channels.base import ChannelContext
-from tidings.channels.http.aiohttp_transport import AiohttpTransport
+from tidings.channels.http.client import HttpClient
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
@@ -54,8 +54,8 @@ class Consumer:
         self._store = store
         self.redis = redis
         # Two, since the operator's connections are unchecked: none may serve an address that came with a message.
-        self._transport = AiohttpTransport(settings, egress=webhook_egress(settings))
-        self._operators_transport = AiohttpTransport(settings)
+        self._transport = HttpClient(settings, egress=webhook_egress(settings))
+        self._operators_transport = HttpClient(settings)
         self._senders = SenderCache(store.users.senders, clock=time.monotonic)
         self._channels = ChannelRegistry.load(
             ChannelContext(

@@ -160,7 +160,7 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
                 log.info("breaker closed", destination=key)
             return
         if result.status_code == HTTPStatus.TOO_MANY_REQUESTS and destination.decrease(now, began):
-            log.info("destination asks for less", destination=key, concurrency=destination.concurrency)
+            log.info("destination limited by the receiver", destination=key, concurrency=destination.concurrency)
         if destination.breaker.fail(now):
             retry_in = destination.breaker.wait(now)
             log.warning("breaker opened", destination=key, seconds=retry_in, error=result.error)

@@ -1,7 +1,7 @@
 """One of all producers leads: it alone reconciles, keeps the tables and counts what waits.
 
 In play: an advisory lock, held by a connection of the leader's own, on which nothing runs but a ping every 3 s. The
-lock ends with that connection, so a producer that dies is followed by another one within seconds. One that stands still
+lock ends with that connection, so a producer that dies is followed by another one within seconds. One that is paused
 (SIGSTOP, a paused machine) pings no more: Postgres ends its session after 10 s (`LEAD_SECONDS` in sql/database.py), and
 another one leads within 15 s. When it comes back it finds its connection gone, and stops its duties. Two that lead for
 that moment do no harm: every duty may be repeated and run twice.

@@ -50,7 +50,7 @@ AWAY_SECONDS: Final = 0.5
 COMMAND_SECONDS: Final = 30.0
 
 LEAD_SECONDS: Final = 10
-"""Postgres ends the session of a leader that asks nothing for so long: its process stands still, or is out of reach."""
+"""Postgres ends the session of a leader that asks nothing for so long: its process is paused, or is out of reach."""
 
 LEAD_ANSWER_SECONDS: Final = 5.0
 """How long a leader waits for an answer on that session, before it takes the lead for lost."""

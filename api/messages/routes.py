@@ -26,7 +26,7 @@ from api.messages.schemas import (
 )
 from api.messages.validation import sealed, to_message
 from api.openapi import examples, parameters, request_examples, tags
-from api.openapi.operation import Answer, Body, Operations, operation
+from api.openapi.operation import Access, Answer, Body, Operations, operation
 from sql.messages import IdempotencyKey, MessageStore
 from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.ids import parse_id
@@ -48,9 +48,12 @@ _NOT_RETRIED: Final = {
 _CHANGING: Final = "it changed meanwhile; read it again"
 NO_MESSAGE: Final = "there is no such message"
 
-_create: Final = Operations(tag=tags.MESSAGES, parameters=(parameters.IDEMPOTENCY_KEY,))
+_create: Final = Operations(tag=tags.MESSAGES, access=Access.MEMBERS, parameters=(parameters.IDEMPOTENCY_KEY,))
 of_message: Final = Operations(
-    tag=tags.MESSAGES, parameters=(parameters.MESSAGE_ID,), errors={HTTPStatus.NOT_FOUND: NO_MESSAGE}
+    tag=tags.MESSAGES,
+    access=Access.MEMBERS,
+    parameters=(parameters.MESSAGE_ID,),
+    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
 )
 """Declares a handler for one message that the path names."""
 
@@ -92,7 +95,7 @@ async def create(request: web.Request) -> web.Response:
     answers={HTTPStatus.CREATED: Answer("They are kept.", BatchAnswer, examples.BATCH, headers=_CREATED_BATCH)},
 )
 async def create_batch(request: web.Request) -> web.Response:
-    """Keeps many messages, or none.
+    """Keeps many messages in one commit.
 
     They come in one commit. Where one is wrong none is kept, and `errors` names what is wrong with each. Where the
     idempotency keys of a part of the batch are known and the others are not (any more), `messages` says of each whether
@@ -118,6 +121,7 @@ async def create_batch(request: web.Request) -> web.Response:
 
 @operation(
     tags.MESSAGES,
+    access=Access.MEMBERS,
     parameters=(*parameters.MESSAGE_FILTER, *parameters.PAGE),
     answers=Answer("A page.", MessageList, examples.MESSAGES),
 )

@@ -85,7 +85,7 @@ class Overviews:
         try:
             return await self._depths.get()
         except AWAY as error:
-            log.info("an overview without what waits", error=describe(error))
+            log.info("queue depths unavailable", error=describe(error))
             return None
 
     async def _read(self) -> bool:

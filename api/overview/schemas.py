@@ -127,7 +127,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes on."""
+    """The state of the whole deployment, and its last minute."""
 
     at: datetime
     totals: Totals

@@ -27,7 +27,7 @@ _switch: Final = Operations(
 )
 
 
-@operation(tags.QUEUES, answers=Answer("All queues.", QueueList, examples.QUEUES))
+@operation(tags.QUEUES, access=Access.MEMBERS, answers=Answer("All queues.", QueueList, examples.QUEUES))
 async def list_all(request: web.Request) -> web.Response:
     """Lists all queues, by name."""
     return answer(QueueList(queues=await request.app[STORE].queues.list()))
@@ -35,6 +35,7 @@ async def list_all(request: web.Request) -> web.Response:
 
 @operation(
     tags.QUEUES,
+    access=Access.MEMBERS,
     parameters=(parameters.QUEUE_NAME,),
     answers=Answer("The queue.", Queue, examples.QUEUE),
     errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},

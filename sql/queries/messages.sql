@@ -83,7 +83,7 @@ ORDER BY sent_at DESC, id DESC
 LIMIT :limit;
 
 -- name: list_attempts(message_id, created_at)
--- The history of a message, oldest try first. Its own age bounds the days that are looked into, with an hour to spare:
+-- The history of a message, oldest attempt first. Its own age bounds the days that are looked into, with an hour to spare:
 -- the clock of the consumer may be behind that of the API.
 SELECT message_id, try, batch_id, consumer, started_at, duration, outcome::text, status_code, error, answer
 FROM attempts

@@ -1,7 +1,8 @@
 """Channels. What is exported here is for plug-ins and stays stable: docs/channels.md.
 
 Each channel is one folder with two halves: `recipient.py`, pure, which the API uses too, and `channel.py`, which
-delivers and is imported by consumers alone. `http/` and `smtp/` are the clients that channels share.
+delivers and is imported by consumers alone. May import the rooms of `tidings` below it, never `sql`. `http/` and
+`smtp/` are the clients that channels share.
 """
 
 from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry, Senders

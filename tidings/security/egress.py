@@ -53,9 +53,13 @@ class Egress(msgspec.Struct, frozen=True):
     networks: tuple[Network, ...] = ()
     ports: tuple[range, ...] = (range(1, LAST_PORT + 1),)
 
+    def opens(self, port: int) -> bool:
+        """Whether a socket may connect to this port, of any address."""
+        return any(port in ports for ports in self.ports)
+
     def check(self, ip: str, port: int) -> str | None:
-        """Why a socket may not connect there; None where it may. What is no address is refused."""
-        if not any(port in ports for ports in self.ports):
+        """Returns why a socket may not connect there, or None where it may. Refuses text that is not an address."""
+        if not self.opens(port):
             return f"port {port} is not open"
         try:
             address = _real(ip_address(ip.partition("%")[0]))

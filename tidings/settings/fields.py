@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -39,6 +39,7 @@ FORGOTTEN: Final = frozenset({"vault_token", "vault_role_id", "vault_secret_id"}
 """Settings that open Vault: empty in what `load` returns."""
 
 SECRETS: Final = FORGOTTEN | {
+    "egress_proxy",
     "postgres_uri",
     "redis_uri",
     "api_key",
@@ -117,6 +118,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_allow_ports: Annotated[tuple[str, ...], Meta(description=
         "Ports that channel `webhook` may reach, and ranges of them, comma-separated. Left out are those of the"
         " classic services (SSH, SMTP, DNS), where no webhook is at home.")] = ("80", "443", "1024-65535")
+    egress_proxy: Annotated[str, Meta(description=
+        "HTTP proxy through which channel `webhook` reaches all receivers, by CONNECT: `http://host:port`, or"
+        " `http://user:password@host:port`. It looks names up and has to guard the network: an address that is not open"
+        " is refused here only where it stands in a URL. Empty: none.")] = ""
     redis_ttl: Annotated[Count, Meta(description=
         "Seconds that the record of a delivery stays in Redis. It guards against sending twice after a crash, so keep"
         " it well over `LEASE_SECONDS`.")] = 300
@@ -214,14 +219,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"LOG_LEVEL: {self.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
         if self.secret_key and len(self.secret_key.encode()) < MIN_SECRET_KEY_BYTES:
             raise SettingsError(f"SECRET_KEY: must have at least {MIN_SECRET_KEY_BYTES} bytes")
-        if self.webhook_signing_secret:
+        for name, reading in {**_TEXTS, **_READINGS}.items():
             try:
-                signing_key(self.webhook_signing_secret)
-            except ValueError as error:
-                raise SettingsError(f"WEBHOOK_SIGNING_SECRET: {error}") from None
-        for name, reading in _READINGS.items():
-            try:
-                reading(getattr(self, name))
+                if value := getattr(self, name):
+                    reading(value)
             except ValueError as error:
                 raise SettingsError(f"{name.upper()}: {error}") from None
         _require(
@@ -244,7 +245,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return addresses.is_loopback(self.host) and _is_here(self.postgres_uri) and _is_here(self.redis_uri)
 
 
-_READINGS: Final[Mapping[str, Callable[[tuple[str, ...]], object]]] = {
+_TEXTS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "webhook_signing_secret": signing_key,
+    "egress_proxy": addresses.parse_proxy,
+}
+_READINGS: Final[Mapping[str, Callable[[Any], object]]] = {
     "secret_keys": check_secret_keys,
     "apprise_schemas": url_schemas.schemas,
     "webhook_allow_cidrs": addresses.networks,
@@ -252,7 +257,7 @@ _READINGS: Final[Mapping[str, Callable[[tuple[str, ...]], object]]] = {
     "smtp_allow_cidrs": addresses.networks,
     "smtp_allow_ports": addresses.port_ranges,
 }
-"""How settings are read later; a ValueError then is one now."""
+"""How settings are read later, where they are not empty; a ValueError then is one now."""
 
 
 def _is_here(uri: str) -> bool:

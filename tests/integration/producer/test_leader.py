@@ -100,7 +100,7 @@ WHERE locktype = 'advisory' AND granted AND datname = current_database() AND app
 """
 
 
-async def test_another_leads_within_15_s_where_the_leader_stands_still(
+async def test_another_leads_within_15_s_where_the_leader_is_paused(
     settings: Settings, store: Store, redis: Redis
 ) -> None:
     environment = {**os.environ, "POSTGRES_URI": settings.postgres_uri, "REDIS_URI": settings.redis_uri}

@@ -28,6 +28,8 @@ from tidings.security.signing import signature
 
 OWN_PREFIXES: Final = ("webhook-", "tidings-")
 
+REPEATED: Final = {"tidings-possible-duplicate": "true"}
+
 NOT_PASSED_ON: Final = frozenset(
     {
         "host",
@@ -71,7 +73,9 @@ class WebhookChannel(Channel):
         except (UnsealError, StoreUnavailableError) as error:
             return Retry(error=str(error))
         try:
-            answer = await self.context.transport.post(delivery.recipient, body=body, headers=headers)
+            answer = await self.context.transport.post(
+                delivery.recipient, body=body, headers=headers, when_repeated=REPEATED
+            )
         except ForbiddenError as error:
             # For good: retries would let a user watch where an internal name leads.
             return Rejected(error=str(error))
@@ -108,7 +112,7 @@ class WebhookChannel(Channel):
             )
         headers["tidings-attempt"] = str(delivery.tries + 1)
         if delivery.possible_duplicate:
-            headers["tidings-possible-duplicate"] = "true"
+            headers |= REPEATED
         return headers
 
 

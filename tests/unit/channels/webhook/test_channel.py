@@ -133,6 +133,13 @@ async def test_tries_and_possible_duplicates_are_told() -> None:
     assert again["tidings-possible-duplicate"] == "true"
 
 
+async def test_a_request_that_goes_out_again_says_so() -> None:
+    channel_context, transport = context(answer(200))
+    await WebhookChannel(channel_context).deliver(webhook())
+    [request] = transport.requests
+    assert request.when_repeated == {"tidings-possible-duplicate": "true"}
+
+
 async def test_the_reference_library_verifies_the_signature() -> None:
     channel_context, transport = context(answer(200), webhook_signing_secret=SECRET)
     await WebhookChannel(replace(channel_context, now=utc_now)).deliver(webhook(content='{"text":"Grüße"}'))
