@@ -27,6 +27,7 @@ from sql.database import AWAY
 from sql.store import Store
 from tidings.channels.base import ChannelContext
 from tidings.channels.http.client import HttpClient
+from tidings.channels.installed import recipients
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
@@ -84,7 +85,11 @@ class Consumer:
             self._dedup,
             self._leases,
             settings=settings,
-            policy=RetryPolicy(delays=settings.retry_delays, jitter=settings.retry_jitter),
+            policy=RetryPolicy(
+                delays=settings.retry_delays,
+                jitter=settings.retry_jitter,
+                of_channel=lambda name: recipients(name).retry_delays,
+            ),
             now=utc_now,
             clock=time.monotonic,
         )

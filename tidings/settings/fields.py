@@ -169,11 +169,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: Annotated[Count, Meta(description=
         "Days that finished messages and their attempts are kept at the least.")] = 90
 
-    max_tries: Annotated[int, Meta(ge=1, le=100, extra={"section": "Retries"}, description=
-        "Attempts for a message that does not set its own `max_tries`.")] = 5
+    max_tries: Annotated[int, Meta(ge=0, le=100, extra={"section": "Retries"}, description=
+        "Attempts for a message that has neither `max_tries` nor `retry` of its own or of its queue. 0: as its channel"
+        " does.")] = 0
     retry_delays: Annotated[tuple[float, ...], Meta(description=
-        "Seconds before the second, third, … attempt, comma-separated; the last one repeats."
-    )] = (5.0, 30.0, 120.0, 600.0, 3600.0)
+        "Seconds before the second, third, … attempt, comma-separated; the last one repeats. In place of what all"
+        " channels do, with five attempts at least where `MAX_TRIES` is not set; a queue's or a message's own `retry`"
+        " goes before. Empty: as each channel does.")] = ()
     retry_jitter: Annotated[float, Meta(ge=0, le=1, description=
         "Share by which each delay is spread at random, both ways.")] = 0.2
 
@@ -213,8 +215,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.consumer_name or any(c in self.consumer_name for c in "/ \t\n"):
             raise SettingsError("CONSUMER_NAME: must not be empty or contain '/' or white space")
-        if any(delay < 0 for delay in self.retry_delays) or not self.retry_delays:
-            raise SettingsError("RETRY_DELAYS: needs at least one delay, and none below 0")
+        if any(delay < 0 for delay in self.retry_delays):
+            raise SettingsError("RETRY_DELAYS: none may be below 0")
         if self.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise SettingsError(f"LOG_LEVEL: {self.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
         if self.secret_key and len(self.secret_key.encode()) < MIN_SECRET_KEY_BYTES:

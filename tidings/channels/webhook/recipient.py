@@ -8,6 +8,7 @@ from tidings.channels.recipient import RecipientError, Recipients
 from tidings.domain.account import Sender
 from tidings.domain.addresses import is_loopback
 from tidings.domain.message import Delivery, Message
+from tidings.domain.retry import WEBHOOK_DELAYS
 
 _ENCODED = re.compile(r"(?:[!$&'()*+,;=:@/?\-._~0-9A-Za-z]|%[0-9A-Fa-f]{2})*")
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
@@ -15,6 +16,8 @@ _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 
 class WebhookRecipients(Recipients):
     """The destination is the host, with the port where it is not 443."""
+
+    retry_delays = WEBHOOK_DELAYS
 
     def normalise(self, recipient: str) -> str:
         # yarl, since it is what the request is made with: what is checked here is what is called later.
