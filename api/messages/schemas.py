@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tidings.channels.installed import recipients
+from tidings.domain.headers import shown
 from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage, Priority
 from tidings.domain.message import Queue as StoredQueue
 from tidings.domain.retry import RetryDefaults, RetryDelays
@@ -141,6 +142,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         values = {**_AS_KEPT, **msgspec.structs.asdict(message)}
         for name in _INTERNAL:
             del values[name]
+        values["headers"] = None if message.headers is None else shown(message.headers)
         values["recipient"] = rules.show(message.recipient)
         values["retry"] = retries.shown(message.retry_delays, rules.retry_delays, max_tries=message.max_tries)
         values["priority"] = _PRIORITIES[message.priority]

@@ -16,12 +16,14 @@ from sql.queues import QueueStore
 from tidings.channels.installed import channel_names, recipients
 from tidings.channels.recipient import RecipientError
 from tidings.domain.errors import SettingsError
-from tidings.domain.headers import HeaderError, check_headers
+from tidings.domain.headers import HIDDEN, HeaderError, check_headers, is_secret
 from tidings.domain.ids import new_id
 from tidings.domain.message import NewMessage, Priority
 from tidings.domain.retry import Delays, RetryDefaults, RetryDelays
 from tidings.domain.timestamps import TimestampError, parse_timestamp
 from tidings.observability import tracing
+from tidings.security.sealed_headers import seal_headers
+from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
 HORIZON: Final = timedelta(days=3650)
@@ -96,6 +98,8 @@ def to_message(
             check_headers(request.headers)
         except HeaderError as error:
             faults["headers"] = f"cannot be sent: {error}"
+        if hidden := [name for name, value in request.headers.items() if value == HIDDEN and is_secret(name)]:
+            faults["headers"] = f"the value of {hidden[0]!r} is what is shown in place of a secret"
     if faults or priority is None:
         raise InvalidError([Fault(field=field, detail=detail) for field, detail in faults.items()])
     delays = request.retry.delays if isinstance(request.retry, RetryDelays) else queues[request.queue]
@@ -119,14 +123,22 @@ def to_message(
 
 
 def sealed(message: NewMessage, settings: Settings) -> NewMessage:
-    """The message as it may be stored. Raises InvalidError if its recipient is not open here or cannot be sealed."""
+    """The message as it may be stored, its secret headers sealed where there are `SECRET_KEYS`.
+
+    Raises InvalidError if its recipient is not open here or cannot be sealed.
+    """
     try:
         stored = recipients(message.channel).seal(message.recipient, message.id, settings)
     except RecipientError as error:
         raise InvalidError([Fault(field="recipient", detail=str(error))]) from error
     except SettingsError as error:
         raise InvalidError([Fault(field="channel", detail="needs SECRET_KEYS, which are not set here")]) from error
-    return message if stored == message.recipient else msgspec.structs.replace(message, recipient=stored)
+    headers = message.headers
+    if headers and settings.secret_keys and any(map(is_secret, headers)):
+        headers = seal_headers(headers, message.id, SecretBox(settings.secret_keys))
+    if stored == message.recipient and headers is message.headers:
+        return message
+    return msgspec.structs.replace(message, recipient=stored, headers=headers)
 
 
 @lru_cache(maxsize=8192)

@@ -70,9 +70,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "The operator's own bearer token, which may do everything. Empty: on loopback, and as long as there are no"
         " accounts, requests need none; anywhere else only accounts are let in.")] = ""
     secret_keys: Annotated[tuple[str, ...], Meta(description=
-        "Keys that encrypt users' SMTP passwords and signing secrets in Postgres, comma-separated, newest first; each"
-        " is made by `tidings secrets new-key`. The same for all processes. Empty: with the embedded Postgres, one is"
-        " made and kept in `DATA_DIR`; otherwise no such secret can be kept.")] = ()
+        "Keys that encrypt users' SMTP passwords and signing secrets in Postgres, and headers of messages that hold"
+        " secrets; comma-separated, newest first; each is made by `tidings secrets new-key`. The same for all"
+        " processes. Empty: with the embedded Postgres, one is made and kept in `DATA_DIR`; otherwise no password or"
+        " signing secret can be kept, and headers are kept in clear.")] = ()
     environment: Annotated[str, Meta(description="`development` or `production`; named in the log.")] = "production"
     log_level: Annotated[str, Meta(description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")] = "INFO"
 
@@ -113,8 +114,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Signs what channel `webhook` sends, by Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes."
         " Empty: unsigned.")] = ""
     webhook_allow_cidrs: Annotated[tuple[str, ...], Meta(description=
-        "Networks that are not public and that channel `webhook` may reach all the same, comma-separated. Loopback is"
-        " open in any case where nothing but this machine is involved: `HOST` and both stores are on it.")] = ()
+        "Networks that are not public and that channel `webhook` may reach all the same, also by plain http,"
+        " comma-separated. Loopback is open in any case where nothing but this machine is involved: `HOST` and both"
+        " stores are on it.")] = ()
     webhook_allow_ports: Annotated[tuple[str, ...], Meta(description=
         "Ports that channel `webhook` may reach, and ranges of them, comma-separated. Left out are those of the"
         " classic services (SSH, SMTP, DNS), where no webhook is at home.")] = ("80", "443", "1024-65535")

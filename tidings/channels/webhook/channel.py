@@ -17,7 +17,7 @@ import msgspec
 
 from tidings.channels.base import Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import judge
-from tidings.channels.http.transport import ForbiddenError, TransportError
+from tidings.channels.http.transport import ForbiddenError, Transport, TransportError
 from tidings.channels.webhook.recipient import WebhookRecipients
 from tidings.domain.account import Sealed
 from tidings.domain.errors import StoreUnavailableError, UnsealError
@@ -75,7 +75,7 @@ class WebhookChannel(Channel):
         except (UnsealError, StoreUnavailableError) as error:
             return Retry(error=str(error))
         try:
-            answer = await self.context.transport.post(
+            answer = await self._transport(delivery).post(
                 delivery.recipient, body=body, headers=headers, when_repeated=REPEATED
             )
         except ForbiddenError as error:
@@ -84,6 +84,10 @@ class WebhookChannel(Channel):
         except TransportError as error:
             return Retry(error=str(error), unanswered=error.unanswered)
         return judge(answer, self.context.now, rejects=_is_gone)
+
+    def _transport(self, delivery: Delivery) -> Transport:
+        plain = None if delivery.recipient.startswith("https:") else self.context.plain_transport
+        return plain or self.context.transport
 
     async def _keys(self, delivery: Delivery) -> list[bytes]:
         """The keys that sign now, the newest first. Raises UnsealError, StoreUnavailableError."""

@@ -283,3 +283,12 @@ async def test_a_receiver_that_is_gone_ends_the_message() -> None:
     channel_context, _ = context(answer(410, b"bye"))
     result = await WebhookChannel(channel_context).deliver(delivery(channel="webhook", recipient=URL))
     assert result == Rejected(error="HTTP 410 Gone", status_code=410, answer=b"bye")
+
+
+@pytest.mark.parametrize(("url", "plainly"), [(URL, False), ("http://orders.internal/hook", True)])
+async def test_plain_http_goes_through_the_transport_for_networks_of_ones_own(url: str, plainly: bool) -> None:
+    plain = ScriptedTransport(answer(204))
+    channel_context, transport = context(answer(204))
+    channel = WebhookChannel(replace(channel_context, plain_transport=plain))
+    await channel.deliver(delivery(channel="webhook", recipient=url))
+    assert [len(plain.requests), len(transport.requests)] == [plainly, not plainly]
