@@ -23,9 +23,12 @@ from consumers.leases import Leases, OpenBatch
 from consumers.limiter import Destination, DestinationLimiter
 from consumers.recorder import OutcomeRecorder
 from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
+from tidings.domain.errors import UnsealError
 from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.observability.logs import delivering
+from tidings.security.sealed_headers import unseal_headers
+from tidings.security.secretbox import SecretBox
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +47,8 @@ class Deliveries(msgspec.Struct, kw_only=True, eq=False):
     consumer: str
     now: Callable[[], datetime]
     clock: Callable[[], float]
+    box: SecretBox = msgspec.field(default_factory=lambda: SecretBox(()))
+    """Opens the headers that are secrets."""
     running: "dict[DeliveryRun, asyncio.Task[None]]" = msgspec.field(default_factory=dict)
     """Deliveries that have begun; each removes itself when it ends."""
     stopping: bool = False
@@ -128,8 +133,14 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
     async def _attempt(self) -> Result:
         if self.channel is None:
             return Retry(error=f"channel {self.delivery.channel!r} is not there in this consumer")
+        delivery = self.delivery
         try:
-            result = cast("object", await self.channel.deliver(self.delivery))
+            if delivery.headers:
+                headers = unseal_headers(delivery.headers, delivery.id, self.shared.box)
+                delivery = msgspec.structs.replace(delivery, headers=headers)
+            result = cast("object", await self.channel.deliver(delivery))
+        except UnsealError as error:
+            return Retry(error=str(error))
         except Exception as error:  # a channel may be anybody's code
             log.exception("channel failed", channel=self.delivery.channel)
             return Retry(error=f"{type(error).__name__} in the channel")

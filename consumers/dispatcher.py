@@ -23,6 +23,7 @@ from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.message import Delivery
 from tidings.domain.retry import RetryPolicy
+from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,7 @@ class Dispatcher:
             consumer=settings.consumer_name,
             now=now,
             clock=clock,
+            box=SecretBox(settings.secret_keys),
         )
 
     def start(self, delivery: Delivery, batch: OpenBatch) -> None:

@@ -95,7 +95,11 @@ def _next_attempt(
         return None, CancelReason.REJECTED
     if delivery.tries + 1 >= delivery.max_tries:
         return None, CancelReason.EXHAUSTED
-    due_at = ended_at + timedelta(seconds=policy.delay_after(delivery.tries + 1, result.delay))
+    due_at = ended_at + timedelta(
+        seconds=policy.delay_after(
+            delivery.tries + 1, result.delay, own=delivery.retry_delays, channel=delivery.channel
+        )
+    )
     if delivery.expires_at is not None and due_at >= delivery.expires_at:
         return None, CancelReason.EXPIRED
     return due_at, None

@@ -6,15 +6,16 @@ SELECT {queue_columns} FROM queues ORDER BY name;
 -- One queue.
 SELECT {queue_columns} FROM queues WHERE name = :name;
 
--- name: put_queue(name, active, interval_seconds, batch_size)^
--- Makes a queue or changes its pace; where active is null it stays on or off.
-INSERT INTO queues (name, active, interval_seconds, batch_size, paced)
-VALUES (:name, coalesce(:active::boolean, true), :interval_seconds, :batch_size, true)
+-- name: put_queue(name, active, interval_seconds, batch_size, keep_retry, retry)^
+-- Makes a queue or changes its pace; where active is null it stays on or off, and keep_retry leaves its retry policy.
+INSERT INTO queues (name, active, interval_seconds, batch_size, retry, paced)
+VALUES (:name, coalesce(:active::boolean, true), :interval_seconds, :batch_size, :retry::jsonb, true)
 ON CONFLICT (name) DO UPDATE SET
     active = coalesce(:active, queues.active),
     paced = true,
     interval_seconds = excluded.interval_seconds,
     batch_size = excluded.batch_size,
+    retry = CASE WHEN :keep_retry::boolean THEN queues.retry ELSE excluded.retry END,
     credit = least(queues.credit, excluded.batch_size)
 RETURNING {queue_columns}, xmax = 0 AS created;
 

@@ -84,6 +84,8 @@ class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     transport: Transport
     """For addresses that the sender of a message chose: refuses those within the operator's network."""
+    plain_transport: Transport | None = None
+    """The same for plain http, which goes to networks of the operator's own only; None: `transport` does."""
     operators_transport: Transport
     """For addresses that the operator has set: refuses none. Must never be used for one that came with a message."""
     senders: Senders = NoSenders()

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from tidings.domain.account import Sender
 from tidings.domain.message import Delivery, Message
+from tidings.domain.retry import USUAL_DELAYS, Delays
 from tidings.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Recipients:
 
     only_destination: ClassVar[str | None] = None
     """The key of the receiver, if all messages go to one."""
+    retry_delays: ClassVar[Delays] = USUAL_DELAYS
+    """When a message of this channel is tried again; one more is how often it is tried."""
 
     def check(self, recipient: str) -> str:
         """Returns the normal form, which is what is stored. Raises RecipientError."""

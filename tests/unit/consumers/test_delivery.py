@@ -22,9 +22,11 @@ from tests.factories import new_delivery
 from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.ids import new_id
-from tidings.domain.message import Outcome
+from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.domain.states import CancelReason, Status
+from tidings.security.sealed_headers import seal_headers
+from tidings.security.secretbox import SecretBox, new_key
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 FAILURES = 2
@@ -60,6 +62,9 @@ class Fakes:
         self.abandoned.append(batch)
 
 
+BOX = SecretBox([new_key()])
+
+
 class Bench:
     """Deliveries through one channel that does what the test says, in batches of one."""
 
@@ -67,6 +72,7 @@ class Bench:
         self.fakes = Fakes()
         self.now = 0.0
         self.deliver = deliver
+        self.headers: list[dict[str, str] | None] = []
         self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
             self._start,
             DeliveryRun.send_back,
@@ -84,6 +90,7 @@ class Bench:
             consumer="c",
             now=lambda: NOW,
             clock=lambda: self.now,
+            box=BOX,
         )
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -95,7 +102,8 @@ class Bench:
         bench = self
 
         class Scripted:
-            async def deliver(self, _delivery: object) -> object:
+            async def deliver(self, delivery: Delivery) -> object:
+                bench.headers.append(delivery.headers)
                 return await bench.deliver()
 
         batch = batch or OpenBatch(new_id(), left=1, held_until=math.inf)
@@ -406,3 +414,21 @@ async def test_a_wrong_result_is_recorded() -> None:
     assert (outcome.status, outcome.unanswered) == (Status.FAILED, True)
     assert outcome.last_error is not None
     assert outcome.last_error.startswith("the channel returned a wrong Accepted")
+
+
+async def test_sealed_headers_are_opened_for_the_channel() -> None:
+    bench, message_id = Bench(returning(Accepted())), new_id()
+    headers = {"Authorization": "Bearer hunter2", "X-Shop": "4"}
+    bench.enter(id=message_id, headers=seal_headers(headers, message_id, BOX))
+    bench.enter(headers=None)
+    await bench.end()
+    assert bench.headers == [headers, None]
+
+
+async def test_headers_that_no_key_opens_are_tried_again_and_never_sent() -> None:
+    bench = Bench(returning(Accepted()))
+    bench.enter(headers=seal_headers({"Authorization": "Bearer hunter2"}, new_id(), BOX))
+    await bench.end()
+    assert (bench.statuses, bench.headers) == ([Status.FAILED], [])
+    assert "Bearer" not in str(bench.fakes.outcomes)
+    bench.assert_settled()

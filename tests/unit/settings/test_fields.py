@@ -76,7 +76,7 @@ def test_redis_host_serves_where_redis_uri_is_empty() -> None:
         ("RECONCILE_SECONDS", "0"),
         ("MAX_RECOVERIES", "0"),
         ("RETENTION_DAYS", "0"),
-        ("MAX_TRIES", "0"),
+        ("MAX_TRIES", "-1"),
         ("MAX_TRIES", "101"),
         ("RETRY_DELAYS", "5,soon"),
         ("RETRY_DELAYS", "5,-1"),

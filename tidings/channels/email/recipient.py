@@ -3,10 +3,13 @@
 from tidings.channels.recipient import RecipientError, Recipients
 from tidings.domain.account import Sender
 from tidings.domain.message import Delivery, Message
+from tidings.domain.retry import EMAIL_DELAYS
 
 
 class EmailRecipients(Recipients):
     """The destination is the sender's SMTP account, through which all their mail goes."""
+
+    retry_delays = EMAIL_DELAYS
 
     def normalise(self, recipient: str) -> str:
         from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  (takes 40 ms)

@@ -9,6 +9,7 @@ replaced, the old one signs too: `webhook-signature` holds both, and a receiver 
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
@@ -16,7 +17,7 @@ import msgspec
 
 from tidings.channels.base import Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import judge
-from tidings.channels.http.transport import ForbiddenError, TransportError
+from tidings.channels.http.transport import ForbiddenError, Transport, TransportError
 from tidings.channels.webhook.recipient import WebhookRecipients
 from tidings.domain.account import Sealed
 from tidings.domain.errors import StoreUnavailableError, UnsealError
@@ -54,7 +55,8 @@ _ANY_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 class WebhookChannel(Channel):
-    """Any 2xx is a delivery. Signed if the user has a secret or `WEBHOOK_SIGNING_SECRET` is set."""
+    """Any 2xx is a delivery, 410 ends the message, and anything else is tried again: a receiver that answers 404 or 401
+    may be in the middle of a deploy. Signed if the user has a secret or `WEBHOOK_SIGNING_SECRET` is set."""
 
     recipients = WebhookRecipients()
 
@@ -73,7 +75,7 @@ class WebhookChannel(Channel):
         except (UnsealError, StoreUnavailableError) as error:
             return Retry(error=str(error))
         try:
-            answer = await self.context.transport.post(
+            answer = await self._transport(delivery).post(
                 delivery.recipient, body=body, headers=headers, when_repeated=REPEATED
             )
         except ForbiddenError as error:
@@ -81,7 +83,11 @@ class WebhookChannel(Channel):
             return Rejected(error=str(error))
         except TransportError as error:
             return Retry(error=str(error), unanswered=error.unanswered)
-        return judge(answer, self.context.now)
+        return judge(answer, self.context.now, rejects=_is_gone)
+
+    def _transport(self, delivery: Delivery) -> Transport:
+        plain = None if delivery.recipient.startswith("https:") else self.context.plain_transport
+        return plain or self.context.transport
 
     async def _keys(self, delivery: Delivery) -> list[bytes]:
         """The keys that sign now, the newest first. Raises UnsealError, StoreUnavailableError."""
@@ -114,6 +120,10 @@ class WebhookChannel(Channel):
         if delivery.possible_duplicate:
             headers |= REPEATED
         return headers
+
+
+def _is_gone(status: int) -> bool:
+    return status == HTTPStatus.GONE
 
 
 def _passed_on(headers: dict[str, str]) -> dict[str, str]:

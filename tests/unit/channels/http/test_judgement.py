@@ -37,6 +37,12 @@ def test_a_redirect_is_a_refusal_that_says_so(status: int) -> None:
     assert "secret" not in result.error
 
 
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 451, 503])
+def test_what_a_channel_does_not_take_for_a_refusal_is_tried_again(status: int) -> None:
+    result = judge(answer(status, retry_after="7"), lambda: NOW, rejects=lambda refused: refused == 410)
+    assert result == Retry(error=describe(status), delay=7, status_code=status)
+
+
 def test_the_wait_that_an_answer_asks_for() -> None:
     result = judge(answer(503, retry_after="120"), lambda: NOW)
     assert isinstance(result, Retry)
@@ -58,6 +64,9 @@ def test_statuses_in_words() -> None:
         ("Sunday, 01-Mar-26 12:01:00 GMT", 60),
         ("Sun Mar  1 12:01:00 2026", 60),
         ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
+        # The Unix time, in place of the seconds until then.
+        (str(int(NOW.timestamp()) + 60), 60),
+        (str(int(NOW.timestamp()) - 60), 0),
     ],
 )
 def test_retry_after(value: str, seconds: float) -> None:
@@ -66,7 +75,22 @@ def test_retry_after(value: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "soon", "-5", "+5", "5s", "1e3", "inf", "nan", "٣", "9" * 5000, "Sun, 99 Mar 2026 12:01:00 GMT", "0x10"],
+    [
+        "",
+        "soon",
+        "-5",
+        "+5",
+        "5s",
+        "1e3",
+        "inf",
+        "nan",
+        "٣",
+        "9" * 5000,
+        "Sun, 99 Mar 2026 12:01:00 GMT",
+        "0x10",
+        "1000000000",
+        "1772366460000",
+    ],
 )
 def test_nonsense_asks_for_nothing(value: str) -> None:
     assert parse_retry_after(value, NOW) is None
