@@ -7,8 +7,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
-from tidings.channels.base import Accepted, Rejected, Result, Retry
-from tidings.channels.http.transport import Answer
+from tidings.channels.base import About, Accepted, Rejected, Result, Retry
+from tidings.channels.http.transport import Answer, ShortageError, TransportError
 
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """4xx statuses that are about the moment, not about the message."""
@@ -34,7 +34,21 @@ def judge(answer: Answer, now: Callable[[], datetime]) -> Result:
         case _:
             value = answer.headers.get("Retry-After")
             delay = None if value is None else parse_retry_after(value, now())
-            return Retry(error=describe(status), delay=delay, status_code=status, answer=answer.body)
+            paced = status == HTTPStatus.TOO_MANY_REQUESTS or (
+                status == HTTPStatus.SERVICE_UNAVAILABLE and delay is not None
+            )
+            return Retry(
+                error=describe(status),
+                delay=delay,
+                status_code=status,
+                answer=answer.body,
+                about=About.PACE if paced else About.ENDPOINT,
+            )
+
+
+def about(error: TransportError) -> About:
+    """What a request without a response speaks of."""
+    return About.OURSELVES if isinstance(error, ShortageError) else About.HOST
 
 
 def describe(status: int) -> str:

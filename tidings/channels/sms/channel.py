@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
-from tidings.channels.http.judgement import describe, judge
+from tidings.channels.http.judgement import about, describe, judge
 from tidings.channels.http.transport import TransportError
 from tidings.channels.sms.recipient import SmsRecipients
 from tidings.domain.message import Delivery
@@ -45,7 +45,7 @@ class SmsChannel(Channel):
         try:
             answer = await self.context.operators_transport.post(self._url, body=body, headers=self._headers)
         except TransportError as error:
-            return Retry(error=str(error), unanswered=error.unanswered)
+            return Retry(error=str(error), unanswered=error.unanswered, about=about(error))
         match judge(answer, self.context.now):
             case Accepted() if answer.status == ACCEPTED:
                 # The gateway has the message, even if no id can be read: another attempt would reach the phone twice.
