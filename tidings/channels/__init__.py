@@ -5,19 +5,21 @@ delivers and is imported by consumers alone. May import the rooms of `tidings` b
 `smtp/` are the clients that channels share.
 """
 
-from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry, Senders
-from tidings.channels.http.judgement import judge
+from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry, Senders
+from tidings.channels.http.judgement import about, judge
 from tidings.channels.http.transport import Answer, ForbiddenError, Transport, TransportError
-from tidings.channels.recipient import RecipientError, Recipients
+from tidings.channels.recipient import EndpointKey, RecipientError, Recipients
 from tidings.domain.account import Sender
 from tidings.domain.message import Delivery, Message
 
 __all__ = [
+    "About",
     "Accepted",
     "Answer",
     "Channel",
     "ChannelContext",
     "Delivery",
+    "EndpointKey",
     "ForbiddenError",
     "Message",
     "RecipientError",
@@ -29,5 +31,6 @@ __all__ = [
     "Senders",
     "Transport",
     "TransportError",
+    "about",
     "judge",
 ]

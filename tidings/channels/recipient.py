@@ -5,7 +5,7 @@ register some in the entry point group `tidings.recipients`; if it does not, tho
 """
 
 import re
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from tidings.domain.account import Sender
@@ -24,6 +24,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 class RecipientError(ValueError):
     """The channel has no such recipient; the text is one line for the client."""
+
+
+class EndpointKey(NamedTuple):
+    """An endpoint, as breakers and the reports of consumers name it; without what may be a secret."""
+
+    name: str
+    user_id: UUID | None = None
+    """The user whose messages it concerns; None: everybody's."""
 
 
 class Recipients:
@@ -79,3 +87,11 @@ class Recipients:
         `sender` is the message's user, where it has one that is known.
         """
         return self.only_destination
+
+    def endpoint(self, message: Message | Delivery, sender: Sender | None) -> EndpointKey | None:
+        """What has a breaker of its own within the destination; None if only the channel knows it.
+
+        By default the destination itself, for all users.
+        """
+        key = self.destination(message, sender)
+        return None if key is None else EndpointKey(key)

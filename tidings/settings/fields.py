@@ -189,7 +189,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     in_flight_per_destination: Annotated[Count, Meta(description=
         "Deliveries in flight per consumer and destination at the most.")] = 128
     breaker_failures: Annotated[Count, Meta(description=
-        "Failures in a row after which nothing is sent to a destination for a while.")] = 20
+        "Failures in a row after which nothing is sent to an endpoint, or a host, for a while.")] = 20
     breaker_seconds: Annotated[Positive, Meta(description=
         "How long that is at first; while it goes on failing it doubles, up to six times as long.")] = 10.0
     connect_timeout: Annotated[Positive, Meta(description="Seconds for a connection to the receiver.")] = 5.0

@@ -136,10 +136,10 @@ def test_the_places_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -
     most: Counter[str] = Counter()
     leave = DestinationLimiter.leave
 
-    def observe(self: DestinationLimiter[Any], destination: Any) -> None:
+    def observe(self: DestinationLimiter[Any], endpoint: Any) -> None:
         most["all"] = max(most["all"], self.in_flight)
-        most["one destination"] = max(most["one destination"], destination.in_flight)
-        leave(self, destination)
+        most["one destination"] = max(most["one destination"], endpoint.destination.in_flight)
+        leave(self, endpoint)
 
     monkeypatch.setattr(DestinationLimiter, "leave", observe)
     # So much headroom that nothing but the concurrency holds the campaigns back.

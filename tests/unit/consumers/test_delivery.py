@@ -16,10 +16,10 @@ from consumers.breaker import Breaker, BreakerState
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import USUAL_TYPES, Deliveries, DeliveryRun, checked
 from consumers.leases import Leases, OpenBatch
-from consumers.limiter import Destination, DestinationLimiter
+from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
 from tests.factories import new_delivery
-from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.ids import new_id
 from tidings.domain.message import Delivery, Outcome
@@ -94,8 +94,8 @@ class Bench:
         )
         self.tasks: list[asyncio.Task[None]] = []
 
-    def _start(self, destination: Destination[DeliveryRun], run: DeliveryRun) -> None:
-        task = self.shared.running[run] = asyncio.create_task(run.run(destination))
+    def _start(self, endpoint: Endpoint[DeliveryRun], run: DeliveryRun) -> None:
+        task = self.shared.running[run] = asyncio.create_task(run.run(endpoint))
         self.tasks.append(task)
 
     def enter(self, *, batch: OpenBatch | None = None, **changes: Any) -> OpenBatch:
@@ -128,7 +128,7 @@ class Bench:
 
     @property
     def breakers(self) -> dict[str, BreakerState]:
-        return {key: state for key, state, _ in self.limiter.breakers()}
+        return {each.name: each.state for each in self.limiter.breakers()}
 
     def assert_settled(self) -> None:
         assert (self.limiter.in_flight, self.limiter.waiting, self.shared.running) == (0, 0, {})
@@ -365,6 +365,8 @@ class OwnAccepted(Accepted, frozen=True, kw_only=True):
         (Retry(error="e", delay=cast("float", 3)), Retry(error="e", delay=3.0)),
         (Retry(error="e", delay=0.0, unanswered=True), Retry(error="e", delay=0.0, unanswered=True)),
         (Rejected(error="e", status_code=550), Rejected(error="e", status_code=550)),
+        (Retry(error="e", about=About.HOST), Retry(error="e", about=About.HOST)),
+        (Retry(error="e", about=cast("About", "pace")), Retry(error="e", about=About.PACE)),
     ],
 )
 def test_a_valid_result_is_converted(result: Result, expected: Result) -> None:
@@ -392,6 +394,7 @@ def test_the_usual_result_is_not_converted() -> None:
         (Accepted(answer=cast("bytes", None)), "a wrong Accepted: Expected `bytes`, got `null`"),
         (Rejected(error=cast("str", OSError("e"))), "a wrong Rejected: Expected `str`, got `OSError`"),
         (Rejected(error=cast("str", None)), "a wrong Rejected: Expected `str`, got `null`"),
+        (Retry(error="e", about=cast("About", "me")), "a wrong Retry: Invalid enum value 'me'"),
         (Retry(error="e", delay=-1.0), "a wrong Retry: delay=-1.0"),
         (Retry(error="e", delay=math.nan), "a wrong Retry: delay=nan"),
         (Retry(error="e", delay=math.inf), "a wrong Retry: delay=inf"),

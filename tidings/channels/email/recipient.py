@@ -1,6 +1,6 @@
 """E-mail addresses, without names."""
 
-from tidings.channels.recipient import RecipientError, Recipients
+from tidings.channels.recipient import EndpointKey, RecipientError, Recipients
 from tidings.domain.account import Sender
 from tidings.domain.message import Delivery, Message
 from tidings.domain.retry import EMAIL_DELAYS
@@ -25,3 +25,7 @@ class EmailRecipients(Recipients):
         if sender is None or sender.smtp is None:
             return str(message.user_id)
         return f"{sender.smtp.username or ''}@{sender.smtp.host}:{sender.smtp.port}"
+
+    def endpoint(self, message: Message | Delivery, sender: Sender | None) -> EndpointKey:
+        # Two users may name the same server and user name, with different passwords.
+        return EndpointKey(self.destination(message, sender), message.user_id)

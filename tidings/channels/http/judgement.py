@@ -7,8 +7,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
-from tidings.channels.base import Accepted, Rejected, Result, Retry
-from tidings.channels.http.transport import Answer
+from tidings.channels.base import About, Accepted, Rejected, Result, Retry
+from tidings.channels.http.transport import Answer, ShortageError, TransportError
 from tidings.domain.retry import LONGEST_WAIT_ASKED
 
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
@@ -38,7 +38,19 @@ def judge(answer: Answer, now: Callable[[], datetime], *, rejects: Callable[[int
         return Rejected(error=describe(status), status_code=status, answer=answer.body)
     value = answer.headers.get("Retry-After")
     delay = None if value is None else parse_retry_after(value, now())
-    return Retry(error=describe(status), delay=delay, status_code=status, answer=answer.body)
+    paced = status == HTTPStatus.TOO_MANY_REQUESTS or (status == HTTPStatus.SERVICE_UNAVAILABLE and delay is not None)
+    return Retry(
+        error=describe(status),
+        delay=delay,
+        status_code=status,
+        answer=answer.body,
+        about=About.PACE if paced else About.ENDPOINT,
+    )
+
+
+def about(error: TransportError) -> About:
+    """What a request without a response speaks of."""
+    return About.OURSELVES if isinstance(error, ShortageError) else About.HOST
 
 
 def describe(status: int) -> str:

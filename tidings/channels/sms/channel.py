@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
-from tidings.channels.http.judgement import describe, is_refusal, judge
+from tidings.channels.http.judgement import about, describe, is_refusal, judge
 from tidings.channels.http.transport import Answer, TransportError
 from tidings.channels.sms.recipient import SmsRecipients
 from tidings.domain.message import Delivery
@@ -57,7 +57,7 @@ class SmsChannel(Channel):
         try:
             answer = await self.context.operators_transport.post(self._url, body=body, headers=headers)
         except TransportError as error:
-            return Retry(error=str(error), unanswered=error.unanswered)
+            return Retry(error=str(error), unanswered=error.unanswered, about=about(error))
         message_id = self._message_id(answer.body)
         match judge(answer, self.context.now, rejects=_speaks_of_the_message):
             case Accepted(status_code=status) if message_id is None and _is_page(answer):

@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from tidings.channels.base import Channel, ChannelContext, Rejected, Result, Retry
-from tidings.channels.http.judgement import judge
+from tidings.channels.http.judgement import about, judge
 from tidings.channels.http.transport import ForbiddenError, Transport, TransportError
 from tidings.channels.webhook.recipient import WebhookRecipients
 from tidings.domain.account import Sealed
@@ -82,7 +82,7 @@ class WebhookChannel(Channel):
             # For good: retries would let a user watch where an internal name leads.
             return Rejected(error=str(error))
         except TransportError as error:
-            return Retry(error=str(error), unanswered=error.unanswered)
+            return Retry(error=str(error), unanswered=error.unanswered, about=about(error))
         return judge(answer, self.context.now, rejects=_is_gone)
 
     def _transport(self, delivery: Delivery) -> Transport:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from yarl import URL
 
-from tidings.channels.recipient import RecipientError, Recipients
+from tidings.channels.recipient import EndpointKey, RecipientError, Recipients
 from tidings.domain.account import Sender
 from tidings.domain.addresses import Address, is_loopback
 from tidings.domain.message import Delivery, Message
@@ -67,6 +67,10 @@ class WebhookRecipients(Recipients):
 
     def destination(self, message: Message | Delivery, sender: Sender | None) -> str:
         return message.recipient.partition("://")[2].partition("/")[0]
+
+    def endpoint(self, message: Message | Delivery, sender: Sender | None) -> EndpointKey:
+        # Without its query, which may differ from message to message, and is where secrets are.
+        return EndpointKey(message.recipient.partition("?")[0], message.user_id)
 
 
 def _encoded(tail: str) -> str:

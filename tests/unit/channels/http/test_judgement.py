@@ -2,14 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http import HTTPStatus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.channels.doubles import NOW, answer
-from tidings.channels.base import Accepted, Rejected, Retry
-from tidings.channels.http.judgement import describe, judge, parse_retry_after
+from tidings.channels.base import About, Accepted, Rejected, Retry
+from tidings.channels.http.judgement import about, describe, judge, parse_retry_after
+from tidings.channels.http.transport import Answer, ShortageError, TransportError
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -20,7 +22,8 @@ def test_success(status: int) -> None:
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599, 101, 600, 999])
 def test_passing_trouble(status: int) -> None:
     result = judge(answer(status, b"later"), lambda: NOW)
-    assert result == Retry(error=describe(status), status_code=status, answer=b"later")
+    expected = About.PACE if status == HTTPStatus.TOO_MANY_REQUESTS else About.ENDPOINT
+    assert result == Retry(error=describe(status), status_code=status, answer=b"later", about=expected)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 422, 451, 499])
@@ -107,3 +110,27 @@ def test_every_later_http_date_is_understood(moment: datetime) -> None:
     moment = moment.replace(tzinfo=UTC, microsecond=0)
     value = format_datetime(moment, usegmt=True)
     assert parse_retry_after(value, NOW) == (moment - NOW) / timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "expected"),
+    [
+        (429, None, About.PACE),
+        (429, "2", About.PACE),
+        (503, "2", About.PACE),
+        (503, None, About.ENDPOINT),
+        (503, "soon", About.ENDPOINT),
+        (500, "2", About.ENDPOINT),
+        (404, None, About.ENDPOINT),
+    ],
+)
+def test_what_an_answer_speaks_of(status: int, retry_after: str | None, expected: About) -> None:
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    result = judge(Answer(status, headers, b""), lambda: NOW)
+    assert isinstance(result, Retry | Rejected)
+    assert result.about is expected
+
+
+def test_what_no_answer_speaks_of() -> None:
+    assert about(TransportError("timed out")) is About.HOST
+    assert about(ShortageError("no connection: Too many open files on our side")) is About.OURSELVES

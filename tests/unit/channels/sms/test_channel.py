@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.unit.channels.doubles import MESSAGE_ID, answer, context, delivery
-from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.channels.http.judgement import describe
 from tidings.channels.http.transport import Answer, TransportError
 from tidings.channels.sms.channel import SmsChannel
@@ -129,7 +129,7 @@ async def test_what_speaks_of_the_gateway_costs_no_message_its_life(status: int)
 
 async def test_the_gateway_is_busy() -> None:
     assert await deliver(answer(429, retry_after="7")) == Retry(
-        error="HTTP 429 Too Many Requests", delay=7, status_code=429
+        error="HTTP 429 Too Many Requests", delay=7, status_code=429, about=About.PACE
     )
 
 
@@ -140,4 +140,6 @@ async def test_the_gateway_refuses() -> None:
 
 
 async def test_no_answer() -> None:
-    assert await deliver(TransportError("timed out after 15 s")) == Retry(error="timed out after 15 s")
+    assert await deliver(TransportError("timed out after 15 s")) == Retry(
+        error="timed out after 15 s", about=About.HOST
+    )

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.unit.channels.doubles import MESSAGE_ID, NOW, ScriptedTransport, answer, context, delivery
-from tidings.channels.base import Accepted, ChannelContext, Rejected, Retry
+from tidings.channels.base import About, Accepted, ChannelContext, Rejected, Retry
 from tidings.channels.http.judgement import describe
 from tidings.channels.http.transport import ForbiddenError, TransportError
 from tidings.channels.webhook.channel import WebhookChannel
@@ -266,10 +266,10 @@ async def test_trouble_is_told() -> None:
     channel_context, transport = context(answer(503, b"busy", retry_after="30"))
     channel = WebhookChannel(channel_context)
     assert await channel.deliver(webhook()) == Retry(
-        error="HTTP 503 Service Unavailable", delay=30, status_code=503, answer=b"busy"
+        error="HTTP 503 Service Unavailable", delay=30, status_code=503, answer=b"busy", about=About.PACE
     )
     transport.result = TransportError("no connection: Connection refused")
-    assert await channel.deliver(webhook()) == Retry(error="no connection: Connection refused")
+    assert await channel.deliver(webhook()) == Retry(error="no connection: Connection refused", about=About.HOST)
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 409, 413, 422, 451, 500, 600])
