@@ -43,7 +43,8 @@ def test_a_redirect_is_a_refusal_that_says_so(status: int) -> None:
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 451, 503])
 def test_what_a_channel_does_not_take_for_a_refusal_is_tried_again(status: int) -> None:
     result = judge(answer(status, retry_after="7"), lambda: NOW, rejects=lambda refused: refused == 410)
-    assert result == Retry(error=describe(status), delay=7, status_code=status)
+    about = About.PACE if status == 503 else About.ENDPOINT
+    assert result == Retry(error=describe(status), delay=7, status_code=status, about=about)
 
 
 def test_the_wait_that_an_answer_asks_for() -> None:
