@@ -16,6 +16,7 @@ from tidings.channels.recipient import RecipientError
 from tidings.channels.smtp.connection import Terms
 from tidings.channels.smtp.errors import (
     CLOSING,
+    ConnectionLostError,
     OutcomeUnknownError,
     PermanentError,
     Phase,
@@ -104,7 +105,7 @@ class EmailChannel(Channel):
 
 
 def _about(failure: SmtpError) -> About:
-    if failure.phase is Phase.AUTH:
+    if failure.phase is Phase.AUTH and not isinstance(failure, ConnectionLostError):
         return About.ACCOUNT
     if failure.code is None or failure.code == CLOSING or failure.phase in _BEFORE_LOGIN:
         return About.HOST
