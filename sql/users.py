@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from sql.database import Noun
-from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, User
+from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, Tls, User
 from tidings.domain.errors import EmailTakenError
 from tidings.domain.ids import new_id
 
@@ -150,7 +150,7 @@ def _smtp_columns(smtp: SmtpAccount | None) -> dict[str, Any]:
         "smtp_port": smtp and smtp.port,
         "smtp_username": smtp and smtp.username,
         "smtp_password": smtp and smtp.password,
-        "smtp_plaintext": smtp is not None and smtp.plaintext,
+        "smtp_plaintext": smtp is not None and smtp.tls is Tls.NONE,
     }
 
 
@@ -162,7 +162,7 @@ def _smtp(row: asyncpg.Record) -> SmtpAccount | None:
         port=row["smtp_port"],
         username=row["smtp_username"],
         password=row["smtp_password"],
-        plaintext=row["smtp_plaintext"],
+        tls=Tls.NONE if row["smtp_plaintext"] else None,
     )
 
 

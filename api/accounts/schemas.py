@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.http.principal import usable_channels
 from tidings.channels.installed import channel_names
-from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, User
+from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, Tls, User
 
 T = TypeVar("T")
 
@@ -120,7 +120,7 @@ class SmtpAnswer(msgspec.Struct, frozen=True, kw_only=True):
             port=smtp.port,
             username=smtp.username,
             has_password=smtp.password is not None,
-            tls=not smtp.plaintext,
+            tls=smtp.tls is not Tls.NONE,
         )
 
 

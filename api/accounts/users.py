@@ -18,7 +18,7 @@ from api.accounts.passwords import Passwords
 from api.accounts.schemas import NewSmtpAccount, NewUser, ProfileChange, Registration, UserChange, given
 from api.http.problems import Fault, InvalidError
 from sql.users import UserStore
-from tidings.domain.account import Redacted, Sealed, SmtpAccount, User
+from tidings.domain.account import Redacted, Sealed, SmtpAccount, Tls, User
 from tidings.domain.errors import EmailTakenError, SettingsError
 from tidings.domain.ids import new_id
 from tidings.domain.secrets import SIGNING_SECRET_PREFIX
@@ -149,7 +149,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
             port=smtp.port,
             username=smtp.username or None,
             password=self._seal(smtp.password, Purpose.SMTP_PASSWORD, owner) if smtp.password else None,
-            plaintext=not smtp.tls,
+            tls=None if smtp.tls else Tls.NONE,
         )
 
     def _seal(self, secret: str, purpose: Purpose, owner: UUID) -> Sealed:

@@ -1,42 +1,30 @@
 """E-mail through each user's own SMTP account.
 
-4xx and lost connections are retried; 5xx rejects the message, in whichever phase. So does a refused login, which the
-user must correct. A certificate that cannot be verified is retried: certificates are renewed, and a man in the middle
-must not be able to cancel messages.
+What a mail server refuses of one mail rejects that message. What it refuses of the account (a login, a quota) or of
+itself (a greeting, TLS) does not: the next message would meet the same, and the user or the operator can mend it. What
+a reply speaks of is decided in tidings/channels/smtp/replies.py. A certificate that cannot be verified is retried:
+certificates are renewed, and a man in the middle must not be able to cancel messages.
 """
 
-import re
 import ssl
-from typing import Final
+import time
 from uuid import UUID
 
 from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.email.recipient import EmailRecipients
 from tidings.channels.recipient import RecipientError
 from tidings.channels.smtp.connection import Terms
-from tidings.channels.smtp.errors import (
-    CLOSING,
-    ConnectionLostError,
-    OutcomeUnknownError,
-    PermanentError,
-    Phase,
-    SmtpError,
-    TransientError,
-    reply_bytes,
-)
+from tidings.channels.smtp.errors import OutcomeUnknownError, PermanentError, TransientError, reply_bytes
 from tidings.channels.smtp.mail import Mail, MailError, compose, mailbox
+from tidings.channels.smtp.oauth import AccessTokens
 from tidings.channels.smtp.pool import SmtpPool
+from tidings.channels.smtp.replies import queue_id
 from tidings.domain.account import Sender, SmtpAccount
 from tidings.domain.errors import SettingsError, StoreUnavailableError, UnsealError
 from tidings.domain.message import Delivery
 from tidings.security.egress import smtp_egress
 from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
-
-_QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
-"""In the replies of Postfix and many others, and of Exim."""
-
-_BEFORE_LOGIN: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO})
 
 
 class EmailChannel(Channel):
@@ -47,15 +35,21 @@ class EmailChannel(Channel):
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
         settings = context.settings
+        box = SecretBox(settings.secret_keys)
         self._pool = SmtpPool(
             Terms(
                 tls=_tls(settings),
                 egress=smtp_egress(settings),
                 allow_plaintext=settings.smtp_allow_plaintext,
                 connect_timeout=settings.connect_timeout,
-                delivery_timeout=settings.delivery_timeout,
+                command_timeout=settings.smtp_command_timeout,
+                answer_timeout=settings.smtp_answer_timeout,
+                delivery_timeout=settings.smtp_delivery_timeout,
+                helo_name=settings.smtp_helo_name,
+                mails_per_connection=settings.smtp_mails_per_connection,
             ),
-            SecretBox(settings.secret_keys),
+            box,
+            AccessTokens(context.transport, box, clock=time.monotonic),
             limit=settings.smtp_connections_per_account,
             idle_seconds=settings.smtp_idle_seconds,
         )
@@ -72,7 +66,7 @@ class EmailChannel(Channel):
         if sender is None:
             return Rejected(error="the message has no user, through whose SMTP account it could go out")
         if sender.smtp is None:
-            return Rejected(error="the user has no SMTP account")
+            return Retry(error="the user has no SMTP account", about=About.ACCOUNT)
         try:
             mail = compose(delivery, sender=_address(sender, sender.smtp), now=self.context.now())
         except MailError as error:
@@ -88,30 +82,20 @@ class EmailChannel(Channel):
         except UnsealError as error:
             return Retry(error=str(error))
         except PermanentError as failure:
-            return Rejected(error=str(failure), status_code=failure.code, answer=failure.answer, about=_about(failure))
+            return Rejected(error=str(failure), status_code=failure.code, answer=failure.answer, about=failure.about)
         except TransientError as failure:
             return Retry(
                 error=str(failure),
                 unanswered=isinstance(failure, OutcomeUnknownError),
                 status_code=failure.code,
                 answer=failure.answer,
-                about=_about(failure),
+                about=failure.about,
             )
         return Accepted(
-            provider_message_id=_queue_id(reply.message),
+            provider_message_id=queue_id(reply.message),
             status_code=reply.code,
             answer=reply_bytes(reply.code, reply.message),
         )
-
-
-def _about(failure: SmtpError) -> About:
-    if failure.phase is Phase.AUTH and not isinstance(failure, ConnectionLostError):
-        return About.ACCOUNT
-    lost = isinstance(failure, ConnectionLostError | OutcomeUnknownError)
-    if lost or failure.code == CLOSING or failure.phase in _BEFORE_LOGIN:
-        return About.HOST
-    # A recipient that is refused or greylisted says nothing about the others; nor does one that needs SMTPUTF8.
-    return About.MESSAGE if failure.phase is Phase.RCPT or failure.code is None else About.ENDPOINT
 
 
 def _address(sender: Sender, account: SmtpAccount) -> str:
@@ -123,11 +107,6 @@ def _address(sender: Sender, account: SmtpAccount) -> str:
         return mailbox(sender.email)
     except RecipientError as error:
         raise MailError(f"the user's own address {error}") from None
-
-
-def _queue_id(reply: str) -> str | None:
-    found = _QUEUE_ID.search(reply)
-    return found and (found[1] or found[2])
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:
