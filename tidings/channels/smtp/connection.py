@@ -40,6 +40,7 @@ from tidings.security.egress import Egress
 QUIT_SECONDS: Final = 1.0
 
 _POSITIVE: Final = 2
+_NEGATIVE: Final = (4, 5)
 _START_INPUT: Final = 354
 _CHALLENGE: Final = 334
 _NO_EHLO: Final = frozenset({500, 501, 502, 504})
@@ -154,7 +155,8 @@ class SmtpConnection:
             reply = await self._transact(mail, deadline)
         except SmtpError as failure:
             # A refused recipient says nothing of the session; any other refusal may, and the next mail would meet it.
-            self._between_mails = failure.phase is Phase.RCPT and failure.code not in {None, CLOSING}
+            refused = failure.code is not None and failure.code // 100 in _NEGATIVE and failure.code != CLOSING
+            self._between_mails = failure.phase is Phase.RCPT and refused
             raise
         self._between_mails = True
         return reply
@@ -225,6 +227,8 @@ class SmtpConnection:
                 if reply.code != _CHALLENGE:
                     break
                 reply = await self._connected.execute_command(mechanism.respond(login, reply.message, number))
+        if reply.code == _CHALLENGE:
+            raise interrupted(Phase.AUTH, "the server asks without end")
         if reply.code // 100 != _POSITIVE:
             raise refusal(Phase.AUTH, reply.code, reply.message)
 
@@ -282,7 +286,7 @@ class SmtpConnection:
             yield
             self._answered = True
         except SMTPResponseException as error:
-            if error.code < 0:  # the library's own code
+            if error.code < 0 or error.code == _CHALLENGE:  # the library's own codes
                 raise interrupted(phase, "what the server replies is not SMTP") from None
             self._answered = True
             raise refusal(phase, error.code, error.message) from None
