@@ -29,6 +29,8 @@ class Cage:
         self.connections = 0
         self.copies: Counter[str] = Counter()
         """Mails whose final dot was not refused, by id."""
+        self.refusals: Counter[str] = Counter()
+        """4xx and 5xx, by what they were said to."""
         self.present = 0
         """Connections, or where those are unlimited, mails between DATA and the answer to them."""
         self.tasks: set[asyncio.Task[None]] = set()
@@ -93,7 +95,7 @@ class Visit:
         try:
             await self._reply("mail")
         finally:
-            if self._said[:1] in {b"4", b"5"}:
+            if self._refuses:
                 self._cage.copies[number] -= 1
             if "mail" in self._cage.animal.surplus:
                 self.leave()
@@ -134,6 +136,12 @@ class Visit:
                     raise EndedError
                 case _:
                     raise EndedError
+        if self._refuses:
+            self._cage.refusals[what] += 1
+
+    @property
+    def _refuses(self) -> bool:
+        return self._said[:1] in {b"4", b"5"}
 
 
 def context(oddity: str, authority: trustme.CA) -> ssl.SSLContext:

@@ -11,7 +11,7 @@ import trustme
 
 from tests.integration.channels.smtp.mailing import BOX, KEY, USER, Senders, delivery
 from tests.integration.channels.smtp.zoo import page
-from tests.integration.channels.smtp.zoo.animal import REJECTED, RETRY, SENT, UNANSWERED, Animal, Outcome
+from tests.integration.channels.smtp.zoo.animal import CLOSE, REJECTED, RETRY, SENT, UNANSWERED, Animal, Outcome
 from tests.integration.channels.smtp.zoo.animals import ANIMALS
 from tests.integration.channels.smtp.zoo.cage import Cage
 from tests.integration.channels.smtp_server import PASSWORD, USERNAME
@@ -25,7 +25,7 @@ from tidings.settings import Settings
 COMMAND: Final = 0.6
 ANSWER: Final = 0.8
 DELIVERY: Final = 2.5
-LONGEST: Final = 2 * DELIVERY + ANSWER
+LONGEST: Final = 2 * (DELIVERY + ANSWER)
 """Of one mail, with a wait for a connection."""
 
 
@@ -35,6 +35,7 @@ class Seen(msgspec.Struct):
     results: list[Result]
     copies: list[int]
     connections: int
+    refusals: int
 
 
 async def visit(animal: Animal, authority: trustme.CA, ca_file: Path, transport: Transport) -> Seen:
@@ -73,7 +74,7 @@ async def visit(animal: Animal, authority: trustme.CA, ca_file: Path, transport:
         await channel.close()
         server.close()
         await cage.close()
-    return Seen(results, [cage.copies[str(mail.id)] for mail in mails], cage.connections)
+    return Seen(results, [cage.copies[str(mail.id)] for mail in mails], cage.connections, cage.refusals.total())
 
 
 async def _within(result: Awaitable[Result], seconds: float) -> Result:
@@ -123,3 +124,33 @@ def test_the_document_in_docs_is_up_to_date() -> None:
 def test_names_are_told_apart() -> None:
     names = [animal.name for animals in ANIMALS.values() for animal in animals]
     assert len(set(names)) == len(names) >= 80
+
+
+@pytest.mark.parametrize(
+    "animal",
+    [
+        Animal(
+            name="10 mails a session",
+            by_turn={"DATA": (*[None] * 10, (b"452 4.4.5 Maximum number of messages per session exceeded\r\n",))},
+        ),
+        Animal(
+            name="5 mails a session",
+            by_turn={"MAIL": (*[None] * 5, (b"550 5.7.1 Too many messages in this session\r\n",))},
+        ),
+        Animal(
+            name="3 mails at a time",
+            says={"mail": (0.01, b"250 Ok\r\n")},
+            surplus={"mail": (b"432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded\r\n",)},
+        ),
+        Animal(name="3 connections at a time", surplus={"greeting": (b"421 4.7.0 Too many connections\r\n", CLOSE)}),
+    ],
+    ids=lambda animal: animal.name,
+)
+async def test_two_hundred_mails_at_once(
+    animal: Animal, authority: trustme.CA, ca_file: Path, transport: Transport
+) -> None:
+    crowd = msgspec.structs.replace(animal, at_once=3 if animal.surplus else 200, mails=200)
+    seen = await visit(crowd, authority, ca_file, transport)
+    assert {type(result) for result in seen.results} == {Accepted}
+    assert set(seen.copies) == {1}
+    assert seen.refusals <= 20, "what a server refuses is learned, so it is not asked for again and again"
