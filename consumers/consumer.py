@@ -137,6 +137,7 @@ class Consumer:
             asyncio.create_task(consumer._dedup.run(), name="dedup records"),
             asyncio.create_task(consumer._slots.run(), name="slots"),
             asyncio.create_task(consumer._reporter.run(), name="reports"),
+            asyncio.create_task(consumer._senders.listen(store.database), name="changed users"),
         ]
         try:
             await consumer._metrics_server.start()

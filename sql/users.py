@@ -150,7 +150,7 @@ def _smtp_columns(smtp: SmtpAccount | None) -> dict[str, Any]:
         "smtp_port": smtp and smtp.port,
         "smtp_username": smtp and smtp.username,
         "smtp_password": smtp and smtp.password,
-        "smtp_plaintext": smtp is not None and smtp.tls is Tls.NONE,
+        "smtp_tls": smtp and smtp.tls,
     }
 
 
@@ -162,7 +162,7 @@ def _smtp(row: asyncpg.Record) -> SmtpAccount | None:
         port=row["smtp_port"],
         username=row["smtp_username"],
         password=row["smtp_password"],
-        tls=Tls.NONE if row["smtp_plaintext"] else None,
+        tls=Tls(row["smtp_tls"]) if row["smtp_tls"] else None,
     )
 
 

@@ -149,7 +149,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
             port=smtp.port,
             username=smtp.username or None,
             password=self._seal(smtp.password, Purpose.SMTP_PASSWORD, owner) if smtp.password else None,
-            tls=None if smtp.tls else Tls.NONE,
+            tls=_tls(smtp.tls),
         )
 
     def _seal(self, secret: str, purpose: Purpose, owner: UUID) -> Sealed:
@@ -157,6 +157,12 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
             return self.box.seal(secret, purpose, owner)
         except SettingsError:
             raise NoSecretKeysError from None
+
+
+def _tls(wanted: Tls | bool | None) -> Tls | None:
+    if isinstance(wanted, Tls):
+        return wanted
+    return Tls.NONE if wanted is False else None
 
 
 def _email(email: str) -> tuple[str, list[Fault]]:

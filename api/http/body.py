@@ -17,7 +17,7 @@ ANOTHER_TYPE: Final = f"the body must be {MEDIA_TYPE}, in UTF-8"
 
 _encoder: Final = msgspec.json.Encoder()
 
-_POSITION: Final = re.compile(r" - at `(?:key` in `)?\$\.?(?P<field>[^.\[`]*)[^`]*`$")
+_POSITION: Final = re.compile(r" - at `(?:key` in `)?\$\.?(?P<field>[^.\[`]*)(?:\.(?P<inner>[^\[`]+))?[^`]*`$")
 _MEMBER: Final = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<field>.*)`", re.DOTALL)
 
 T = TypeVar("T")
@@ -66,6 +66,8 @@ def fault_of(error: msgspec.ValidationError, *, index: int | None = None) -> Fau
             return Fault(detail=f"{member['field']} {detail}", field=place["field"], index=index)
         return Fault(detail=detail, field=member["field"], index=index)
     detail = f"{text[:1].lower()}{text[1:]}".replace("`", "")
+    if place and place["inner"]:
+        detail = f"{place['inner']}: {detail}"
     return Fault(detail=detail, field=place["field"] or None if place else None, index=index)
 
 

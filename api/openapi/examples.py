@@ -40,7 +40,7 @@ from api.overview.schemas import (
     QueueOverview,
     Totals,
 )
-from tidings.domain.account import Role
+from tidings.domain.account import Role, Tls
 from tidings.domain.message import DEFAULT_QUEUE, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
@@ -106,7 +106,7 @@ USER: Final = UserAnswer(
     email="ida@example.com",
     role=Role.USER,
     channels=["email", "webhook"],
-    smtp=SmtpAnswer(host="mail.example.com", port=587, username="ida", has_password=True, tls=True),
+    smtp=SmtpAnswer(host="mail.example.com", port=587, username="ida", has_password=True, tls=Tls.STARTTLS),
     signs_webhooks=False,
     created_at=CREATED,
     updated_at=CREATED,

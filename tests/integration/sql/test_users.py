@@ -93,7 +93,11 @@ class TestUsers:
 
     async def test_an_smtp_account_is_replaced_as_a_whole(self, store: Store) -> None:
         user = await new_user(store, smtp=SMTP)
-        for smtp in (SmtpAccount(host="127.0.0.1", port=25, tls=Tls.NONE), None):
+        for smtp in (
+            SmtpAccount(host="127.0.0.1", port=25, tls=Tls.NONE),
+            SmtpAccount(host="127.0.0.1", port=2465, tls=Tls.IMPLICIT),
+            None,
+        ):
             changed = await store.users.set_smtp(user.id, smtp)
             assert changed is not None
             assert changed.smtp == smtp
