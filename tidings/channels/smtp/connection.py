@@ -297,7 +297,8 @@ class SmtpConnection:
                 raise ConnectionLostError(Phase.TLS, f"failed: {_tls_reason(cause)}", about=About.HOST) from None
             if isinstance(error, SMTPTimeoutError):
                 raise interrupted(phase, "timed out") from None
-            raise interrupted(phase, _reason(cause)) from None
+            hint = "; the server may speak no TLS of 1.2 or newer" if phase is Phase.TLS else ""
+            raise interrupted(phase, f"{_reason(cause)}{hint}") from None
 
 
 def _reason(cause: BaseException | None) -> str:

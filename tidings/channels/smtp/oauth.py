@@ -44,6 +44,7 @@ class _Refused(msgspec.Struct):
 class _Token(msgspec.Struct):
     value: str
     until: float
+    uses: int = 0
 
 
 class AccessTokens:
@@ -66,16 +67,22 @@ class AccessTokens:
                     token = await self._fetch(oauth, owner)
                     self._forget_old()
                     self._tokens[oauth] = token
+                token.uses += 1
                 return token.value
         finally:
             if not lock.locked():
                 self._fetching.pop(oauth, None)
 
-    def forget(self, oauth: OAuth, value: str) -> None:
-        """Does not use a token again that a mail server has refused."""
+    def forget(self, oauth: OAuth, value: str) -> bool:
+        """Does not use a token again that a mail server has refused. Returns whether another one may do better.
+
+        Not where it was fetched for this login.
+        """
         token = self._tokens.get(oauth)
-        if token is not None and token.value == value:
-            del self._tokens[oauth]
+        if token is None or token.value != value:
+            return True
+        del self._tokens[oauth]
+        return token.uses > 1
 
     async def _fetch(self, oauth: OAuth, owner: UUID) -> _Token:
         form = {

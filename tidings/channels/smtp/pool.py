@@ -37,6 +37,8 @@ from tidings.security.secretbox import Purpose, SecretBox
 REFUSAL_SECONDS: Final = 60.0
 """How long a refused login is not tried again: servers lock out who repeats a wrong password."""
 
+_REFUSED: Final = 5
+"""The first digit of a code that is meant to last."""
 _OF_SESSION: Final = frozenset({Phase.RSET, Phase.MAIL, Phase.DATA})
 _COUNTED: Final = frozenset({Phase.MAIL, Phase.DATA})
 """Where servers say that a session has carried enough."""
@@ -227,16 +229,21 @@ class SmtpPool:
         return Login(username, self._box.unseal(account.password or Sealed(b""), Purpose.SMTP_PASSWORD, state.owner))
 
     async def _log_in(self, state: _AccountState, connection: SmtpConnection, login: Login) -> None:
-        try:
-            await connection.log_in(login)
-        except TransientError as failure:
-            if failure.about is not About.ACCOUNT or failure.code is None or failure.code // 100 != 5:  # noqa: PLR2004
+        oauth = state.account.oauth
+        for last in (oauth is None, True):
+            try:
+                await connection.log_in(login)
+            except TransientError as failure:
+                if failure.about is not About.ACCOUNT or failure.code is None or failure.code // 100 != _REFUSED:
+                    raise
+                # An access token may be revoked before its time.
+                if oauth is not None and self._tokens.forget(oauth, login.secret) and not last:
+                    login = await self._login(state)
+                    continue
+                state.refuse(failure, asyncio.get_running_loop().time() + REFUSAL_SECONDS)
                 raise
-            if state.account.oauth is not None:
-                # The next attempt gets a new token; this one may have been revoked before its time.
-                self._tokens.forget(state.account.oauth, login.secret)
-            state.refuse(failure, asyncio.get_running_loop().time() + REFUSAL_SECONDS)
-            raise
+            else:
+                return
 
     def _return(self, state: _AccountState, connection: SmtpConnection | None, *, has_slot: bool) -> None:
         now = asyncio.get_running_loop().time()

@@ -1,7 +1,10 @@
 """tidings/channels/smtp/connection.py: TLS, logging in, and where mail may go"""
 
+import asyncio
 import base64
 import socket
+import ssl
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +12,10 @@ import trustme
 from aiohappyeyeballs import AddrInfoType
 from structlog.testing import capture_logs
 
+from tests.integration.channels.receivers import strict_receiver
 from tests.integration.channels.smtp.mailing import TLS, MakeChannel, account, delivery
+from tests.integration.channels.smtp.zoo.animal import Animal
+from tests.integration.channels.smtp.zoo.cage import Cage
 from tests.integration.channels.smtp_server import HOST, PASSWORD, USERNAME, Security, SmtpServer, smtp_server
 from tidings.channels.base import About, Accepted, Retry
 from tidings.channels.email.channel import EmailChannel
@@ -76,6 +82,49 @@ async def test_on_loopback_an_account_may_say_that_there_is_no_tls(
     assert isinstance(result, Retry)
     assert result.about is About.ACCOUNT
     assert "STARTTLS" not in server.commands
+
+
+@pytest.fixture
+def old_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A server's that knows TLS 1.0 alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(HOST).configure_cert(context)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+    return context
+
+
+async def test_a_server_that_speaks_an_old_tls_only(make_channel: MakeChannel, old_tls: ssl.SSLContext) -> None:
+    with strict_receiver(old_tls) as port:
+        result = await make_channel(SmtpAccount(host=HOST, port=port, tls=Tls.IMPLICIT)).deliver(delivery())
+    assert isinstance(result, Retry)
+    assert result.error.startswith("TLS: failed: the server takes no version of TLS that is spoken here (1.2 or newer)")
+
+
+async def test_one_that_ends_without_saying_so(
+    make_channel: MakeChannel, authority: trustme.CA, old_tls: ssl.SSLContext
+) -> None:
+    async with smtp_server(Security.STARTTLS, authority) as server:
+        server.tls = old_tls
+        result = await make_channel(account(server)).deliver(delivery())
+    assert isinstance(result, Retry)
+    assert result.error == "TLS: the connection was lost; the server may speak no TLS of 1.2 or newer"
+
+
+async def test_the_name_in_ehlo_is_a_setting(make_channel: MakeChannel, authority: trustme.CA) -> None:
+    heard = []
+    for name in ("", "mta.example.com"):
+        cage = Cage(Animal(name="", says={"EHLO": (b"504 5.5.2 Not known\r\n",)}), authority)
+        server = await asyncio.start_server(cage.serve, HOST, 0)
+        channel = make_channel(SmtpAccount(host=HOST, port=server.sockets[0].getsockname()[1]), smtp_helo_name=name)
+        assert isinstance(await channel.deliver(delivery()), Accepted)
+        await channel.close()
+        server.close()
+        await cage.close()
+        heard += cage.lines[:2]
+    assert heard == [b"EHLO [127.0.0.1]", b"HELO [127.0.0.1]", b"EHLO mta.example.com", b"HELO mta.example.com"]
 
 
 # Logging in

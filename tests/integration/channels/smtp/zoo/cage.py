@@ -29,6 +29,10 @@ class Cage:
         self.connections = 0
         self.copies: Counter[str] = Counter()
         """Mails whose final dot was not refused, by id."""
+        self.lines: list[bytes] = []
+        """Commands, as they came."""
+        self.logins: list[bytes] = []
+        """What was sent to log in, line by line."""
         self.refusals: Counter[str] = Counter()
         """4xx and 5xx, by what they were said to."""
         self.present = 0
@@ -67,10 +71,13 @@ class Visit:
             self._enter()
         await self._reply("greeting")
         while line := await self._reader.readline():
+            self._cage.lines.append(line.strip())
             verb = line.split(b" ")[0].strip().upper().decode("ascii", "replace")
+            if verb == "AUTH":
+                self._cage.logins.append(line.strip())
             await self._reply(verb if verb in WAYS else "other")
             while verb == "AUTH" and self._said.startswith(b"334"):
-                await self._reader.readline()
+                self._cage.logins.append((await self._reader.readline()).strip())
                 await self._reply("challenge")
             if verb == "DATA" and self._said.startswith(b"354"):
                 await self._take()
