@@ -118,17 +118,19 @@ SELECT id FROM batches WHERE consumer = :consumer AND started_at IS NULL;
 
 -- name: take(lease, id, consumer)
 -- A consumer starts a batch, once; no rows where it is another's, started before, or gone.
+-- Not a join: after an ANALYZE at which little was in processing, the planner would read all of that for each batch.
+-- The columns are in the order of the fields of `Delivery`, which halves the time to make one.
 WITH taken AS (
     UPDATE batches SET started_at = now(), lease_until = now() + :lease::interval
     WHERE id = :id AND consumer = :consumer AND started_at IS NULL
     RETURNING id
 )
 SELECT
-    messages.id, batch_id, user_id, queue, channel, recipient, subject, content, headers, tries, max_tries,
-    retry_delays, recoveries, unanswered, due_at, expires_at, created_at
-FROM taken
-JOIN messages ON messages.batch_id = taken.id AND messages.status = 'processing'
-ORDER BY priority, due_at, messages.id;
+    id, user_id, queue, channel, recipient, subject, content, headers, max_tries, retry_delays, due_at, expires_at,
+    created_at, batch_id, tries, recoveries, unanswered
+FROM messages
+WHERE batch_id = (SELECT id FROM taken) AND status = 'processing'
+ORDER BY priority, due_at, id;
 
 -- name: renew(lease, ids)
 -- Extends the leases of a consumer's open batches; a batch that does not come back is lost.

@@ -1,7 +1,11 @@
-"""The claim's plan on a table full of finished rows: index scans only, and no sort of more than its limit."""
+"""The claim's plan on a table full of finished rows: index scans only, and no sort of more than its limit.
+
+And a consumer that takes a batch reads that batch alone.
+"""
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from sql.low_water import BOTTOM
@@ -81,3 +85,24 @@ async def test_the_claim_reads_indexes_only(store: Store) -> None:
             # Nothing is read only to be thrown away.
             assert node.get("Rows Removed by Filter", 0) == 0
             assert node["Actual Rows"] <= ROOM + 1
+
+
+async def test_take_reads_its_batch_alone(store: Store) -> None:
+    await keep(store, 1000)
+    offered = offers(10)
+    async with store.database.pool.acquire() as connection:
+        # Nothing is in processing when the statistics are made.
+        await connection.execute("ANALYZE messages")
+        await store.batches.claim(DEFAULT_CLAIM_LANES, offered, batch_size=100)
+        take = store.database.queries.take.sql
+        [explained] = json.loads(
+            await connection.fetchval(
+                f"EXPLAIN (ANALYZE, FORMAT JSON) {take}",
+                timedelta(seconds=60),
+                offered[0].batch_id,
+                offered[0].consumer,
+            )
+        )
+    scans = [node for node in nodes(explained["Plan"]) if node.get("Relation Name", "").startswith("messages")]
+    assert {node["Node Type"] for node in scans} == {"Index Scan"}
+    assert sum(node["Actual Rows"] for node in scans) == 100
