@@ -144,6 +144,8 @@ RETURNING id;
 -- Fenced: an outcome whose message has meanwhile left its batch changes nothing, but the attempt is kept.
 -- Locks all its batches, then its messages in the order of their ids, as `reclaim` does: in any other order the two
 -- can wait for each other.
+-- Finds each message by its id. After an ANALYZE at which little was in processing, the planner would read all of that
+-- and compare it with each outcome: 437 ms for 400 outcomes beside 10,000 messages.
 WITH outcome AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -175,7 +177,7 @@ recorded AS (
     WHERE
         messages.id = outcome.message_id
         AND messages.batch_id = outcome.batch_id
-        AND messages.status = 'processing'
+        AND coalesce(messages.status = 'processing', false)  -- so written, it finds no index and passes for usual
         AND (SELECT count(*) FROM closed) >= 0  -- always true; makes the batches go first
     RETURNING messages.id
 ),
