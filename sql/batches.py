@@ -9,7 +9,7 @@ import msgspec
 
 from sql import maintenance
 from sql.database import Database
-from sql.low_water import BOTTOM, ClaimLane, LowWater, Mark
+from sql.low_water import Asked, ClaimLane, LowWater, Mark, Waiting
 from tidings.domain.message import Delivery, Outcome
 
 
@@ -73,6 +73,8 @@ class BatchStore:
     def __init__(self, database: Database, *, lease: timedelta) -> None:
         self.database = database
         self.lease = lease
+        self._paced: dict[str, LowWater] = {}
+        """Whose turn it is in the paced queues."""
 
     # The producer's side
 
@@ -85,11 +87,22 @@ class BatchStore:
         low_water: LowWater | None = None,
     ) -> list[ClaimedBatch]:
         """Takes due messages of the claim lanes (served in this order) into at most one batch per offer."""
-        marks = [BOTTOM] * len(claim_lanes) if low_water is None else low_water.begin(claim_lanes)
-        rows = await self.database.rows("claim", **self._claim_parameters(claim_lanes, marks, offers, batch_size))
-        if low_water is not None:
-            low_water.end(claim_lanes, _reached(rows[0]) if rows else [None] * len(claim_lanes))
-        return [_claimed(row) for row in rows]
+        low_water = LowWater() if low_water is None else low_water
+        if not low_water.is_trusted():
+            await self.poll(low_water)
+        asked = low_water.choose(claim_lanes, batch_size * len(offers))
+        if not asked:
+            return []
+        low_water.begin()
+        row = await self.database.one("claim", **self._claim_parameters(asked, offers, batch_size))
+        low_water.claimed(asked, row["messages"], _reached(row))
+        return _claimed(row)
+
+    async def poll(self, low_water: LowWater, queues: Sequence[str] | None = None) -> None:
+        """Finds out in which turns messages wait, in these queues or in all that are on."""
+        began = low_water.begin()
+        rows = await self.database.rows("waiting", queues=queues)
+        low_water.polled(began, _waiting(rows), seen_at=rows[-1]["seen_at"], queues=queues)
 
     async def claim_paced(self, offers: Sequence[Offer], *, batch_size: int) -> list[ClaimedBatch]:
         """Takes what the paced queues may release now, each queue's messages in batches of their own.
@@ -104,12 +117,21 @@ class BatchStore:
                 if not free:
                     break
                 tick = Tick(**row)
-                claim_lanes = [(priority, tick.name) for priority in range(3)]
-                parameters = self._claim_parameters(claim_lanes, [BOTTOM] * len(claim_lanes), free, batch_size)
-                parameters["cutoff"] = tick.cutoff
+                room = batch_size * len(free)
                 if tick.allowance is not None:
-                    parameters["room"] = min(parameters["room"], tick.allowance)
-                batches = [_claimed(made) async for made in queries.claim(connection, **parameters)]
+                    room = min(room, tick.allowance)
+                turns = self._paced.setdefault(tick.name, LowWater())
+                rows = [each async for each in queries.waiting(connection, queues=[tick.name])]
+                due = [each._replace(claimable_at=each.mark[0].timestamp()) for each in _waiting(rows)]
+                turns.polled(turns.begin(), due, seen_at=rows[-1]["seen_at"], queues=None)
+                asked = turns.choose([(priority, tick.name) for priority in range(3)], room)
+                if not asked:
+                    continue
+                parameters = self._claim_parameters(asked, free, batch_size)
+                parameters.update(cutoff=tick.cutoff, room=room)
+                made = await queries.claim(connection, **parameters)
+                turns.claimed(asked, made["messages"], _reached(made))
+                batches = _claimed(made)
                 if taken := sum(batch.size for batch in batches):
                     credit = None if tick.allowance is None else tick.allowance - taken
                     await queries.spend_tick(connection, name=tick.name, began_at=tick.began_at, credit=credit)
@@ -120,14 +142,10 @@ class BatchStore:
 
     async def next_due(self, low_water: LowWater | None = None) -> float | None:
         """Seconds until a message can next be claimed (0 or less: now); None where none is waiting."""
-        marks = {} if low_water is None else low_water.marks()
-        seconds: float | None = await self.database.one(
-            "next_due",
-            priorities=[priority for priority, _ in marks],
-            queues=[queue for _, queue in marks],
-            **_marks(list(marks.values())),
-        )
-        return seconds
+        low_water = LowWater() if low_water is None else low_water
+        if not low_water.is_trusted():
+            await self.poll(low_water)
+        return low_water.seconds()
 
     async def release(self, ids: Sequence[UUID]) -> int:
         """Gives back batches that nobody started, as if they had not been claimed; returns the count of messages."""
@@ -188,13 +206,14 @@ class BatchStore:
         count: int = await self.database.one("heal_orphans", recoveries_allowed=recoveries_allowed)
         return count
 
-    def _claim_parameters(
-        self, claim_lanes: Sequence[ClaimLane], marks: Sequence[Mark], offers: Sequence[Offer], batch_size: int
-    ) -> dict[str, Any]:
+    def _claim_parameters(self, asked: Sequence[Asked], offers: Sequence[Offer], batch_size: int) -> dict[str, Any]:
         return {
-            "priorities": [priority for priority, _ in claim_lanes],
-            "queues": [queue for _, queue in claim_lanes],
-            **_marks(marks),
+            "priorities": [turn[0] for turn, _, _ in asked],
+            "queues": [turn[1] for turn, _, _ in asked],
+            "shares": [turn[2] for turn, _, _ in asked],
+            "mark_due_ats": [due_at for _, (due_at, _), _ in asked],
+            "mark_ids": [message_id for _, (_, message_id), _ in asked],
+            "quotas": [quota for _, _, quota in asked],
             "cutoff": None,
             "room": batch_size * len(offers),
             "batch_size": batch_size,
@@ -204,17 +223,22 @@ class BatchStore:
         }
 
 
-def _marks(marks: Sequence[Mark]) -> dict[str, Any]:
-    return {"mark_due_ats": [due_at for due_at, _ in marks], "mark_ids": [message_id for _, message_id in marks]}
+def _waiting(rows: Sequence[Any]) -> list[Waiting]:
+    return [
+        Waiting((row["priority"], row["queue"], row["share"]), (row["due_at"], row["id"]), row["claimable_at"])
+        for row in rows
+        if row["id"] is not None
+    ]
 
 
 def _reached(row: Any) -> list[Mark | None]:
-    marks = zip(row["reached_due_ats"], row["reached_ids"], strict=True)
+    marks = zip(row["due_ats"], row["ids"], strict=True)
     return [None if due_at is None else (due_at, message_id) for due_at, message_id in marks]
 
 
-def _claimed(row: Any) -> ClaimedBatch:
-    return ClaimedBatch(row["id"], row["size"], row["quarantined"])
+def _claimed(row: Any) -> list[ClaimedBatch]:
+    made = zip(row["batch_ids"], row["sizes"], row["quarantined"], strict=True)
+    return [ClaimedBatch(*batch) for batch in made]
 
 
 def _delivery(row: Any) -> Delivery:

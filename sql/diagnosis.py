@@ -82,7 +82,7 @@ class Diagnosis:
 
     async def longest_overdue(self) -> float:
         """Seconds that the message at the head of the lines has waited since it was due."""
-        return float(await self._queries.longest_overdue(self._connection))
+        return float(await self._queries.longest_overdue(self._connection, queues=None))
 
     async def under_way(self) -> bool:
         """Whether a living consumer is at work on messages now."""

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from sql.low_water import BOTTOM
+from sql.low_water import FIRST, Asked
 from sql.store import Store
 from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 
@@ -14,13 +15,15 @@ ROOM = 200
 PARAMETERS = {
     "priorities": "smallint[]",
     "queues": "text[]",
+    "shares": "smallint[]",
     "mark_due_ats": "timestamptz[]",
     "mark_ids": "uuid[]",
+    "quotas": "integer[]",
+    "consumers": "text[]",
     "cutoff": "timestamptz",
     "room": "bigint",
     "batch_size": "integer",
     "batch_ids": "uuid[]",
-    "consumers": "text[]",
     "lease": "interval",
 }
 
@@ -44,9 +47,10 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 async def explain(store: Store, *, room: int) -> list[dict[str, Any]]:
     """The nodes of the plan that the claim ran with, for the generic plan that a producer uses."""
     claim = store.database.queries.claim
-    parameters = store.batches._claim_parameters(
-        DEFAULT_CLAIM_LANES, [BOTTOM] * len(DEFAULT_CLAIM_LANES), offers(room // 100), 100
-    )
+    asked = [
+        Asked((*claim_lane, 0), (datetime.min.replace(tzinfo=UTC), FIRST), room) for claim_lane in DEFAULT_CLAIM_LANES
+    ]
+    parameters = store.batches._claim_parameters(asked, offers(room // 100), 100)
     values = [parameters[name] for name in PARAMETERS]
     async with store.database.pool.acquire() as connection:
         # EXECUTE takes no parameters of its own, only literals; the pool's sessions plan generically, as in production.

@@ -25,16 +25,20 @@ class Heard:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._times: asyncio.Queue[float] = asyncio.Queue()
+        self.turns: set[str] = set()
+        """Of the last notification."""
 
     def add(self, payload: str) -> None:
-        seconds, due_at = payload.split()
+        seconds, due_at, turns = payload.split()
+        if turns != "-":
+            self.turns = set(turns.split(","))
         self._times.put_nowait(END if float(due_at) == END else float(due_at))
         assert float(due_at) == END or abs(float(due_at) - utc_now().timestamp() - float(seconds)) < 10
 
     async def since(self) -> list[float]:
         """What was notified since the last call: everything before a NOTIFY of our own."""
         async with self._store.database.pool.acquire() as connection:
-            await connection.execute(f"SELECT pg_notify('tidings_due', '{END} {END}')")
+            await connection.execute(f"SELECT pg_notify('tidings_due', '{END} {END} -')")
         times = []
         while (time := await self._times.get()) != END:
             times.append(time)
