@@ -5,6 +5,7 @@ from benchmarks import (
     bulk_intake,
     claim,
     cpu,
+    fairness,
     intake,
     latency,
     lateness,
@@ -196,6 +197,29 @@ FIGURES = (
         ],
     ),
     Figure(number=13, title="messages that come due at a steady rate", measure=steady.measure, goals=[]),
+    Figure(
+        number=14,
+        title="one user's flood, and the others",
+        measure=fairness.measure,
+        goals=[
+            Goal(
+                what="another user's message during a flood, 99th percentile",
+                measured="single messages, normal: 99th percentile (ms)",
+                at_most=1000,
+            ),
+            Goal(
+                what="another user's `low` message during a flood, 99th percentile",
+                measured="single messages, low: 99th percentile (ms)",
+                at_most=10_000,
+            ),
+            Goal(
+                what="the flood with others beside it, to the flood by itself",
+                measured="the flood, others beside (messages/s)",
+                reference="the flood, nobody else (messages/s)",
+                at_least=0.9,
+            ),
+        ],
+    ),
 )
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 -- flood fills; a table of who waits, which every insert of a user would have to lock.
 
 ALTER TABLE messages ADD COLUMN share smallint NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN may_prioritize boolean NOT NULL DEFAULT false;
 ALTER TABLE batches ADD COLUMN quarantined boolean NOT NULL DEFAULT false;
 UPDATE messages SET share = -1 WHERE status IN ('pending', 'failed') AND recoveries >= 2;
 

@@ -33,7 +33,7 @@ due_at = now()
 name, active, interval_seconds, batch_size, last_claimed_at
 
 -- fragment: user_columns
-id, email, password_hash, role::text, channels, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
+id, email, password_hash, role::text, channels, may_prioritize, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
 smtp_plaintext, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
 
 -- fragment: api_key_columns
