@@ -1,4 +1,4 @@
-"""The control API over aiohttp: one room a noun, each with its `routes.py`.
+"""The control API over aiohttp: one room a noun, with its routes and types. `app` puts them together.
 
 Imports `sql` and `tidings`, never `producer` or `consumers`.
 """

@@ -93,7 +93,7 @@ class Work(Collector):
                 self._depths = await self._counted.get()
                 next_due = await self._store.batches.next_due()
         except AWAY as error:
-            log.warning("metrics without what the store holds", error=describe(error))
+            log.warning("store metrics unavailable", error=describe(error))
             self._depths, self._behind = {}, math.nan
         else:
             self._behind = 0.0 if next_due is None else max(0.0, -next_due)

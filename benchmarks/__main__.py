@@ -26,8 +26,8 @@ FIGURES = (
         measure=throughput.measure,
         goals=[
             Goal(
-                what="delivered over aiohttp, to a bare aiohttp client",
-                measured="aiohttp, best (messages/s)",
+                what="delivered, to a bare aiohttp client",
+                measured="tidings, best (messages/s)",
                 reference="bare aiohttp client (messages/s)",
                 at_least=1.0,
             ),
@@ -39,8 +39,8 @@ FIGURES = (
         measure=queue_comparison.measure,
         goals=[
             Goal(
-                what=f"delivered over aiohttp, to {theirs} with one job per message",
-                measured="aiohttp, best (messages/s)",
+                what=f"delivered, to {theirs} with one job per message",
+                measured="tidings, best (messages/s)",
                 reference=f"{theirs}, best (messages/s)",
                 at_least=ratio,
             )
@@ -54,7 +54,7 @@ FIGURES = (
         goals=[
             Goal(
                 what="CPU of our processes for a message, to the bare client's for a request",
-                measured="aiohttp: consumers and producer (µs)",
+                measured="tidings: consumers and producer (µs)",
                 reference="bare aiohttp client (µs)",
                 at_most=1.35,
             )

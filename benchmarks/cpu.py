@@ -20,9 +20,9 @@ async def measure(current: Round) -> Numbers:
     fastest = await best(current)
     cpu, each = fastest.cpu, MICRO / fastest.messages
     return numbers | {
-        "aiohttp: consumers and producer (µs)": (cpu.consumers + cpu.producer) * each,
-        "aiohttp: consumers (µs)": cpu.consumers * each,
-        "aiohttp: producer (µs)": cpu.producer * each,
-        "aiohttp: Postgres (µs)": cpu.postgres * each,
-        "aiohttp: Redis (µs)": cpu.redis * each,
+        "tidings: consumers and producer (µs)": (cpu.consumers + cpu.producer) * each,
+        "tidings: consumers (µs)": cpu.consumers * each,
+        "tidings: producer (µs)": cpu.producer * each,
+        "tidings: Postgres (µs)": cpu.postgres * each,
+        "tidings: Redis (µs)": cpu.redis * each,
     }

@@ -39,5 +39,5 @@ async def measure(current: Round) -> Numbers:
         lambda count, size: pgqueuer(machine, messages=count, workers=WORKERS, batch_size=size),
         current.pick((10, 50, 100, 200), (50,)),
     )
-    numbers["aiohttp, best (messages/s)"] = (await best(current)).rate
+    numbers["tidings, best (messages/s)"] = (await best(current)).rate
     return numbers

@@ -1,7 +1,7 @@
 """Figure 13: what a message costs, and how late it is, when messages come due at a steady rate.
 
 Beside the twelve that goals were set for. Under a backlog every batch is full; a steady flow decides itself how full
-they are, and a message that travels alone pays for all the round trips of a batch (`producer/linger.py`). Two
+they are, and a message that travels alone pays for all the round trips of a batch (`producer/claimer.py`). Two
 consumers and a producer, eight seconds of each rate; CPU time and commands cover everything from the first due time to
 the last outcome on record.
 

@@ -15,6 +15,6 @@ from benchmarks.rig.figure import Numbers, Round
 async def measure(current: Round) -> Numbers:
     numbers = {"bare aiohttp client (messages/s)": (await current.once(bare)).rate}
     for each in await current.once(deliveries):
-        numbers[f"aiohttp, {each.consumers} consumers (messages/s)"] = each.rate
-    numbers["aiohttp, best (messages/s)"] = (await best(current)).rate
+        numbers[f"tidings, {each.consumers} consumers (messages/s)"] = each.rate
+    numbers["tidings, best (messages/s)"] = (await best(current)).rate
     return numbers

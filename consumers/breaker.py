@@ -1,4 +1,4 @@
-"""A circuit breaker for one destination.
+"""A circuit breaker, for one destination or one endpoint.
 
 Closed: deliveries flow. After `failures` in a row it opens: nothing is sent there for a while, which saves the receiver
 a stampede and us the concurrency. Then it is half open: one delivery probes. A success closes it; a failure opens it

@@ -26,7 +26,8 @@ from consumers.slots import SlotOffers
 from sql.database import AWAY
 from sql.store import Store
 from tidings.channels.base import ChannelContext
-from tidings.channels.http.aiohttp_transport import AiohttpTransport
+from tidings.channels.http.client import HttpClient
+from tidings.channels.installed import recipients
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
@@ -36,7 +37,7 @@ from tidings.domain.timestamps import utc_now
 from tidings.observability.metrics import MetricsServer
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis
-from tidings.security.egress import webhook_egress
+from tidings.security.egress import plain_webhook_egress, webhook_egress
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -53,14 +54,17 @@ class Consumer:
         self.name = settings.consumer_name
         self._store = store
         self.redis = redis
-        # Two, since the operator's connections are unchecked: none may serve an address that came with a message.
-        self._transport = AiohttpTransport(settings, egress=webhook_egress(settings))
-        self._operators_transport = AiohttpTransport(settings)
+        # Three, since the operator's connections are unchecked, and those for plain http checked otherwise: none of
+        # either may serve another kind of address.
+        self._transport = HttpClient(settings, egress=webhook_egress(settings))
+        self._plain_transport = HttpClient(settings, egress=plain_webhook_egress(settings))
+        self._operators_transport = HttpClient(settings)
         self._senders = SenderCache(store.users.senders, clock=time.monotonic)
         self._channels = ChannelRegistry.load(
             ChannelContext(
                 settings=settings,
                 transport=self._transport,
+                plain_transport=self._plain_transport,
                 operators_transport=self._operators_transport,
                 senders=self._senders,
             )
@@ -84,7 +88,11 @@ class Consumer:
             self._dedup,
             self._leases,
             settings=settings,
-            policy=RetryPolicy(delays=settings.retry_delays, jitter=settings.retry_jitter),
+            policy=RetryPolicy(
+                delays=settings.retry_delays,
+                jitter=settings.retry_jitter,
+                of_channel=lambda name: recipients(name).retry_delays,
+            ),
             now=utc_now,
             clock=time.monotonic,
         )
@@ -180,6 +188,7 @@ class Consumer:
         await self._metrics_server.stop()
         await self._channels.close()
         await self._transport.close()
+        await self._plain_transport.close()
         await self._operators_transport.close()
         await self.redis.aclose()
         await self._store.close()

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from http import HTTPStatus
 from typing import Final, cast
 
 import msgspec
@@ -20,12 +19,16 @@ import structlog
 from consumers import outcomes
 from consumers.dedup import DedupRecords, Record
 from consumers.leases import Leases, OpenBatch
-from consumers.limiter import Destination, DestinationLimiter
+from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
+from consumers.verdict import settle
 from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
+from tidings.domain.errors import UnsealError
 from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.observability.logs import delivering
+from tidings.security.sealed_headers import unseal_headers
+from tidings.security.secretbox import SecretBox
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +47,8 @@ class Deliveries(msgspec.Struct, kw_only=True, eq=False):
     consumer: str
     now: Callable[[], datetime]
     clock: Callable[[], float]
+    box: SecretBox = msgspec.field(default_factory=lambda: SecretBox(()))
+    """Opens the headers that are secrets."""
     running: "dict[DeliveryRun, asyncio.Task[None]]" = msgspec.field(default_factory=dict)
     """Deliveries that have begun; each removes itself when it ends."""
     stopping: bool = False
@@ -77,7 +82,7 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         seconds = retry_in * (1 + 0.2 * self.shared.policy.random())
         self._record(outcomes.returned(self.delivery, due_at=self.shared.now() + timedelta(seconds=seconds)))
 
-    async def run(self, destination: Destination["DeliveryRun"]) -> None:
+    async def run(self, endpoint: Endpoint["DeliveryRun"]) -> None:
         """Makes one attempt, and settles concurrency, breaker, lease and record however that ends."""
         shared = self.shared
         delivering.set((self.delivery.id, self.batch.id))
@@ -93,9 +98,9 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
             self._record(outcome)
             if isinstance(result, Accepted):
                 record = Record(cast("datetime", outcome.sent_at), outcome.provider_message_id)
-                shared.dedup.put(self.delivery.id, record, then=partial(shared.limiter.leave, destination))
+                shared.dedup.put(self.delivery.id, record, then=partial(shared.limiter.leave, endpoint))
                 held = True
-            self._judge(destination, result, began)
+            self._judge(endpoint, result, began)
             judged = True
         except Exception as defect:
             log.exception("a defect in a delivery", recorded=self.recorded)
@@ -105,12 +110,13 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
             del shared.running[self]
             if not judged:
                 # Says nothing about the receiver; if this was the probe of a breaker, another may probe.
-                destination.breaker.abandon()
+                endpoint.breaker.abandon()
+                endpoint.destination.breaker.abandon()
             if not self.recorded:
                 # A message without an outcome must not stay in a batch that is renewed for ever.
                 shared.leases.abandon(self.batch)
             if not held:
-                shared.limiter.leave(destination)
+                shared.limiter.leave(endpoint)
 
     def _untried(self) -> Outcome | None:
         """The outcome of a delivery that must not be attempted; None where it must."""
@@ -128,8 +134,14 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
     async def _attempt(self) -> Result:
         if self.channel is None:
             return Retry(error=f"channel {self.delivery.channel!r} is not there in this consumer")
+        delivery = self.delivery
         try:
-            result = cast("object", await self.channel.deliver(self.delivery))
+            if delivery.headers:
+                headers = unseal_headers(delivery.headers, delivery.id, self.shared.box)
+                delivery = msgspec.structs.replace(delivery, headers=headers)
+            result = cast("object", await self.channel.deliver(delivery))
+        except UnsealError as error:
+            return Retry(error=str(error))
         except Exception as error:  # a channel may be anybody's code
             log.exception("channel failed", channel=self.delivery.channel)
             return Retry(error=f"{type(error).__name__} in the channel")
@@ -150,22 +162,25 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         self.shared.record(outcome, self.batch)
         self.recorded = True
 
-    def _judge(self, destination: Destination["DeliveryRun"], result: Result, began: float) -> None:
-        """Adjusts concurrency and breaker; the line of a destination whose breaker opens is sent back at once."""
-        now = self.shared.clock()
-        key = destination.key
-        if not isinstance(result, Retry):
-            destination.increase()
-            if destination.breaker.succeed():
-                log.info("breaker closed", destination=key)
-            return
-        if result.status_code == HTTPStatus.TOO_MANY_REQUESTS and destination.decrease(now, began):
-            log.info("destination asks for less", destination=key, concurrency=destination.concurrency)
-        if destination.breaker.fail(now):
-            retry_in = destination.breaker.wait(now)
-            log.warning("breaker opened", destination=key, seconds=retry_in, error=result.error)
-            for waiting in self.shared.limiter.clear_line(destination):
-                waiting.send_back(retry_in)
+    def _judge(self, endpoint: Endpoint["DeliveryRun"], result: Result, began: float) -> None:
+        """Adjusts concurrency and breakers, and logs what that changed."""
+        now, destination = self.shared.clock(), endpoint.destination
+        changes = settle(self.shared.limiter, endpoint, result, began=began, now=now)
+        if changes.decreased:
+            log.info(
+                "destination limited by the receiver",
+                destination=destination.key,
+                concurrency=destination.concurrency,
+            )
+        for name, change, breaker in (
+            (endpoint.key.name, changes.endpoint, endpoint.breaker),
+            (destination.key, changes.host, destination.breaker),
+        ):
+            if change:
+                error = None if isinstance(result, Accepted) else result.error
+                log.warning("breaker opened", destination=name, seconds=breaker.wait(now), error=error)
+            elif change is False:
+                log.info("breaker closed", destination=name)
 
     def _record_defect(self, defect: Exception, duration: float) -> None:
         """Gives a delivery that raised an outcome, so that the others of its batch keep their lease."""

@@ -16,13 +16,15 @@ from consumers.breaker import Breaker
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import Deliveries, DeliveryRun
 from consumers.leases import Leases, OpenBatch
-from consumers.limiter import Destination, DestinationLimiter
+from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
 from tidings.channels.base import Channel
+from tidings.channels.recipient import EndpointKey
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.message import Delivery
 from tidings.domain.retry import RetryPolicy
+from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -62,6 +64,7 @@ class Dispatcher:
             consumer=settings.consumer_name,
             now=now,
             clock=clock,
+            box=SecretBox(settings.secret_keys),
         )
 
     def start(self, delivery: Delivery, batch: OpenBatch) -> None:
@@ -74,8 +77,8 @@ class Dispatcher:
         if self._shared.stopping:
             run.give_back()
             return
-        key, concurrency = destination_of(channel, delivery)
-        retry_in = self.limiter.enter(key, run, concurrency=concurrency)
+        key, endpoint, concurrency = destination_of(channel, delivery)
+        retry_in = self.limiter.enter(key, run, endpoint=endpoint, concurrency=concurrency)
         if retry_in is not None:
             run.send_back(retry_in)
 
@@ -102,18 +105,20 @@ class Dispatcher:
             log.error("deliveries cut off in flight; their outcomes are unknown", deliveries=len(late))
             await cancel_and_wait(*late)
 
-    def _begin(self, destination: Destination[DeliveryRun], run: DeliveryRun) -> None:
-        self._shared.running[run] = self._loop.create_task(run.run(destination))
+    def _begin(self, endpoint: Endpoint[DeliveryRun], run: DeliveryRun) -> None:
+        self._shared.running[run] = self._loop.create_task(run.run(endpoint))
 
 
-def destination_of(channel: Channel | None, delivery: Delivery) -> tuple[str, int | None]:
-    """The key of a delivery's destination, and its concurrency where the channel lowers it."""
+def destination_of(channel: Channel | None, delivery: Delivery) -> tuple[str, EndpointKey | None, int | None]:
+    """The keys of a delivery's destination and endpoint, and the concurrency where the channel lowers it."""
     if channel is None:
-        return delivery.channel, None
+        return delivery.channel, None, None
     try:
         concurrency = channel.places_per_destination
         key = f"{delivery.channel} {channel.destination(delivery)}"
-        return key, None if concurrency is None else max(int(concurrency), 1)
+        endpoint = channel.endpoint(delivery)
+        named = EndpointKey(f"{delivery.channel} {endpoint.name}", endpoint.user_id)
+        return key, named, None if concurrency is None else max(int(concurrency), 1)
     except Exception as error:  # noqa: BLE001  (anybody's code; deliver() will say what is wrong with the message)
         log.info("a message without a destination", message=str(delivery.id), error=str(error))
-        return delivery.channel, None
+        return delivery.channel, None, None

@@ -1,7 +1,8 @@
 """The destination limiter: shares the deliveries in flight of one consumer among its destinations.
 
-In play, in memory only: for each destination its deliveries in flight, the line of those that wait, and a breaker. A
-crash loses the lines; their batches' leases run out. Free capacity goes to the lines in turn. A destination that asks
+In play, in memory only: for each destination its deliveries in flight, the line of those that wait, and a breaker; for
+each endpoint within it another breaker. A crash loses the lines; their batches' leases run out. Free capacity goes to
+the lines in turn. A destination that asks
 for less (429) gets half of its concurrency, and one more for each round of deliveries that it takes.
 
 Waiting in a line costs no slot of the consumer. All lines together hold as many messages as can be in flight; then
@@ -13,11 +14,13 @@ slow one after `PATIENCE_SECONDS`, and the only destination later still, since p
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
+from uuid import UUID
 
 import structlog
 
 from consumers.breaker import Breaker, BreakerState
+from tidings.channels.recipient import EndpointKey
 
 log = structlog.get_logger(__name__)
 
@@ -38,12 +41,26 @@ RATE_SECONDS: Final = 5.0
 """The window over which a destination's rate is measured."""
 DESTINATIONS_KEPT: Final = 10_000
 """Destinations remembered for their breakers' sake; beyond that, idle ones are forgotten."""
+ENDPOINTS_KEPT: Final = 10_000
+"""The same of endpoints; beyond that, the idle one is forgotten that was used least recently."""
 
 T = TypeVar("T")
 
 
+class NotClosed(NamedTuple):
+    """A breaker that is open or half open."""
+
+    name: str
+    """Of the destination or the endpoint."""
+    user_id: UUID | None
+    """The user whose endpoint it is; None: it concerns everybody."""
+    state: BreakerState
+    seconds: float
+    """Until something may go there again."""
+
+
 class Destination(Generic[T]):
-    """One destination: its line, its concurrency and its breaker."""
+    """One destination: its line, its concurrency and its breaker, which opens for what concerns the host."""
 
     def __init__(self, key: str, breaker: Breaker, concurrency: int, now: float) -> None:
         self.key = key
@@ -52,7 +69,7 @@ class Destination(Generic[T]):
         self.in_flight = 0
         self.in_turn = False
         """Whether it is among those that are served in turn."""
-        self.line: deque[T] = deque()
+        self.line: deque[tuple[Endpoint[T], T]] = deque()
         self.line_limit = 0
         """After a cut the length at which the line takes nothing more, until it is half as long; otherwise 0."""
         self.ended = 0
@@ -111,6 +128,37 @@ class Destination(Generic[T]):
         return min(self._returns_at - now, LONGEST_RETRY_IN)
 
 
+class Endpoint(Generic[T]):
+    """What fails by itself within a destination, of one user or of all. Its messages stand in that line."""
+
+    def __init__(self, key: EndpointKey, breaker: Breaker, destination: Destination[T]) -> None:
+        self.key = key
+        self.breaker = breaker
+        self.destination = destination
+        self.inside = 0
+        """Its messages in line and in flight."""
+        self._paused_until = 0.0
+
+    def pause(self, until: float) -> None:
+        """Lets nothing go until then, as the receiver asks (`Retry-After`)."""
+        self._paused_until = max(self._paused_until, until)
+
+    def wait(self, now: float) -> float:
+        """Seconds until one of its messages may stand in line; 0 where it may now."""
+        if now < self._paused_until:
+            return self._paused_until - now - SHORTEST_RETRY_IN + self.destination.retry_in(now)
+        if self.breaker.state(now) is BreakerState.CLOSED:
+            return 0.0
+        if wait := self.breaker.wait(now):
+            return max(wait, SHORTEST_RETRY_IN)
+        # Half open: one probes, or what was there before it opened ends first.
+        return self.destination.retry_in(now) if self.inside else 0.0
+
+    def at_rest(self, now: float) -> bool:
+        """Idle, and a new one would be the same."""
+        return not self.inside and self.breaker.at_rest and now >= self._paused_until
+
+
 class DestinationLimiter(Generic[T]):
     """Decides which delivery starts, which waits, and which is sent back. Create it inside the running event loop.
 
@@ -119,7 +167,7 @@ class DestinationLimiter(Generic[T]):
 
     def __init__(
         self,
-        start: Callable[[Destination[T], T], None],
+        start: Callable[[Endpoint[T], T], None],
         send_back: Callable[[T, float], None],
         *,
         concurrency: int,
@@ -135,6 +183,8 @@ class DestinationLimiter(Generic[T]):
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._destinations: dict[str, Destination[T]] = {}
+        self._endpoints: dict[tuple[str, EndpointKey], Endpoint[T]] = {}
+        """By destination and key; the least recently used first."""
         self._turns: deque[Destination[T]] = deque()
         """Destinations with a line and free concurrency, once each, in the order in which they are served."""
         self._observed: set[Destination[T]] = set()
@@ -146,20 +196,25 @@ class DestinationLimiter(Generic[T]):
         """Set while the lines hold less than can be in flight."""
         self.room.set()
 
-    def breakers(self) -> list[tuple[str, BreakerState, float]]:
-        """Destinations whose breaker is not closed, each with its state and the seconds until it may be tried again."""
+    def breakers(self) -> list[NotClosed]:
+        """The breakers that are not closed, of destinations and then of endpoints."""
         now = self._clock()
-        states = ((destination, destination.breaker.state(now)) for destination in self._destinations.values())
+        breakers = [(EndpointKey(destination.key), destination.breaker) for destination in self._destinations.values()]
+        breakers += [(endpoint.key, endpoint.breaker) for endpoint in self._endpoints.values()]
+        states = ((key, breaker, breaker.state(now)) for key, breaker in breakers)
         return [
-            (destination.key, state, destination.breaker.wait(now))
-            for destination, state in states
+            NotClosed(key.name, key.user_id, state, breaker.wait(now))
+            for key, breaker, state in states
             if state is not BreakerState.CLOSED
         ]
 
-    def enter(self, key: str, delivery: T, *, concurrency: int | None = None) -> float | None:
+    def enter(
+        self, key: str, delivery: T, *, endpoint: EndpointKey | None = None, concurrency: int | None = None
+    ) -> float | None:
         """Starts a delivery or puts it in line and returns None; or refuses it and returns the seconds to stay away.
 
-        `concurrency` lowers the limit of a new destination; its line is as long as any.
+        `concurrency` lowers the limit of a new destination; its line is as long as any. Without an `endpoint` it is the
+        destination's own.
         """
         destination = self._destinations.get(key) or self._open(key, concurrency)
         now = self._clock()
@@ -171,7 +226,11 @@ class DestinationLimiter(Generic[T]):
                 return destination.retry_in(now)
         elif destination.line_limit and len(destination.line) >= destination.line_limit:
             return destination.retry_in(now)
-        destination.line.append(delivery)
+        entered = self._endpoint(destination, EndpointKey(key) if endpoint is None else endpoint)
+        if wait := entered.wait(now):
+            return wait
+        entered.inside += 1
+        destination.line.append((entered, delivery))
         self.waiting += 1
         self._take_turns(destination)
         self._serve()
@@ -183,24 +242,37 @@ class DestinationLimiter(Generic[T]):
             self._make_room()
         return None
 
-    def leave(self, destination: Destination[T]) -> None:
+    def leave(self, endpoint: Endpoint[T]) -> None:
         """Ends a delivery that was started, and starts the next in turn."""
         now = self._clock()
+        destination = endpoint.destination
         destination.count_end(now)
         destination.in_flight -= 1
         self.in_flight -= 1
+        self._left(endpoint)
         self._take_turns(destination)
         self._serve()
         if destination.at_rest:
             self._destinations.pop(destination.key, None)
 
-    def clear_line(self, destination: Destination[T]) -> list[T]:
-        """Empties one line and returns what was in it."""
-        waiting = list(destination.line)
+    def clear_line(self, destination: Destination[T], of: Endpoint[T] | None = None) -> list[T]:
+        """Empties one line, or takes one endpoint's messages out of it, and returns what was taken."""
+        line = list(destination.line)
+        taken = [each for each in line if of is None or each[0] is of]
         destination.line.clear()
-        destination.line_limit = 0
-        self._no_longer_waiting(len(waiting))
-        return waiting
+        destination.line.extend(each for each in line if not (of is None or each[0] is of))
+        if len(destination.line) <= destination.line_limit // 2:
+            destination.line_limit = 0
+        self._no_longer_waiting(len(taken))
+        for endpoint, _ in taken:
+            self._left(endpoint)
+        return [delivery for _, delivery in taken]
+
+    def send_back(self, seconds: float | None, destination: Destination[T], of: Endpoint[T] | None = None) -> None:
+        """Sends back a line, or one endpoint's part of it; without `seconds` for as long as that is paused."""
+        now = self._clock()
+        for delivery in self.clear_line(destination, of):
+            self._send_back(delivery, seconds or (destination.retry_in(now) if of is None else of.wait(now)))
 
     def clear(self) -> list[T]:
         """Empties every line and returns what was in them."""
@@ -255,7 +327,8 @@ class DestinationLimiter(Generic[T]):
         now = self._clock()
         over = [destination.line.pop() for _ in range(len(destination.line) - length)]
         self._no_longer_waiting(len(over))
-        for delivery in reversed(over):
+        for endpoint, delivery in reversed(over):
+            self._left(endpoint)
             self._send_back(delivery, destination.retry_in(now))
 
     def _no_longer_waiting(self, count: int) -> None:
@@ -275,7 +348,7 @@ class DestinationLimiter(Generic[T]):
             if not destination.line or destination.in_flight >= destination.concurrency:
                 # Its line was cleared, or its concurrency was decreased in the meantime.
                 continue
-            delivery = destination.line.popleft()
+            endpoint, delivery = destination.line.popleft()
             destination.in_flight += 1
             self.in_flight += 1
             self._no_longer_waiting(1)
@@ -283,7 +356,8 @@ class DestinationLimiter(Generic[T]):
                 destination.line_limit = 0
             self._take_turns(destination)
             destination.breaker.begin()
-            self._start(destination, delivery)
+            endpoint.breaker.begin()
+            self._start(endpoint, delivery)
 
     def _open(self, key: str, concurrency: int | None) -> Destination[T]:
         if len(self._destinations) >= DESTINATIONS_KEPT:
@@ -292,3 +366,22 @@ class DestinationLimiter(Generic[T]):
         concurrency = min(concurrency or self._per_destination, self._per_destination)
         destination = self._destinations[key] = Destination(key, self._new_breaker(), concurrency, self._clock())
         return destination
+
+    def _endpoint(self, destination: Destination[T], key: EndpointKey) -> Endpoint[T]:
+        """The endpoint, as the one that was used last."""
+        endpoint = self._endpoints.pop((destination.key, key), None)
+        if endpoint is None:
+            if len(self._endpoints) >= ENDPOINTS_KEPT:
+                oldest = next((each for each, endpoint in self._endpoints.items() if not endpoint.inside), None)
+                if oldest is not None:
+                    del self._endpoints[oldest]
+            endpoint = Endpoint(key, self._new_breaker(), destination)
+        # While it was idle, the destination may have been forgotten and opened again.
+        endpoint.destination = destination
+        self._endpoints[destination.key, key] = endpoint
+        return endpoint
+
+    def _left(self, endpoint: Endpoint[T]) -> None:
+        endpoint.inside -= 1
+        if endpoint.at_rest(self._clock()):
+            self._endpoints.pop((endpoint.destination.key, endpoint.key), None)

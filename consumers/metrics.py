@@ -88,7 +88,7 @@ class ConsumerMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Reads what is kept elsewhere."""
-        breakers = Count((key.partition(" ")[0], state) for key, state, _ in self._limiter.breakers())
+        breakers = Count((each.name.partition(" ")[0], each.state) for each in self._limiter.breakers())
         yield catalogue.IN_FLIGHT.read(self._limiter.in_flight)
         yield catalogue.IN_LINE.read(self._limiter.waiting)
         yield catalogue.IN_FLIGHT_LIMIT.read(self._in_flight_limit)

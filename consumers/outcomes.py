@@ -7,13 +7,20 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from consumers.dedup import Record
-from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.domain.message import Attempt, Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.domain.states import CancelReason, Status
 
 ANSWER_BYTES: Final = 1024
 """What is kept of the receiver's answer."""
+UNTRIED: Final = frozenset({About.PACE, About.OURSELVES})
+"""What uses up no attempt."""
+LONGEST_PACED: Final = 3600.0
+"""Seconds that a receiver which takes no more at present may make a message wait at a time."""
+SHORTEST_PACED: Final = 1.0
+MAX_PACED_SECONDS: Final = 24 * 3600.0
+"""A message that is older uses up attempts again, so that none waits for ever."""
 
 
 def conclude(
@@ -26,8 +33,10 @@ def conclude(
     duration: float,
 ) -> Outcome:
     """The outcome of one attempt that took `duration` seconds."""
-    tries = delivery.tries + 1
     ended_at = started_at + timedelta(seconds=duration)
+    if isinstance(result, Retry) and waits_untried(delivery, result, ended_at):
+        return _paced(delivery, result, ended_at, policy)
+    tries = delivery.tries + 1
     provider_id = error = due_at = reason = None
     if not isinstance(result, Accepted):
         error = _text(result.error)
@@ -87,6 +96,27 @@ def returned(delivery: Delivery, *, due_at: datetime | None = None) -> Outcome:
     return _untried(delivery, Status.PENDING if new else Status.FAILED, delivery.tries, due_at=due_at)
 
 
+def waits_untried(delivery: Delivery, result: Retry, now: datetime) -> bool:
+    """Whether a failure uses up no attempt."""
+    return result.about in UNTRIED and (now - delivery.created_at).total_seconds() < MAX_PACED_SECONDS
+
+
+def _paced(delivery: Delivery, result: Retry, ended_at: datetime, policy: RetryPolicy) -> Outcome:
+    """A message that was not taken for a reason that is not its own: it waits as it was."""
+    if result.delay is None:
+        seconds = policy.delay_after(1)
+    else:
+        seconds = max(result.delay, SHORTEST_PACED) * (1 + policy.jitter * policy.random())
+    due_at = ended_at + timedelta(seconds=min(seconds, LONGEST_PACED))
+    error = _text(result.error)
+    if delivery.expires_at is not None and due_at >= delivery.expires_at:
+        return _untried(
+            delivery, Status.CANCELLED, delivery.tries, cancel_reason=CancelReason.EXPIRED, last_error=error
+        )
+    status = Status.FAILED if delivery.tries + delivery.recoveries else Status.PENDING
+    return _untried(delivery, status, delivery.tries, due_at=due_at, last_error=error, unanswered=result.unanswered)
+
+
 def _next_attempt(
     delivery: Delivery, result: Retry | Rejected, ended_at: datetime, policy: RetryPolicy
 ) -> tuple[datetime | None, CancelReason | None]:
@@ -95,7 +125,11 @@ def _next_attempt(
         return None, CancelReason.REJECTED
     if delivery.tries + 1 >= delivery.max_tries:
         return None, CancelReason.EXHAUSTED
-    due_at = ended_at + timedelta(seconds=policy.delay_after(delivery.tries + 1, result.delay))
+    due_at = ended_at + timedelta(
+        seconds=policy.delay_after(
+            delivery.tries + 1, result.delay, own=delivery.retry_delays, channel=delivery.channel
+        )
+    )
     if delivery.expires_at is not None and due_at >= delivery.expires_at:
         return None, CancelReason.EXPIRED
     return due_at, None

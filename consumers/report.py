@@ -215,8 +215,8 @@ class Reporter:
             stopping=self._stopping(),
             postgres_away=self._leases.away or self._recorder.away,
             breakers=tuple(
-                BreakerReport(destination=destination, state=state.value, seconds=seconds)
-                for destination, state, seconds in self._limiter.breakers()[:BREAKERS_SHOWN]
+                BreakerReport(destination=each.name, user_id=each.user_id, state=each.state.value, seconds=each.seconds)
+                for each in self._limiter.breakers()[:BREAKERS_SHOWN]
             ),
         )
 

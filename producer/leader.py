@@ -1,8 +1,10 @@
 """One of all producers leads: it alone reconciles, keeps the tables and counts what waits.
 
-In play: an advisory lock, held by a connection of the leader's own. It ends with that connection, so a producer that
-dies is followed by another one within seconds. Two that lead for a moment, after a connection was cut, do no harm:
-every duty may be repeated and run twice.
+In play: an advisory lock, held by a connection of the leader's own, on which nothing runs but a ping every 3 s. The
+lock ends with that connection, so a producer that dies is followed by another one within seconds. One that is paused
+(SIGSTOP, a paused machine) pings no more: Postgres ends its session after 10 s (`LEAD_SECONDS` in sql/database.py), and
+another one leads within 15 s. When it comes back it finds its connection gone, and stops its duties. Two that lead for
+that moment do no harm: every duty may be repeated and run twice.
 
 Each duty has a schedule of its own. One that fails is tried again soon and stops no other; it is counted, and recorded
 in Redis for `tidings doctor`.
@@ -29,6 +31,9 @@ log = structlog.get_logger(__name__)
 
 TRY_SECONDS: Final = 2.0
 """How often a producer that does not lead tries to."""
+
+PING_SECONDS: Final = 3.0
+"""How often the one that leads shows Postgres that it does: three times before Postgres takes it for lost."""
 
 AFTER_FAILURE_SECONDS: Final = 10.0
 """A duty that failed is tried again after this, or sooner where its schedule says so."""
@@ -68,7 +73,7 @@ class Leader:
         """Runs until `stop` is set; a round that is under way then is cancelled."""
         while not stop.is_set():
             try:
-                connection = await self._database.unlimited_connection()
+                connection = await self._database.leading_connection()
                 try:
                     await self._wait_and_lead(connection, stop)
                 finally:
@@ -91,15 +96,29 @@ class Leader:
         if self._begin is not None:
             self._begin(self._interrupted)
         await self._report(None)
-        ends = [asyncio.create_task(closed(connection)), asyncio.create_task(stop.wait())]
+        lost = asyncio.create_task(self._lost(connection))
+        stopped = asyncio.create_task(stop.wait())
         duties = [asyncio.create_task(self._repeat(duty)) for duty in self._duties]
         try:
-            await asyncio.wait([*ends, *duties], return_when=asyncio.FIRST_COMPLETED)
-            # Where it was not we who stopped, the connection was cut.
+            await asyncio.wait([lost, stopped, *duties], return_when=asyncio.FIRST_COMPLETED)
             self._interrupted = not stop.is_set()
+            if lost.done():
+                log.warning("leads no longer", error=lost.result())
         finally:
             self.leads = False
-            await cancel_and_wait(*ends, *duties)
+            await cancel_and_wait(lost, stopped, *duties)
+
+    async def _lost(self, connection: Connection) -> str:
+        """Pings as long as Postgres answers, at once when the connection ends; returns why there is no answer."""
+        ended = asyncio.create_task(closed(connection))
+        try:
+            while True:
+                await asyncio.wait([ended], timeout=PING_SECONDS)
+                await self._database.queries.ping(connection)
+        except AWAY as error:
+            return describe(error)
+        finally:
+            await cancel_and_wait(ended)
 
     async def _repeat(self, duty: Duty) -> None:
         while True:

@@ -42,7 +42,7 @@ class SlotMarket:
             if "WRONGTYPE" not in str(error):
                 raise
             # Another program's value under our name: offers come back by themselves once it is gone.
-            log.error("removed what is no sorted set", key=keys.SLOTS)  # noqa: TRY400
+            log.error("removed a key of the wrong type", key=keys.SLOTS)  # noqa: TRY400
             await self._redis.delete(keys.SLOTS)
             return []
         if first is None:

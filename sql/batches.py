@@ -10,6 +10,7 @@ import msgspec
 from sql import maintenance
 from sql.database import Database
 from sql.low_water import Asked, ClaimLane, LowWater, Mark, Waiting
+from sql.messages import retry_delays
 from tidings.domain.message import Delivery, Outcome
 
 
@@ -242,6 +243,8 @@ def _claimed(row: Any) -> list[ClaimedBatch]:
 
 
 def _delivery(row: Any) -> Delivery:
-    if row["headers"] is None:
+    headers, delays = row["headers"], row["retry_delays"]
+    if headers is None and delays is None:
         return Delivery(**row)
-    return Delivery(**{**row, "headers": msgspec.json.decode(row["headers"], type=dict[str, str])})
+    headers = None if headers is None else msgspec.json.decode(headers, type=dict[str, str])
+    return Delivery(**{**row, "headers": headers, "retry_delays": retry_delays(delays)})

@@ -35,6 +35,7 @@ AWAY: Final = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.IdleSessionTimeoutError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -48,6 +49,12 @@ AWAY_SECONDS: Final = 0.5
 
 COMMAND_SECONDS: Final = 30.0
 
+LEAD_SECONDS: Final = 10
+"""Postgres ends the session of a leader that asks nothing for so long: its process is paused, or is out of reach."""
+
+LEAD_ANSWER_SECONDS: Final = 5.0
+"""How long a leader waits for an answer on that session, before it takes the lead for lost."""
+
 KEEPALIVE: Final = {
     "statement_timeout": "0",
     "lock_timeout": "0",
@@ -56,7 +63,7 @@ KEEPALIVE: Final = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "4",
     "tcp_user_timeout": "13000",
-    # A statement ends when its client is gone, and with it the lock of a leader that died.
+    # A statement ends when its client is gone.
     "client_connection_check_interval": "5s",
 }
 
@@ -153,6 +160,15 @@ class Database:
         connection = await self._connect(command_timeout=None, server_settings=KEEPALIVE)
         _keep_alive(connection)
         return connection
+
+    async def leading_connection(self) -> "Connection":
+        """A connection outside the pool that Postgres ends when nothing is asked on it for `LEAD_SECONDS`.
+
+        The caller closes it.
+        """
+        return await self._connect(
+            command_timeout=LEAD_ANSWER_SECONDS, server_settings={"idle_session_timeout": f"{LEAD_SECONDS}s"}
+        )
 
     async def listen(self, callbacks: dict[str, Callable[[str], None]]) -> "Connection":
         """A connection of its own that hears NOTIFY on each named channel, and calls with the payload."""

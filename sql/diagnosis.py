@@ -84,6 +84,10 @@ class Diagnosis:
         """Seconds that the message at the head of the lines has waited since it was due."""
         return float(await self._queries.longest_overdue(self._connection, queues=None))
 
+    async def anybody_leads(self) -> bool:
+        """Whether one of the producers leads."""
+        return bool(await self._queries.anybody_leads(self._connection))
+
     async def under_way(self) -> bool:
         """Whether a living consumer is at work on messages now."""
         return bool(await self._queries.under_way(self._connection))

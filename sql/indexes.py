@@ -7,15 +7,19 @@ of them it becomes valid. A crash leaves partitions without their part, or with 
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import asyncpg
+import structlog
 
 from sql.loader import load_queries
-from tidings.domain.errors import SchemaError
+from tidings.domain.errors import SchemaError, describe
+
+log = structlog.get_logger(__name__)
 
 LOCK_SECONDS: Final = 2
-"""How long writers wait behind us at the most when another transaction holds the table; then we try again."""
+"""How long writers wait behind us at the most when another transaction holds a table; then we try again."""
 
 _STATEMENT: Final = re.compile(
     r"CREATE (?P<unique>UNIQUE )?INDEX (?P<name>\w+) ON (?P<table>\w+) (?P<rest>.+)", re.DOTALL
@@ -45,24 +49,35 @@ async def _build(
     if not await queries.is_partitioned(connection, table=table):
         await build(name, table)
         return
-    await _patiently(connection, f"CREATE {unique}INDEX IF NOT EXISTS {name} ON ONLY {table} {rest}")
+
+    async def patiently(statement: str) -> None:
+        await run_patiently(connection, lambda: connection.execute(statement), what=name)
+
+    await patiently(f"CREATE {unique}INDEX IF NOT EXISTS {name} ON ONLY {table} {rest}")
     # Partitions that are made meanwhile have it already.
     lacking = [row async for row in queries.partitions_without_index(connection, table=table, index=name)]
     for row in lacking:
         await build(row["part"], row["partition"])
-        await _patiently(connection, f"ALTER INDEX {name} ATTACH PARTITION {row['part']}")
+        await patiently(f"ALTER INDEX {name} ATTACH PARTITION {row['part']}")
 
 
-async def _patiently(connection: "asyncpg.Connection[asyncpg.Record]", statement: str) -> None:
-    """Runs what needs a lock for a moment; whoever holds the table for longer does not make others wait behind us."""
+async def run_patiently(
+    connection: "asyncpg.Connection[asyncpg.Record]", work: Callable[[], Awaitable[object]], *, what: str
+) -> None:
+    """Does what needs locks for a moment; whoever holds a table for longer does not make others wait behind us.
+
+    `work` changes all or nothing: it is done again until it gets its locks.
+    """
+    waits = False
     await connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
-    try:
-        while True:
-            try:
-                await connection.execute(statement)
-            except asyncpg.LockNotAvailableError:
-                await asyncio.sleep(LOCK_SECONDS)
-            else:
-                return
-    finally:
-        await connection.execute("SET lock_timeout = 0")
+    while True:
+        try:
+            await work()
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            if not waits:
+                log.warning("waits for a transaction that holds a table", migration=what, error=describe(error))
+            waits = True
+            await asyncio.sleep(LOCK_SECONDS)
+        else:
+            break
+    await connection.execute("SET lock_timeout = 0")

@@ -62,7 +62,8 @@ class MessageStore(Noun):
         columns: dict[str, Any] = {
             name: [getattr(message, name) for message in messages] for name in NewMessage.__struct_fields__
         }
-        columns["headers"] = [None if m.headers is None else msgspec.json.encode(m.headers).decode() for m in messages]
+        for name in ("headers", "retry_delays"):
+            columns[name] = [None if value is None else msgspec.json.encode(value).decode() for value in columns[name]]
         columns["share"] = [share_of(m.user_id) if m.share is None else m.share for m in messages]
         columns["key"] = [None if k is None else k.key for k in keys]
         columns["fingerprint"] = [None if k is None else k.fingerprint for k in keys]
@@ -151,10 +152,16 @@ def _message_or_none(row: asyncpg.Record | None) -> Message | None:
 def _message(row: asyncpg.Record) -> Message:
     values: dict[str, Any] = dict(row)
     values["headers"] = None if row["headers"] is None else msgspec.json.decode(row["headers"], type=dict[str, str])
+    values["retry_delays"] = retry_delays(row["retry_delays"])
     values["priority"] = Priority(row["priority"])
     values["status"] = Status(row["status"])
     values["cancel_reason"] = None if row["cancel_reason"] is None else CancelReason(row["cancel_reason"])
     return Message(**values)
+
+
+def retry_delays(column: str | None) -> tuple[float, ...] | None:
+    """The column `retry_delays` of messages and queues."""
+    return None if column is None else msgspec.json.decode(column, type=tuple[float, ...])
 
 
 def _attempt(row: asyncpg.Record) -> Attempt:

@@ -2,6 +2,9 @@
 
 Each migration commits together with its row in `schema_migrations`: a crash in between leaves the one before it.
 
+A lock that a migration waits for makes writers wait behind it. So it waits for 2 s at the most (`LOCK_SECONDS` in
+sql/indexes.py), takes everything back, lets the others pass and tries again, until the tables are free.
+
 A file that begins with `-- concurrently` holds nothing but `CREATE INDEX name ON table …;` statements, and builds them
 without locking out writers, of a partitioned table too (sql/indexes.py). A crash leaves a part of them; the next run
 goes on from there.
@@ -9,13 +12,14 @@ goes on from there.
 
 import asyncio
 import re
+from functools import partial
 from importlib.resources import files
 from typing import Final
 
 import asyncpg
 import msgspec
 
-from sql.indexes import build_concurrently
+from sql.indexes import build_concurrently, run_patiently
 from sql.loader import load_queries
 from tidings.domain.errors import SchemaError
 
@@ -30,6 +34,11 @@ class Migration(msgspec.Struct, frozen=True):
     version: int
     name: str
     sql: str
+
+    @property
+    def concurrently(self) -> bool:
+        """Whether it builds indexes outside a transaction."""
+        return self.sql.startswith(CONCURRENTLY)
 
 
 def migrations() -> list[Migration]:
@@ -82,14 +91,17 @@ async def migrate(postgres_uri: str) -> list[str]:
             check_version(applied)
         names = []
         for migration in migrations()[applied:]:
-            concurrently = migration.sql.startswith(CONCURRENTLY)
-            if concurrently:
+            if migration.concurrently:
                 await build_concurrently(connection, migration.sql)
-            async with connection.transaction():
-                if not concurrently:
-                    await connection.execute(migration.sql)
-                await queries.record_migration(connection, version=migration.version, name=migration.name)
+            await run_patiently(connection, partial(_apply, connection, migration), what=migration.name)
             names.append(migration.name)
         return names
     finally:
         await connection.close()
+
+
+async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
+    async with connection.transaction():
+        if not migration.concurrently:
+            await connection.execute(migration.sql)
+        await load_queries().record_migration(connection, version=migration.version, name=migration.name)

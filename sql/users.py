@@ -32,7 +32,7 @@ class SealedSecrets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserStore(Noun):
-    """The user side of the store."""
+    """Accounts: read, written, their secrets sealed."""
 
     async def create(
         self,

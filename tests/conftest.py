@@ -14,12 +14,17 @@ import pytest
 import pytest_asyncio
 import redis.asyncio
 import structlog
+from hypothesis import settings as hypothesis_settings
 
 from sql.migrate import migrate
 from tidings.embedded import EmbeddedStores
 from tidings.settings import Settings
 
 TEMPLATE = "template_for_tests"
+
+# How long one example takes says more of the machine than of the code.
+hypothesis_settings.register_profile("tests", deadline=None)
+hypothesis_settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True)

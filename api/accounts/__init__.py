@@ -7,4 +7,6 @@ Their errors are those of `api.accounts.errors`, besides `InvalidError`, which n
     Logins      an e-mail address and a password for a bearer token
     ApiKeys     keys for programs
     Credentials whom a bearer token or an API key speaks for
+
+May import `api.http`, `api.openapi`, `sql` and `tidings`.
 """

@@ -28,7 +28,7 @@ _KEYS: Final = Answer("The keys.", KeyList, examples.KEYS)
 _NEW_KEY: Final = {HTTPStatus.CREATED: Answer("The key, shown this once.", NewKeyAnswer, examples.NEW_KEY)}
 _REVOKED: Final = Answer("It is void.", KeyAnswer, examples.REVOKED_KEY)
 
-_own: Final = Operations(tag=tags.API_KEYS, errors={HTTPStatus.NOT_FOUND: me.NO_ACCOUNT})
+_own: Final = Operations(tag=tags.API_KEYS, access=Access.MEMBERS, errors={HTTPStatus.NOT_FOUND: me.NO_ACCOUNT})
 _of_user: Final = Operations(
     tag=tags.API_KEYS,
     access=Access.ADMINS,
@@ -52,7 +52,13 @@ async def create_own(request: web.Request) -> web.Response:
     return await _create(request, me.own_id(request))
 
 
-@operation(tags.API_KEYS, parameters=(parameters.KEY_ID,), answers=_REVOKED, errors={HTTPStatus.NOT_FOUND: _NO_KEY})
+@operation(
+    tags.API_KEYS,
+    access=Access.MEMBERS,
+    parameters=(parameters.KEY_ID,),
+    answers=_REVOKED,
+    errors={HTTPStatus.NOT_FOUND: _NO_KEY},
+)
 async def revoke_own(request: web.Request) -> web.Response:
     """Revokes one of one's own keys."""
     return await _revoke(request, me.own_id(request))

@@ -24,7 +24,7 @@ MOST: Final = 10_000
 
 
 class Credentials:
-    """Who asks."""
+    """Reads credentials: a bearer token or an API key."""
 
     def __init__(
         self,

@@ -71,7 +71,7 @@ class TooManyLoginsError(RequestError):
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(
             HTTPStatus.TOO_MANY_REQUESTS,
-            f"too many tries; try again in {retry_after_seconds} seconds",
+            f"too many attempts; try again in {retry_after_seconds} seconds",
             headers={hdrs.RETRY_AFTER: str(retry_after_seconds)},
         )
 

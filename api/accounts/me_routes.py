@@ -14,12 +14,12 @@ from api.http.body import answer, read
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, failures, request_examples, tags
-from api.openapi.operation import Answer, Body, Operations
+from api.openapi.operation import Access, Answer, Body, Operations
 
 _decoder: Final = msgspec.json.Decoder(ProfileChange)
 NO_ACCOUNT: Final = "the operator has no account; log in to one"
 
-_own: Final = Operations(tag=tags.ACCOUNTS, errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT})
+_own: Final = Operations(tag=tags.ACCOUNTS, access=Access.MEMBERS, errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT})
 
 
 @_own(answers=Answer("The account.", UserAnswer, examples.USER))

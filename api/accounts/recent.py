@@ -18,7 +18,7 @@ class Recent(Generic[Key, Value]):
         self._entries: dict[Key, tuple[float, Value]] = {}
 
     def get(self, key: Key) -> Value | None:
-        """What was put, unless that is too long ago."""
+        """Returns the value, or None once it has expired."""
         until, value = self._entries.get(key, (0.0, None))
         return value if self._clock() < until else None
 

@@ -116,6 +116,7 @@ async def login(request: web.Request) -> web.Response:
 
 @operation(
     TAG,
+    access=Access.MEMBERS,
     parameters=(parameters.USER_ID,),
     answers=Answer("The account.", AccountData, AccountData(data=schemas.ACCOUNT)),
     errors={
@@ -138,7 +139,10 @@ async def show_user(request: web.Request) -> web.Response:
 
 
 @operation(
-    TAG, body=Body(_enqueue_decoder, schemas.MAILS), answers=Answer("It is kept.", EnqueuedData, schemas.ENQUEUED)
+    TAG,
+    access=Access.MEMBERS,
+    body=Body(_enqueue_decoder, schemas.MAILS),
+    answers=Answer("It is kept.", EnqueuedData, schemas.ENQUEUED),
 )
 async def enqueue(request: web.Request) -> web.Response:
     """Keeps a mail for its time.
@@ -162,13 +166,13 @@ async def enqueue(request: web.Request) -> web.Response:
     return answer(EnqueuedData(data=Enqueued(task_id=message.id)))
 
 
-@operation(TAG, parameters=PAGE_PARAMETERS, answers=_TASKS)
+@operation(TAG, access=Access.MEMBERS, parameters=PAGE_PARAMETERS, answers=_TASKS)
 async def list_tasks(request: web.Request) -> web.Response:
     """Lists the caller's mails, the youngest first."""
     return await _list(request, [None])
 
 
-@operation(TAG, parameters=PAGE_PARAMETERS, answers=_TASKS)
+@operation(TAG, access=Access.MEMBERS, parameters=PAGE_PARAMETERS, answers=_TASKS)
 async def list_failed(request: web.Request) -> web.Response:
     """Lists those of them that failed, be it for now or for good."""
     return await _list(request, [Status.FAILED, Status.CANCELLED])

@@ -91,7 +91,12 @@ async def stop(request: web.Request) -> web.Response:
     return web.Response(text="OK")
 
 
-@operation(TAG, parameters=PAGE_PARAMETERS, answers=Answer("A page.", list[SentSms], [_EXAMPLE], headers=NEXT_PAGE))
+@operation(
+    TAG,
+    access=Access.MEMBERS,
+    parameters=PAGE_PARAMETERS,
+    answers=Answer("A page.", list[SentSms], [_EXAMPLE], headers=NEXT_PAGE),
+)
 async def list_sent(request: web.Request) -> web.Response:
     """Lists sent text messages, the last one first."""
     messages, headers = await sent_messages(request)

@@ -16,7 +16,7 @@ from api.compat.system import Problem, System
 from api.http.body import read
 from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
-from api.openapi.operation import TEXT, Answer, Body, Tag, operation
+from api.openapi.operation import TEXT, Access, Answer, Body, Tag, operation
 from tidings.domain.timestamps import utc_now
 
 NAMES: Final = {"content": "message", "due_at": "time"}
@@ -46,6 +46,7 @@ _decoder: Final = msgspec.json.Decoder()
 
 @operation(
     TAG,
+    access=Access.MEMBERS,
     body=Body(
         _decoder,
         {

@@ -111,6 +111,7 @@ _MESSAGES: Final = {
 
 @operation(
     TAG,
+    access=Access.MEMBERS,
     body=Body(_decoder, {"a text message": {"content": "Hello", "recipient_phone_number": "+905551111111"}}),
     answers=Answer("It is kept.", KeptRow, KeptRow(success=_EXAMPLE)),
 )
@@ -127,6 +128,7 @@ async def send(request: web.Request) -> web.Response:
 
 @operation(
     TAG,
+    access=Access.MEMBERS,
     parameters=PAGE_PARAMETERS,
     answers=Answer("A page.", SentRows, SentRows(success=[_SENT_EXAMPLE]), headers=NEXT_PAGE),
 )

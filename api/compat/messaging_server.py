@@ -103,6 +103,7 @@ async def control(request: web.Request) -> web.Response:
 
 @operation(
     TAG,
+    access=Access.MEMBERS,
     parameters=PAGE_PARAMETERS,
     answers=Answer(
         "A page.",

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from api.http.auth import principal
 from api.http.problems import InvalidError
-from api.http.resources import INTAKE, QUEUE_NAMES, SETTINGS, STORE
+from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, STORE
 from api.messages.schemas import MessageRequest
 from api.messages.validation import to_message
 from tidings.domain.message import DEFAULT_QUEUE, NewMessage
@@ -35,8 +35,8 @@ async def accept(request: web.Request, wanted: MessageRequest, *, names: Mapping
     with renamed(names):
         message = to_message(
             wanted,
-            queues=await request.app[QUEUE_NAMES].among((wanted.queue,)),
-            max_tries=request.app[SETTINGS].max_tries,
+            queues=await request.app[KNOWN_QUEUES].among((wanted.queue,)),
+            retries=request.app[RETRIES],
             principal=principal(request),
         )
     await request.app[INTAKE].keep(message)

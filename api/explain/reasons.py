@@ -13,8 +13,10 @@ import msgspec
 from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
 from api.overview.cluster import ClusterState, silent
 from sql.explanation import Holder, MessageState
+from tidings.channels.recipient import EndpointKey
 from tidings.domain.message import Attempt, Message
 from tidings.domain.states import CancelReason, Status
+from tidings.observability.reports import BreakerReport
 
 RETRIED_BY_HAND: Final = "It stays as it is, unless somebody retries it."
 CLAIM_LIMIT: Final = timedelta(seconds=1)
@@ -29,6 +31,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     cluster: ClusterState | None
     """None: Redis is away."""
     destination: str | None
+    endpoint: EndpointKey | None = None
+    """What has a breaker of its own within the destination."""
     attempts: Sequence[Attempt]
     breaker_seconds: float
     """How long breakers stay open at first; it bounds how much later the messages they sent back are tried."""
@@ -133,7 +137,7 @@ def _waiting(case: Case) -> Verdict:
 
 def _not_due(case: Case) -> Verdict:
     now = case.circumstances
-    if now.status is Status.PENDING:
+    if now.status is Status.PENDING and now.last_error is None:
         return Verdict(
             Reason.NOT_DUE,
             f"It is not due until {_time(now.due_at)}.",
@@ -147,7 +151,7 @@ def _not_due(case: Case) -> Verdict:
     if last is None:
         return Verdict(
             Reason.WAITING_FOR_ROOM,
-            f"Its destination had no room for it; it comes again at {_time(now.due_at)}.",
+            f"Its destination had no room for it{_because(case)}; it comes again at {_time(now.due_at)}.",
             Next(what=_before_expiry("It is claimed again", now), at=now.due_at),
         )
     return Verdict(
@@ -198,8 +202,7 @@ def _missing(cluster: ClusterState | None, since: str) -> Verdict | None:
 def _breaker_open(case: Case, until: datetime, at: datetime) -> Verdict:
     return Verdict(
         Reason.BREAKER_OPEN,
-        f"Its destination ({case.destination}) failed many times in a row, so nothing is sent there until "
-        f"{_time(until)}.",
+        f"Its destination ({_failed(case)}) failed many times in a row, so nothing is sent there until {_time(until)}.",
         Next(what="One message is sent there as a probe; where it succeeds, the others follow.", at=at),
     )
 
@@ -213,13 +216,31 @@ def _breaker_until(case: Case, *, everywhere: bool) -> datetime | None:
         return None
     waits: list[float] = []
     for report in case.cluster.alive:
-        found = [breaker for breaker in report.breakers if breaker.destination == case.destination]
+        found = [breaker.seconds for breaker in report.breakers if _concerns(breaker, case)]
         if everywhere and not found:
             return None
         # The report's clock is Redis's, the answer's is Postgres's.
         age = (case.cluster.now - report.reported_at).total_seconds()
-        waits += [max(breaker.seconds - age, 0.0) for breaker in found]
+        if found:
+            waits.append(max(*found, age) - age)
     return case.circumstances.asked_at + timedelta(seconds=min(waits)) if waits else None
+
+
+def _failed(case: Case) -> str | None:
+    """The name of what has a breaker that is not closed: the endpoint's where it has its own."""
+    reports = () if case.cluster is None else case.cluster.alive
+    if any(
+        (breaker.destination, breaker.user_id) == case.endpoint for report in reports for breaker in report.breakers
+    ):
+        return None if case.endpoint is None else case.endpoint.name
+    return case.destination
+
+
+def _concerns(breaker: BreakerReport, case: Case) -> bool:
+    """Whether a breaker is that of the message's destination, or of its own endpoint there."""
+    if breaker.user_id is None and breaker.destination == case.destination:
+        return True
+    return case.endpoint is not None and case.endpoint == (breaker.destination, breaker.user_id)
 
 
 def _why_not_accepting(cluster: ClusterState) -> str:

@@ -19,6 +19,7 @@ from api.openapi.operation import Answer
 from api.overview.cluster import ClusterState, read_cluster
 from sql.store import Store
 from tidings.channels.installed import recipients
+from tidings.channels.recipient import EndpointKey
 from tidings.domain.errors import describe
 from tidings.domain.message import Message
 
@@ -32,10 +33,10 @@ async def get(request: web.Request) -> web.Response:
     With the one reason that has to end first, what happens next and when, and the facts that this rests on.
     """
     message, store = await find(request), request.app[STORE]
-    circumstances, attempts, destination, cluster = await asyncio.gather(
+    circumstances, attempts, (destination, endpoint), cluster = await asyncio.gather(
         store.messages.state(message.id),
         store.messages.attempts(message),
-        _destination(message, store),
+        _receiver(message, store),
         _cluster(request.app[REDIS]),
     )
     if circumstances is None:
@@ -45,18 +46,26 @@ async def get(request: web.Request) -> web.Response:
         circumstances=circumstances,
         cluster=cluster,
         destination=destination,
+        endpoint=endpoint,
         attempts=attempts,
         breaker_seconds=request.app[SETTINGS].breaker_seconds,
     )
     return answer(explain(case))
 
 
-async def _destination(message: Message, store: Store) -> str | None:
-    """As consumers name it in the reports of their breakers; None if only the channel of another package knows it."""
+async def _receiver(message: Message, store: Store) -> tuple[str | None, EndpointKey | None]:
+    """Destination and endpoint, as consumers name them in the reports of their breakers.
+
+    None if only the channel of another package knows it.
+    """
     senders = {} if message.user_id is None else await store.users.senders([message.user_id])
     sender = next(iter(senders.values()), None)
-    key = recipients(message.channel).destination(message, sender)
-    return None if key is None else f"{message.channel} {key}"
+    rules = recipients(message.channel)
+    key, endpoint = rules.destination(message, sender), rules.endpoint(message, sender)
+    return (
+        None if key is None else f"{message.channel} {key}",
+        None if endpoint is None else EndpointKey(f"{message.channel} {endpoint.name}", endpoint.user_id),
+    )
 
 
 async def _cluster(redis: Redis) -> ClusterState | None:

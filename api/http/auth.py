@@ -78,7 +78,7 @@ class Authenticator:
         request[_PRINCIPAL] = found
 
     async def _authenticate(self, request: web.Request) -> Principal:
-        """Who asks. Raises RequestError for an unknown credential, or none."""
+        """Returns the principal of a request. Raises RequestError for an unknown credential, or none."""
         credential = _bearer(request)
         if credential is None:
             return await self._by_cookie(request) or await self._without_credential(request)

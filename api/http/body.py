@@ -62,6 +62,8 @@ def fault_of(error: msgspec.ValidationError, *, index: int | None = None) -> Fau
     text = _POSITION.sub("", text)
     if member := _MEMBER.fullmatch(text):
         detail = "is missing" if member["what"] == "missing required" else "is unknown"
+        if place and place["field"]:
+            return Fault(detail=f"{member['field']} {detail}", field=place["field"], index=index)
         return Fault(detail=detail, field=member["field"], index=index)
     detail = f"{text[:1].lower()}{text[1:]}".replace("`", "")
     return Fault(detail=detail, field=place["field"] or None if place else None, index=index)

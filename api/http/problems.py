@@ -98,7 +98,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except StoreUnavailableError as error:
         return _answer(request, _unavailable(str(error)))
     except AWAY as error:
-        log.warning("a request met no store", path=request.path, error=f"{type(error).__name__}: {error}")
+        log.warning("store unavailable", path=request.path, error=f"{type(error).__name__}: {error}")
         return _answer(request, _unavailable(STORE_AWAY))
     except Exception:
         log.exception("a request failed", method=request.method, path=request.path)

@@ -10,11 +10,12 @@ from api.accounts.services import Accounts, open_accounts
 from api.accounts.tokens import Tokens
 from api.health.readiness import Readiness
 from api.messages.intake import Intake
-from api.messages.validation import QueueNames
+from api.messages.validation import KnownQueues
 from api.metrics import ApiMetrics
 from api.overview.feed import OverviewFeed
 from api.overview.overview import Overviews
 from sql.store import Store
+from tidings.domain.retry import RetryDefaults
 from tidings.observability.metrics import MetricsServer
 from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
@@ -23,7 +24,8 @@ SETTINGS: Final = web.AppKey("settings", Settings)
 STORE: Final = web.AppKey("store", Store)
 REDIS: Final = web.AppKey("redis", Redis)
 INTAKE: Final = web.AppKey("intake", Intake)
-QUEUE_NAMES: Final = web.AppKey("queue_names", QueueNames)
+RETRIES: Final = web.AppKey("retries", RetryDefaults)
+KNOWN_QUEUES: Final = web.AppKey("known_queues", KnownQueues)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
 READINESS: Final = web.AppKey("readiness", Readiness)
@@ -63,7 +65,8 @@ async def accounts(app: web.Application) -> AsyncIterator[None]:
 async def intake(app: web.Application) -> AsyncIterator[None]:
     """Flushed before the store closes."""
     app[INTAKE] = Intake(app[STORE].messages.insert)
-    app[QUEUE_NAMES] = QueueNames(app[STORE].queues)
+    app[RETRIES] = RetryDefaults(delays=app[SETTINGS].retry_delays, max_tries=app[SETTINGS].max_tries)
+    app[KNOWN_QUEUES] = KnownQueues(app[STORE].queues)
     yield
     await app[INTAKE].close()
 

@@ -19,7 +19,7 @@ from api.http.resources import STORE
 from api.messages.listing import parse_created, parse_text
 from api.messages.schemas import Changed, RetrySelection, Selection
 from api.openapi import examples, request_examples, tags
-from api.openapi.operation import Answer, Body, operation
+from api.openapi.operation import Access, Answer, Body, operation
 from sql.messages import MessageFilter
 from tidings.domain.states import Status
 
@@ -39,6 +39,7 @@ _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
 
 @operation(
     tags.MESSAGES,
+    access=Access.MEMBERS,
     body=Body(_cancel_decoder, request_examples.CANCEL),
     answers=Answer("They are cancelled.", Changed, examples.CHANGED),
 )
@@ -55,6 +56,7 @@ async def cancel(request: web.Request) -> web.Response:
 
 @operation(
     tags.MESSAGES,
+    access=Access.MEMBERS,
     body=Body(_retry_decoder, request_examples.RETRY),
     answers=Answer("They are due now.", Changed, examples.CHANGED),
 )

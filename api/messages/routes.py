@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from api.http.auth import principal
 from api.http.body import answer, fault_of, read
 from api.http.problems import Fault, InvalidError, RequestError
-from api.http.resources import INTAKE, QUEUE_NAMES, SETTINGS, STORE
+from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, SETTINGS, STORE
 from api.messages import idempotency
 from api.messages.listing import cut, parse_page
 from api.messages.schemas import (
@@ -26,7 +26,7 @@ from api.messages.schemas import (
 )
 from api.messages.validation import sealed, to_message
 from api.openapi import examples, parameters, request_examples, tags
-from api.openapi.operation import Answer, Body, Operations, operation
+from api.openapi.operation import Access, Answer, Body, Operations, operation
 from sql.messages import IdempotencyKey, MessageStore
 from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.ids import parse_id
@@ -48,9 +48,12 @@ _NOT_RETRIED: Final = {
 _CHANGING: Final = "it changed meanwhile; read it again"
 NO_MESSAGE: Final = "there is no such message"
 
-_create: Final = Operations(tag=tags.MESSAGES, parameters=(parameters.IDEMPOTENCY_KEY,))
+_create: Final = Operations(tag=tags.MESSAGES, access=Access.MEMBERS, parameters=(parameters.IDEMPOTENCY_KEY,))
 of_message: Final = Operations(
-    tag=tags.MESSAGES, parameters=(parameters.MESSAGE_ID,), errors={HTTPStatus.NOT_FOUND: NO_MESSAGE}
+    tag=tags.MESSAGES,
+    access=Access.MEMBERS,
+    parameters=(parameters.MESSAGE_ID,),
+    errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
 )
 """Declares a handler for one message that the path names."""
 
@@ -80,7 +83,7 @@ async def create(request: web.Request) -> web.Response:
             raise
         return replay
     if await request.app[INTAKE].keep(message, key):
-        return _created(MessageAnswer.of(message))
+        return _created(_shown(request, message))
     replay = await _replay(request, key) if key is not None else None
     if replay is None:
         raise StoreUnavailableError(idempotency.FORGOTTEN)
@@ -92,7 +95,7 @@ async def create(request: web.Request) -> web.Response:
     answers={HTTPStatus.CREATED: Answer("They are kept.", BatchAnswer, examples.BATCH, headers=_CREATED_BATCH)},
 )
 async def create_batch(request: web.Request) -> web.Response:
-    """Keeps many messages, or none.
+    """Keeps many messages in one commit.
 
     They come in one commit. Where one is wrong none is kept, and `errors` names what is wrong with each. Where the
     idempotency keys of a part of the batch are known and the others are not (any more), `messages` says of each whether
@@ -118,6 +121,7 @@ async def create_batch(request: web.Request) -> web.Response:
 
 @operation(
     tags.MESSAGES,
+    access=Access.MEMBERS,
     parameters=(*parameters.MESSAGE_FILTER, *parameters.PAGE),
     answers=Answer("A page.", MessageList, examples.MESSAGES),
 )
@@ -129,13 +133,13 @@ async def list_page(request: web.Request) -> web.Response:
     page = parse_page(request.query, principal(request).scope)
     found = await _store(request).list(page.filter, before=page.before, limit=page.limit + 1)
     shown, next_cursor = cut(found, page.limit, lambda message: message.id)
-    return answer(MessageList(messages=[MessageAnswer.of(message) for message in shown], next_cursor=next_cursor))
+    return answer(MessageList(messages=[_shown(request, message) for message in shown], next_cursor=next_cursor))
 
 
 @of_message(answers=Answer("The message.", MessageAnswer, examples.MESSAGE))
 async def get(request: web.Request) -> web.Response:
     """Shows one message."""
-    return answer(MessageAnswer.of(await find(request)))
+    return answer(_shown(request, await find(request)))
 
 
 @of_message(answers=Answer("The attempts.", AttemptList, examples.ATTEMPTS))
@@ -159,7 +163,7 @@ async def cancel(request: web.Request) -> web.Response:
         message = await _store(request).cancel(message.id) or await find(request)
     if message.status is not Status.CANCELLED:
         raise RequestError(HTTPStatus.CONFLICT, _NOT_CANCELLED.get(message.status, _CHANGING))
-    return answer(MessageAnswer.of(message))
+    return answer(_shown(request, message))
 
 
 @of_message(
@@ -172,14 +176,14 @@ async def retry(request: web.Request) -> web.Response:
     retried = await _store(request).retry(message.id)
     if retried is None:
         raise RequestError(HTTPStatus.CONFLICT, _NOT_RETRIED.get((await find(request)).status, _CHANGING))
-    return answer(MessageAnswer.of(retried))
+    return answer(_shown(request, retried))
 
 
 async def _message(request: web.Request, wanted: MessageRequest) -> NewMessage:
     message = to_message(
         wanted,
-        queues=await request.app[QUEUE_NAMES].among((wanted.queue,)),
-        max_tries=request.app[SETTINGS].max_tries,
+        queues=await request.app[KNOWN_QUEUES].among((wanted.queue,)),
+        retries=request.app[RETRIES],
         principal=principal(request),
     )
     return sealed(message, request.app[SETTINGS])
@@ -197,7 +201,7 @@ async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessag
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             faults.append(Fault(index=index, detail="is not JSON"))
     # Unknown queues of the whole batch cost one query.
-    await request.app[QUEUE_NAMES].among({each.queue for each in wanted.values()})
+    await request.app[KNOWN_QUEUES].among({each.queue for each in wanted.values()})
     messages = []
     for index, each in wanted.items():
         try:
@@ -211,7 +215,7 @@ async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessag
 
 async def _replay(request: web.Request, key: IdempotencyKey) -> web.Response | None:
     message = await idempotency.earlier_message(_store(request), key, principal(request).user_id)
-    return None if message is None else _created(MessageAnswer.of(message), replayed=True)
+    return None if message is None else _created(_shown(request, message), replayed=True)
 
 
 def _created_batch(entries: Sequence[BatchEntry]) -> web.Response:
@@ -228,6 +232,10 @@ def _created(message: MessageAnswer, *, replayed: bool = False) -> web.Response:
     if replayed:
         headers[idempotency.REPLAYED_HEADER] = "true"
     return answer(message, status=HTTPStatus.CREATED, headers=headers)
+
+
+def _shown(request: web.Request, message: Message | NewMessage) -> MessageAnswer:
+    return MessageAnswer.of(message, request.app[RETRIES])
 
 
 async def find(request: web.Request) -> Message:

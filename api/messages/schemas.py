@@ -10,8 +10,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tidings.channels.installed import recipients
+from tidings.domain.headers import shown
 from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage, Priority
 from tidings.domain.message import Queue as StoredQueue
+from tidings.domain.retry import RetryDefaults, RetryDelays
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
 from tidings.domain.turns import MAX_FAIRNESS_KEY
 
@@ -74,8 +76,13 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     expires_at: Annotated[str | int | float | None, Meta(description="When it is no longer worth sending.")] = None
     max_tries: Annotated[
         Annotated[int, Meta(ge=1, le=100)] | None,
-        Meta(description="How often it is tried; null: as often as this deployment does by default."),
+        Meta(description="How often it is tried; null: one more than it has delays in `retry`."),
     ] = None
+    # Unset where it is absent, so that a request without it has the same fingerprint as before there was such a field.
+    retry: Annotated[
+        RetryDelays | UnsetType | None,
+        Meta(description="When it is tried again; null: as its queue has it, or this deployment, or its channel."),
+    ] = UNSET
 
 
 _RawMessage = Annotated[
@@ -100,6 +107,15 @@ class QueueRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Annotated[int, Meta(ge=1, le=1_000_000)] | None,
         Meta(description="Messages in one interval at the most; null: no limit."),
     ] = None
+    retry: Annotated[
+        RetryDelays | UnsetType | None,
+        Meta(
+            description=(
+                "When messages that it takes from now on are tried again, where they do not say; null: as their "
+                "channels do. Absent leaves it as it is."
+            )
+        ),
+    ] = UNSET
 
 
 class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +132,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     tries: int
     max_tries: int
+    retry: Annotated[RetryDelays, Meta(description="When it is tried again after its first, second, … attempt.")]
     recoveries: Annotated[int, Meta(description="How often it was lost with a consumer and found again.")]
     due_at: Annotated[datetime, Meta(description="When it is tried, or tried again.")]
     expires_at: datetime | None
@@ -126,15 +143,18 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
     @classmethod
-    def of(cls, message: Message | NewMessage) -> Self:
+    def of(cls, message: Message | NewMessage, retries: RetryDefaults) -> Self:
         """A message out of the store, or one that the store has just kept.
 
-        Its columns of the same names, but for two that clients see in another form.
+        Its columns of the same names, but for those that clients see in another form.
         """
+        rules = recipients(message.channel)
         values = {**_AS_KEPT, **msgspec.structs.asdict(message)}
         for name in _INTERNAL:
             del values[name]
-        values["recipient"] = recipients(message.channel).show(message.recipient)
+        values["headers"] = None if message.headers is None else shown(message.headers)
+        values["recipient"] = rules.show(message.recipient)
+        values["retry"] = retries.shown(message.retry_delays, rules.retry_delays, max_tries=message.max_tries)
         values["priority"] = _PRIORITIES[message.priority]
         return cls(**values)
 

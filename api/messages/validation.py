@@ -1,7 +1,8 @@
 """From a decoded request to a message: the checks that types cannot express. Every fault is named."""
 
 import re
-from collections.abc import Container, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -16,12 +17,15 @@ from sql.queues import QueueStore
 from tidings.channels.installed import channel_names, recipients
 from tidings.channels.recipient import RecipientError
 from tidings.domain.errors import SettingsError
-from tidings.domain.headers import HeaderError, check_headers
+from tidings.domain.headers import HIDDEN, HeaderError, check_headers, is_secret
 from tidings.domain.ids import new_id
 from tidings.domain.message import NewMessage, Priority
+from tidings.domain.retry import Delays, RetryDefaults, RetryDelays
 from tidings.domain.timestamps import TimestampError, parse_timestamp
 from tidings.domain.turns import share_of
 from tidings.observability import tracing
+from tidings.security.sealed_headers import seal_headers
+from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
 HORIZON: Final = timedelta(days=3650)
@@ -37,25 +41,44 @@ Faults = dict[str, str]
 """What is wrong, by field."""
 
 
-class QueueNames:
-    """The names of the queues, as this process knows them: no round trip for those in use.
+KNOWN_SECONDS: Final = 5.0
+"""How old what a process knows of the queues' retry delays may be."""
 
-    Queues are never removed, so a known name stays good; only an unknown one is worth a query.
+
+class KnownQueues:
+    """The queues as this process knows them, each with its retry delays: no round trip for those in use.
+
+    Queues are never removed, so a known name stays good; only an unknown one is worth a query at once.
     """
 
-    def __init__(self, store: QueueStore) -> None:
+    def __init__(self, store: QueueStore, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
-        self._names: frozenset[str] = frozenset()
+        self._clock = clock
+        self._known: Mapping[str, Delays | None] = {}
+        self._read_again_at = 0.0
 
-    async def among(self, wanted: Iterable[str]) -> frozenset[str]:
-        """All names; read again where one of the wanted is not among them."""
-        if not self._names.issuperset(wanted):
-            self._names = frozenset(queue.name for queue in await self._store.list())
-        return self._names
+    async def among(self, wanted: Iterable[str]) -> Mapping[str, Delays | None]:
+        """All queues by name; read again where one of the wanted is not among them, and now and then."""
+        now = self._clock()
+        if now >= self._read_again_at or not self._known.keys() >= set(wanted):
+            # Set first: requests that come meanwhile do with what is known.
+            self._read_again_at = now + KNOWN_SECONDS
+            queues = await self._store.list()
+            self._known = {queue.name: None if queue.retry is None else queue.retry.delays for queue in queues}
+        return self._known
+
+    def changed(self) -> None:
+        """A queue was changed through this process."""
+        self._read_again_at = 0.0
 
 
-def to_message(request: MessageRequest, *, queues: Container[str], max_tries: int, principal: Principal) -> NewMessage:
-    """The message, with an id, ready for the store. Raises InvalidError, also for what the principal may not do."""
+def to_message(
+    request: MessageRequest, *, queues: Mapping[str, Delays | None], retries: RetryDefaults, principal: Principal
+) -> NewMessage:
+    """The message, with an id, ready for the store; `queues` by name, each with its own retry delays.
+
+    Raises InvalidError, also for what the principal may not do.
+    """
     message_id = new_id()
     # The id's own time, so that a filter on created_at, which the store answers by id, agrees with what is shown.
     created_at = datetime.fromtimestamp((message_id.int >> 80) / 1000, UTC)
@@ -76,8 +99,12 @@ def to_message(request: MessageRequest, *, queues: Container[str], max_tries: in
             check_headers(request.headers)
         except HeaderError as error:
             faults["headers"] = f"cannot be sent: {error}"
+        if hidden := [name for name, value in request.headers.items() if value == HIDDEN and is_secret(name)]:
+            faults["headers"] = f"the value of {hidden[0]!r} is what is shown in place of a secret"
     if faults or priority is None:
         raise InvalidError([Fault(field=field, detail=detail) for field, detail in faults.items()])
+    delays = request.retry.delays if isinstance(request.retry, RetryDelays) else queues[request.queue]
+    tries = request.max_tries or retries.tries(delays, recipients(request.channel).retry_delays)
     return NewMessage(
         id=message_id,
         user_id=principal.user_id,
@@ -88,7 +115,8 @@ def to_message(request: MessageRequest, *, queues: Container[str], max_tries: in
         content=request.content,
         headers=tracing.stamped(request.headers),
         priority=priority,
-        max_tries=max_tries if request.max_tries is None else request.max_tries,
+        max_tries=tries,
+        retry_delays=None if delays is None else tuple(delays),
         due_at=due_at,
         expires_at=expires_at,
         created_at=created_at,
@@ -97,14 +125,22 @@ def to_message(request: MessageRequest, *, queues: Container[str], max_tries: in
 
 
 def sealed(message: NewMessage, settings: Settings) -> NewMessage:
-    """The message as it may be stored. Raises InvalidError if its recipient is not open here or cannot be sealed."""
+    """The message as it may be stored, its secret headers sealed where there are `SECRET_KEYS`.
+
+    Raises InvalidError if its recipient is not open here or cannot be sealed.
+    """
     try:
         stored = recipients(message.channel).seal(message.recipient, message.id, settings)
     except RecipientError as error:
         raise InvalidError([Fault(field="recipient", detail=str(error))]) from error
     except SettingsError as error:
         raise InvalidError([Fault(field="channel", detail="needs SECRET_KEYS, which are not set here")]) from error
-    return message if stored == message.recipient else msgspec.structs.replace(message, recipient=stored)
+    headers = message.headers
+    if headers and settings.secret_keys and any(map(is_secret, headers)):
+        headers = seal_headers(headers, message.id, SecretBox(settings.secret_keys))
+    if stored == message.recipient and headers is message.headers:
+        return message
+    return msgspec.structs.replace(message, recipient=stored, headers=headers)
 
 
 @lru_cache(maxsize=8192)

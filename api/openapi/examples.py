@@ -42,6 +42,7 @@ from api.overview.schemas import (
 )
 from tidings.domain.account import Role
 from tidings.domain.message import DEFAULT_QUEUE, NewMessage, Priority, Queue
+from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
 from tidings.observability.reports import BreakerReport
 
@@ -67,7 +68,8 @@ MESSAGE: Final = MessageAnswer.of(
         due_at=DUE,
         expires_at=None,
         created_at=CREATED,
-    )
+    ),
+    RetryDefaults(),
 )
 CANCELLED: Final = replace(MESSAGE, status=Status.CANCELLED, cancel_reason=CancelReason.REQUESTED)
 MESSAGES: Final = MessageList(messages=[MESSAGE], next_cursor=CURSOR)
@@ -88,7 +90,14 @@ ATTEMPTS: Final = AttemptList(
     ]
 )
 
-QUEUE: Final = Queue(name="newsletter", active=True, interval_seconds=120, batch_size=2, last_claimed_at=CREATED)
+QUEUE: Final = Queue(
+    name="newsletter",
+    active=True,
+    interval_seconds=120,
+    batch_size=2,
+    last_claimed_at=CREATED,
+    next_tick_at=CREATED + timedelta(seconds=120),
+)
 STOPPED_QUEUE: Final = replace(QUEUE, active=False)
 QUEUES: Final = QueueList(queues=[QUEUE])
 

@@ -123,8 +123,8 @@ _pages: Final[dict[Handler, Access]] = {}
 def operation(
     tag: Tag,
     *,
+    access: Access,
     answers: Answer | Answers,
-    access: Access = Access.MEMBERS,
     body: Body | None = None,
     parameters: Iterable[Parameter] = (),
     errors: Errors | None = None,
@@ -153,7 +153,7 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True):
     """What handlers of one noun declare alike; called, it is `operation` with what one of them adds."""
 
     tag: Tag
-    access: Access = Access.MEMBERS
+    access: Access
     parameters: Sequence[Parameter] = ()
     errors: Errors = {}
 

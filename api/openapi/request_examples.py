@@ -25,6 +25,7 @@ _LINE: Final = {"channel": "echo", "recipient": "log", "content": "Good morning"
 MESSAGES: Final[Examples] = {
     "a text message, now": _TEXT,
     "a webhook that is tried three times": {**_HOOK, "max_tries": 3},
+    "a webhook that is tried again after a minute and after an hour": {**_HOOK, "retry": {"delays": [60, 3600]}},
     "an e-mail that can wait": {**_MAIL, "priority": "low"},
     "a line in the log, in the year 2030, in its hour or not at all": {
         **_LINE,

@@ -7,7 +7,7 @@ good for a second. A store that is away leaves out its part.
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -68,7 +68,7 @@ class Overviews:
             at=now,
             totals=_totals(depths, flows, reports if heard else None),
             channels=[] if flows is None else [ChannelOverview(name=n, flow=f) for n, f in flows.channels.items()],
-            queues=[_queue(queue, depths, flows, now) for queue in queues],
+            queues=[_queue(queue, depths, flows) for queue in queues],
             consumers=[_consumer(report, now) for report in reports],
             checks=checks,
             history=self._history.columns(RECENT_STEPS),
@@ -85,7 +85,7 @@ class Overviews:
         try:
             return await self._depths.get()
         except AWAY as error:
-            log.info("an overview without what waits", error=describe(error))
+            log.info("queue depths unavailable", error=describe(error))
             return None
 
     async def _read(self) -> bool:
@@ -111,7 +111,7 @@ def _totals(
     )
 
 
-def _queue(queue: Queue, depths: Mapping[str, Depth] | None, flows: Flows | None, now: datetime) -> QueueOverview:
+def _queue(queue: Queue, depths: Mapping[str, Depth] | None, flows: Flows | None) -> QueueOverview:
     depth = None if depths is None else depths.get(queue.name, Depth(0, 0, 0))
     return QueueOverview(
         name=queue.name,
@@ -119,21 +119,13 @@ def _queue(queue: Queue, depths: Mapping[str, Depth] | None, flows: Flows | None
         interval_seconds=queue.interval_seconds,
         batch_size=queue.batch_size,
         last_claimed_at=queue.last_claimed_at,
-        next_tick_at=next_tick(queue, now),
+        next_tick_at=queue.next_tick_at,
         waiting=None if depth is None else _waiting(depth),
         waiting_capped=depth is not None and _capped(depth),
         due=None if depth is None else min(depth.due, COUNTED_UP_TO),
         processing=None if depth is None else depth.processing,
         flow=None if flows is None else flows.queues.get(queue.name),
     )
-
-
-def next_tick(queue: Queue, now: datetime) -> datetime | None:
-    """When the next interval of a paced queue begins; None where it may begin now."""
-    if not queue.interval_seconds or queue.last_claimed_at is None:
-        return None
-    tick = queue.last_claimed_at + timedelta(seconds=queue.interval_seconds)
-    return tick if tick > now else None
 
 
 def _waiting(depth: Depth) -> int:

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from tidings.domain.message import NextTick
 from tidings.observability.reports import BreakerReport
 
 
@@ -56,15 +57,7 @@ class QueueOverview(msgspec.Struct, frozen=True, kw_only=True):
     interval_seconds: float
     batch_size: int | None
     last_claimed_at: datetime | None
-    next_tick_at: Annotated[
-        datetime | None,
-        Meta(
-            description=(
-                "When the next interval of a paced queue may begin; null where it is not paced, or may begin at "
-                "any time."
-            )
-        ),
-    ]
+    next_tick_at: NextTick
     waiting: int | None
     waiting_capped: bool
     due: int | None
@@ -134,7 +127,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes on."""
+    """The state of the whole deployment, and its last minute."""
 
     at: datetime
     totals: Totals

@@ -1,1 +1,2 @@
-"""Queues: their pace, and their on/off switch. May import `api.http`, `api.openapi` and `sql`."""
+"""Queues: their pace, and their on/off switch. May import `api.http`, `api.openapi`, `sql`,
+and `api.messages.schemas` for the types that both show."""

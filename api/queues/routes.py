@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from api.http.body import answer, read
 from api.http.problems import Fault, InvalidError, RequestError
-from api.http.resources import STORE
+from api.http.resources import KNOWN_QUEUES, STORE
 from api.messages.schemas import QueueList, QueueRequest
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations, operation
@@ -27,7 +27,7 @@ _switch: Final = Operations(
 )
 
 
-@operation(tags.QUEUES, answers=Answer("All queues.", QueueList, examples.QUEUES))
+@operation(tags.QUEUES, access=Access.MEMBERS, answers=Answer("All queues.", QueueList, examples.QUEUES))
 async def list_all(request: web.Request) -> web.Response:
     """Lists all queues, by name."""
     return answer(QueueList(queues=await request.app[STORE].queues.list()))
@@ -35,6 +35,7 @@ async def list_all(request: web.Request) -> web.Response:
 
 @operation(
     tags.QUEUES,
+    access=Access.MEMBERS,
     parameters=(parameters.QUEUE_NAME,),
     answers=Answer("The queue.", Queue, examples.QUEUE),
     errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
@@ -57,7 +58,7 @@ async def get(request: web.Request) -> web.Response:
     },
 )
 async def put(request: web.Request) -> web.Response:
-    """Makes a queue, or sets the pace of one.
+    """Makes a queue, or sets the pace of one, and when its messages are tried again.
 
     With an interval, at most `batch_size` messages go in each; without, every message goes as soon as it is due.
     """
@@ -67,8 +68,13 @@ async def put(request: web.Request) -> web.Response:
         detail = "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
         raise InvalidError([Fault(field="name", detail=detail)])
     queue, created = await request.app[STORE].queues.put(
-        name, active=wanted.active, interval_seconds=wanted.interval_seconds, batch_size=wanted.batch_size
+        name,
+        active=wanted.active,
+        interval_seconds=wanted.interval_seconds,
+        batch_size=wanted.batch_size,
+        retry=wanted.retry,
     )
+    request.app[KNOWN_QUEUES].changed()
     if not created:
         return answer(queue)
     return answer(queue, status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/queues/{name}"})

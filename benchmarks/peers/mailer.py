@@ -26,7 +26,7 @@ import uvloop
 from benchmarks.peers.mail_server import HOST
 from tidings.channels.base import Accepted, ChannelContext
 from tidings.channels.email.channel import EmailChannel
-from tidings.channels.http.aiohttp_transport import AiohttpTransport
+from tidings.channels.http.client import HttpClient
 from tidings.channels.smtp import pool as smtp_pool
 from tidings.channels.smtp.mail import compose
 from tidings.domain.account import Sender, SmtpAccount
@@ -98,7 +98,7 @@ async def by_channel(port: int, authority: Path, count: int) -> dict[str, float]
     password = SecretBox([key]).seal(PASSWORD, Purpose.SMTP_PASSWORD, UUID(int=7))
     account = SmtpAccount(host=HOST, port=port, username=USERNAME, password=password)
     settings = Settings(secret_keys=(key,), smtp_ca_file=str(authority), smtp_connections_per_account=CONNECTIONS)
-    transport = AiohttpTransport(settings)
+    transport = HttpClient(settings)
     senders = OneSender(Sender(id=UUID(int=7), email=USERNAME, smtp=account))
     channel = EmailChannel(
         ChannelContext(settings=settings, transport=transport, operators_transport=transport, senders=senders)

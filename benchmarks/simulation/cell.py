@@ -4,7 +4,6 @@ import asyncio
 import math
 from collections.abc import Callable
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Protocol
 
 import msgspec
@@ -14,8 +13,9 @@ from benchmarks.simulation.table import WaitingTable
 from benchmarks.simulation.traffic import Message, moment, second
 from consumers import outcomes
 from consumers.breaker import Breaker
-from consumers.limiter import Destination, DestinationLimiter
-from tidings.channels.base import Accepted, Rejected, Result, Retry
+from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.verdict import settle
+from tidings.channels.base import Accepted, Result
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.message import Outcome
 from tidings.domain.retry import RetryPolicy
@@ -141,29 +141,28 @@ class Cell:
         await self._limiter.room.wait()
         self._slots.release()
 
-    def _begin(self, destination: Destination[Message], message: Message) -> None:
+    def _begin(self, endpoint: Endpoint[Message], message: Message) -> None:
         loop, now = asyncio.get_running_loop(), self._clock()
         expires_at = message.delivery.expires_at
         if expires_at is not None and expires_at <= moment(now):
-            loop.call_soon(self._end_untried, destination, message, self._life)
+            loop.call_soon(self._end_untried, endpoint, message, self._life)
             return
         seconds, result = self._receiver(message.destination).answer(now)
         self._books.tries += 1
         if isinstance(result, Accepted):
             message.accepted += 1
             self._books.duplicates += message.accepted > 1
-        loop.call_later(seconds, self._end, destination, message, result, now, self._life)
+        loop.call_later(seconds, self._end, endpoint, message, result, now, self._life)
 
-    def _end_untried(self, destination: Destination[Message], message: Message, life: object) -> None:
+    def _end_untried(self, endpoint: Endpoint[Message], message: Message, life: object) -> None:
         if life is not self._life:
             return
         self._conclude(message, outcomes.expired(message.delivery))
-        destination.breaker.abandon()
-        self._limiter.leave(destination)
+        endpoint.breaker.abandon()
+        endpoint.destination.breaker.abandon()
+        self._limiter.leave(endpoint)
 
-    def _end(
-        self, destination: Destination[Message], message: Message, result: Result, began: float, life: object
-    ) -> None:
+    def _end(self, endpoint: Endpoint[Message], message: Message, result: Result, began: float, life: object) -> None:
         if life is not self._life:
             return
         outcome = outcomes.conclude(
@@ -175,24 +174,9 @@ class Cell:
             duration=self._clock() - began,
         )
         self._conclude(message, outcome)
-        self._judge(destination, result, began)
-        self._limiter.leave(destination)
-
-    def _judge(self, destination: Destination[Message], result: Result, began: float) -> None:
-        """As in consumers/delivery.py."""
-        now = self._clock()
-        match result:
-            case Accepted() | Rejected():
-                destination.increase()
-                destination.breaker.succeed()
-            case Retry():
-                if result.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-                    destination.decrease(now, began)
-                if destination.breaker.fail(now):
-                    self._books.breakers_opened += 1
-                    retry_in = destination.breaker.wait(now)
-                    for message in self._limiter.clear_line(destination):
-                        self._send_back(message, retry_in)
+        changes = settle(self._limiter, endpoint, result, began=began, now=self._clock())
+        self._books.breakers_opened += (changes.endpoint is True) + (changes.host is True)
+        self._limiter.leave(endpoint)
 
     def _send_back(self, message: Message, retry_in: float) -> None:
         seconds = retry_in * (1 + 0.2 * self._policy.random())

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.simulation.traffic import DAY, HOUR
-from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 
 REJECTS: Final = 0.002
 """Share of messages that a receiver refuses for good."""
@@ -55,7 +55,7 @@ class Receiver:
         begins = max(now, self._free_at)
         seconds = begins - now + self._character.seconds * (0.5 + self._chance.random())
         if seconds > self._timeout:
-            return self._timeout, Retry(error=f"timed out after {self._timeout:g} s", unanswered=True)
+            return self._timeout, Retry(error=f"timed out after {self._timeout:g} s", unanswered=True, about=About.HOST)
         self._free_at = begins + self._each
         if self._chance.random() < REJECTS:
             return seconds, Rejected(error="answered 400", status_code=400)

@@ -13,7 +13,7 @@ from benchmarks.simulation import virtual_time
 from benchmarks.simulation.books import Books
 from benchmarks.simulation.cell import Cell, Size
 from benchmarks.simulation.traffic import Kind, Message
-from tidings.channels.base import Accepted, Result, Retry
+from tidings.channels.base import About, Accepted, Result, Retry
 from tidings.domain.retry import RetryPolicy
 from tidings.settings import Settings
 
@@ -59,7 +59,7 @@ class RefusingReceiver:
         self._at = now
         if self._tokens < 1:
             self.refused += 1
-            return SECONDS / 5, Retry(error="answered 429", status_code=429)
+            return SECONDS / 5, Retry(error="answered 429", status_code=429, about=About.PACE)
         self._tokens -= 1
         return SECONDS, Accepted(status_code=202)
 

@@ -50,3 +50,15 @@ SELECT greatest(coalesce(extract(epoch FROM now() - min(due_at))::double precisi
 FROM claim_lane
 JOIN queues ON queues.name = claim_lane.queue
 WHERE queues.interval_seconds = 0;
+
+-- name: anybody_leads()$
+-- Whether a producer leads. (pg_locks shows the key of an advisory lock in two halves.)
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE
+        locktype = 'advisory'
+        AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND objsubid = 1
+        AND (classid::bigint << 32) | objid::bigint = {lead}
+);

@@ -3,12 +3,13 @@
 -- fragment: message_columns
 -- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
 id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at,
-share
+retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
+created_at, share
 
 -- fragment: new_message_columns
 -- What a message is made of, in the order of the parameters of insert_messages.
-id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, due_at, expires_at, created_at, share
+id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at,
+expires_at, created_at, share
 
 -- fragment: message_filter
 -- The filter of lists and bulk changes, but for whose the messages are: that decides which index is read.
@@ -29,8 +30,13 @@ expires_at = CASE WHEN expires_at > now() THEN expires_at END,
 cancel_reason = NULL,
 due_at = now()
 
+-- fragment: lead
+-- The advisory lock that a connection of the leading producer holds.
+hashtextextended('tidings.leader', 0)
+
 -- fragment: queue_columns
-name, active, interval_seconds, batch_size, last_claimed_at
+name, active, interval_seconds, batch_size, last_claimed_at,
+CASE WHEN next_tick(queues) > now() THEN next_tick(queues) END AS next_tick_at, retry
 
 -- fragment: user_columns
 id, email, password_hash, role::text, channels, may_prioritize, token_version, smtp_host, smtp_port, smtp_username, smtp_password,

@@ -63,7 +63,7 @@ SELECT count(*) FROM forgotten;
 
 -- name: try_lead()$
 -- Whether this connection now belongs to the producer that leads; held until it closes.
-SELECT pg_try_advisory_lock(hashtextextended('tidings.leader', 0));
+SELECT pg_try_advisory_lock({lead});
 
 -- name: ping()$
 -- Whether the database answers at all.

@@ -1,11 +1,12 @@
--- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, due_at, expires_at, created_at, share, key, fingerprint)
+-- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, key, fingerprint)
 -- Keeps new messages, an array for each of their columns; one whose idempotency key is taken is left out.
 WITH new AS MATERIALIZED (
     SELECT *
     FROM unnest(
         :id::uuid[], :user_id::uuid[], :queue::text[], :channel::text[], :recipient::text[], :subject::text[],
-        :content::text[], :headers::jsonb[], :priority::smallint[], :max_tries::smallint[], :due_at::timestamptz[],
-        :expires_at::timestamptz[], :created_at::timestamptz[], :share::smallint[], :key::text[], :fingerprint::bytea[]
+        :content::text[], :headers::jsonb[], :priority::smallint[], :max_tries::smallint[], :retry_delays::jsonb[],
+        :due_at::timestamptz[], :expires_at::timestamptz[], :created_at::timestamptz[], :share::smallint[], :key::text[],
+        :fingerprint::bytea[]
     ) AS new ({new_message_columns}, key, fingerprint)
 ),
 keyed AS (
@@ -83,7 +84,7 @@ ORDER BY sent_at DESC, id DESC
 LIMIT :limit;
 
 -- name: list_attempts(message_id, created_at)
--- The history of a message, oldest try first. Its own age bounds the days that are looked into, with an hour to spare:
+-- The history of a message, oldest attempt first. Its own age bounds the days that are looked into, with an hour to spare:
 -- the clock of the consumer may be behind that of the API.
 SELECT message_id, try, batch_id, consumer, started_at, duration, outcome::text, status_code, error, answer
 FROM attempts

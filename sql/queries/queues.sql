@@ -6,15 +6,16 @@ SELECT {queue_columns} FROM queues ORDER BY name;
 -- One queue.
 SELECT {queue_columns} FROM queues WHERE name = :name;
 
--- name: put_queue(name, active, interval_seconds, batch_size)^
--- Makes a queue or changes its pace; where active is null it stays on or off.
-INSERT INTO queues (name, active, interval_seconds, batch_size, paced)
-VALUES (:name, coalesce(:active::boolean, true), :interval_seconds, :batch_size, true)
+-- name: put_queue(name, active, interval_seconds, batch_size, keep_retry, retry)^
+-- Makes a queue or changes its pace; where active is null it stays on or off, and keep_retry leaves its retry policy.
+INSERT INTO queues (name, active, interval_seconds, batch_size, retry, paced)
+VALUES (:name, coalesce(:active::boolean, true), :interval_seconds, :batch_size, :retry::jsonb, true)
 ON CONFLICT (name) DO UPDATE SET
     active = coalesce(:active, queues.active),
     paced = true,
     interval_seconds = excluded.interval_seconds,
     batch_size = excluded.batch_size,
+    retry = CASE WHEN :keep_retry::boolean THEN queues.retry ELSE excluded.retry END,
     credit = least(queues.credit, excluded.batch_size)
 RETURNING {queue_columns}, xmax = 0 AS created;
 
@@ -27,13 +28,12 @@ RETURNING name;
 -- name: set_queue_active(name, active)^
 -- Starts or stops a queue.
 WITH previous AS (
-    SELECT name, active AS was_active FROM queues WHERE name = :name FOR UPDATE
+    SELECT name AS switched, active AS was_active FROM queues WHERE name = :name FOR UPDATE
 )
 UPDATE queues SET active = :active
 FROM previous
-WHERE queues.name = previous.name
-RETURNING
-    queues.name, queues.active, interval_seconds, batch_size, last_claimed_at, was_active <> queues.active AS changed;
+WHERE name = switched
+RETURNING {queue_columns}, was_active <> active AS changed;
 
 -- name: paced_ticks()
 -- The paced queues that may be claimed from now, locked until the claim commits, each with what it may still take in
@@ -41,28 +41,20 @@ RETURNING
 -- it is less than a tenth of itself, and less than a second, late.
 WITH ready AS (
     SELECT
-        name, batch_size AS per_interval, credit, last_claimed_at,
-        make_interval(secs => interval_seconds) AS span,
-        last_claimed_at IS NULL OR last_claimed_at + make_interval(secs => interval_seconds) <= now() AS fresh
+        name, batch_size AS per_interval, credit, last_claimed_at, interval_seconds, tick,
+        tick IS NULL OR tick <= now() AS fresh
     FROM queues
-    WHERE
-        active
-        AND interval_seconds > 0
-        AND (
-            last_claimed_at IS NULL
-            OR last_claimed_at + make_interval(secs => interval_seconds) <= now()
-            OR batch_size IS NULL
-            OR credit > 0
-        )
+    CROSS JOIN LATERAL (SELECT next_tick(queues) AS tick) AS next
+    WHERE active AND interval_seconds > 0 AND (tick IS NULL OR tick <= now() OR batch_size IS NULL OR credit > 0)
     ORDER BY name
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE OF queues SKIP LOCKED
 )
 SELECT
     name,
     CASE WHEN fresh THEN per_interval ELSE credit END AS allowance,
     CASE
         WHEN NOT fresh THEN last_claimed_at
-        WHEN now() - (last_claimed_at + span) < least(interval '1 second', span / 10) THEN last_claimed_at + span
+        WHEN now() - tick < least(interval '1 second', make_interval(secs => interval_seconds / 10)) THEN tick
         ELSE now()
     END AS began_at,
     CASE WHEN per_interval IS NULL AND NOT fresh THEN last_claimed_at END AS cutoff

@@ -68,7 +68,7 @@ async def test_a_message_is_on_time_and_not_before(system: System, gateway: Coun
     message_id = await system.post(channel="sms", recipient=PHONE, content="on time", due_at=due_at.isoformat())
     await all_arrived(gateway, 2)
     lateness = gateway.arrivals["on time"] - due_at.timestamp()
-    assert 0 <= lateness < 0.1
+    assert 0 <= lateness < 1  # how late exactly is what figure 4 of the benchmarks measures
     await system.until_status(message_id, "sent")
 
 

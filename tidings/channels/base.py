@@ -6,18 +6,36 @@ A channel holds no state that matters after a crash: the dispatcher records what
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar, Protocol
 from uuid import UUID
 
 import msgspec
 
 from tidings.channels.http.transport import Transport
-from tidings.channels.recipient import Recipients
+from tidings.channels.recipient import EndpointKey, Recipients
 from tidings.domain.account import Sender
 from tidings.domain.message import Delivery
 from tidings.domain.states import AttemptOutcome
 from tidings.domain.timestamps import utc_now
 from tidings.settings import Settings
+
+
+class About(StrEnum):
+    """What a result speaks of, and so what it may hold up."""
+
+    MESSAGE = "message"
+    """This message alone: a recipient that the mail server does not know, greylisting."""
+    ENDPOINT = "endpoint"
+    """Where its user's messages of this kind go: for a webhook the URL without its query."""
+    HOST = "host"
+    """The host: no connection, TLS, a time-out."""
+    ACCOUNT = "account"
+    """The user's account there: a refused login."""
+    PACE = "pace"
+    """The receiver takes no more at present (429): uses up no attempt."""
+    OURSELVES = "ourselves"
+    """A shortage of our own, such as of file descriptors: uses up no attempt."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -43,6 +61,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The request went out and no response came: the next attempt may deliver the message a second time."""
     status_code: int | None = None
     answer: bytes = b""
+    about: About = About.ENDPOINT
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -53,6 +72,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     error: str
     status_code: int | None = None
     answer: bytes = b""
+    about: About = About.ENDPOINT
 
 
 Result = Accepted | Retry | Rejected
@@ -84,6 +104,8 @@ class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     transport: Transport
     """For addresses that the sender of a message chose: refuses those within the operator's network."""
+    plain_transport: Transport | None = None
+    """The same for plain http, which goes to networks of the operator's own only; None: `transport` does."""
     operators_transport: Transport
     """For addresses that the operator has set: refuses none. Must never be used for one that came with a message."""
     senders: Senders = NoSenders()
@@ -104,9 +126,16 @@ class Channel(ABC):
 
         The same as the API shows, by `recipients`; the channel's name where those know no destination.
         """
-        sender = None if delivery.user_id is None else self.context.senders.known(delivery.user_id)
-        key = self.recipients.destination(delivery, sender)
+        key = self.recipients.destination(delivery, self._sender(delivery))
         return delivery.channel if key is None else key
+
+    def endpoint(self, delivery: Delivery) -> EndpointKey:
+        """What fails for this delivery if its receiver answers with a failure: it has a breaker of its own.
+
+        The same as the API shows, by `recipients`; the destination where those know none.
+        """
+        key = self.recipients.endpoint(delivery, self._sender(delivery))
+        return EndpointKey(self.destination(delivery)) if key is None else key
 
     @property
     def places_per_destination(self) -> int | None:
@@ -115,6 +144,9 @@ class Channel(ABC):
         Further ones are queued before their attempt begins, so a consumer that stops returns them without using one up.
         """
         return None
+
+    def _sender(self, delivery: Delivery) -> Sender | None:
+        return None if delivery.user_id is None else self.context.senders.known(delivery.user_id)
 
     @abstractmethod
     async def deliver(self, delivery: Delivery) -> Result:

@@ -5,11 +5,12 @@ register some in the entry point group `tidings.recipients`; if it does not, tho
 """
 
 import re
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from tidings.domain.account import Sender
 from tidings.domain.message import Delivery, Message
+from tidings.domain.retry import USUAL_DELAYS, Delays
 from tidings.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ class RecipientError(ValueError):
     """The channel has no such recipient; the text is one line for the client."""
 
 
+class EndpointKey(NamedTuple):
+    """An endpoint, as breakers and the reports of consumers name it; without what may be a secret."""
+
+    name: str
+    user_id: UUID | None = None
+    """The user whose messages it concerns; None: everybody's."""
+
+
 class Recipients:
     """Rules for the recipients of one channel. By default: any text of one line, stored and shown as it is.
 
@@ -34,6 +43,8 @@ class Recipients:
 
     only_destination: ClassVar[str | None] = None
     """The key of the receiver, if all messages go to one."""
+    retry_delays: ClassVar[Delays] = USUAL_DELAYS
+    """When a message of this channel is tried again; one more is how often it is tried."""
 
     def check(self, recipient: str) -> str:
         """Returns the normal form, which is what is stored. Raises RecipientError."""
@@ -76,3 +87,11 @@ class Recipients:
         `sender` is the message's user, where it has one that is known.
         """
         return self.only_destination
+
+    def endpoint(self, message: Message | Delivery, sender: Sender | None) -> EndpointKey | None:
+        """What has a breaker of its own within the destination; None if only the channel knows it.
+
+        By default the destination itself, for all users.
+        """
+        key = self.destination(message, sender)
+        return None if key is None else EndpointKey(key)

@@ -3,7 +3,7 @@
 Exit codes: 0 where all that was asked is done; 1 where not (all) is done: a message that does not exist, lines that
 were left out, a doctor who found a failure; 2 where the command is wrong, or the API or a store does not answer. Each
 of the latter two comes with one line on standard error; a traceback means a fault in tidings. What a command needs is
-imported when it runs, so that `tidings --help` returns at once.
+imported when it runs, so that `tidings --help` returns at once. The roof: it may import everything.
 """
 
 import sys

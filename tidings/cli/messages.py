@@ -124,6 +124,8 @@ def _sheet(message: Mapping[str, Any]) -> Table:
             sheet.add_row("status", _status(message))
         elif name == "headers" and value:
             sheet.add_row("headers", Text("\n".join(printable(f"{key}: {text}") for key, text in value.items())))
+        elif name == "retry":
+            sheet.add_row("tried again", Text(f"after {', '.join(f'{seconds:g}' for seconds in value['delays'])} s"))
         elif value not in (None, "") and name != "cancel_reason":
             sheet.add_row(name.replace("_", " "), Text(_shown(name, value)))
     return sheet

@@ -1,9 +1,13 @@
 """Addresses, networks and ports, as settings write them."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -12,6 +16,15 @@ LAST_PORT: Final = 65535
 LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 _PORTS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """An HTTP proxy."""
+
+    host: str
+    port: int
+    authorization: str | None
+    """A secret: value of the header that opens it."""
 
 
 def is_loopback(host: str) -> bool:
@@ -37,3 +50,19 @@ def port_ranges(texts: Iterable[str]) -> tuple[range, ...]:
             raise ValueError(f"{text!r} is neither a port nor a range such as 1024-65535")
         ranges.append(range(first, last + 1))
     return tuple(ranges)
+
+
+def parse_proxy(url: str) -> Proxy:
+    """From `http://user:password@host:port`. Raises ValueError, whose text holds nothing of it."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port or parts.scheme != "http" or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError("must be http://host:port, or http://user:password@host:port")
+    authorization = None
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        authorization = f"Basic {b64encode(pair.encode()).decode()}"
+    return Proxy(host, port, authorization)

@@ -12,6 +12,15 @@ _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_IN_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
+_SECRET: Final = re.compile(
+    r"(?:^|-)(?:authorization|auth|cookie2?|set-cookie|secret|token|password|credentials?)(?:$|-)"
+    r"|(?:api|access|auth|private|secret)[-_]?key"
+)
+
+HIDDEN: Final = "…"
+"""Shown in place of a secret."""
+
+
 class HeaderError(ValueError):
     """A header that HTTP cannot carry; the text names it in one line."""
 
@@ -25,3 +34,13 @@ def check_headers(headers: Mapping[str, str]) -> None:
             raise HeaderError(f"the value of {name!r} contains control characters")
         if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise HeaderError(f"the value of {name!r} is not valid Unicode text")
+
+
+def is_secret(name: str) -> bool:
+    """Whether a header of this name commonly holds a secret, such as `Authorization`, `Cookie`, `X-Api-Key`."""
+    return _SECRET.search(name.lower()) is not None
+
+
+def shown(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers without their secrets."""
+    return {name: HIDDEN if is_secret(name) else value for name, value in headers.items()}

@@ -5,12 +5,13 @@
 
 from datetime import datetime
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, TypeAlias
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
+from tidings.domain.retry import RetryDelays
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
 
 DEFAULT_QUEUE = "default"
@@ -39,6 +40,8 @@ class _Common(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     headers: dict[str, str] | None
     max_tries: int
+    retry_delays: tuple[float, ...] | None = None
+    """Its own, or those that its queue had when it was accepted; None: by setting or channel."""
     due_at: datetime
     expires_at: datetime | None
     created_at: datetime
@@ -121,6 +124,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The first 1,024 bytes of the response."""
 
 
+NextTick: TypeAlias = Annotated[
+    datetime | None,
+    Meta(
+        description=(
+            "When the next interval of a paced queue may begin; null where it is not paced, or may begin at any time."
+        )
+    ),
+]
+
+
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """A stream of messages with its own pace and on/off switch."""
 
@@ -136,3 +149,8 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     ]
     batch_size: int | None
     last_claimed_at: Annotated[datetime | None, Meta(description="When the present interval began.")]
+    next_tick_at: NextTick
+    retry: Annotated[
+        RetryDelays | None,
+        Meta(description="When its messages are tried again; null: as their channels do."),
+    ] = None

@@ -2,7 +2,8 @@
 
 Processes in play: the one that holds `EmbeddedStores` (the supervisor, or a test), and the two servers as its children.
 Other processes find them by `addresses(data_dir)`, which starts nothing. A server that dies is started again. If the
-holder is killed, the servers end with it, and the next start on the directory recovers from whatever it left.
+holder is killed, the servers end with it, and the next start on the directory recovers from whatever it left. May
+import `tidings.settings` and `tidings.domain`.
 """
 
 import asyncio

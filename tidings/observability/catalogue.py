@@ -129,7 +129,7 @@ MESSAGES_UNTRIED: Final = Metric(
     "tidings_messages_untried_total",
     "counter",
     ("consumers",),
-    "Messages taken in without an attempt: `returned` to wait (no room, an open breaker, a stop), "
+    "Messages taken in without an attempt: `returned` to wait (no room, an open breaker, a 429, a stop), "
     "`delivered_before` by a consumer that was lost.",
     ("why",),
 )
@@ -155,7 +155,7 @@ BREAKERS: Final = Metric(
     "tidings_breakers",
     "gauge",
     ("consumers",),
-    "Destinations whose breaker is `open` or `half-open`.",
+    "Breakers that are `open` or `half-open`, of destinations and of endpoints.",
     ("channel", "state"),
 )
 

@@ -8,6 +8,7 @@ overwrites its own entry of a bucket, so that saying the same twice counts once.
 from bisect import bisect_left
 from datetime import datetime
 from typing import Annotated, Final
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -123,11 +124,14 @@ class Depth(msgspec.Struct, frozen=True, array_like=True):
 
 
 class BreakerReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A destination to which a consumer does not deliver at present, or only one message for a probe."""
+    """A destination, or one user's endpoint, to which a consumer delivers nothing at present, or one probe."""
 
     destination: Annotated[
         str, Meta(description="The channel and, after a space, the channel's own word for the receiver.")
     ]
+    user_id: Annotated[
+        UUID | None, Meta(description="Whose messages it concerns, if `destination` is one user's endpoint.")
+    ] = None
     state: Annotated[str, Meta(description="`open` or `half-open`.")]
     seconds: Annotated[float, Meta(description="Until it is tried again.")]
 

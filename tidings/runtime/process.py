@@ -5,13 +5,20 @@ import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+import structlog
 
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import TidingsError
 from tidings.observability import logs, tracing
-from tidings.runtime import stores
+from tidings.runtime import files, stores
 from tidings.settings import Settings, load
+
+log = structlog.get_logger(__name__)
+
+OTHER_FILES: Final = 128
+"""What a process opens besides connections to receivers: modules, logs, the stores, its own server."""
 
 T = TypeVar("T")
 
@@ -28,6 +35,7 @@ def run(process: str, main: Main) -> None:
         consumer = settings.consumer_name if process == "consumer" else None
         logs.configure_logging(process, settings.log_level, consumer=consumer)
         tracing.start(process, settings)
+        _open_more_files(settings)
         _calm_garbage_collector()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(main, settings))
@@ -56,6 +64,14 @@ async def _until_stopped(main: Main, settings: Settings) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     await main(settings, stop)
+
+
+def _open_more_files(settings: Settings) -> None:
+    """A delivery in flight takes a file, and many systems begin with 1,024 though they allow far more."""
+    limit = files.raise_open_files_limit()
+    wanted = settings.in_flight + OTHER_FILES
+    write = log.info if limit >= wanted else log.warning
+    write("open files", limit=limit, wanted=wanted)
 
 
 def _calm_garbage_collector() -> None:

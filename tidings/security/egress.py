@@ -52,10 +52,16 @@ class Egress(msgspec.Struct, frozen=True):
 
     networks: tuple[Network, ...] = ()
     ports: tuple[range, ...] = (range(1, LAST_PORT + 1),)
+    public: bool = True
+    """Whether public addresses are open too."""
+
+    def opens(self, port: int) -> bool:
+        """Whether a socket may connect to this port, of any address."""
+        return any(port in ports for ports in self.ports)
 
     def check(self, ip: str, port: int) -> str | None:
-        """Why a socket may not connect there; None where it may. What is no address is refused."""
-        if not any(port in ports for ports in self.ports):
+        """Returns why a socket may not connect there, or None where it may. Refuses text that is not an address."""
+        if not self.opens(port):
             return f"port {port} is not open"
         try:
             address = _real(ip_address(ip.partition("%")[0]))
@@ -68,12 +74,17 @@ class Egress(msgspec.Struct, frozen=True):
                 return f"{kind} address"
         if address.version == 6 and address not in _GLOBAL_UNICAST:  # noqa: PLR2004
             return "reserved address"
-        return None
+        return None if self.public else "public address"
 
 
 def webhook_egress(settings: Settings) -> Egress:
     """Where webhooks may go, by `WEBHOOK_ALLOW_CIDRS` and `WEBHOOK_ALLOW_PORTS`."""
     return _egress(settings, settings.webhook_allow_cidrs, settings.webhook_allow_ports)
+
+
+def plain_webhook_egress(settings: Settings) -> Egress:
+    """Where webhooks may go without TLS: the networks that `WEBHOOK_ALLOW_CIDRS` opens, and loopback where that is."""
+    return msgspec.structs.replace(webhook_egress(settings), public=False)
 
 
 def smtp_egress(settings: Settings) -> Egress:

@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     SMTP_PASSWORD = "smtp-password"  # noqa: S105  (the purpose's name)
     WEBHOOK_SECRET = "webhook-secret"  # noqa: S105
     RECIPIENT = "recipient"
+    HEADER = "header"
 
 
 class SecretBox:

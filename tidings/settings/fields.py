@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -39,6 +39,7 @@ FORGOTTEN: Final = frozenset({"vault_token", "vault_role_id", "vault_secret_id"}
 """Settings that open Vault: empty in what `load` returns."""
 
 SECRETS: Final = FORGOTTEN | {
+    "egress_proxy",
     "postgres_uri",
     "redis_uri",
     "api_key",
@@ -69,9 +70,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "The operator's own bearer token, which may do everything. Empty: on loopback, and as long as there are no"
         " accounts, requests need none; anywhere else only accounts are let in.")] = ""
     secret_keys: Annotated[tuple[str, ...], Meta(description=
-        "Keys that encrypt users' SMTP passwords and signing secrets in Postgres, comma-separated, newest first; each"
-        " is made by `tidings secrets new-key`. The same for all processes. Empty: with the embedded Postgres, one is"
-        " made and kept in `DATA_DIR`; otherwise no such secret can be kept.")] = ()
+        "Keys that encrypt users' SMTP passwords and signing secrets in Postgres, and headers of messages that hold"
+        " secrets; comma-separated, newest first; each is made by `tidings secrets new-key`. The same for all"
+        " processes. Empty: with the embedded Postgres, one is made and kept in `DATA_DIR`; otherwise no password or"
+        " signing secret can be kept, and headers are kept in clear.")] = ()
     environment: Annotated[str, Meta(description="`development` or `production`; named in the log.")] = "production"
     log_level: Annotated[str, Meta(description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")] = "INFO"
 
@@ -112,11 +114,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Signs what channel `webhook` sends, by Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes."
         " Empty: unsigned.")] = ""
     webhook_allow_cidrs: Annotated[tuple[str, ...], Meta(description=
-        "Networks that are not public and that channel `webhook` may reach all the same, comma-separated. Loopback is"
-        " open in any case where nothing but this machine is involved: `HOST` and both stores are on it.")] = ()
+        "Networks that are not public and that channel `webhook` may reach all the same, also by plain http,"
+        " comma-separated. Loopback is open in any case where nothing but this machine is involved: `HOST` and both"
+        " stores are on it.")] = ()
     webhook_allow_ports: Annotated[tuple[str, ...], Meta(description=
         "Ports that channel `webhook` may reach, and ranges of them, comma-separated. Left out are those of the"
         " classic services (SSH, SMTP, DNS), where no webhook is at home.")] = ("80", "443", "1024-65535")
+    egress_proxy: Annotated[str, Meta(description=
+        "HTTP proxy through which channel `webhook` reaches all receivers, by CONNECT: `http://host:port`, or"
+        " `http://user:password@host:port`. It looks names up and has to guard the network: an address that is not open"
+        " is refused here only where it stands in a URL. Empty: none.")] = ""
     redis_ttl: Annotated[Count, Meta(description=
         "Seconds that the record of a delivery stays in Redis. It guards against sending twice after a crash, so keep"
         " it well over `LEASE_SECONDS`.")] = 300
@@ -164,11 +171,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: Annotated[Count, Meta(description=
         "Days that finished messages and their attempts are kept at the least.")] = 90
 
-    max_tries: Annotated[int, Meta(ge=1, le=100, extra={"section": "Retries"}, description=
-        "Attempts for a message that does not set its own `max_tries`.")] = 5
+    max_tries: Annotated[int, Meta(ge=0, le=100, extra={"section": "Retries"}, description=
+        "Attempts for a message that has neither `max_tries` nor `retry` of its own or of its queue. 0: as its channel"
+        " does.")] = 0
     retry_delays: Annotated[tuple[float, ...], Meta(description=
-        "Seconds before the second, third, … attempt, comma-separated; the last one repeats."
-    )] = (5.0, 30.0, 120.0, 600.0, 3600.0)
+        "Seconds before the second, third, … attempt, comma-separated; the last one repeats. In place of what all"
+        " channels do, with five attempts at least where `MAX_TRIES` is not set; a queue's or a message's own `retry`"
+        " goes before. Empty: as each channel does.")] = ()
     retry_jitter: Annotated[float, Meta(ge=0, le=1, description=
         "Share by which each delay is spread at random, both ways.")] = 0.2
 
@@ -180,7 +189,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     in_flight_per_destination: Annotated[Count, Meta(description=
         "Deliveries in flight per consumer and destination at the most.")] = 128
     breaker_failures: Annotated[Count, Meta(description=
-        "Failures in a row after which nothing is sent to a destination for a while.")] = 20
+        "Failures in a row after which nothing is sent to an endpoint, or a host, for a while.")] = 20
     breaker_seconds: Annotated[Positive, Meta(description=
         "How long that is at first; while it goes on failing it doubles, up to six times as long.")] = 10.0
     connect_timeout: Annotated[Positive, Meta(description="Seconds for a connection to the receiver.")] = 5.0
@@ -208,20 +217,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.consumer_name or any(c in self.consumer_name for c in "/ \t\n"):
             raise SettingsError("CONSUMER_NAME: must not be empty or contain '/' or white space")
-        if any(delay < 0 for delay in self.retry_delays) or not self.retry_delays:
-            raise SettingsError("RETRY_DELAYS: needs at least one delay, and none below 0")
+        if any(delay < 0 for delay in self.retry_delays):
+            raise SettingsError("RETRY_DELAYS: none may be below 0")
         if self.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise SettingsError(f"LOG_LEVEL: {self.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
         if self.secret_key and len(self.secret_key.encode()) < MIN_SECRET_KEY_BYTES:
             raise SettingsError(f"SECRET_KEY: must have at least {MIN_SECRET_KEY_BYTES} bytes")
-        if self.webhook_signing_secret:
+        for name, reading in {**_TEXTS, **_READINGS}.items():
             try:
-                signing_key(self.webhook_signing_secret)
-            except ValueError as error:
-                raise SettingsError(f"WEBHOOK_SIGNING_SECRET: {error}") from None
-        for name, reading in _READINGS.items():
-            try:
-                reading(getattr(self, name))
+                if value := getattr(self, name):
+                    reading(value)
             except ValueError as error:
                 raise SettingsError(f"{name.upper()}: {error}") from None
         _require(
@@ -244,7 +249,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return addresses.is_loopback(self.host) and _is_here(self.postgres_uri) and _is_here(self.redis_uri)
 
 
-_READINGS: Final[Mapping[str, Callable[[tuple[str, ...]], object]]] = {
+_TEXTS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "webhook_signing_secret": signing_key,
+    "egress_proxy": addresses.parse_proxy,
+}
+_READINGS: Final[Mapping[str, Callable[[Any], object]]] = {
     "secret_keys": check_secret_keys,
     "apprise_schemas": url_schemas.schemas,
     "webhook_allow_cidrs": addresses.networks,
@@ -252,7 +261,7 @@ _READINGS: Final[Mapping[str, Callable[[tuple[str, ...]], object]]] = {
     "smtp_allow_cidrs": addresses.networks,
     "smtp_allow_ports": addresses.port_ranges,
 }
-"""How settings are read later; a ValueError then is one now."""
+"""How settings are read later, where they are not empty; a ValueError then is one now."""
 
 
 def _is_here(uri: str) -> bool:

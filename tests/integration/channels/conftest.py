@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tidings.channels.http.aiohttp_transport import AiohttpTransport
+from tidings.channels.http.client import HttpClient
 from tidings.channels.http.transport import Transport
 from tidings.settings import Settings
 
 
 @pytest.fixture
 async def transport() -> AsyncIterator[Transport]:
-    transport = AiohttpTransport(Settings(connect_timeout=0.2, delivery_timeout=0.4))
+    transport = HttpClient(Settings(connect_timeout=0.2, delivery_timeout=0.4))
     yield transport
     await transport.close()

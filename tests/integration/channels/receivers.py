@@ -1,9 +1,11 @@
 """Receivers on loopback, well-behaved and not."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from threading import Thread
 from typing import Self
 
 import trustme
@@ -15,16 +17,19 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 class Receiver:
     """A TCP server whose `behaviour` takes over each connection; `requests` and `connections` count what came."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._behaviour = behaviour
+        self._host = host
+        self._port = port
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.connections = 0
         self.url = ""
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/hook?token=secret"
+        self._server = await asyncio.start_server(self._serve, self._host, self._port)
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self.url = f"http://{host}:{self._server.sockets[0].getsockname()[1]}/hook?token=secret"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -98,3 +103,42 @@ async def tls_receiver(authority: trustme.CA, name: str) -> AsyncIterator[int]:
         yield address[1]
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def strict_receiver(context: ssl.SSLContext) -> Iterator[int]:
+    """Says yes over TLS by this context, and tells clients whom it refuses why; yields its port.
+
+    In a thread: a server of asyncio ends without the alert that says so.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(connection: socket.socket) -> None:
+        connection.settimeout(5)
+        with suppress(OSError), context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as tls:
+            try:
+                tls.do_handshake()
+                request = b""
+                while b"\r\n\r\n" not in request and (data := tls.recv(65536)):
+                    request += data
+                if request:
+                    tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            except ssl.SSLError:
+                # As servers do that let the client read the alert before it hears of the end.
+                tls.shutdown(socket.SHUT_WR)
+                while tls.recv(65536):
+                    pass
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                serve(listener.accept()[0])
+
+    thread = Thread(target=accept, name="strict receiver")
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listener.close()

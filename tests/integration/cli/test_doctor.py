@@ -68,6 +68,20 @@ async def test_processes_are_seen_by_what_they_leave_in_redis(redis: Redis, stor
     assert found["consumers"].says == "1 alive: c1"
 
 
+@pytest.mark.usefixtures("durable")
+async def test_producers_of_which_none_leads(redis: Redis, store: Store) -> None:
+    await redis.set(keys.PRODUCER_HEARTBEAT, 1, ex=60)
+    found = await look()
+    assert found["leader"].level is Level.WARNING
+    assert found["leader"].says.startswith("no producer leads")
+    connection = await store.database.leading_connection()
+    try:
+        assert await store.database.queries.try_lead(connection)
+        assert "leader" not in await look()
+    finally:
+        await connection.close()
+
+
 async def test_a_database_on_which_messages_are_not_safe(settings: Settings) -> None:
     name = settings.postgres_uri.rpartition("/")[2].partition("?")[0]
     await alter(

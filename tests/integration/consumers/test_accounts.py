@@ -12,7 +12,7 @@ from sql.store import Store
 from tests.factories import keep
 from tests.integration.channels.receivers import web_receiver
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, until
-from tidings.channels.http.guard import SAID
+from tidings.channels.http.resolving import REFUSED
 from tidings.domain.account import Sender
 from tidings.domain.ids import new_id
 from tidings.domain.secrets import signing_key
@@ -135,7 +135,7 @@ async def test_the_gateway_may_be_inside_and_a_users_webhook_may_not(
         await hand_over(store, consumer)
         for message_id in webhooks:
             message = await until(store, message_id, Status.CANCELLED)
-            assert (message.cancel_reason, message.last_error) == (CancelReason.REJECTED, SAID)
+            assert (message.cancel_reason, message.last_error) == (CancelReason.REJECTED, REFUSED)
     assert len(gateway.received) == 1
     assert receiver.signed_by == []
 

@@ -247,7 +247,7 @@ async def test_flight_is_bounded_and_a_slow_gateway_holds_no_lease_hostage(store
 async def test_who_waits_for_a_gateway_that_hangs_holds_no_slot_and_leaves_room_for_others(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limiter, "PATIENCE_ALONE", 1)
+    monkeypatch.setattr(limiter, "PATIENCE_FACTOR_OF_ONE", 1)
     ids = await keep_sms(store, 10)
     gateway = Gateway()
     gateway.hold.clear()

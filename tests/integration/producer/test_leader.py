@@ -1,6 +1,9 @@
 """One producer leads at a time; each of its duties goes on whatever happens to the others."""
 
 import asyncio
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -12,9 +15,11 @@ from redis.asyncio import Redis
 from producer import leader as leader_module
 from producer.leader import Duty, Leader
 from producer.maintenance import Maintenance
+from sql import database as database_module
 from sql.database import KEEPALIVE
 from sql.store import Store
 from tests.eventually import eventually
+from tests.processes import ending
 from tidings.cli.doctor import redis as doctor
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis
@@ -89,6 +94,63 @@ async def test_one_leads_and_another_follows_when_its_connection_is_cut(store: S
         assert sum(each.leads for each in leaders) == 1
 
 
+LEADERS = """
+SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND datname = current_database() AND application_name = 'tidings producer'
+"""
+
+
+async def test_another_leads_within_15_s_where_the_leader_is_paused(
+    settings: Settings, store: Store, redis: Redis
+) -> None:
+    environment = {**os.environ, "POSTGRES_URI": settings.postgres_uri, "REDIS_URI": settings.redis_uri}
+    work, said = Rounds("work"), asyncio.Event()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "producer", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+
+    async def leads() -> bool:
+        async with store.database.pool.acquire() as connection:
+            return bool(await connection.fetchval(LEADERS))
+
+    async def read() -> None:
+        assert process.stderr is not None
+        async for line in process.stderr:
+            if b"leads no longer" in line:
+                said.set()
+
+    async with ending(process):
+        reading = asyncio.create_task(read())
+        await eventually(leads, within=30)
+        async with leading(store, redis, [work.duty]) as [leader]:
+            process.send_signal(signal.SIGSTOP)
+            await eventually(lambda: _led([leader]), within=15)
+            await work.at_least(1)
+            process.send_signal(signal.SIGCONT)
+            await asyncio.wait_for(said.wait(), timeout=10)
+            assert leader.leads
+            process.terminate()
+            await asyncio.wait_for(process.wait(), timeout=20)
+            await reading
+
+
+async def test_a_duty_that_runs_long_does_not_cost_the_lead(
+    store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "LEAD_SECONDS", 1)
+    monkeypatch.setattr(leader_module, "PING_SECONDS", 0.1)
+
+    async def sleep() -> None:
+        async with store.database.pool.acquire() as connection:
+            await connection.execute("SELECT pg_sleep(2.5)")
+
+    work = Rounds("work")
+    async with leading(store, redis, [Duty(name="long", every=3600, work=sleep), work.duty]) as [leader]:
+        await eventually(lambda: _succeeded(leader, "long"))
+        assert leader.leads
+        assert work.count > 1
+
+
 async def test_the_duties_begin_again_and_know_that_the_connection_was_cut(store: Store, redis: Redis) -> None:
     begun: list[bool] = []
     work, stop = Rounds("work"), asyncio.Event()
@@ -132,7 +194,7 @@ async def test_the_doctor_names_a_duty_that_fails(settings: Settings, store: Sto
     async with leading(store, redis, [fails.duty]):
         await fails.at_least(2)
         _, seen = await doctor.examine(settings)
-    found = {finding.check: finding for finding in doctor.processes(seen, busy=False)}
+    found = {finding.check: finding for finding in doctor.processes(seen, busy=False, leads=True)}
     assert "a view depends on it" in found["duty retention"].says
 
 
@@ -175,6 +237,10 @@ async def test_a_connection_for_ddl_has_no_time_limit_and_notices_a_dead_peer(st
 
 async def _led(leaders: list[Leader]) -> bool:
     return any(each.leads for each in leaders)
+
+
+async def _succeeded(leader: Leader, duty: str) -> bool:
+    return duty in leader.succeeded_at
 
 
 async def _more(than: int, *rounds: Rounds) -> bool:

@@ -1,7 +1,7 @@
 """What the claim takes and in which order; taking, recording, releasing and reclaiming of batches."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -335,6 +335,25 @@ class TestPacedQueues:
         assert after is not None
         # Half a second late: the next interval is counted from when this one should have begun.
         assert after.last_claimed_at == queue.last_claimed_at - timedelta(seconds=0.5)
+
+    async def test_the_next_tick_is_known_of_a_queue_that_waits_for_it(self, store: Store) -> None:
+        async def next_ticks() -> list[datetime | None]:
+            return [queue.next_tick_at for queue in await store.queues.list()]
+
+        assert await next_ticks() == [None, None]
+        await keep(store, queue="slow")
+        await self.claim(store)
+        queue = await store.queues.get("slow")
+        assert queue is not None
+        assert queue.last_claimed_at is not None
+        assert queue.next_tick_at == queue.last_claimed_at + timedelta(seconds=60)
+        assert await next_ticks() == [None, queue.next_tick_at]
+        assert await store.queues.set_active("slow", active=True) == (queue, False)
+        changed, _ = await store.queues.put("slow", active=None, interval_seconds=90, batch_size=2)
+        assert changed.last_claimed_at is not None
+        assert changed.next_tick_at == changed.last_claimed_at + timedelta(seconds=90)
+        await self.pass_time(store, 91)
+        assert await next_ticks() == [None, None]
 
     async def test_stopped_is_stopped(self, store: Store) -> None:
         await keep(store, 2, queue="slow")

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from sql import indexes
 from sql import migrate as migrating
@@ -78,6 +79,39 @@ async def test_another_process_waits_for_the_one_that_migrates(postgres_uri: str
     assert not done
     await migrating_now.close()
     assert await waiting == []
+
+
+async def test_writers_wait_for_a_moment_behind_a_migration_that_waits(
+    store: Store, postgres_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = migrations()
+    trigger = Migration(
+        len(known) + 1,
+        "test_trigger",
+        "CREATE TRIGGER another AFTER INSERT ON messages FOR EACH STATEMENT EXECUTE FUNCTION queue_changed()",
+    )
+    monkeypatch.setattr(migrating, "migrations", lambda: [*known, trigger])
+    monkeypatch.setattr(indexes, "LOCK_SECONDS", 0.5)
+
+    async def waits() -> bool:
+        async with store.database.pool.acquire() as connection:
+            return bool(
+                await connection.fetchval(
+                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE TRIGGER another%' "
+                    "AND wait_event_type = 'Lock' AND datname = current_database()"
+                )
+            )
+
+    with capture_logs() as said:
+        async with store.database.transaction() as connection:
+            await connection.execute("LOCK TABLE messages IN ROW EXCLUSIVE MODE")
+            running = asyncio.create_task(migrate(postgres_uri))
+            for _ in range(2):
+                await eventually(waits)
+                await asyncio.wait_for(keep(store), timeout=5)
+            assert not running.done()
+        assert await running == ["test_trigger"]
+    assert [line["migration"] for line in said if line["event"].startswith("waits for")] == ["test_trigger"]
 
 
 class TestConcurrently:

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 
 from tests.factories import new_delivery
 from tidings.channels.base import ChannelContext
-from tidings.channels.http.transport import Answer, TransportError
+from tidings.channels.http.transport import NO_HEADERS, Answer, TransportError
 from tidings.domain.message import Delivery
 from tidings.settings import Settings
 
@@ -24,6 +24,7 @@ class Request(msgspec.Struct):
     url: str
     body: bytes
     headers: Mapping[str, str]
+    when_repeated: Mapping[str, str] = NO_HEADERS
 
 
 class ScriptedTransport:
@@ -33,8 +34,10 @@ class ScriptedTransport:
         self.result = result
         self.requests: list[Request] = []
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
-        self.requests.append(Request(url, body, headers))
+    async def post(
+        self, url: str, *, body: bytes, headers: Mapping[str, str], when_repeated: Mapping[str, str] = NO_HEADERS
+    ) -> Answer:
+        self.requests.append(Request(url, body, headers, when_repeated))
         if isinstance(self.result, TransportError):
             raise self.result
         return self.result

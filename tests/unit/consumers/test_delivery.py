@@ -16,15 +16,17 @@ from consumers.breaker import Breaker, BreakerState
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import USUAL_TYPES, Deliveries, DeliveryRun, checked
 from consumers.leases import Leases, OpenBatch
-from consumers.limiter import Destination, DestinationLimiter
+from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
 from tests.factories import new_delivery
-from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.ids import new_id
-from tidings.domain.message import Outcome
+from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.domain.states import CancelReason, Status
+from tidings.security.sealed_headers import seal_headers
+from tidings.security.secretbox import SecretBox, new_key
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 FAILURES = 2
@@ -60,6 +62,9 @@ class Fakes:
         self.abandoned.append(batch)
 
 
+BOX = SecretBox([new_key()])
+
+
 class Bench:
     """Deliveries through one channel that does what the test says, in batches of one."""
 
@@ -67,6 +72,7 @@ class Bench:
         self.fakes = Fakes()
         self.now = 0.0
         self.deliver = deliver
+        self.headers: list[dict[str, str] | None] = []
         self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
             self._start,
             DeliveryRun.send_back,
@@ -84,18 +90,20 @@ class Bench:
             consumer="c",
             now=lambda: NOW,
             clock=lambda: self.now,
+            box=BOX,
         )
         self.tasks: list[asyncio.Task[None]] = []
 
-    def _start(self, destination: Destination[DeliveryRun], run: DeliveryRun) -> None:
-        task = self.shared.running[run] = asyncio.create_task(run.run(destination))
+    def _start(self, endpoint: Endpoint[DeliveryRun], run: DeliveryRun) -> None:
+        task = self.shared.running[run] = asyncio.create_task(run.run(endpoint))
         self.tasks.append(task)
 
     def enter(self, *, batch: OpenBatch | None = None, **changes: Any) -> OpenBatch:
         bench = self
 
         class Scripted:
-            async def deliver(self, _delivery: object) -> object:
+            async def deliver(self, delivery: Delivery) -> object:
+                bench.headers.append(delivery.headers)
                 return await bench.deliver()
 
         batch = batch or OpenBatch(new_id(), left=1, held_until=math.inf)
@@ -120,7 +128,7 @@ class Bench:
 
     @property
     def breakers(self) -> dict[str, BreakerState]:
-        return {key: state for key, state, _ in self.limiter.breakers()}
+        return {each.name: each.state for each in self.limiter.breakers()}
 
     def assert_settled(self) -> None:
         assert (self.limiter.in_flight, self.limiter.waiting, self.shared.running) == (0, 0, {})
@@ -357,6 +365,8 @@ class OwnAccepted(Accepted, frozen=True, kw_only=True):
         (Retry(error="e", delay=cast("float", 3)), Retry(error="e", delay=3.0)),
         (Retry(error="e", delay=0.0, unanswered=True), Retry(error="e", delay=0.0, unanswered=True)),
         (Rejected(error="e", status_code=550), Rejected(error="e", status_code=550)),
+        (Retry(error="e", about=About.HOST), Retry(error="e", about=About.HOST)),
+        (Retry(error="e", about=cast("About", "pace")), Retry(error="e", about=About.PACE)),
     ],
 )
 def test_a_valid_result_is_converted(result: Result, expected: Result) -> None:
@@ -384,6 +394,7 @@ def test_the_usual_result_is_not_converted() -> None:
         (Accepted(answer=cast("bytes", None)), "a wrong Accepted: Expected `bytes`, got `null`"),
         (Rejected(error=cast("str", OSError("e"))), "a wrong Rejected: Expected `str`, got `OSError`"),
         (Rejected(error=cast("str", None)), "a wrong Rejected: Expected `str`, got `null`"),
+        (Retry(error="e", about=cast("About", "me")), "a wrong Retry: Invalid enum value 'me'"),
         (Retry(error="e", delay=-1.0), "a wrong Retry: delay=-1.0"),
         (Retry(error="e", delay=math.nan), "a wrong Retry: delay=nan"),
         (Retry(error="e", delay=math.inf), "a wrong Retry: delay=inf"),
@@ -406,3 +417,21 @@ async def test_a_wrong_result_is_recorded() -> None:
     assert (outcome.status, outcome.unanswered) == (Status.FAILED, True)
     assert outcome.last_error is not None
     assert outcome.last_error.startswith("the channel returned a wrong Accepted")
+
+
+async def test_sealed_headers_are_opened_for_the_channel() -> None:
+    bench, message_id = Bench(returning(Accepted())), new_id()
+    headers = {"Authorization": "Bearer hunter2", "X-Shop": "4"}
+    bench.enter(id=message_id, headers=seal_headers(headers, message_id, BOX))
+    bench.enter(headers=None)
+    await bench.end()
+    assert bench.headers == [headers, None]
+
+
+async def test_headers_that_no_key_opens_are_tried_again_and_never_sent() -> None:
+    bench = Bench(returning(Accepted()))
+    bench.enter(headers=seal_headers({"Authorization": "Bearer hunter2"}, new_id(), BOX))
+    await bench.end()
+    assert (bench.statuses, bench.headers) == ([Status.FAILED], [])
+    assert "Bearer" not in str(bench.fakes.outcomes)
+    bench.assert_settled()

@@ -7,6 +7,8 @@ import pytest
 from consumers.dispatcher import destination_of
 from tests.factories import new_delivery
 from tidings.channels.base import Channel
+from tidings.channels.recipient import EndpointKey
+from tidings.domain.ids import new_id
 from tidings.domain.message import Delivery
 
 
@@ -22,14 +24,17 @@ class Scripted:
             raise KeyError(delivery.recipient)
         return "there"
 
+    def endpoint(self, delivery: Delivery) -> EndpointKey:
+        return EndpointKey("there/path", delivery.user_id)
 
-@pytest.mark.parametrize(
-    ("concurrency", "expected"), [(None, ("echo there", None)), (3, ("echo there", 3)), (0, ("echo there", 1))]
-)
-def test_the_key_and_the_concurrency(concurrency: object, expected: tuple[str, int | None]) -> None:
-    assert destination_of(cast("Channel", Scripted(concurrency)), new_delivery()) == expected
+
+@pytest.mark.parametrize(("concurrency", "expected"), [(None, None), (3, 3), (0, 1)])
+def test_the_keys_and_the_concurrency(concurrency: object, expected: int | None) -> None:
+    user_id = new_id()
+    keys = destination_of(cast("Channel", Scripted(concurrency)), new_delivery(user_id=user_id))
+    assert keys == ("echo there", EndpointKey("echo there/path", user_id), expected)
 
 
 @pytest.mark.parametrize("channel", [None, Scripted("many"), Scripted(None, broken=True)])
 def test_what_a_defect_of_the_channel_leaves_is_its_name(channel: object) -> None:
-    assert destination_of(cast("Channel", channel), new_delivery()) == ("echo", None)
+    assert destination_of(cast("Channel", channel), new_delivery()) == ("echo", None, None)

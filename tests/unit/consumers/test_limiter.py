@@ -6,7 +6,7 @@ import pytest
 
 from consumers import limiter as module
 from consumers.breaker import Breaker, BreakerState
-from consumers.limiter import Destination, DestinationLimiter
+from consumers.limiter import DestinationLimiter, Endpoint
 from tests.eventually import eventually
 
 
@@ -18,7 +18,7 @@ class Flight:
         """Seconds by which its clock is ahead of the event loop's."""
         self.back: list[tuple[str, float]] = []
         """What was sent back from a line that was cut, with the seconds to stay away."""
-        self.going: list[tuple[Destination[str], str]] = []
+        self.going: list[tuple[Endpoint[str], str]] = []
         self.begun: list[str] = []
         self.limiter: DestinationLimiter[str] = DestinationLimiter(
             self._go,
@@ -35,22 +35,23 @@ class Flight:
 
     @property
     def breakers(self) -> dict[str, BreakerState]:
-        return {key: state for key, state, _ in self.limiter.breakers()}
+        return {each.name: each.state for each in self.limiter.breakers()}
 
-    def _go(self, destination: Destination[str], delivery: str) -> None:
-        self.going.append((destination, delivery))
+    def _go(self, endpoint: Endpoint[str], delivery: str) -> None:
+        self.going.append((endpoint, delivery))
         self.begun.append(delivery)
 
     def end(self, delivery: str, *, well: bool = True) -> list[str]:
         """Ends a delivery; returns what a breaker that opens by it sends back."""
         [found] = [each for each in self.going if each[1] == delivery]
         self.going.remove(found)
-        destination, _ = found
+        endpoint, _ = found
+        destination = endpoint.destination
         opened = not well and destination.breaker.fail(self.now)
         if well:
             destination.breaker.succeed()
         back = self.limiter.clear_line(destination) if opened else []
-        self.limiter.leave(destination)
+        self.limiter.leave(endpoint)
         return back
 
     def enter(self, destination: str, count: int, start: int = 0) -> list[float | None]:
@@ -95,7 +96,7 @@ async def test_a_destination_may_have_less_concurrency_and_the_same_line() -> No
 async def test_a_destination_that_asks_for_less_gets_half_once_for_what_was_in_flight_together() -> None:
     flight = Flight(per_destination=8, concurrency=20)
     flight.enter("a", 16)
-    [destination] = {destination for destination, _ in flight.going}
+    [destination] = {endpoint.destination for endpoint, _ in flight.going}
     began = flight.now + 0.5
     flight.skipped += 1
     assert [destination.decrease(flight.now, began=began), destination.decrease(flight.now + 1, began=began + 0.2)] == [
@@ -115,7 +116,7 @@ async def test_a_destination_that_asks_for_less_gets_half_once_for_what_was_in_f
 async def test_the_concurrency_is_one_at_least() -> None:
     flight = Flight()
     flight.enter("a", 3)
-    [destination] = {destination for destination, _ in flight.going}
+    [destination] = {endpoint.destination for endpoint, _ in flight.going}
     for _ in range(9):
         flight.skipped += 1
         destination.decrease(flight.now, began=flight.now)
@@ -129,7 +130,7 @@ async def test_the_concurrency_is_one_at_least() -> None:
 async def test_a_destination_that_takes_what_it_gets_has_all_its_concurrency_again() -> None:
     flight = Flight(per_destination=8, concurrency=20)
     flight.enter("a", 8)
-    [destination] = {destination for destination, _ in flight.going}
+    [destination] = {endpoint.destination for endpoint, _ in flight.going}
     destination.decrease(flight.now, began=flight.now)
     limits = []
     for _ in range(40):

@@ -7,7 +7,7 @@ import pytest
 from consumers import outcomes
 from consumers.dedup import Record
 from tests.factories import new_delivery
-from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.domain.states import CancelReason, Status
@@ -89,3 +89,42 @@ def test_what_the_record_tells_is_sent() -> None:
         "abc",
     )
     assert outcome.attempt is None
+
+
+PACED = Retry(error="HTTP 429", delay=60, status_code=429, about=About.PACE)
+
+
+@pytest.mark.parametrize(
+    ("tries", "recoveries", "status"), [(0, 0, Status.PENDING), (2, 0, Status.FAILED), (0, 1, Status.FAILED)]
+)
+@pytest.mark.parametrize("about", [About.PACE, About.OURSELVES])
+def test_what_is_not_its_own_fault_uses_up_no_attempt(
+    tries: int, recoveries: int, status: Status, about: About
+) -> None:
+    delivery = new_delivery(tries=tries, recoveries=recoveries, max_tries=3, created_at=NOON)
+    outcome = conclude(delivery, Retry(error="e", delay=60, about=about), duration=1)
+    assert (outcome.status, outcome.tries, outcome.last_error, outcome.attempt) == (status, tries, "e", None)
+    assert outcome.due_at is not None
+    assert timedelta(seconds=61) <= outcome.due_at - NOON <= timedelta(seconds=61 + 60 * POLICY.jitter)
+
+
+@pytest.mark.parametrize(("delay", "seconds"), [(None, 5), (0.0, 1), (1e9, outcomes.LONGEST_PACED)])
+def test_how_long_it_waits_is_bounded(delay: float | None, seconds: float) -> None:
+    outcome = conclude(new_delivery(created_at=NOON), Retry(error="e", delay=delay, about=About.PACE))
+    assert outcome.due_at is not None
+    assert seconds <= (outcome.due_at - NOON).total_seconds() <= seconds * 1.2
+
+
+def test_it_waits_until_it_expires() -> None:
+    delivery = new_delivery(created_at=NOON, expires_at=NOON + timedelta(seconds=30))
+    outcome = conclude(delivery, PACED)
+    assert (outcome.status, outcome.cancel_reason, outcome.tries) == (Status.CANCELLED, CancelReason.EXPIRED, 0)
+    assert outcome.last_error == "HTTP 429"
+
+
+def test_it_does_not_wait_for_ever() -> None:
+    old = NOON - timedelta(seconds=outcomes.MAX_PACED_SECONDS)
+    outcome = conclude(new_delivery(created_at=old), PACED)
+    assert (outcome.status, outcome.tries) == (Status.FAILED, 1)
+    outcome = conclude(new_delivery(created_at=old, tries=4), PACED)
+    assert (outcome.status, outcome.cancel_reason) == (Status.CANCELLED, CancelReason.EXHAUSTED)

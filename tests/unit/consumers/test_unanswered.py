@@ -7,7 +7,7 @@ import pytest
 from consumers import outcomes
 from tests.factories import new_delivery
 from tests.unit.channels.doubles import answer, context
-from tidings.channels.base import Retry
+from tidings.channels.base import About, Retry
 from tidings.channels.http.transport import TransportError
 from tidings.channels.sms.channel import SmsChannel
 from tidings.channels.webhook.channel import WebhookChannel
@@ -35,7 +35,7 @@ async def test_channels_tell_what_the_transport_tells(unanswered: bool) -> None:
     error = TransportError("closed without an answer", unanswered=unanswered)
     for_webhook, _ = context(error)
     for_sms, _ = context(error, webhook_url=URL)
-    expected = Retry(error="closed without an answer", unanswered=unanswered)
+    expected = Retry(error="closed without an answer", unanswered=unanswered, about=About.HOST)
     assert await WebhookChannel(for_webhook).deliver(new_delivery(channel="webhook", recipient=URL)) == expected
     assert await SmsChannel(for_sms).deliver(new_delivery(channel="sms", recipient="+905551111111")) == expected
 

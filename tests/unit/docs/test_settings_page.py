@@ -17,8 +17,9 @@ def test_every_setting_is_described_once() -> None:
 def test_a_row_says_default_values_and_meaning() -> None:
     lines = render().splitlines()
     assert (
-        "| `RETRY_DELAYS` | `5,30,120,600,3600` | numbers, comma-separated |"
-        " Seconds before the second, third, … attempt, comma-separated; the last one repeats. |"
+        "| `WEBHOOK_ALLOW_PORTS` | `80,443,1024-65535` | texts, comma-separated |"
+        " Ports that channel `webhook` may reach, and ranges of them, comma-separated. Left out are those of the"
+        " classic services (SSH, SMTP, DNS), where no webhook is at home. |"
     ) in lines
     assert any(line.startswith("| `POSTGRES_URI` 🔒 |  | text |") for line in lines)
     assert any(line.startswith("| `BATCH_SIZE` | `100` | whole number, 1 to 1000 |") for line in lines)

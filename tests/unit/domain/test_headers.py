@@ -2,7 +2,7 @@
 
 import pytest
 
-from tidings.domain.headers import HeaderError, check_headers
+from tidings.domain.headers import HeaderError, check_headers, shown
 
 
 def test_ordinary_headers_pass() -> None:
@@ -28,3 +28,25 @@ def test_what_http_cannot_carry_is_refused_in_one_line(name: str, value: str) ->
     with pytest.raises(HeaderError) as raised:
         check_headers({name: value})
     assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "proxy-authorization",
+        "COOKIE",
+        "X-Api-Key",
+        "x-apikey",
+        "X-Auth-Token",
+        "X-Hook-Secret",
+        "x-ins-auth-key",
+    ],
+)
+def test_headers_that_hold_secrets_are_not_shown(name: str) -> None:
+    assert shown({name: "hunter2", "X-Shop": "4"}) == {name: "…", "X-Shop": "4"}
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "Author", "X-Tokenizer", "Traceparent", "X-Keyword"])
+def test_other_headers_are(name: str) -> None:
+    assert shown({name: "4"}) == {name: "4"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.domain.retry import LONGEST_WAIT_ASKED, RetryPolicy
+from tidings.domain.retry import LONGEST_WAIT_ASKED, Delays, RetryPolicy
 
 DELAYS = (5.0, 30.0, 120.0)
 
@@ -62,3 +62,15 @@ def test_the_default_random_source_stays_within_the_jitter() -> None:
     delays = [real.delay_after(1) for _ in range(100)]
     assert all(4 <= delay <= 6 for delay in delays)
     assert len(set(delays)) > 1
+
+
+def test_the_messages_own_delays_go_before_the_settings_and_the_settings_before_the_channels() -> None:
+    def channels(name: str) -> Delays:
+        return {"mail": (300.0, 900.0)}[name]
+
+    by_channel = RetryPolicy(jitter=0, of_channel=channels)
+    assert [by_channel.delay_after(number, channel="mail") for number in (1, 2, 3)] == [300, 900, 900]
+    assert by_channel.delay_after(2, channel="mail", own=(1, 2)) == 2
+    by_setting = RetryPolicy(delays=DELAYS, jitter=0, of_channel=channels)
+    assert by_setting.delay_after(1, channel="mail") == 5
+    assert by_setting.delay_after(1, channel="mail", own=(1, 2)) == 1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.domain.addresses import networks, port_ranges
-from tidings.security.egress import Egress, smtp_egress, webhook_egress
+from tidings.security.egress import Egress, plain_webhook_egress, smtp_egress, webhook_egress
 from tidings.settings import Settings
 
 ANY = Egress()
@@ -160,3 +160,14 @@ def test_a_network_opens_what_is_in_it_and_nothing_else(address: IPv4Address, ot
     for text in (str(address), mapped(address), behind_nat64(address)):
         verdict = Egress((network,)).check(text, 443)
         assert verdict == (None if address in network else ANY.check(text, 443))
+
+
+def test_plain_http_goes_to_networks_of_ones_own_only() -> None:
+    settings = Settings(host="0.0.0.0", secret_key="x" * 32, webhook_allow_cidrs=("10.1.0.0/16",))
+    egress = plain_webhook_egress(settings)
+    assert egress.check("10.1.2.3", 8080) is None
+    assert egress.check("93.184.215.14", 80) == "public address"
+    assert egress.check("10.2.0.1", 80) == "private address"
+    assert egress.check("127.0.0.1", 9000) == "loopback address"
+    assert egress.check("10.1.2.3", 22) == "port 22 is not open"
+    assert plain_webhook_egress(Settings()).check("127.0.0.1", 9000) is None

@@ -12,7 +12,7 @@ NAMES = re.findall(r"^-- fragment: (\w+)$", TEXT, re.MULTILINE)
 
 def columns(fragment: str) -> list[str]:
     [(body)] = re.findall(rf"-- fragment: {fragment}\n(?:--.*\n)*((?:(?!--).*\n)+)", TEXT)
-    return [column.strip().partition("::")[0] for column in body.strip().split(",")]
+    return [column.rpartition(" AS ")[2].strip().partition("::")[0] for column in body.strip().split(",")]
 
 
 def test_every_fragment_is_put_in_where_it_is_named() -> None:

@@ -10,11 +10,20 @@ import ssl
 from typing import Final
 from uuid import UUID
 
-from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.email.recipient import EmailRecipients
 from tidings.channels.recipient import RecipientError
 from tidings.channels.smtp.connection import Terms
-from tidings.channels.smtp.errors import OutcomeUnknownError, PermanentError, TransientError, reply_bytes
+from tidings.channels.smtp.errors import (
+    CLOSING,
+    ConnectionLostError,
+    OutcomeUnknownError,
+    PermanentError,
+    Phase,
+    SmtpError,
+    TransientError,
+    reply_bytes,
+)
 from tidings.channels.smtp.mail import Mail, MailError, compose, mailbox
 from tidings.channels.smtp.pool import SmtpPool
 from tidings.domain.account import Sender, SmtpAccount
@@ -26,6 +35,8 @@ from tidings.settings import Settings
 
 _QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
 """In the replies of Postfix and many others, and of Exim."""
+
+_BEFORE_LOGIN: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO})
 
 
 class EmailChannel(Channel):
@@ -77,19 +88,29 @@ class EmailChannel(Channel):
         except UnsealError as error:
             return Retry(error=str(error))
         except PermanentError as failure:
-            return Rejected(error=str(failure), status_code=failure.code, answer=failure.answer)
+            return Rejected(error=str(failure), status_code=failure.code, answer=failure.answer, about=_about(failure))
         except TransientError as failure:
             return Retry(
                 error=str(failure),
                 unanswered=isinstance(failure, OutcomeUnknownError),
                 status_code=failure.code,
                 answer=failure.answer,
+                about=_about(failure),
             )
         return Accepted(
             provider_message_id=_queue_id(reply.message),
             status_code=reply.code,
             answer=reply_bytes(reply.code, reply.message),
         )
+
+
+def _about(failure: SmtpError) -> About:
+    if failure.phase is Phase.AUTH and not isinstance(failure, ConnectionLostError):
+        return About.ACCOUNT
+    if failure.code is None or failure.code == CLOSING or failure.phase in _BEFORE_LOGIN:
+        return About.HOST
+    # A recipient that is refused or greylisted says nothing about the others.
+    return About.MESSAGE if failure.phase is Phase.RCPT else About.ENDPOINT
 
 
 def _address(sender: Sender, account: SmtpAccount) -> str:

@@ -1,12 +1,15 @@
 """E-mail addresses, without names."""
 
-from tidings.channels.recipient import RecipientError, Recipients
+from tidings.channels.recipient import EndpointKey, RecipientError, Recipients
 from tidings.domain.account import Sender
 from tidings.domain.message import Delivery, Message
+from tidings.domain.retry import EMAIL_DELAYS
 
 
 class EmailRecipients(Recipients):
     """The destination is the sender's SMTP account, through which all their mail goes."""
+
+    retry_delays = EMAIL_DELAYS
 
     def normalise(self, recipient: str) -> str:
         from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  (takes 40 ms)
@@ -22,3 +25,7 @@ class EmailRecipients(Recipients):
         if sender is None or sender.smtp is None:
             return str(message.user_id)
         return f"{sender.smtp.username or ''}@{sender.smtp.host}:{sender.smtp.port}"
+
+    def endpoint(self, message: Message | Delivery, sender: Sender | None) -> EndpointKey:
+        # Two users may name the same server and user name, with different passwords.
+        return EndpointKey(self.destination(message, sender), message.user_id)

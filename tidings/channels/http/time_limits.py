@@ -4,33 +4,39 @@
 """
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
 LATEST: Final = 0.001
 """Seconds by which a timer may be early, as event loops round."""
 
 
+class Expiring(Protocol):
+    """What ends when its time limit has passed."""
+
+    def expire(self) -> None: ...
+
+
 class TimeLimit:
-    """Of one request. Once it has passed, the connection is aborted, which wakes the task that waits for it."""
+    """Of one request. When it has passed, the connection is told, which ends the wait for its answer."""
 
     __slots__ = ("_connection", "at", "passed")
 
     def __init__(self, at: float) -> None:
         self.at = at
-        """By the loop's clock."""
-        self._connection: asyncio.Transport | None = None
+        """When it ends, by the loop's clock."""
+        self._connection: Expiring | None = None
         self.passed = False
 
-    def holds_for(self, connection: asyncio.Transport) -> None:
-        """The connection to abort from now on."""
+    def holds_for(self, connection: Expiring) -> None:
+        """From now on it is this connection that is cut."""
         self._connection = connection
         if self.passed:
-            connection.abort()
+            connection.expire()
 
     def end(self) -> None:
         self.passed = True
         if self._connection is not None:
-            self._connection.abort()
+            self._connection.expire()
 
 
 class TimeLimits:
@@ -53,10 +59,6 @@ class TimeLimits:
 
     def done(self, limit: TimeLimit) -> None:
         self._running.pop(limit, None)
-
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
 
     def _expire(self) -> None:
         self._timer = None

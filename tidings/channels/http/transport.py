@@ -20,6 +20,8 @@ NAME_SECONDS: Final = 10
 OWN_HEADERS: Final[Mapping[str, str]] = {"User-Agent": f"tidings/{__version__}", "Accept-Encoding": "identity"}
 """Sent with every request."""
 
+NO_HEADERS: Final[Mapping[str, str]] = {}
+
 INVALID: Final = "no connection: the URL or a header is not valid"
 
 
@@ -42,6 +44,10 @@ class TransportError(Exception):
         """The request may have gone out: sending it again may deliver the message twice."""
 
 
+class ShortageError(TransportError):
+    """No connection for want of file descriptors or memory of our own: nothing was sent, and it is nobody's failure."""
+
+
 class ForbiddenError(TransportError):
     """The address is closed to users' messages. The text does not say which address it is."""
 
@@ -49,7 +55,18 @@ class ForbiddenError(TransportError):
 class Transport(Protocol):
     """POSTs with time limits, without following redirects."""
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Raises TransportError if no response came within the time limits."""
+    async def post(
+        self,
+        url: str,
+        *,
+        body: bytes,
+        headers: Mapping[str, str],
+        when_repeated: Mapping[str, str] = NO_HEADERS,
+    ) -> Answer:
+        """Raises TransportError where no answer came within the time limits.
+
+        `Host`, `Content-Length` and `Transfer-Encoding` are set here and must not be among `headers`. `when_repeated`
+        are added where the request goes out a second time, since a kept connection ended before an answer.
+        """
 
     async def close(self) -> None: ...

@@ -6,6 +6,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 
 from tidings.channels.recipient import RecipientError, Recipients
+from tidings.domain.retry import SMS_DELAYS
 
 _PHONE = re.compile(r"\+[0-9 ().\-/]+")
 
@@ -14,6 +15,7 @@ class SmsRecipients(Recipients):
     """All messages go to the one gateway."""
 
     only_destination = "sms"
+    retry_delays = SMS_DELAYS
 
     def normalise(self, recipient: str) -> str:
         if not _PHONE.fullmatch(recipient):

@@ -9,14 +9,15 @@ replaced, the old one signs too: `webhook-signature` holds both, and a receiver 
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from tidings.channels.base import Channel, ChannelContext, Rejected, Result, Retry
-from tidings.channels.http.judgement import judge
-from tidings.channels.http.transport import ForbiddenError, TransportError
+from tidings.channels.http.judgement import about, judge
+from tidings.channels.http.transport import ForbiddenError, Transport, TransportError
 from tidings.channels.webhook.recipient import WebhookRecipients
 from tidings.domain.account import Sealed
 from tidings.domain.errors import StoreUnavailableError, UnsealError
@@ -27,6 +28,8 @@ from tidings.security.secretbox import Purpose, SecretBox
 from tidings.security.signing import signature
 
 OWN_PREFIXES: Final = ("webhook-", "tidings-")
+
+REPEATED: Final = {"tidings-possible-duplicate": "true"}
 
 NOT_PASSED_ON: Final = frozenset(
     {
@@ -52,7 +55,8 @@ _ANY_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 class WebhookChannel(Channel):
-    """Any 2xx is a delivery. Signed if the user has a secret or `WEBHOOK_SIGNING_SECRET` is set."""
+    """Any 2xx is a delivery, 410 ends the message, and anything else is tried again: a receiver that answers 404 or 401
+    may be in the middle of a deploy. Signed if the user has a secret or `WEBHOOK_SIGNING_SECRET` is set."""
 
     recipients = WebhookRecipients()
 
@@ -71,13 +75,19 @@ class WebhookChannel(Channel):
         except (UnsealError, StoreUnavailableError) as error:
             return Retry(error=str(error))
         try:
-            answer = await self.context.transport.post(delivery.recipient, body=body, headers=headers)
+            answer = await self._transport(delivery).post(
+                delivery.recipient, body=body, headers=headers, when_repeated=REPEATED
+            )
         except ForbiddenError as error:
             # For good: retries would let a user watch where an internal name leads.
             return Rejected(error=str(error))
         except TransportError as error:
-            return Retry(error=str(error), unanswered=error.unanswered)
-        return judge(answer, self.context.now)
+            return Retry(error=str(error), unanswered=error.unanswered, about=about(error))
+        return judge(answer, self.context.now, rejects=_is_gone)
+
+    def _transport(self, delivery: Delivery) -> Transport:
+        plain = None if delivery.recipient.startswith("https:") else self.context.plain_transport
+        return plain or self.context.transport
 
     async def _keys(self, delivery: Delivery) -> list[bytes]:
         """The keys that sign now, the newest first. Raises UnsealError, StoreUnavailableError."""
@@ -108,8 +118,12 @@ class WebhookChannel(Channel):
             )
         headers["tidings-attempt"] = str(delivery.tries + 1)
         if delivery.possible_duplicate:
-            headers["tidings-possible-duplicate"] = "true"
+            headers |= REPEATED
         return headers
+
+
+def _is_gone(status: int) -> bool:
+    return status == HTTPStatus.GONE
 
 
 def _passed_on(headers: dict[str, str]) -> dict[str, str]:

@@ -1,20 +1,36 @@
-"""Absolute https URLs."""
+"""Absolute https URLs, kept as they were given but for what an HTTP request cannot carry.
+
+Plain http is for networks of the operator's own. Ports, and addresses that stand in a URL as they are, are checked here
+and again with every connection (`tidings/security/egress.py`).
+"""
 
 import re
+from functools import lru_cache
+from ipaddress import ip_address
+from uuid import UUID
 
 from yarl import URL
 
-from tidings.channels.recipient import RecipientError, Recipients
+from tidings.channels.recipient import EndpointKey, RecipientError, Recipients
 from tidings.domain.account import Sender
-from tidings.domain.addresses import is_loopback
+from tidings.domain.addresses import Address, is_loopback
 from tidings.domain.message import Delivery, Message
+from tidings.domain.retry import WEBHOOK_DELAYS
+from tidings.security.egress import plain_webhook_egress, webhook_egress
+from tidings.settings import Settings
 
-_ENCODED = re.compile(r"(?:[!$&'()*+,;=:@/?\-._~0-9A-Za-z]|%[0-9A-Fa-f]{2})*")
+_NOT_IN_PATH = re.compile(r'[^!-~]|["<>\\^`{}]')
+_NOT_IN_QUERY = re.compile(r'[^!-~]|["<>\\]')
+"""What browsers encode (https://url.spec.whatwg.org/#percent-encoded-bytes), and so what receivers are used to."""
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+"""By https://url.spec.whatwg.org/#ends-in-a-number-checker."""
 
 
 class WebhookRecipients(Recipients):
     """The destination is the host, with the port where it is not 443."""
+
+    retry_delays = WEBHOOK_DELAYS
 
     def normalise(self, recipient: str) -> str:
         # yarl, since it is what the request is made with: what is checked here is what is called later.
@@ -29,19 +45,75 @@ class WebhookRecipients(Recipients):
             raise RecipientError("must not contain a user name or password")
         if url.raw_fragment:
             raise RecipientError("must not contain a fragment")
-        if ":" not in host and not _HOST_NAME.fullmatch(
-            host
-        ):  # with a colon it is an IPv6 address, which yarl has parsed
-            raise RecipientError("is not a URL: its host name is malformed")
-        if url.scheme == "http" and not is_loopback(host):
-            raise RecipientError("must be an https URL; http is for loopback hosts only")
-        # A path and query that are encoded already stay letter for letter, or a signature within them may break: yarl
-        # takes back encodings that it finds needless.
+        if ":" not in host:  # with a colon it is an IPv6 address, which yarl has parsed
+            if not _HOST_NAME.fullmatch(host):
+                raise RecipientError("is not a URL: its host name is malformed")
+            if _NUMBER.fullmatch(host) and _address(host) is None:
+                # Systems differ in what they take it for: an address in decimal, in octal, shortened, or a name.
+                raise RecipientError(f"is not a URL: its host {host} is neither a name nor an address")
         _, _, after_scheme = recipient.partition("://")
         tail = re.sub(r"^[^/?#]*", "", after_scheme).removesuffix("#")
-        if not _ENCODED.fullmatch(tail):
-            tail = url.raw_path_qs
-        return f"{url.origin()}{tail}" if tail.startswith("/") else f"{url.origin()}/{tail}"
+        tail = _encoded(tail if tail.startswith("/") else f"/{tail}")
+        return f"{url.origin()}{tail}"
+
+    def seal(self, recipient: str, message_id: UUID, settings: Settings) -> str:
+        """As it is, since it is no secret. Raises RecipientError for what the settings keep closed, as far as that can
+        be told without asking for the address of a name."""
+        scheme, _, rest = recipient.partition("://")
+        refusal = _refusal(f"{scheme}://{rest.partition('/')[0]}", settings)
+        if refusal is not None:
+            raise RecipientError(refusal)
+        return recipient
 
     def destination(self, message: Message | Delivery, sender: Sender | None) -> str:
         return message.recipient.partition("://")[2].partition("/")[0]
+
+    def endpoint(self, message: Message | Delivery, sender: Sender | None) -> EndpointKey:
+        # Without its query, which may differ from message to message, and is where secrets are.
+        return EndpointKey(message.recipient.partition("?")[0], message.user_id)
+
+
+def _encoded(tail: str) -> str:
+    """Path and query with each character encoded that an HTTP request cannot carry; every other one stays, encoded or
+    not, since a signature may be over just that spelling."""
+    path, mark, query = tail.partition("?")
+    try:
+        return f"{_NOT_IN_PATH.sub(_percent, path)}{mark}{_NOT_IN_QUERY.sub(_percent, query)}"
+    except UnicodeEncodeError:
+        raise RecipientError("is not valid Unicode text") from None
+
+
+def _percent(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode())
+
+
+def _address(host: str) -> Address | None:
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _refusal(origin: str, settings: Settings) -> str | None:
+    """Why nothing may be sent to an origin, to follow "the recipient"; None where it may, or only connecting tells."""
+    url = URL(origin, encoded=True)
+    host, port = url.raw_host or "", url.port or 0
+    egress = webhook_egress(settings)
+    if not egress.opens(port):
+        return f"names port {port}, which WEBHOOK_ALLOW_PORTS does not open: {', '.join(settings.webhook_allow_ports)}"
+    address = _address(host)
+    if address is not None and (reason := egress.check(host, port)) is not None:
+        return f"names a {reason}, which WEBHOOK_ALLOW_CIDRS does not open"
+    if url.scheme == "http":
+        own = plain_webhook_egress(settings)
+        # Where a name leads is checked with the connection, but not where a proxy makes that.
+        named = (settings.webhook_allow_cidrs and not settings.egress_proxy) or _is_here(host, settings)
+        if own.check(host, port) is None if address else named:
+            return None
+        return "must be an https URL; http is for loopback and for the networks of WEBHOOK_ALLOW_CIDRS"
+    return None
+
+
+def _is_here(host: str, settings: Settings) -> bool:
+    return settings.loopback_only and is_loopback(host)

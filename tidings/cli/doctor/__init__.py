@@ -47,8 +47,9 @@ async def findings_of(*, url: str | None) -> list[Finding]:
     in_postgres, (in_redis, seen), api = await asyncio.gather(
         postgres.examine(settings), redis.examine(settings), _api(url or _own_address(settings))
     )
-    busy = await _busy(settings) if all(finding.level is not Level.FAILURE for finding in in_postgres) else None
-    return [*found, *in_postgres, *in_redis, *redis.processes(seen, busy=busy), api]
+    well = all(finding.level is not Level.FAILURE for finding in in_postgres)
+    busy, leads = await _at_work(settings) if well else (None, None)
+    return [*found, *in_postgres, *in_redis, *redis.processes(seen, busy=busy, leads=leads), api]
 
 
 async def _api(url: str) -> Finding:
@@ -60,12 +61,13 @@ async def _api(url: str) -> Finding:
     return ok("api", f"alive at {url}")
 
 
-async def _busy(settings: Settings) -> bool | None:
+async def _at_work(settings: Settings) -> tuple[bool | None, bool | None]:
+    """Whether a consumer is at work and a producer leads, as Postgres sees it; None where it does not say."""
     try:
         async with Diagnosis.of(settings.postgres_uri, timeout=postgres.PATIENCE_SECONDS) as diagnosis:
-            return await diagnosis.under_way()
+            return await diagnosis.under_way(), await diagnosis.anybody_leads()
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return None
+        return None, None
 
 
 def _own_address(settings: Settings) -> str:

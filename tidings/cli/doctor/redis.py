@@ -147,8 +147,8 @@ async def _writes(client: Redis) -> Finding:
     return ok("redis writes", "taken and read again")
 
 
-def processes(seen: Seen | None, *, busy: bool | None) -> Iterator[Finding]:
-    """Producer and consumers, as they report; `busy`: leases are being renewed in Postgres."""
+def processes(seen: Seen | None, *, busy: bool | None, leads: bool | None) -> Iterator[Finding]:
+    """Producer and consumers, as they report; `busy`: leases are being renewed in Postgres; `leads`: one leads."""
     if seen is None:
         yield failure("producer", "cannot be looked for while Redis is away", "mend Redis first")
         return
@@ -156,6 +156,12 @@ def processes(seen: Seen | None, *, busy: bool | None) -> Iterator[Finding]:
         yield ok("producer", "alive")
     else:
         yield failure("producer", "none is alive: nothing is claimed", "`tidings producer`, or `tidings up`")
+    if seen.producer and leads is False:
+        yield warning(
+            "leader",
+            "no producer leads: batches of lost consumers do not come back, nothing expires, no partition is made",
+            "look again in 15 s: one that has just started, or takes over, needs so long; then read the producer's log",
+        )
     for duty, error in seen.failing:
         yield warning(f"duty {duty}", f"the producer fails at it: {error}", "mend what it says; it is tried again soon")
     yield _consumers(seen, busy=bool(busy))

@@ -7,7 +7,7 @@ number, and reading goes on. Each line has the place where it ends, from which r
 import csv
 import os
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -27,9 +27,11 @@ FIELDS: Final = (
     "due_at",
     "expires_at",
     "max_tries",
+    "retry",
 )
 """The fields of a message, as the API takes them."""
 NUMBERS: Final = frozenset({"max_tries"})
+OBJECTS: Final[Mapping[str, Any]] = {"headers": dict[str, str], "retry": dict[str, list[float]]}
 DIGESTED_BYTES: Final = 64 * 1024
 
 
@@ -160,8 +162,8 @@ def _message(number: int, header: list[str], row: list[str], end: Place) -> Line
         try:
             if name in NUMBERS:
                 message[name] = int(cell)
-            elif name == "headers":
-                message[name] = msgspec.json.decode(cell, type=dict[str, str])
+            elif name in OBJECTS:
+                message[name] = msgspec.json.decode(cell, type=OBJECTS[name])
             else:
                 message[name] = cell
         except (ValueError, msgspec.DecodeError):

@@ -42,17 +42,19 @@ async def test_a_message_goes_to_the_destination_that_consumers_name(store: Stor
     smtp = SmtpAccount(host="mail.example.com", port=587, username="ada", password=None)
     ada = await store.users.create(email="ada@example.com", password_hash="x", smtp=smtp)
     bob = await store.users.create(email="bob@example.com", password_hash="x")
-    for channel, user_id, expected in (
-        ("email", ada.id, "email ada@mail.example.com:587"),
-        ("email", bob.id, f"email {bob.id}"),
-        ("email", None, "email None"),
-        ("webhook", ada.id, "webhook example.com"),
-        ("pigeon", ada.id, None),
+    account = "email ada@mail.example.com:587"
+    for channel, user_id, expected, endpoint in (
+        ("email", ada.id, account, (account, ada.id)),
+        ("email", bob.id, f"email {bob.id}", (f"email {bob.id}", bob.id)),
+        ("email", None, "email None", ("email None", None)),
+        ("webhook", ada.id, "webhook example.com", ("webhook https://example.com/in", ada.id)),
+        ("sms", ada.id, "sms sms", ("sms sms", None)),
+        ("pigeon", ada.id, None, None),
     ):
-        [message_id] = await keep(store, channel=channel, recipient="https://example.com/", user_id=user_id)
+        [message_id] = await keep(store, channel=channel, recipient="https://example.com/in?key=1", user_id=user_id)
         message = await store.messages.get(message_id)
         assert message is not None
-        assert await routes._destination(message, store) == expected
+        assert await routes._receiver(message, store) == (expected, endpoint)
 
 
 async def until_reason(api: Api, message_id: UUID, reason: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ FIELDS = {
     "status",
     "tries",
     "max_tries",
+    "retry",
     "recoveries",
     "due_at",
     "expires_at",
@@ -98,6 +99,7 @@ async def test_everything_that_was_given_is_kept(api: Api) -> None:
         "due_at": due_at.isoformat().replace("+00:00", "Z"),
         "expires_at": (due_at + timedelta(hours=1)).isoformat().replace("+00:00", "Z"),
         "max_tries": 7,
+        "retry": {"delays": [1.5, 60]},
     }
     message = await api.accept(**given)
     assert {name: message[name] for name in given} == given
@@ -250,3 +252,15 @@ async def test_a_batch_that_is_none(api: Api) -> None:
         answer = await api.post("/api/v1/messages/batch", body)
         assert (answer.status, answer.faults) == (422, [(None, field)])
     assert await api.all_messages() == []
+
+
+async def test_the_delays_of_a_message_reach_the_one_that_delivers_it(api: Api, store: Store) -> None:
+    message = await api.accept(**MESSAGE, retry={"delays": [1, 2.5, 60]})
+    assert (message["max_tries"], message["retry"]) == (4, {"delays": [1, 2.5, 60]})
+    assert (await take(store)).retry_delays == (1, 2.5, 60)
+
+
+async def test_a_wrong_delay_is_named(api: Api) -> None:
+    answer = await api.post("/api/v1/messages", {**MESSAGE, "retry": {"delays": [1, 604_801]}})
+    assert answer.status == 422
+    assert answer.body["errors"][0]["field"] == "retry"

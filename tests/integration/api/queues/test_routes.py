@@ -5,7 +5,15 @@ from typing import Final
 from tests.integration.api.client import Api
 
 PATH = "/api/v1/queues"
-DEFAULT = {"name": "default", "active": True, "interval_seconds": 0.0, "batch_size": None, "last_claimed_at": None}
+DEFAULT = {
+    "name": "default",
+    "active": True,
+    "interval_seconds": 0.0,
+    "batch_size": None,
+    "last_claimed_at": None,
+    "next_tick_at": None,
+    "retry": None,
+}
 
 
 async def test_the_default_queue_is_always_there(api: Api) -> None:
@@ -75,3 +83,23 @@ async def test_each_field_wrong_in_turn(api: Api) -> None:
         answer = await api.put(f"{PATH}/night", {field: value})
         assert (answer.status, answer.faults) == (422, [(None, field)]), value
     assert len((await api.get(PATH)).body["queues"]) == 1
+
+
+async def test_a_queue_has_retries_of_its_own_for_what_it_takes_from_then_on(api: Api) -> None:
+    path, policy = "/api/v1/queues/patient", {"delays": [60, 3600]}
+    assert (await api.put(path, {})).body["retry"] is None
+    before = await api.accept(queue="patient")
+    assert (await api.put(path, {"retry": policy})).body["retry"] == policy
+    assert (await api.put(path, {"interval_seconds": 1})).body["retry"] == policy, "absent leaves it as it is"
+    assert (await api.get(path)).body["retry"] == policy
+    message = await api.accept(queue="patient")
+    assert (message["max_tries"], message["retry"]) == (3, policy)
+    assert (await api.accept(queue="patient", retry={"delays": [1]}))["retry"] == {"delays": [1]}
+    assert (await api.get(f"/api/v1/messages/{before['id']}")).body == before
+    assert (await api.put(path, {"retry": None})).body["retry"] is None
+    assert (await api.accept(queue="patient"))["retry"] == before["retry"]
+
+
+async def test_wrong_retries_of_a_queue_are_named(api: Api) -> None:
+    answer = await api.put("/api/v1/queues/patient", {"retry": {"delays": []}})
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "retry")

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from tests.integration.channels.receivers import web_receiver
 from tests.unit.channels.doubles import delivery
-from tidings.channels.base import Accepted, ChannelContext, Result, Retry
+from tidings.channels.base import About, Accepted, ChannelContext, Result, Retry
 from tidings.channels.http.transport import Transport
 from tidings.channels.sms.channel import SmsChannel
 from tidings.settings import Settings
@@ -51,4 +51,4 @@ async def test_a_gateway_that_is_away(transport: Transport) -> None:
     async with web_receiver(Gateway().take) as url:
         pass
     result = await deliver(transport, url, "key")
-    assert result == Retry(error="no connection: Connection refused")
+    assert result == Retry(error="no connection: Connection refused", about=About.HOST)

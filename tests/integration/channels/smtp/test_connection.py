@@ -1,20 +1,19 @@
 """tidings/channels/smtp/connection.py: TLS, logging in, and where mail may go"""
 
-import asyncio
 import base64
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import trustme
+from aiohappyeyeballs import AddrInfoType
 from structlog.testing import capture_logs
 
 from tests.integration.channels.smtp.mailing import MakeChannel, account, delivery
 from tests.integration.channels.smtp_server import HOST, PASSWORD, USERNAME, Security, SmtpServer, smtp_server
 from tidings.channels.base import Accepted, Rejected, Retry
 from tidings.channels.email.channel import EmailChannel
-from tidings.channels.http.guard import SAID
+from tidings.channels.http.resolving import REFUSED
 from tidings.channels.smtp import connection as smtp_connection
 from tidings.domain.account import SmtpAccount
 from tidings.security.secretbox import new_key
@@ -133,10 +132,10 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def lead(*answers: list[str]) -> None:
         left = list(answers)
 
-        async def look_up(_host: str, port: int, **_: Any) -> list[Any]:
+        async def look_up(_host: str, port: int) -> list[AddrInfoType]:
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in left.pop(0)]
 
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+        monkeypatch.setattr("tidings.channels.smtp.dial.system_lookup", look_up)
 
     return lead
 
@@ -145,7 +144,7 @@ async def test_a_name_that_leads_inside_is_refused(make_channel: MakeChannel, se
     channel = make_channel(account(server, host="localhost"), host="0.0.0.0")
     with capture_logs() as logs:
         result = await channel.deliver(delivery())
-    assert result == Rejected(error=f"connect: {SAID}")
+    assert result == Rejected(error=f"connect: {REFUSED}")
     assert [(entry["host"], entry["reason"]) for entry in logs] == [("localhost", "loopback address")]
     assert server.connections == 0
 
@@ -153,7 +152,7 @@ async def test_a_name_that_leads_inside_is_refused(make_channel: MakeChannel, se
 @pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "127.0.0.1", "100.64.0.1", "224.0.0.1"])
 async def test_so_are_addresses(address: str, make_channel: MakeChannel, server: SmtpServer) -> None:
     channel = make_channel(account(server, host=address), host="0.0.0.0")
-    assert await channel.deliver(delivery()) == Rejected(error=f"connect: {SAID}")
+    assert await channel.deliver(delivery()) == Rejected(error=f"connect: {REFUSED}")
 
 
 async def test_a_name_that_leads_elsewhere_the_next_time(
@@ -166,7 +165,7 @@ async def test_a_name_that_leads_elsewhere_the_next_time(
         assert isinstance(await channel.deliver(delivery()), Accepted)
         server.drop_all()
         await server.until(lambda: server.open == 0)
-        assert await channel.deliver(delivery()) == Rejected(error=f"connect: {SAID}")
+        assert await channel.deliver(delivery()) == Rejected(error=f"connect: {REFUSED}")
         assert server.connections == 1
 
 
@@ -182,4 +181,4 @@ async def test_of_several_addresses_those_that_are_open_are_used(
 
 async def test_ports_by_list(make_channel: MakeChannel) -> None:
     result = await make_channel(SmtpAccount(host=HOST, port=22)).deliver(delivery())
-    assert result == Rejected(error=f"connect: {SAID}")
+    assert result == Rejected(error=f"connect: {REFUSED}")

@@ -16,15 +16,26 @@ from api.messages.validation import to_message
 from tidings.domain.account import Role
 from tidings.domain.ids import new_id
 from tidings.domain.message import NewMessage, Priority
+from tidings.domain.retry import EMAIL_DELAYS, SMS_DELAYS, WEBHOOK_DELAYS, Delays, RetryDefaults
 from tidings.domain.timestamps import utc_now
 from tidings.domain.turns import share_of
 
 VALID: dict[str, Any] = {"channel": "sms", "recipient": "+905551111111", "content": "Hello"}
 
 
+QUEUES: dict[str, Delays | None] = {"default": None, "night": None, "patient": (60.0, 3600.0)}
+
+
+NONE = RetryDefaults()
+
+
 def check(**changes: Any) -> NewMessage:
+    return check_with(NONE, changes)
+
+
+def check_with(retries: RetryDefaults, changes: dict[str, Any]) -> NewMessage:
     request = msgspec.json.decode(msgspec.json.encode({**VALID, **changes}), type=MessageRequest)
-    return to_message(request, queues={"default", "night"}, max_tries=5, principal=OPERATOR)
+    return to_message(request, queues=QUEUES, retries=retries, principal=OPERATOR)
 
 
 def test_defaults() -> None:
@@ -158,6 +169,13 @@ def test_it_must_not_expire_before_it_is_due() -> None:
         ("priority", 1.5),
         ("due_at", True),
         ("expires_at", {}),
+        ("retry", {}),
+        ("retry", {"delays": []}),
+        ("retry", {"delays": [1] * 26}),
+        ("retry", {"delays": [-1]}),
+        ("retry", {"delays": [7 * 86_400 + 1]}),
+        ("retry", {"delays": ["5"]}),
+        ("retry", {"delays": [5], "jitter": 1}),
         ("max_tries", 0),
         ("max_tries", 101),
         ("max_tries", "5"),
@@ -211,6 +229,59 @@ def test_whatever_is_sent_is_taken_or_refused_by_name(changes: dict[str, Any]) -
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 def test_any_text_is_answered_as_it_came(content: str) -> None:
-    answer = msgspec.json.decode(msgspec.json.encode(MessageAnswer.of(check(content=content))))
+    answer = msgspec.json.decode(msgspec.json.encode(MessageAnswer.of(check(content=content), RetryDefaults())))
     assert answer["content"] == content
     assert answer["created_at"].endswith("Z")
+
+
+WEBHOOK = {"channel": "webhook", "recipient": "https://example.com/"}
+EMAIL = {"channel": "email", "recipient": "ida@example.com"}
+ECHO = {"channel": "echo", "recipient": "log"}
+
+
+@pytest.mark.parametrize(
+    ("given", "delays"),
+    [({}, SMS_DELAYS), (WEBHOOK, WEBHOOK_DELAYS), (EMAIL, EMAIL_DELAYS), (ECHO, (5, 30, 120, 600))],
+)
+def test_each_channel_has_its_own_retries(given: dict[str, Any], delays: Delays) -> None:
+    message = check(**given)
+    assert (message.max_tries, message.retry_delays) == (len(delays) + 1, None)
+    assert MessageAnswer.of(message, RetryDefaults()).retry.delays == tuple(delays)
+
+
+def test_the_channels_retries_last_as_long_as_they_say() -> None:
+    hour = 3600
+    assert sum(WEBHOOK_DELAYS) == 5 + 300 + 1800 + 27 * hour
+    assert sum(SMS_DELAYS) == pytest.approx(hour, rel=0.01)
+    assert sum(EMAIL_DELAYS) == pytest.approx(96 * hour, rel=0.01)
+    # The least that the jitter leaves of three attempts, as the mail queue of old has them, passes five minutes.
+    assert 0.8 * sum(EMAIL_DELAYS[:2]) > 300
+
+
+@pytest.mark.parametrize(
+    ("given", "retries", "tries", "delays"),
+    [
+        # The message's own, its queue's, the settings', in this order.
+        ({"retry": {"delays": [1, 2.5]}, "queue": "patient"}, RetryDefaults(delays=(9,), max_tries=9), 3, (1, 2.5)),
+        ({"retry": {"delays": [1, 2]}, "max_tries": 7}, RetryDefaults(), 7, (1, 2)),
+        ({"queue": "patient"}, RetryDefaults(delays=(9,), max_tries=9), 3, (60, 3600)),
+        ({"queue": "patient", "max_tries": 2}, RetryDefaults(), 2, (60,)),
+        ({"retry": None, "queue": "patient"}, RetryDefaults(), 3, (60, 3600)),
+        (WEBHOOK, RetryDefaults(delays=(9,), max_tries=9), 9, (9,)),
+        (WEBHOOK, RetryDefaults(delays=(9,)), 5, (9,)),
+        (WEBHOOK, RetryDefaults(delays=(1, 2, 3, 4, 5, 6)), 7, (1, 2, 3, 4, 5, 6)),
+        (WEBHOOK, RetryDefaults(max_tries=3), 3, (5, 300)),
+        ({**WEBHOOK, "max_tries": 1}, RetryDefaults(), 1, (5,)),
+    ],
+)
+def test_retries_of_message_queue_and_settings(
+    given: dict[str, Any], retries: RetryDefaults, tries: int, delays: Delays
+) -> None:
+    message = check_with(retries, given)
+    assert message.max_tries == tries
+    assert MessageAnswer.of(message, retries).retry.delays == delays
+
+
+def test_a_request_without_retries_keeps_the_fingerprint_that_it_had_before_there_were_any() -> None:
+    request = msgspec.convert(VALID, MessageRequest)
+    assert b"retry" not in msgspec.json.encode(request, order="deterministic")

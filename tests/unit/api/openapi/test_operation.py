@@ -30,12 +30,12 @@ async def says_nothing(_request: web.Request) -> web.Response:
     return web.Response()
 
 
-@operation(TAG, answers=DONE)
+@operation(TAG, access=Access.MEMBERS, answers=DONE)
 async def without_a_docstring(_request: web.Request) -> web.Response:
     return web.Response()
 
 
-@operation(TAG, answers=DONE, parameters=(ID,))
+@operation(TAG, access=Access.MEMBERS, answers=DONE, parameters=(ID,))
 async def of_one_thing(_request: web.Request) -> web.Response:
     """Shows a thing.
 

@@ -2,14 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http import HTTPStatus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.channels.doubles import NOW, answer
-from tidings.channels.base import Accepted, Rejected, Retry
-from tidings.channels.http.judgement import describe, judge, parse_retry_after
+from tidings.channels.base import About, Accepted, Rejected, Retry
+from tidings.channels.http.judgement import about, describe, judge, parse_retry_after
+from tidings.channels.http.transport import Answer, ShortageError, TransportError
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -20,7 +22,8 @@ def test_success(status: int) -> None:
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599, 101, 600, 999])
 def test_passing_trouble(status: int) -> None:
     result = judge(answer(status, b"later"), lambda: NOW)
-    assert result == Retry(error=describe(status), status_code=status, answer=b"later")
+    expected = About.PACE if status == HTTPStatus.TOO_MANY_REQUESTS else About.ENDPOINT
+    assert result == Retry(error=describe(status), status_code=status, answer=b"later", about=expected)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 422, 451, 499])
@@ -35,6 +38,13 @@ def test_a_redirect_is_a_refusal_that_says_so(status: int) -> None:
     assert isinstance(result, Rejected)
     assert result.error.endswith("redirects are not followed")
     assert "secret" not in result.error
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 451, 503])
+def test_what_a_channel_does_not_take_for_a_refusal_is_tried_again(status: int) -> None:
+    result = judge(answer(status, retry_after="7"), lambda: NOW, rejects=lambda refused: refused == 410)
+    about = About.PACE if status == 503 else About.ENDPOINT
+    assert result == Retry(error=describe(status), delay=7, status_code=status, about=about)
 
 
 def test_the_wait_that_an_answer_asks_for() -> None:
@@ -58,6 +68,9 @@ def test_statuses_in_words() -> None:
         ("Sunday, 01-Mar-26 12:01:00 GMT", 60),
         ("Sun Mar  1 12:01:00 2026", 60),
         ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
+        # The Unix time, in place of the seconds until then.
+        (str(int(NOW.timestamp()) + 60), 60),
+        (str(int(NOW.timestamp()) - 60), 0),
     ],
 )
 def test_retry_after(value: str, seconds: float) -> None:
@@ -66,7 +79,22 @@ def test_retry_after(value: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "soon", "-5", "+5", "5s", "1e3", "inf", "nan", "٣", "9" * 5000, "Sun, 99 Mar 2026 12:01:00 GMT", "0x10"],
+    [
+        "",
+        "soon",
+        "-5",
+        "+5",
+        "5s",
+        "1e3",
+        "inf",
+        "nan",
+        "٣",
+        "9" * 5000,
+        "Sun, 99 Mar 2026 12:01:00 GMT",
+        "0x10",
+        "1000000000",
+        "1772366460000",
+    ],
 )
 def test_nonsense_asks_for_nothing(value: str) -> None:
     assert parse_retry_after(value, NOW) is None
@@ -83,3 +111,27 @@ def test_every_later_http_date_is_understood(moment: datetime) -> None:
     moment = moment.replace(tzinfo=UTC, microsecond=0)
     value = format_datetime(moment, usegmt=True)
     assert parse_retry_after(value, NOW) == (moment - NOW) / timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "expected"),
+    [
+        (429, None, About.PACE),
+        (429, "2", About.PACE),
+        (503, "2", About.PACE),
+        (503, None, About.ENDPOINT),
+        (503, "soon", About.ENDPOINT),
+        (500, "2", About.ENDPOINT),
+        (404, None, About.ENDPOINT),
+    ],
+)
+def test_what_an_answer_speaks_of(status: int, retry_after: str | None, expected: About) -> None:
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    result = judge(Answer(status, headers, b""), lambda: NOW)
+    assert isinstance(result, Retry | Rejected)
+    assert result.about is expected
+
+
+def test_what_no_answer_speaks_of() -> None:
+    assert about(TransportError("timed out")) is About.HOST
+    assert about(ShortageError("no connection: Too many open files on our side")) is About.OURSELVES

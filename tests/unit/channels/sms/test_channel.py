@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from tests.unit.channels.doubles import answer, context, delivery
-from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tests.unit.channels.doubles import MESSAGE_ID, answer, context, delivery
+from tidings.channels.base import About, Accepted, Rejected, Result, Retry
+from tidings.channels.http.judgement import describe
 from tidings.channels.http.transport import Answer, TransportError
 from tidings.channels.sms.channel import SmsChannel
 
@@ -28,7 +29,11 @@ async def test_the_request_is_the_gateways() -> None:
     [request] = transport.requests
     assert request.url == GATEWAY
     assert json.loads(request.body) == {"to": "+905551111111", "content": "Grüße"}
-    assert request.headers == {"Content-Type": "application/json", "x-ins-auth-key": "key"}
+    assert request.headers == {
+        "Content-Type": "application/json",
+        "x-ins-auth-key": "key",
+        "Idempotency-Key": str(MESSAGE_ID),
+    }
 
 
 async def test_no_key_no_header() -> None:
@@ -79,17 +84,52 @@ async def test_an_id_may_be_a_number() -> None:
     assert result.provider_message_id == "17"
 
 
-@pytest.mark.parametrize("status", [200, 201, 204])
-async def test_another_success_is_not_the_gateways_word(status: int) -> None:
-    result = await deliver(answer(status, RECEIPT))
+@pytest.mark.parametrize("status", [200, 201, 203, 204, 206, 299])
+@pytest.mark.parametrize(("body", "message_id"), [(RECEIPT, "67f2f8a8-ea58-4ed0-a6f9-ff217df4d849"), (b"OK", None)])
+async def test_another_success_is_a_yes_too(status: int, body: bytes, message_id: str | None) -> None:
+    assert await deliver(answer(status, body)) == Accepted(
+        provider_message_id=message_id, status_code=status, answer=body
+    )
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/html", b"<h1>Log in</h1>"),
+        ("Text/HTML; charset=utf-8", b"This domain is for sale"),
+        ("application/json", b"<!DOCTYPE html><p>for sale"),
+        ("text/plain", b" \r\n<html lang=en>"),
+        ("", b"\xef\xbb\xbf<HTML>"),
+    ],
+)
+async def test_a_web_page_is_no_gateway_and_nothing_is_sent_there_twice(status: int, kind: str, body: bytes) -> None:
+    result = await deliver(answer(status, body, content_type=kind))
+    assert isinstance(result, Rejected)
+    assert (result.status_code, result.answer) == (status, body)
+    assert "HTML page" in result.error
+    assert "unknown" in result.error
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"), [("text/html", RECEIPT), ("text/html", b""), ("text/xml", b"<?xml version='1.0'?><ok/>")]
+)
+async def test_what_only_looks_a_little_like_a_page_is_a_yes(kind: str, body: bytes) -> None:
+    assert isinstance(await deliver(answer(200, body, content_type=kind)), Accepted)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 401, 402, 403, 404, 405, 407, 410])
+async def test_what_speaks_of_the_gateway_costs_no_message_its_life(status: int) -> None:
+    result = await deliver(answer(status, b"no", location="https://elsewhere.example/"))
     assert isinstance(result, Retry)
-    assert (result.status_code, result.answer) == (status, RECEIPT)
-    assert "202" in result.error
+    assert (result.status_code, result.answer, result.unanswered) == (status, b"no", False)
+    assert result.error.startswith(describe(status))
+    assert "SMS gateway" in result.error
 
 
 async def test_the_gateway_is_busy() -> None:
     assert await deliver(answer(429, retry_after="7")) == Retry(
-        error="HTTP 429 Too Many Requests", delay=7, status_code=429
+        error="HTTP 429 Too Many Requests", delay=7, status_code=429, about=About.PACE
     )
 
 
@@ -100,4 +140,6 @@ async def test_the_gateway_refuses() -> None:
 
 
 async def test_no_answer() -> None:
-    assert await deliver(TransportError("timed out after 15 s")) == Retry(error="timed out after 15 s")
+    assert await deliver(TransportError("timed out after 15 s")) == Retry(
+        error="timed out after 15 s", about=About.HOST
+    )

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.unit.channels.doubles import MESSAGE_ID, NOW, ScriptedTransport, answer, context, delivery
-from tidings.channels.base import Accepted, ChannelContext, Rejected, Retry
+from tidings.channels.base import About, Accepted, ChannelContext, Rejected, Retry
+from tidings.channels.http.judgement import describe
 from tidings.channels.http.transport import ForbiddenError, TransportError
 from tidings.channels.webhook.channel import WebhookChannel
 from tidings.domain.account import Sealed, Sender
@@ -131,6 +132,13 @@ async def test_tries_and_possible_duplicates_are_told() -> None:
     assert (first["tidings-attempt"], again["tidings-attempt"]) == ("1", "3")
     assert "tidings-possible-duplicate" not in first
     assert again["tidings-possible-duplicate"] == "true"
+
+
+async def test_a_request_that_goes_out_again_says_so() -> None:
+    channel_context, transport = context(answer(200))
+    await WebhookChannel(channel_context).deliver(webhook())
+    [request] = transport.requests
+    assert request.when_repeated == {"tidings-possible-duplicate": "true"}
 
 
 async def test_the_reference_library_verifies_the_signature() -> None:
@@ -258,7 +266,29 @@ async def test_trouble_is_told() -> None:
     channel_context, transport = context(answer(503, b"busy", retry_after="30"))
     channel = WebhookChannel(channel_context)
     assert await channel.deliver(webhook()) == Retry(
-        error="HTTP 503 Service Unavailable", delay=30, status_code=503, answer=b"busy"
+        error="HTTP 503 Service Unavailable", delay=30, status_code=503, answer=b"busy", about=About.PACE
     )
     transport.result = TransportError("no connection: Connection refused")
-    assert await channel.deliver(webhook()) == Retry(error="no connection: Connection refused")
+    assert await channel.deliver(webhook()) == Retry(error="no connection: Connection refused", about=About.HOST)
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 409, 413, 422, 451, 500, 600])
+async def test_all_but_a_yes_and_gone_is_tried_again(status: int) -> None:
+    channel_context, _ = context(answer(status, b"no"))
+    result = await WebhookChannel(channel_context).deliver(delivery(channel="webhook", recipient=URL))
+    assert result == Retry(error=describe(status), status_code=status, answer=b"no")
+
+
+async def test_a_receiver_that_is_gone_ends_the_message() -> None:
+    channel_context, _ = context(answer(410, b"bye"))
+    result = await WebhookChannel(channel_context).deliver(delivery(channel="webhook", recipient=URL))
+    assert result == Rejected(error="HTTP 410 Gone", status_code=410, answer=b"bye")
+
+
+@pytest.mark.parametrize(("url", "plainly"), [(URL, False), ("http://orders.internal/hook", True)])
+async def test_plain_http_goes_through_the_transport_for_networks_of_ones_own(url: str, plainly: bool) -> None:
+    plain = ScriptedTransport(answer(204))
+    channel_context, transport = context(answer(204))
+    channel = WebhookChannel(replace(channel_context, plain_transport=plain))
+    await channel.deliver(delivery(channel="webhook", recipient=url))
+    assert [len(plain.requests), len(transport.requests)] == [plainly, not plainly]

@@ -3,10 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from tests.unit.channels.doubles import delivery
+from tests.unit.channels.doubles import MESSAGE_ID, delivery
 from tidings.channels.recipient import MAX_BYTES, RecipientError
 from tidings.channels.webhook.recipient import WebhookRecipients
+from tidings.settings import Settings
 
 RULES = WebhookRecipients()
 
@@ -17,8 +19,13 @@ RULES = WebhookRecipients()
         ("https://example.com/hook?token=a%2Fb", "https://example.com/hook?token=a%2Fb"),
         ("HTTPS://EXAMPLE.com", "https://example.com/"),
         ("https://example.com:443?a=%7E+%2f#", "https://example.com/?a=%7E+%2f"),
-        ("https://example.com/a b?c=100%&d=%2F", "https://example.com/a%20b?c=100%25&d=/"),
+        ("https://example.com/a b?c=100%&d=%2F", "https://example.com/a%20b?c=100%&d=%2F"),
         ("https://bücher.example/ä", "https://xn--bcher-kva.example/%C3%A4"),
+        # Only what an HTTP request cannot carry is encoded, and what is there keeps its spelling.
+        ("https://example.com/?sp=%2Ftrig&arr[]=1", "https://example.com/?sp=%2Ftrig&arr[]=1"),
+        ("https://example.com/?sig=%7e%2f&a={b|c}^`'ü d", "https://example.com/?sig=%7e%2f&a={b|c}^`'%C3%BC%20d"),
+        ("https://example.com/%7e/{a}[b]|/../c?%zz", "https://example.com/%7e/%7Ba%7D[b]|/../c?%zz"),
+        ('https://example.com/<"\\>?<"\\>', "https://example.com/%3C%22%5C%3E?%3C%22%5C%3E"),
         ("https://[2001:db8::1]:8443/x", "https://[2001:db8::1]:8443/x"),
         ("https://10.0.0.1/", "https://10.0.0.1/"),
         ("http://localhost:9000/hook", "http://localhost:9000/hook"),
@@ -34,9 +41,11 @@ def test_webhook_urls(recipient: str, normal: str) -> None:
 @pytest.mark.parametrize(
     ("recipient", "part"),
     [
-        ("http://example.com/", "https"),
-        ("http://localhost.example.com/", "https"),
-        ("http://2130706433/", "https"),
+        ("http://2130706433/", "host 2130706433 is neither"),
+        ("https://2130706433/", "host 2130706433 is neither"),
+        ("https://0x7f000001/", "host 0x7f000001 is neither"),
+        ("https://127.1:8443/", "host 127.1 is neither"),
+        ("https://010.0.0.1/", "host 010.0.0.1 is neither"),
         ("ftp://example.com/", "absolute"),
         ("//example.com/", "absolute"),
         ("/hook", "absolute"),
@@ -78,3 +87,52 @@ def test_a_url_in_normal_form_is_left_alone(recipient: str) -> None:
 )
 def test_the_destination_is_a_host_and_port(url: str, destination: str) -> None:
     assert RULES.destination(delivery(channel="webhook", recipient=url), None) == destination
+
+
+HERE = Settings()
+OUTSIDE = Settings(host="0.0.0.0", secret_key="x" * 32, webhook_allow_ports=("443", "9000-9010"))
+OPENED = Settings(host="0.0.0.0", secret_key="x" * 32, webhook_allow_cidrs=("10.1.0.0/16",))
+
+
+def stored(recipient: str, settings: Settings) -> str:
+    return RULES.seal(RULES.check(recipient), MESSAGE_ID, settings)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "settings"),
+    [
+        ("https://example.com/", OUTSIDE),
+        ("https://example.com:9005/", OUTSIDE),
+        ("https://93.184.215.14/", OUTSIDE),
+        ("https://10.1.2.3/", OPENED),
+        ("http://10.1.2.3:8080/hook", OPENED),
+        ("http://orders.internal/hook", OPENED),  # where the name leads is checked with the connection
+        ("http://localhost:9000/hook", HERE),
+        ("http://[::1]/", HERE),
+        ("https://127.0.0.1/", HERE),
+    ],
+)
+def test_what_the_settings_open_is_stored_as_it_is(recipient: str, settings: Settings) -> None:
+    assert stored(recipient, settings) == recipient
+
+
+@pytest.mark.parametrize(
+    ("recipient", "settings", "part"),
+    [
+        ("https://example.com:0/", HERE, "port 0, which WEBHOOK_ALLOW_PORTS"),
+        ("https://example.com:22/", HERE, "port 22, which WEBHOOK_ALLOW_PORTS does not open: 80, 443, 1024-65535"),
+        ("https://example.com:8443/", OUTSIDE, "port 8443"),
+        ("http://example.com/", HERE, "must be an https URL"),
+        ("http://localhost.example.com/", HERE, "must be an https URL"),
+        ("http://localhost:9000/", OUTSIDE, "must be an https URL"),
+        ("http://127.0.0.1:9000/", OUTSIDE, "loopback address, which WEBHOOK_ALLOW_CIDRS"),
+        ("https://10.2.0.1/", OPENED, "private address, which WEBHOOK_ALLOW_CIDRS"),
+        ("https://[::ffff:10.2.0.1]/", OPENED, "private address"),
+        ("https://169.254.169.254/", HERE, "link-local address"),
+        ("http://orders.internal/hook", replace(OPENED, egress_proxy="http://proxy:3128"), "must be an https URL"),
+        ("http://93.184.215.14/", OPENED, "must be an https URL"),
+    ],
+)
+def test_what_the_settings_keep_closed_is_refused_by_name(recipient: str, settings: Settings, part: str) -> None:
+    with pytest.raises(RecipientError, match=part):
+        stored(recipient, settings)

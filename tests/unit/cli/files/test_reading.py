@@ -34,15 +34,18 @@ def test_lines_of_ndjson_that_are_no_objects_are_bad(tmp_path: Path) -> None:
     assert [line.number for line in lines if isinstance(line, Line)] == [1, 6]
 
 
+HOOK = {"channel": "webhook", "recipient": "https://example.org", "content": "x"}
+
+
 def test_csv_has_one_message_a_row_and_leaves_out_empty_cells(tmp_path: Path) -> None:
     lines = read(
         tmp_path / "m.csv",
-        'channel,recipient,content,max_tries,headers\r\nsms,+12025550101,"Hello, you",3,\r\n'
-        'webhook,https://example.org,x,,"{""x-a"": ""b""}"\r\n',
+        'channel,recipient,content,max_tries,headers,retry\r\nsms,+12025550101,"Hello, you",3,,\r\n'
+        'webhook,https://example.org,x,,"{""x-a"": ""b""}","{""delays"": [1, 2.5]}"\r\n',
     )
     assert [(line.number, line.message) for line in lines if isinstance(line, Line)] == [
         (2, {"channel": "sms", "recipient": "+12025550101", "content": "Hello, you", "max_tries": 3}),
-        (3, {"channel": "webhook", "recipient": "https://example.org", "content": "x", "headers": {"x-a": "b"}}),
+        (3, {**HOOK, "headers": {"x-a": "b"}, "retry": {"delays": [1, 2.5]}}),
     ]
 
 

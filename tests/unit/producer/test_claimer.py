@@ -2,7 +2,7 @@
 
 import pytest
 
-from producer.linger import LONGEST_AT, LONGEST_SECONDS, Linger
+from producer.claimer import LONGEST_AT, LONGEST_SECONDS, Linger
 
 
 class Clock:

@@ -1,4 +1,4 @@
-"""Where users' webhooks may not go, whatever their names and addresses look like: tidings/channels/http/guard.py,
+"""Where users' webhooks may not go, whatever their names and addresses look like: tidings/channels/http/resolving.py,
 against real sockets. The receiver is on loopback, which stands for all that is internal."""
 
 import asyncio
@@ -6,18 +6,19 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trustme
-from aiohttp.abc import AbstractResolver
 from structlog.testing import capture_logs
 
 from tests.integration.channels.names import Names
 from tests.integration.channels.receivers import Behaviour, Receiver, read_request, tls_receiver
 from tests.unit.channels.doubles import delivery
 from tidings.channels.base import ChannelContext, Rejected
-from tidings.channels.http.aiohttp_transport import AiohttpTransport
-from tidings.channels.http.guard import SAID
+from tidings.channels.http.client import HttpClient
+from tidings.channels.http.resolving import REFUSED, Lookup, system_lookup
+from tidings.channels.http.tls import Trust, system_trust
 from tidings.channels.http.transport import ForbiddenError, Transport, TransportError
 from tidings.channels.webhook.channel import WebhookChannel
 from tidings.domain.addresses import networks
@@ -28,16 +29,16 @@ SETTINGS = Settings(connect_timeout=0.5, delivery_timeout=1.0, host="0.0.0.0")
 PUBLIC = "192.0.2.1"
 """Reserved for documentation, so that nobody answers there; a test opens it to have a public address."""
 
-Guarded = Callable[..., AiohttpTransport]
+Guarded = Callable[..., HttpClient]
 
 
 @pytest.fixture
 async def guarded() -> AsyncIterator[Guarded]:
     """Transports that go where an egress allows; by default the one of a deployment that other machines can reach."""
-    made: list[AiohttpTransport] = []
+    made: list[HttpClient] = []
 
-    def make(egress: Egress | None = None, resolver: AbstractResolver | None = None, **more: int) -> AiohttpTransport:
-        made.append(AiohttpTransport(SETTINGS, egress=egress or webhook_egress(SETTINGS), resolver=resolver, **more))
+    def make(egress: Egress | None = None, lookup: Lookup = system_lookup, **more: Any) -> HttpClient:
+        made.append(HttpClient(SETTINGS, egress=egress or webhook_egress(SETTINGS), lookup=lookup, **more))
         return made[-1]
 
     yield make
@@ -67,7 +68,7 @@ async def refused(transport: Transport, url: str) -> None:
     with pytest.raises(TransportError) as raised:
         await transport.post(url, body=b"", headers={})
     assert isinstance(raised.value, ForbiddenError), raised.value
-    assert str(raised.value) == SAID
+    assert str(raised.value) == REFUSED
     assert not raised.value.unanswered
 
 
@@ -103,7 +104,7 @@ async def test_a_name_that_leads_inside(guarded: Guarded, address: str) -> None:
     async with internal_receiver() as receiver:
         names = Names(address)
         with capture_logs() as logs:
-            await refused(guarded(resolver=names), at(receiver, "innocent.example"))
+            await refused(guarded(lookup=names), at(receiver, "innocent.example"))
         assert receiver.connections == 0
     # The operator sees what it was about.
     line = logs[0]
@@ -142,16 +143,14 @@ async def test_a_name_that_leads_inside_once_it_is_trusted(guarded: Guarded) -> 
         assert receiver.connections == 2
 
 
-async def test_a_name_that_changes_between_the_resolver_and_the_socket(guarded: Guarded) -> None:
-    """The resolver's yes is not the last word: answers are kept for a while, and each address is asked about again."""
-    transport = guarded()
-    unguarded = Names("127.0.0.1")
-    transport._connector._resolver = unguarded
+async def test_what_is_kept_of_a_name_is_checked_each_time(guarded: Guarded) -> None:
+    names = Names("127.0.0.1")
+    transport = guarded(lookup=names)
     async with internal_receiver() as receiver:
         for _ in range(2):
             await refused(transport, at(receiver, "innocent.example"))
         assert receiver.connections == 0
-    assert unguarded.asked
+    assert names.asked == 1
 
 
 @pytest.mark.parametrize("answer", [["10.0.0.1", "127.0.0.1"], ["127.0.0.1", "10.0.0.1"], ["::1", "127.0.0.1"]])
@@ -197,7 +196,7 @@ async def test_a_redirect_to_the_inside_is_not_followed(guarded: Guarded) -> Non
 
 
 async def test_a_connection_of_the_operators_serves_no_user(guarded: Guarded) -> None:
-    operators = AiohttpTransport(SETTINGS)
+    operators = HttpClient(SETTINGS)
     async with internal_receiver() as receiver:
         assert (await operators.post(receiver.url, body=b"", headers={})).status == 200
         await refused(guarded(), receiver.url)
@@ -222,7 +221,7 @@ async def test_the_message_is_rejected(guarded: Guarded) -> None:
     channel = WebhookChannel(ChannelContext(settings=SETTINGS, transport=transport, operators_transport=transport))
     async with internal_receiver() as receiver:
         result = await channel.deliver(delivery(channel="webhook", recipient=receiver.url))
-    assert result == Rejected(error=SAID)
+    assert result == Rejected(error=REFUSED)
 
 
 class TestCertificates:
@@ -232,27 +231,30 @@ class TestCertificates:
     def authority(self) -> trustme.CA:
         return trustme.CA()
 
-    @staticmethod
-    async def post(guarded: Guarded, port: int) -> int:
-        transport = guarded(Egress(networks(["127.0.0.0/8"])), Names("127.0.0.1"))
-        return (await transport.post(f"https://receiver.example:{port}/", body=b"", headers={})).status
-
     @pytest.fixture
-    def trusted(self, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
-        """The authority, known to this process as if it were one of the system's."""
-        context = ssl.create_default_context()
-        authority.configure_trust(context)
-        monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", context)
-        return authority
+    def trust(self, authority: trustme.CA) -> Trust:
+        """The authority, known as if it were one of the system's."""
+
+        def make() -> ssl.SSLContext:
+            context = ssl.create_default_context()
+            authority.configure_trust(context)
+            return context
+
+        return make
+
+    @staticmethod
+    async def post(guarded: Guarded, port: int, trust: Trust = system_trust) -> int:
+        transport = guarded(Egress(networks(["127.0.0.0/8"])), Names("127.0.0.1"), trust=trust)
+        return (await transport.post(f"https://receiver.example:{port}/", body=b"", headers={})).status
 
     async def test_of_nobody_known_is_refused(self, guarded: Guarded, authority: trustme.CA) -> None:
         async with tls_receiver(authority, "receiver.example") as port:
             with pytest.raises(TransportError, match="TLS failed"):
                 await self.post(guarded, port)
 
-    async def test_is_for_the_name_in_the_url(self, guarded: Guarded, trusted: trustme.CA) -> None:
-        async with tls_receiver(trusted, "receiver.example") as port:
-            assert await self.post(guarded, port) == 200
-        async with tls_receiver(trusted, "other.example") as port:
+    async def test_is_for_the_name_in_the_url(self, guarded: Guarded, authority: trustme.CA, trust: Trust) -> None:
+        async with tls_receiver(authority, "receiver.example") as port:
+            assert await self.post(guarded, port, trust) == 200
+        async with tls_receiver(authority, "other.example") as port:
             with pytest.raises(TransportError, match="TLS failed"):
-                await self.post(guarded, port)
+                await self.post(guarded, port, trust)

@@ -1,0 +1,71 @@
+"""What the end of a delivery says of its endpoint and its destination: concurrency, breakers and pauses follow from it.
+
+Pure but for the limiter that it adjusts; nothing is kept here.
+"""
+
+from http import HTTPStatus
+from typing import Final, NamedTuple, TypeVar
+
+from consumers.breaker import Breaker
+from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.outcomes import LONGEST_PACED
+from tidings.channels.base import About, Accepted, Rejected, Result, Retry
+
+T = TypeVar("T")
+
+_ANSWERS: Final = frozenset({About.MESSAGE, About.ENDPOINT})
+"""A message that is refused for one of these shows that endpoint and host work."""
+
+
+class Changes(NamedTuple):
+    """What the end of a delivery changed. Of a breaker: True where it opened, False where it closed, otherwise None."""
+
+    endpoint: bool | None
+    host: bool | None
+    decreased: bool = False
+    """Whether the destination's concurrency was decreased."""
+
+
+def settle(
+    limiter: DestinationLimiter[T], endpoint: Endpoint[T], result: Result, *, began: float, now: float
+) -> Changes:
+    """Adjusts concurrency and breakers; what waits for one that opens is sent back at once."""
+    destination, decreased = endpoint.destination, False
+    paced = isinstance(result, Retry) and result.about is About.PACE
+    if not isinstance(result, Retry):
+        destination.increase()
+    elif paced or result.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        decreased = destination.decrease(now, began)
+    changes = count(result, now, endpoint=endpoint.breaker, host=destination.breaker)._replace(decreased=decreased)
+    if changes.host:
+        limiter.send_back(destination.breaker.wait(now), destination)
+    elif changes.endpoint:
+        limiter.send_back(endpoint.breaker.wait(now), destination, of=endpoint)
+    elif isinstance(result, Retry) and paced and result.delay:
+        endpoint.pause(now + min(result.delay, LONGEST_PACED))
+        limiter.send_back(None, destination, of=endpoint)
+    return changes
+
+
+def count(result: Result, now: float, *, endpoint: Breaker, host: Breaker) -> Changes:
+    """Counts the end of a delivery for the breaker that it speaks of.
+
+    Whatever an endpoint answers, even a failure, shows that its host works.
+    """
+    about = None if isinstance(result, Accepted) else result.about
+    if about is None or (isinstance(result, Rejected) and about in _ANSWERS):
+        return Changes(_succeed(endpoint), _succeed(host))
+    if isinstance(result, Retry) and about in {About.ENDPOINT, About.ACCOUNT}:
+        return Changes(endpoint.fail(now) or None, _succeed(host))
+    # If it was the endpoint's probe, another may probe.
+    endpoint.abandon()
+    if isinstance(result, Retry) and about is About.HOST:
+        return Changes(None, host.fail(now) or None)
+    if about in {About.HOST, About.OURSELVES}:
+        host.abandon()
+        return Changes(None, None)
+    return Changes(None, _succeed(host))
+
+
+def _succeed(breaker: Breaker) -> bool | None:
+    return False if breaker.succeed() else None

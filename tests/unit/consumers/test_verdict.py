@@ -1,0 +1,167 @@
+"""consumers/verdict.py: what a result speaks of is what it holds up."""
+
+import pytest
+
+from consumers import limiter as module
+from consumers.breaker import Breaker, BreakerState
+from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.verdict import Changes, settle
+from tidings.channels.base import About, Accepted, Rejected, Result, Retry
+from tidings.channels.recipient import EndpointKey
+from tidings.domain.ids import new_id
+
+ADA, BOB = new_id(), new_id()
+BAD = EndpointKey("webhook https://host/bad", ADA)
+GOOD = EndpointKey("webhook https://host/good", ADA)
+BOBS = EndpointKey("webhook https://host/bad", BOB)
+FAILED = Retry(error="HTTP 503")
+
+
+class Bench:
+    """A limiter whose deliveries end with the result that the test says; breakers open after three failures."""
+
+    def __init__(self, *, per_destination: int = 4) -> None:
+        self.now = 100.0
+        self.going: list[tuple[Endpoint[str], str]] = []
+        self.back: dict[str, float] = {}
+        self.limiter: DestinationLimiter[str] = DestinationLimiter(
+            lambda endpoint, delivery: self.going.append((endpoint, delivery)),
+            self.back.__setitem__,
+            concurrency=50,
+            concurrency_per_destination=per_destination,
+            breaker=lambda: Breaker(failures=3, open_seconds=10),
+            clock=lambda: self.now,
+        )
+
+    def enter(self, endpoint: EndpointKey, name: str = "m") -> float | None:
+        return self.limiter.enter("webhook host", name, endpoint=endpoint)
+
+    def end(self, result: Result, of: EndpointKey | None = None) -> Changes:
+        index = next(n for n, (endpoint, _) in enumerate(self.going) if of in {None, endpoint.key})
+        endpoint, _ = self.going.pop(index)
+        changes = settle(self.limiter, endpoint, result, began=self.now, now=self.now)
+        self.limiter.leave(endpoint)
+        return changes
+
+    def attempt(self, endpoint: EndpointKey, result: Result, times: int = 3) -> None:
+        for _ in range(times):
+            assert self.enter(endpoint) is None
+            self.end(result, of=endpoint)
+
+    @property
+    def breakers(self) -> dict[tuple[str, object], BreakerState]:
+        return {(each.name, each.user_id): each.state for each in self.limiter.breakers()}
+
+
+async def test_a_dead_path_stops_neither_the_other_paths_of_its_host_nor_other_users() -> None:
+    bench = Bench()
+    bench.attempt(BAD, FAILED)
+    assert bench.breakers == {BAD: BreakerState.OPEN}
+    assert bench.enter(BAD) == pytest.approx(10)
+    assert (bench.enter(GOOD), bench.enter(BOBS)) == (None, None)
+
+
+async def test_the_line_is_sent_back_of_the_endpoint_that_opens_alone() -> None:
+    bench = Bench(per_destination=3)
+    for n in range(5):
+        bench.enter(BAD, f"bad{n}")
+        bench.enter(GOOD, f"good{n}")
+    while not bench.back:
+        bench.end(FAILED, of=BAD) if any(each.key == BAD for each, _ in bench.going) else bench.end(Accepted())
+    assert bench.back
+    assert all(name.startswith("bad") for name in bench.back)
+    while bench.going:
+        bench.end(Accepted())
+    assert (bench.limiter.in_flight, bench.limiter.waiting) == (0, 0)
+
+
+async def test_what_concerns_the_host_stops_all_its_endpoints_until_any_of_them_succeeds() -> None:
+    bench = Bench()
+    bench.attempt(BAD, Retry(error="no connection", about=About.HOST))
+    assert bench.breakers == {("webhook host", None): BreakerState.OPEN}
+    assert bench.enter(BOBS) == pytest.approx(10)
+    bench.now += 10
+    assert bench.enter(GOOD) is None
+    # One probes.
+    assert bench.enter(BOBS) is not None
+    assert bench.end(Accepted()) == Changes(None, False)
+    assert bench.breakers == {}
+    assert bench.enter(BOBS) is None
+
+
+async def test_an_answer_shows_that_the_host_works() -> None:
+    bench = Bench()
+    for _ in range(4):
+        bench.attempt(GOOD, Retry(error="no connection", about=About.HOST), times=2)
+        bench.attempt(BOBS, FAILED, times=1)
+        bench.attempt(BOBS, Accepted(), times=1)
+    assert bench.breakers == {}
+
+
+@pytest.mark.parametrize("about", [About.MESSAGE, About.PACE, About.OURSELVES])
+async def test_what_speaks_of_neither_opens_no_breaker(about: About) -> None:
+    bench = Bench()
+    bench.attempt(BAD, Retry(error="e", about=about), times=9)
+    assert bench.breakers == {}
+
+
+async def test_the_probe_of_an_endpoint_is_one_of_its_own() -> None:
+    bench = Bench()
+    bench.attempt(BAD, FAILED)
+    bench.now += 10
+    bench.attempt(GOOD, Accepted(), times=2)
+    assert bench.breakers == {BAD: BreakerState.HALF_OPEN}
+    assert bench.enter(BAD) is None
+    assert bench.enter(BAD) is not None
+    assert bench.enter(GOOD) is None
+    assert bench.end(Accepted(), of=BAD) == Changes(False, None)
+    assert bench.breakers == {}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Retry(error="e", about=About.MESSAGE),
+        Retry(error="e", about=About.PACE),
+        Retry(error="e", about=About.OURSELVES),
+        Rejected(error="e", about=About.ACCOUNT),
+    ],
+)
+async def test_a_probe_that_says_nothing_of_its_endpoint_lets_another_probe(result: Result) -> None:
+    bench = Bench()
+    bench.attempt(BAD, FAILED)
+    bench.now += 10
+    bench.attempt(BAD, result, times=1)
+    assert bench.breakers == {BAD: BreakerState.HALF_OPEN}
+    assert bench.enter(BAD) is None
+
+
+async def test_a_receiver_that_asks_for_a_pause_gets_it_for_that_endpoint() -> None:
+    bench = Bench(per_destination=1)
+    for n in range(3):
+        bench.enter(BAD, f"bad{n}")
+    bench.enter(GOOD, "good")
+    bench.end(Retry(error="HTTP 429", delay=5, about=About.PACE))
+    assert [name for _, name in bench.going] == ["good"]
+    # They come again one after another, not all at the end of the pause.
+    assert 5 <= bench.back["bad1"] < bench.back["bad2"] < 6
+    wait = bench.enter(BAD)
+    assert wait is not None
+    assert wait > bench.back["bad2"]
+    bench.now += 5
+    assert bench.enter(BAD) is None
+
+
+async def test_idle_endpoints_are_forgotten_and_those_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ENDPOINTS_KEPT", 10)
+    bench = Bench()
+    for n in range(30):
+        bench.attempt(EndpointKey(f"well{n}"), Accepted(), times=1)
+    assert bench.limiter._endpoints == {}
+    bench.attempt(BAD, FAILED)
+    for n in range(30):
+        bench.attempt(EndpointKey(f"ill{n}"), FAILED, times=1)
+        # Refused, but used: it is not the one that is forgotten.
+        assert bench.enter(BAD) is not None
+    assert len(bench.limiter._endpoints) == 10
+    assert bench.breakers == {BAD: BreakerState.OPEN}

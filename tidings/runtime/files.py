@@ -1,0 +1,31 @@
+"""How many files this process may open at once: each connection takes one."""
+
+import importlib.util
+from typing import Final
+
+ENOUGH: Final = 65_536
+"""Where the system names no number. Some refuse their own "unlimited" as a soft limit."""
+_LIMITED: Final = importlib.util.find_spec("resource") is not None
+"""Not on Windows."""
+
+
+def open_files_limit() -> int:
+    """The soft limit, which is the one that counts."""
+    if not _LIMITED:
+        return ENOUGH
+    import resource  # noqa: PLC0415
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return ENOUGH if soft == resource.RLIM_INFINITY else soft
+
+
+def raise_open_files_limit() -> int:
+    """Raises the soft limit to the hard one, and returns what it is then."""
+    if _LIMITED:
+        import resource  # noqa: PLC0415
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = ENOUGH if hard == resource.RLIM_INFINITY else hard
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return open_files_limit()
