@@ -35,7 +35,7 @@ def run(process: str, main: Main) -> None:
         consumer = settings.consumer_name if process == "consumer" else None
         logs.configure_logging(process, settings.log_level, consumer=consumer)
         tracing.start(process, settings)
-        _open_more_files(settings)
+        _open_more_files(process, settings)
         _calm_garbage_collector()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(main, settings))
@@ -66,12 +66,13 @@ async def _until_stopped(main: Main, settings: Settings) -> None:
     await main(settings, stop)
 
 
-def _open_more_files(settings: Settings) -> None:
+def _open_more_files(process: str, settings: Settings) -> None:
     """A delivery in flight takes a file, and many systems begin with 1,024 though they allow far more."""
     limit = files.raise_open_files_limit()
     wanted = settings.in_flight + OTHER_FILES
-    write = log.info if limit >= wanted else log.warning
-    write("open files", limit=limit, wanted=wanted)
+    if process == "consumer":
+        write = log.info if limit >= wanted else log.warning
+        write("open files", limit=limit, wanted=wanted)
 
 
 def _calm_garbage_collector() -> None:

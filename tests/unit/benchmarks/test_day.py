@@ -119,7 +119,7 @@ def test_the_policy_is_the_one_of_the_consumers(monkeypatch: pytest.MonkeyPatch)
     for where, name in POLICY:
         monkeypatch.setattr(where, name, counted(calls, getattr(where, name)))
     run(PLAN)
-    refusing.simulate(Case(messages=500, rate=20, concurrency=128))
+    refusing.simulate(Case(messages=2_000, rate=20, concurrency=128))
     assert set(calls) == {getattr(where, name).__qualname__ for where, name in POLICY}
 
 

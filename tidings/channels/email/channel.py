@@ -107,10 +107,11 @@ class EmailChannel(Channel):
 def _about(failure: SmtpError) -> About:
     if failure.phase is Phase.AUTH and not isinstance(failure, ConnectionLostError):
         return About.ACCOUNT
-    if failure.code is None or failure.code == CLOSING or failure.phase in _BEFORE_LOGIN:
+    lost = isinstance(failure, ConnectionLostError | OutcomeUnknownError)
+    if lost or failure.code == CLOSING or failure.phase in _BEFORE_LOGIN:
         return About.HOST
-    # A recipient that is refused or greylisted says nothing about the others.
-    return About.MESSAGE if failure.phase is Phase.RCPT else About.ENDPOINT
+    # A recipient that is refused or greylisted says nothing about the others; nor does one that needs SMTPUTF8.
+    return About.MESSAGE if failure.phase is Phase.RCPT or failure.code is None else About.ENDPOINT
 
 
 def _address(sender: Sender, account: SmtpAccount) -> str:

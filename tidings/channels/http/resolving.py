@@ -122,8 +122,10 @@ class Resolver:
             found = asyncio.ensure_future(self._lookup(host, port))
             self._names[name] = (now + self._seconds, found)
             found.add_done_callback(partial(self._forget_failed, name))
-        # Shielded: one request that is cut off takes nothing away from the others that ask.
-        return await asyncio.shield(found)
+        # One request that is cut off takes nothing away from others that ask. Not `asyncio.shield`: from Python 3.14
+        # on it logs a failure that nobody waits for any more.
+        await asyncio.wait((found,))
+        return found.result()
 
     def _forget_failed(self, name: tuple[str, int], done: "asyncio.Future[Sequence[AddrInfoType]]") -> None:
         if (done.cancelled() or done.exception() is not None) and self._names.get(name, (0.0, None))[1] is done:

@@ -11,7 +11,7 @@ import trustme
 
 from tests.integration.channels.smtp.mailing import RECIPIENT, MakeChannel, Senders, account, delivery
 from tests.integration.channels.smtp_server import HOST, USERNAME, Security, SmtpServer, drop, smtp_server
-from tidings.channels.base import Accepted, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.channels.email.channel import EmailChannel
 from tidings.channels.smtp import connection as smtp_connection
 from tidings.domain.account import SmtpAccount
@@ -51,17 +51,21 @@ async def test_a_mail_arrives(
 @pytest.mark.parametrize(
     ("phase", "reply", "expected"),
     [
-        ("greeting", "421 4.3.2 Busy", Retry(error="greeting: refused with 421 4.3.2", status_code=421)),
-        ("greeting", "554 No", Rejected(error="greeting: refused with 554", status_code=554)),
-        ("EHLO", "550 5.7.1 No", Rejected(error="EHLO: refused with 550 5.7.1", status_code=550)),
-        ("STARTTLS", "454 Later", Retry(error="TLS: refused with 454", status_code=454)),
-        ("AUTH", "454 4.7.0 Later", Retry(error="AUTH: refused with 454 4.7.0", status_code=454)),
-        ("AUTH", "535 5.7.8 No", Rejected(error="AUTH: refused with 535 5.7.8", status_code=535)),
+        (
+            "greeting",
+            "421 4.3.2 Busy",
+            Retry(error="greeting: refused with 421 4.3.2", status_code=421, about=About.HOST),
+        ),
+        ("greeting", "554 No", Rejected(error="greeting: refused with 554", status_code=554, about=About.HOST)),
+        ("EHLO", "550 5.7.1 No", Rejected(error="EHLO: refused with 550 5.7.1", status_code=550, about=About.HOST)),
+        ("STARTTLS", "454 Later", Retry(error="TLS: refused with 454", status_code=454, about=About.HOST)),
+        ("AUTH", "454 4.7.0 Later", Retry(error="AUTH: refused with 454 4.7.0", status_code=454, about=About.ACCOUNT)),
+        ("AUTH", "535 5.7.8 No", Rejected(error="AUTH: refused with 535 5.7.8", status_code=535, about=About.ACCOUNT)),
         ("MAIL", "451 4.3.0 Later", Retry(error="MAIL: refused with 451 4.3.0", status_code=451)),
         ("MAIL", "553 5.1.8 No", Rejected(error="MAIL: refused with 553 5.1.8", status_code=553)),
-        ("RCPT", "450 4.2.0 Later", Retry(error="RCPT: refused with 450 4.2.0", status_code=450)),
-        ("RCPT", "421 Bye", Retry(error="RCPT: refused with 421", status_code=421)),
-        ("RCPT", "550 5.1.1 No", Rejected(error="RCPT: refused with 550 5.1.1", status_code=550)),
+        ("RCPT", "450 4.2.0 Later", Retry(error="RCPT: refused with 450 4.2.0", status_code=450, about=About.MESSAGE)),
+        ("RCPT", "421 Bye", Retry(error="RCPT: refused with 421", status_code=421, about=About.HOST)),
+        ("RCPT", "550 5.1.1 No", Rejected(error="RCPT: refused with 550 5.1.1", status_code=550, about=About.MESSAGE)),
         ("DATA", "451 4.3.1 Later", Retry(error="DATA: refused with 451 4.3.1", status_code=451)),
         ("DATA", "554 5.5.1 No", Rejected(error="DATA: refused with 554 5.5.1", status_code=554)),
         ("end of data", "452 4.3.1 Full", Retry(error="end of DATA: refused with 452 4.3.1", status_code=452)),
@@ -112,7 +116,7 @@ async def test_a_server_that_falls_silent(phase: str, make_channel: MakeChannel,
     server.fail(phase, lambda _: None)
     result = await channel.deliver(delivery())
     name = {"STARTTLS": "TLS"}.get(phase, phase)
-    assert result == Retry(error=f"{name}: timed out")
+    assert result == Retry(error=f"{name}: timed out", about=About.HOST)
     assert isinstance(await channel.deliver(delivery()), Accepted)
 
 
@@ -134,7 +138,9 @@ async def test_and_times_out_at_last(
     server.hold = asyncio.Event()
     result = await channel.deliver(delivery())
     assert result == Retry(
-        error="end of DATA: timed out before the server answered; it may have taken the message", unanswered=True
+        error="end of DATA: timed out before the server answered; it may have taken the message",
+        unanswered=True,
+        about=About.HOST,
     )
     server.hold.set()
 
@@ -143,9 +149,9 @@ async def test_a_server_that_is_away(make_channel: MakeChannel, server: SmtpServ
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
     channel = make_channel(SmtpAccount(host=HOST, port=port))
-    assert await channel.deliver(delivery()) == Retry(error="connect: Connection refused")
+    assert await channel.deliver(delivery()) == Retry(error="connect: Connection refused", about=About.HOST)
     channel = make_channel(SmtpAccount(host="mail.invalid", port=port))
-    assert await channel.deliver(delivery()) == Retry(error="connect: the host name was not found")
+    assert await channel.deliver(delivery()) == Retry(error="connect: the host name was not found", about=About.HOST)
 
 
 async def test_an_address_that_needs_smtputf8(make_channel: MakeChannel, authority: trustme.CA) -> None:
@@ -162,7 +168,7 @@ async def test_an_address_that_needs_smtputf8(make_channel: MakeChannel, authori
         server.smtputf8 = False
         channel = make_channel(account(server))
         assert await channel.deliver(message) == Rejected(
-            error="MAIL: the server takes no address with letters outside ASCII (SMTPUTF8)"
+            error="MAIL: the server takes no address with letters outside ASCII (SMTPUTF8)", about=About.MESSAGE
         )
         assert isinstance(await channel.deliver(delivery(recipient="joerg@bücher.example")), Accepted)
         await channel.close()

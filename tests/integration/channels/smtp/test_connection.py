@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from tests.integration.channels.smtp.mailing import MakeChannel, account, delivery
 from tests.integration.channels.smtp_server import HOST, PASSWORD, USERNAME, Security, SmtpServer, smtp_server
-from tidings.channels.base import Accepted, Rejected, Retry
+from tidings.channels.base import About, Accepted, Rejected, Retry
 from tidings.channels.email.channel import EmailChannel
 from tidings.channels.http.resolving import REFUSED
 from tidings.channels.smtp import connection as smtp_connection
@@ -68,7 +68,7 @@ async def test_no_password_goes_out_in_clear(
         if error is None:
             assert isinstance(result, Accepted)
         else:
-            assert result == Retry(error=error)
+            assert result == Retry(error=error, about=About.HOST)
             assert server.passwords == []
 
 
@@ -94,7 +94,9 @@ async def test_no_way_of_logging_in(make_channel: MakeChannel, authority: trustm
     async with smtp_server(Security.STARTTLS, authority) as server:
         server.mechanisms = set()
         result = await make_channel(account(server)).deliver(delivery())
-    assert result == Rejected(error="AUTH: the server offers no way of logging in that is known here")
+    assert result == Rejected(
+        error="AUTH: the server offers no way of logging in that is known here", about=About.ACCOUNT
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ async def test_what_the_server_repeats_of_a_login_is_not_kept(
 ) -> None:
     server.fail("AUTH", f"501 5.5.2 Cannot read {echo}", f"535 5.7.8 No: {echo}")
     result = await channel.deliver(delivery())
-    assert result == Rejected(error="AUTH: refused with 535 5.7.8", status_code=535)
+    assert result == Rejected(error="AUTH: refused with 535 5.7.8", status_code=535, about=About.ACCOUNT)
     assert not [record for record in caplog.records if record.name != "mail.log" and echo in record.getMessage()]
 
 
@@ -144,7 +146,7 @@ async def test_a_name_that_leads_inside_is_refused(make_channel: MakeChannel, se
     channel = make_channel(account(server, host="localhost"), host="0.0.0.0")
     with capture_logs() as logs:
         result = await channel.deliver(delivery())
-    assert result == Rejected(error=f"connect: {REFUSED}")
+    assert result == Rejected(error=f"connect: {REFUSED}", about=About.HOST)
     assert [(entry["host"], entry["reason"]) for entry in logs] == [("localhost", "loopback address")]
     assert server.connections == 0
 
@@ -152,7 +154,7 @@ async def test_a_name_that_leads_inside_is_refused(make_channel: MakeChannel, se
 @pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "127.0.0.1", "100.64.0.1", "224.0.0.1"])
 async def test_so_are_addresses(address: str, make_channel: MakeChannel, server: SmtpServer) -> None:
     channel = make_channel(account(server, host=address), host="0.0.0.0")
-    assert await channel.deliver(delivery()) == Rejected(error=f"connect: {REFUSED}")
+    assert await channel.deliver(delivery()) == Rejected(error=f"connect: {REFUSED}", about=About.HOST)
 
 
 async def test_a_name_that_leads_elsewhere_the_next_time(
@@ -165,7 +167,7 @@ async def test_a_name_that_leads_elsewhere_the_next_time(
         assert isinstance(await channel.deliver(delivery()), Accepted)
         server.drop_all()
         await server.until(lambda: server.open == 0)
-        assert await channel.deliver(delivery()) == Rejected(error=f"connect: {REFUSED}")
+        assert await channel.deliver(delivery()) == Rejected(error=f"connect: {REFUSED}", about=About.HOST)
         assert server.connections == 1
 
 
@@ -181,4 +183,4 @@ async def test_of_several_addresses_those_that_are_open_are_used(
 
 async def test_ports_by_list(make_channel: MakeChannel) -> None:
     result = await make_channel(SmtpAccount(host=HOST, port=22)).deliver(delivery())
-    assert result == Rejected(error=f"connect: {REFUSED}")
+    assert result == Rejected(error=f"connect: {REFUSED}", about=About.HOST)
