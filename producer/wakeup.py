@@ -1,7 +1,7 @@
 """When the producer polls for due messages: at the next due time, on a NOTIFY, and after `POLL_INTERVAL` at the latest.
 
 A lost NOTIFY or a lost connection costs no message, only up to one poll interval of lateness.
-NOTIFY `tidings_due` carries the seconds until the first message is due, that time (Unix seconds), and the turns in
+NOTIFY `tidings_turns` carries the seconds until the first message is due, that time (Unix seconds), and the turns in
 which messages wait now (`priority:queue:share`, with commas between them), or `*` where they are many.
 """
 
@@ -62,7 +62,7 @@ class Listener:
         """Runs until cancelled."""
         while True:
             try:
-                connection = await self._database.listen({"tidings_due": self._due, "tidings_queues": self._queues})
+                connection = await self._database.listen({"tidings_turns": self._due, "tidings_queues": self._queues})
             except AWAY as error:
                 log.warning("cannot listen for new messages", error=str(error))
                 await asyncio.sleep(RECONNECT_SECONDS)

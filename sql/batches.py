@@ -9,7 +9,7 @@ import msgspec
 
 from sql import maintenance
 from sql.database import Database
-from sql.low_water import Asked, ClaimLane, LowWater, Mark, Waiting
+from sql.low_water import Asked, ClaimLane, LowWater, Mark, Taken, Waiting
 from sql.messages import retry_delays
 from tidings.domain.message import Delivery, Outcome
 
@@ -60,6 +60,10 @@ PICKUP_SHARE: Final = 0.3
 """Share of a lease within which a claimed batch must be taken. Its consumer had room for it, so milliseconds are the
 rule; a batch that a dying producer did not push comes back the sooner."""
 
+BATCH_BYTES: Final = 4 * 2**20
+"""Content in a batch, unless it is one message alone: a consumer has all of its batches in memory."""
+_FEW: Final = 0.1
+
 
 _OUTCOME: Final = (
     "message_id", "batch_id", "status", "tries", "due_at", "provider_message_id", "sent_at", "cancel_reason",
@@ -96,13 +100,13 @@ class BatchStore:
             return []
         low_water.begin()
         row = await self.database.one("claim", **self._claim_parameters(asked, offers, batch_size))
-        low_water.claimed(asked, row["messages"], _reached(row))
+        low_water.claimed(asked, _taken(row, batch_size), _reached(row))
         return _claimed(row)
 
     async def poll(self, low_water: LowWater, queues: Sequence[str] | None = None) -> None:
         """Finds out in which turns messages wait, in these queues or in all that are on."""
         began = low_water.begin()
-        rows = await self.database.rows("waiting", queues=queues)
+        rows = await self.database.rows("waiting", queues=queues, off_too=False)
         low_water.polled(began, _waiting(rows), seen_at=rows[-1]["seen_at"], queues=queues)
 
     async def claim_paced(self, offers: Sequence[Offer], *, batch_size: int) -> list[ClaimedBatch]:
@@ -122,7 +126,7 @@ class BatchStore:
                 if tick.allowance is not None:
                     room = min(room, tick.allowance)
                 turns = self._paced.setdefault(tick.name, LowWater())
-                rows = [each async for each in queries.waiting(connection, queues=[tick.name])]
+                rows = [each async for each in queries.waiting(connection, queues=[tick.name], off_too=False)]
                 due = [each._replace(claimable_at=each.mark[0].timestamp()) for each in _waiting(rows)]
                 turns.polled(turns.begin(), due, seen_at=rows[-1]["seen_at"], queues=None)
                 asked = turns.choose([(priority, tick.name) for priority in range(3)], room)
@@ -131,7 +135,7 @@ class BatchStore:
                 parameters = self._claim_parameters(asked, free, batch_size)
                 parameters.update(cutoff=tick.cutoff, room=room)
                 made = await queries.claim(connection, **parameters)
-                turns.claimed(asked, made["messages"], _reached(made))
+                turns.claimed(asked, _taken(made, batch_size), _reached(made))
                 batches = _claimed(made)
                 if taken := sum(batch.size for batch in batches):
                     credit = None if tick.allowance is None else tick.allowance - taken
@@ -218,6 +222,7 @@ class BatchStore:
             "cutoff": None,
             "room": batch_size * len(offers),
             "batch_size": batch_size,
+            "batch_bytes": BATCH_BYTES,
             "batch_ids": [offer.batch_id for offer in offers],
             "consumers": [offer.consumer for offer in offers],
             "lease": PICKUP_SHARE * self.lease,
@@ -235,6 +240,15 @@ def _waiting(rows: Sequence[Any]) -> list[Waiting]:
 def _reached(row: Any) -> list[Mark | None]:
     marks = zip(row["due_ats"], row["ids"], strict=True)
     return [None if due_at is None else (due_at, message_id) for due_at, message_id in marks]
+
+
+def _taken(row: Any, batch_size: int) -> list[Taken]:
+    """What a claim took of each turn. By bytes its messages fill two batches for each `BATCH_BYTES` at the most."""
+    taken = []
+    for messages, size in zip(row["taken"], row["bytes"], strict=True):
+        by_bytes = 2 * batch_size * size / BATCH_BYTES
+        taken.append(Taken(messages, messages if by_bytes < _FEW * messages else messages + by_bytes))
+    return taken
 
 
 def _claimed(row: Any) -> list[ClaimedBatch]:

@@ -11,7 +11,8 @@ comes in, and a poll of the whole index, at short intervals, takes at most a twe
 
 Turns: those that are not known to have much go first, each with an equal part of the room. What they leave is for the
 long ones, which are all served in every claim, and the one that has had least of late gets the rest. So a flood costs
-the others nothing, and a claim is full all the same.
+the others nothing, and a claim is full all the same. A message whose bytes fill a batch before a hundred others would
+counts for as many of them; how many, the last claim of its turn tells.
 """
 
 import time
@@ -59,6 +60,14 @@ class Waiting(NamedTuple):
     claimable_at: float
 
 
+class Taken(NamedTuple):
+    """What a claim took of a turn."""
+
+    messages: int
+    room: float
+    """In batches: one for each message, or more, where their bytes fill a batch before it has all its messages."""
+
+
 class LowWater:
     """The turns of one producer; times are Postgres's, those in seconds are Unix times."""
 
@@ -67,8 +76,10 @@ class LowWater:
         self._marks: dict[Turn, Mark] = {}
         self._due: dict[Turn, float] = {}
         """When something of a turn can be claimed, at the earliest."""
-        self._taken: dict[Turn, int] = {}
-        """What the turns have had since they last had nothing left: the long ones."""
+        self._taken: dict[Turn, float] = {}
+        """The room that the turns have had since they last had nothing left: the long ones."""
+        self._weights: dict[Turn, float] = {}
+        """Room for a message of a turn, where that is more than one."""
         self._notified: dict[Turn, Mark] = {}
         """The lowest notified of each turn since the last claim or poll began."""
         self._notified_of_many = False
@@ -129,14 +140,15 @@ class LowWater:
         self._ahead = seen_at - now
         gone = [turn for turn in self._marks if queues is None or turn[1] in queues]
         for turn in gone:
-            self._drop(turn)
+            del self._marks[turn], self._due[turn]
         for turn, mark, claimable_at in found:
             self._marks[turn] = mark
             self._due[turn] = claimable_at
         if queues is None:
             self._polled, self._poll_took, self._notified_of_many = now, now - began, False
             self._trusted = not self._forgotten
-            self._taken = {turn: count for turn, count in self._taken.items() if turn in self._marks}
+            self._taken = {turn: room for turn, room in self._taken.items() if turn in self._marks}
+            self._weights = {turn: weight for turn, weight in self._weights.items() if turn in self._marks}
         for turn, low in self._notified.items():
             self._lower(turn, low)
 
@@ -161,12 +173,15 @@ class LowWater:
             order += sorted((turn for turn in quotas if turn in self._taken), key=self._had, reverse=True)
             if order:
                 quotas[order[-1]] = room
-            asked += [Asked(turn, self._marks[turn], quotas[turn]) for turn in order]
+            asked += [
+                Asked(turn, self._marks[turn], max(int(quotas[turn] / self._weights.get(turn, 1.0)), 1))
+                for turn in order
+            ]
         return asked
 
-    def claimed(self, asked: Sequence[Asked], messages: Sequence[int], reached: Sequence[Mark | None]) -> None:
-        """A claim has found so many messages of each turn, and taken all before `reached`; None: nothing is left."""
-        for (turn, _, _), found, mark in zip(asked, messages, reached, strict=True):
+    def claimed(self, asked: Sequence[Asked], taken: Sequence[Taken], reached: Sequence[Mark | None]) -> None:
+        """A claim has taken this of each turn: all before `reached`; None: nothing is left."""
+        for (turn, _, _), (messages, room), mark in zip(asked, taken, reached, strict=True):
             if mark is None:
                 self._drop(turn)
             else:
@@ -179,13 +194,14 @@ class LowWater:
                 self._taken.pop(turn, None)
             else:
                 self.more = True
-                if found:
-                    self._taken[turn] = self._had(turn) + found
+                if messages:
+                    self._taken[turn] = self._had(turn) + room
+                    self._weights[turn] = room / messages
             if turn in self._notified:
                 self._lower(turn, self._notified[turn])
 
-    def _had(self, turn: Turn) -> int:
-        return self._taken.get(turn, 0)
+    def _had(self, turn: Turn) -> float:
+        return self._taken.get(turn, 0.0)
 
     def _lower(self, turn: Turn, low: Mark) -> None:
         mark = min(low, self._marks.get(turn, low))
@@ -195,6 +211,7 @@ class LowWater:
     def _drop(self, turn: Turn) -> None:
         self._marks.pop(turn, None)
         self._due.pop(turn, None)
+        self._weights.pop(turn, None)
 
     def _now(self) -> float:
         return self._clock() + self._ahead

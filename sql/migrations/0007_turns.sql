@@ -11,31 +11,30 @@
 ALTER TABLE messages ADD COLUMN share smallint NOT NULL DEFAULT 0;
 ALTER TABLE users ADD COLUMN may_prioritize boolean NOT NULL DEFAULT false;
 ALTER TABLE batches ADD COLUMN quarantined boolean NOT NULL DEFAULT false;
-UPDATE messages SET share = -1 WHERE status IN ('pending', 'failed') AND recoveries >= 2;
 
--- For claim and waiting: one short range scan for each share that has something due, whatever else the table holds.
-CREATE INDEX messages_turns ON messages (queue, priority, share, due_at, id) WHERE status IN ('pending', 'failed');
-DROP INDEX messages_due;
+-- The index is 0008's. Rejected: an UPDATE of what is in quarantine now, which reads all that waits while writers stand
+-- still. Such a message, or one that a process of the version before brings back, travels in tens once more.
 
--- The third word tells in which claim lanes messages wait now (priority:queue:share), or * where they are many.
+-- The third word tells in which turns messages wait now (priority:queue:share), or * where they are many. On a channel of
+-- its own: a producer of the version before, which runs until it is replaced, knows two words, and polls once a second.
 CREATE OR REPLACE FUNCTION messages_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     first timestamptz;
-    lanes text;
+    turns text;
 BEGIN
     SELECT
-        min(claim_lane.due_at),
+        min(turn.due_at),
         CASE WHEN count(*) <= 100 THEN string_agg(concat_ws(':', priority, queue, share), ',') ELSE '*' END
-    INTO first, lanes
+    INTO first, turns
     FROM (
         SELECT priority, queue, share, min(due_at) AS due_at
         FROM changed
         WHERE status IN ('pending', 'failed')
         GROUP BY priority, queue, share
-    ) AS claim_lane;
+    ) AS turn;
     IF first IS NOT NULL THEN
         PERFORM pg_notify(
-            'tidings_due', concat_ws(' ', extract(epoch FROM first - now()), extract(epoch FROM first), lanes)
+            'tidings_turns', concat_ws(' ', extract(epoch FROM first - now()), extract(epoch FROM first), turns)
         );
     END IF;
     RETURN NULL;

@@ -1,10 +1,13 @@
--- name: claim(priorities, queues, shares, mark_due_ats, mark_ids, quotas, cutoff, room, batch_size, batch_ids, consumers, lease)^
+-- name: claim(priorities, queues, shares, mark_due_ats, mark_ids, quotas, cutoff, room, batch_size, batch_bytes, batch_ids, consumers, lease)^
 -- Takes due messages into new batches: one batch for each id in batch_ids, for the consumer beside it.
 -- A claim lane is a queue at a priority and one share of it, in the order in which they are served, with what it may
 -- take and with the mark before which nothing waits in it. The lateral keeps that order, reads no more than it needs, and
 -- locks only what it reads; an ORDER BY outside it would make it read and lock every claim lane first.
 -- Recovered messages are in quarantine: in tens after one loss of their consumer, by themselves (under a negative
 -- share) after more: one at a time for each consumer, and never in more than half of the batches.
+-- A batch is bounded by the bytes of its contents too. Two messages of one part have the same quotient of the bytes
+-- before them and of the bytes with them, so a part with more than one message stays below batch_bytes. (A message that
+-- passes a multiple of it travels by itself. Rejected: to fill each batch, which a window cannot do.)
 -- `reached` is the new low-water mark of each claim lane, all that was seen before it has been taken; null: nothing waits.
 WITH claim_lane AS MATERIALIZED (
     SELECT *
@@ -46,10 +49,10 @@ quarantined AS MATERIALIZED (
     LIMIT least((SELECT count(*) FROM free), :room)
 ),
 due AS MATERIALIZED (
-    SELECT ready.id, least(ready.recoveries, 1) AS quarantine, ready.due_at, claim_lane.number AS claim_lane
+    SELECT ready.id, ready.bytes, least(ready.recoveries, 1) AS quarantine, ready.due_at, claim_lane.number AS claim_lane
     FROM claim_lane
     CROSS JOIN LATERAL (
-        SELECT id, recoveries, due_at
+        SELECT id, recoveries, due_at, octet_length(content) AS bytes
         FROM messages
         WHERE
             status IN ('pending', 'failed')
@@ -72,9 +75,12 @@ numbered AS (
 parted AS (
     SELECT
         *,
-        (row_number() OVER (PARTITION BY quarantine ORDER BY position) - 1)
-        / CASE quarantine WHEN 0 THEN :batch_size::integer ELSE greatest(:batch_size / 10, 1) END AS part
+        (row_number() OVER so_far - 1)
+        / CASE quarantine WHEN 0 THEN :batch_size::integer ELSE greatest(:batch_size / 10, 1) END
+        + (sum(bytes) OVER so_far - bytes) / :batch_bytes::bigint
+        + sum(bytes) OVER so_far / :batch_bytes AS part
     FROM numbered
+    WINDOW so_far AS (PARTITION BY quarantine ORDER BY position ROWS UNBOUNDED PRECEDING)
 ),
 open_offers AS MATERIALIZED (
     SELECT ARRAY(
@@ -86,11 +92,11 @@ open_offers AS MATERIALIZED (
 ),
 packed AS MATERIALIZED (
     SELECT
-        id, quarantine, due_at, claim_lane, position,
+        id, bytes, quarantine, due_at, claim_lane, position,
         (SELECT offers FROM open_offers)[dense_rank() OVER (ORDER BY quarantine DESC, part)] AS offer
     FROM parted
     UNION ALL
-    SELECT quarantined.id, 2, quarantined.due_at, quarantined.claim_lane, :room + quarantined.number, free.offer
+    SELECT quarantined.id, 0, 2, quarantined.due_at, quarantined.claim_lane, :room + quarantined.number, free.offer
     FROM quarantined
     JOIN free ON free.number = quarantined.number
 ),
@@ -109,7 +115,11 @@ opened AS (
 ),
 seen AS MATERIALIZED (
     SELECT
-        claim_lane, count(*) AS messages, bool_or(offer IS NULL) AS left_over,
+        claim_lane,
+        count(*) AS messages,
+        count(*) FILTER (WHERE offer IS NOT NULL) AS taken,
+        sum(bytes) FILTER (WHERE offer IS NOT NULL) AS bytes,
+        bool_or(offer IS NULL) AS left_over,
         coalesce(min(position) FILTER (WHERE offer IS NULL), max(position)) AS position
     FROM packed
     GROUP BY claim_lane
@@ -117,7 +127,8 @@ seen AS MATERIALIZED (
 reached AS (
     SELECT
         claim_lane.number,
-        coalesce(seen.messages, 0) AS messages,
+        coalesce(seen.taken, 0) AS taken,
+        coalesce(seen.bytes, 0)::bigint AS bytes,
         CASE WHEN through.is_through THEN next.due_at ELSE coalesce(mark.due_at, claim_lane.mark_due_at) END AS due_at,
         CASE WHEN through.is_through THEN next.id ELSE coalesce(mark.id, claim_lane.mark_id) END AS id
     FROM claim_lane
@@ -155,14 +166,15 @@ SELECT
     ARRAY(SELECT id FROM opened ORDER BY id) AS batch_ids,
     ARRAY(SELECT size FROM opened ORDER BY id) AS sizes,
     ARRAY(SELECT quarantined FROM opened ORDER BY id) AS quarantined,
-    ARRAY(SELECT messages FROM reached ORDER BY number) AS messages,
+    ARRAY(SELECT taken FROM reached ORDER BY number) AS taken,
+    ARRAY(SELECT bytes FROM reached ORDER BY number) AS bytes,
     ARRAY(SELECT due_at FROM reached ORDER BY number) AS due_ats,
     ARRAY(SELECT id FROM reached ORDER BY number) AS ids;
 
--- name: waiting(queues)
--- The claim lanes in which messages wait, of these queues or of all that are on: the first message of each, and when it
--- can be claimed at the earliest; one empty row where none is. Goes from one share to the next in the index, whatever waits in each.
-{waiting_claim_lanes}
+-- name: waiting(queues, off_too)
+-- The turns in which messages wait: the first message of each, and when it can be claimed at the earliest. One empty row
+-- where none is.
+{waiting_turns}
 SELECT
     priority, queue, share, due_at, id,
     extract(epoch FROM CASE WHEN due_at IS NOT NULL THEN claimable_at(queues, due_at) END)::double precision AS claimable_at,

@@ -42,10 +42,10 @@ SELECT name FROM needed
 WHERE NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass(name))
 ORDER BY name;
 
--- name: longest_overdue(queues)$
+-- name: longest_overdue(queues, off_too)$
 -- Seconds since the due time of the message that has waited longest for its claim in a queue that is on and has no
 -- pace; 0 where none waits.
-{waiting_claim_lanes}
+{waiting_turns}
 SELECT greatest(coalesce(extract(epoch FROM now() - min(due_at))::double precision, 0), 0)
 FROM claim_lane
 JOIN queues ON queues.name = claim_lane.queue

@@ -45,8 +45,9 @@ smtp_plaintext, webhook_secret IS NOT NULL AS signs_webhooks, created_at, update
 -- fragment: api_key_columns
 id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at
 
--- fragment: waiting_claim_lanes
--- The first message that waits in each claim lane, from one share to the next in the index, whatever waits in each.
+-- fragment: waiting_turns
+-- The first message that waits in each turn of these queues (null: all), those that are on, or those that are off too.
+-- Goes from one share to the next in the index, whatever waits in each.
 WITH RECURSIVE claim_lane AS (
     SELECT level.priority, queues.name AS queue, first.share, first.due_at, first.id
     FROM queues
@@ -58,7 +59,7 @@ WITH RECURSIVE claim_lane AS (
         ORDER BY share, due_at, id
         LIMIT 1
     ) AS first
-    WHERE queues.active AND queues.name = ANY(coalesce(:queues::text[], ARRAY[queues.name]))
+    WHERE (queues.active OR :off_too::boolean) AND queues.name = ANY(coalesce(:queues::text[], ARRAY[queues.name]))
     UNION ALL
     SELECT claim_lane.priority, claim_lane.queue, next.share, next.due_at, next.id
     FROM claim_lane

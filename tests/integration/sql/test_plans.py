@@ -23,6 +23,7 @@ PARAMETERS = {
     "cutoff": "timestamptz",
     "room": "bigint",
     "batch_size": "integer",
+    "batch_bytes": "bigint",
     "batch_ids": "uuid[]",
     "lease": "interval",
 }

@@ -1,15 +1,21 @@
 """Whose messages a claim takes: users by turns, queues by turns, and what is in quarantine in nobody's way."""
 
 import asyncio
+import sys
+from datetime import timedelta
+from random import Random
+from typing import NamedTuple
 
 import pytest
 
-from sql.batches import Offer
+from sql.batches import BATCH_BYTES, Offer
 from sql.low_water import LowWater
 from sql.store import Store
 from tests.factories import DEFAULT_CLAIM_LANES, keep, new_message, offers
 from tidings.domain.ids import new_id
+from tidings.domain.timestamps import utc_now
 from tidings.domain.turns import share_of
+from tidings.observability.reports import Depth
 
 FLOOD, SINGLE = 1, 2
 
@@ -119,3 +125,90 @@ async def test_a_message_is_kept_for_its_user_or_its_key(store: Store) -> None:
     kept = [message.share for each in ids if (message := await store.messages.get(each))]
     assert kept == [share_of(user), share_of(user, "customer 1"), 0]
     assert len(set(kept)) == 3
+
+
+class Packed(NamedTuple):
+    """What a batch holds: the bytes of its contents and their users."""
+
+    sizes: list[int]
+    shares: list[int]
+
+
+async def packed(store: Store, low_water: LowWater | None = None, *, batches: int = 16) -> list[Packed]:
+    made = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(batches), batch_size=100, low_water=low_water)
+    rows = await store.database.pool.fetch(
+        "SELECT batch_id, array_agg(octet_length(content)) AS sizes, array_agg(share) AS shares FROM messages "
+        "WHERE batch_id = ANY($1::uuid[]) GROUP BY batch_id",
+        [batch.id for batch in made],
+    )
+    assert {row["batch_id"]: len(row["sizes"]) for row in rows} == {batch.id: batch.size for batch in made}
+    return [Packed(row["sizes"], row["shares"]) for row in rows]
+
+
+def within_bounds(batch: Packed) -> bool:
+    return len(batch.sizes) <= 100 and (len(batch.sizes) == 1 or sum(batch.sizes) <= BATCH_BYTES)
+
+
+MEGABYTE = 2**20
+
+
+async def test_a_batch_of_large_messages_is_bounded_by_its_bytes(store: Store) -> None:
+    await keep(store, 30, channel="webhook", content="x" * MEGABYTE)
+    await keep(store, 100, content="é" * 1000)
+    await keep(store, 1, content="x" * (BATCH_BYTES + 1))
+    low_water, taken = LowWater(), []
+    while made := await packed(store, low_water):
+        taken += made
+    assert all(within_bounds(batch) for batch in taken)
+    assert sorted(size for batch in taken for size in batch.sizes) == [
+        *[2000] * 100,
+        *[MEGABYTE] * 30,
+        BATCH_BYTES + 1,
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_no_mixture_of_sizes_passes_the_bounds_and_none_is_left(
+    store: Store, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr("sql.batches.BATCH_BYTES", 1000)
+    monkeypatch.setattr(sys.modules[__name__], "BATCH_BYTES", 1000)
+    random = Random(seed)
+    sizes = [random.choice((1, 20, 400, 999, 1000, 1001, random.randint(1, 1500))) for _ in range(400)]
+    await store.messages.insert([new_message(content="x" * size, share=random.randint(0, 3)) for size in sizes])
+    await store.database.pool.execute("UPDATE messages SET recoveries = 1 WHERE octet_length(content) % 2 = 1")
+    low_water, taken = LowWater(), []
+    while made := await packed(store, low_water):
+        taken += made
+    assert all(within_bounds(batch) for batch in taken)
+    assert sorted(size for batch in taken for size in batch.sizes) == sorted(sizes)
+
+
+async def test_a_flood_of_large_messages_leaves_a_flood_of_small_ones_its_part(store: Store) -> None:
+    """After the first claim, which tells how large they are."""
+    await store.messages.insert([new_message(share=FLOOD, content="x" * MEGABYTE) for _ in range(80)])
+    await store.messages.insert([new_message(share=SINGLE) for _ in range(4000)])
+    low_water = LowWater()
+    claims = [await packed(store, low_water, batches=8) for _ in range(6)]
+    for claim in claims[1:]:
+        large = [batch for batch in claim if FLOOD in batch.shares]
+        small = sum(batch.shares.count(SINGLE) for batch in claim)
+        assert large
+        assert 100 <= small <= 700
+
+
+async def test_a_queue_is_counted_whoever_waits_in_it_and_when_it_is_off_too(store: Store) -> None:
+    later = utc_now() + timedelta(hours=1)
+    await store.messages.insert([new_message(share=share) for share in range(4) for _ in range(3)])
+    await store.messages.insert([new_message(share=share, due_at=later) for share in (1, 7) for _ in range(3)])
+    await store.queues.put("off", active=False, interval_seconds=0, batch_size=None)
+    await keep(store, 2, queue="off")
+    assert await store.queues.depths(limit=100) == {"default": Depth(12, 6, 0), "off": Depth(2, 0, 0)}
+    assert (await store.queues.depths(limit=5))["default"] == Depth(5, 5, 0)
+
+
+async def test_what_was_lost_often_before_there_were_turns_travels_in_tens(store: Store) -> None:
+    await keep(store, 25)
+    await store.database.pool.execute("UPDATE messages SET recoveries = 2")
+    made = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(8), batch_size=100)
+    assert sorted((batch.size, batch.quarantined) for batch in made) == [(5, False), (10, False), (10, False)]

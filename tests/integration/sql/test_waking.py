@@ -38,7 +38,7 @@ class Heard:
     async def since(self) -> list[float]:
         """What was notified since the last call: everything before a NOTIFY of our own."""
         async with self._store.database.pool.acquire() as connection:
-            await connection.execute(f"SELECT pg_notify('tidings_due', '{END} {END} -')")
+            await connection.execute(f"SELECT pg_notify('tidings_turns', '{END} {END} -')")
         times = []
         while (time := await self._times.get()) != END:
             times.append(time)
@@ -48,7 +48,7 @@ class Heard:
 @pytest.fixture
 async def heard(store: Store) -> AsyncIterator[Heard]:
     heard = Heard(store)
-    connection = await store.database.listen({"tidings_due": heard.add})
+    connection = await store.database.listen({"tidings_turns": heard.add})
     yield heard
     await connection.close()
 
@@ -133,4 +133,4 @@ async def test_a_statement_that_changes_nothing_wakes_nobody(store: Store, heard
 
 
 def test_no_query_notifies_by_itself() -> None:
-    assert not [file.name for file in QUERIES_DIR.iterdir() if "tidings_due" in file.read_text("utf-8")]
+    assert not [file.name for file in QUERIES_DIR.iterdir() if "tidings_turns" in file.read_text("utf-8")]

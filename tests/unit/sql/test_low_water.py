@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from sql.low_water import POLL_SECONDS, POLL_SHARE, LowWater, Mark, Turn, Waiting
+from sql.low_water import POLL_SECONDS, POLL_SHARE, LowWater, Mark, Taken, Turn, Waiting
 from tests.clock import Clock
 
 ID = UUID(int=7)
@@ -23,6 +23,10 @@ def after(seconds: float) -> Mark:
 def first_of(turn: Turn, seconds: float) -> Waiting:
     due_at, message_id = after(seconds)
     return Waiting(turn, (due_at, message_id), due_at.timestamp())
+
+
+def took(*messages: int) -> list[Taken]:
+    return [Taken(count, count) for count in messages]
 
 
 @pytest.fixture
@@ -52,14 +56,14 @@ def test_a_claim_goes_through_what_is_due(low_water: LowWater, clock: Clock) -> 
 
 def test_the_next_claim_begins_where_the_last_one_ended(low_water: LowWater) -> None:
     asked = low_water.choose(CLAIM_LANES, 100)
-    low_water.claimed(asked, [100], [after(-1)])
+    low_water.claimed(asked, took(100), [after(-1)])
     assert low_water.more
     assert low_water.choose(CLAIM_LANES, 100) == [(A, after(-1), 100)]
 
 
 def test_where_nothing_is_left_no_claim_goes(low_water: LowWater) -> None:
     asked = low_water.choose(CLAIM_LANES, 100)
-    low_water.claimed(asked, [3], [None])
+    low_water.claimed(asked, took(3), [None])
     assert not low_water.more
     assert low_water.seconds() == 5
     assert low_water.choose(CLAIM_LANES, 100) == []
@@ -83,7 +87,7 @@ def test_what_comes_in_during_a_claim_is_not_passed_over(low_water: LowWater, re
     asked = low_water.choose(CLAIM_LANES, 100)
     low_water.begin()
     low_water.notified(-5, after(-5)[0].timestamp(), [A])
-    low_water.claimed(asked, [2], [reached])
+    low_water.claimed(asked, took(2), [reached])
     assert low_water.choose(CLAIM_LANES, 100)[0].mark <= after(-5)
 
 
@@ -128,7 +132,7 @@ def test_polls_take_a_twentieth_of_the_time(low_water: LowWater, clock: Clock) -
 
 
 def test_many_turns_at_once_need_a_poll_soon(low_water: LowWater, clock: Clock) -> None:
-    low_water.claimed(low_water.choose(CLAIM_LANES, 100), [1], [None])
+    low_water.claimed(low_water.choose(CLAIM_LANES, 100), took(1), [None])
     began = low_water.begin()
     clock.now += 0.01
     low_water.polled(began, [], seen_at=NOON.timestamp(), queues=None)
@@ -140,7 +144,7 @@ def test_many_turns_at_once_need_a_poll_soon(low_water: LowWater, clock: Clock) 
 
 
 def test_the_short_ones_go_first_and_the_long_one_takes_the_rest(low_water: LowWater) -> None:
-    low_water.claimed(low_water.choose(CLAIM_LANES, 100), [100], [after(-8)])
+    low_water.claimed(low_water.choose(CLAIM_LANES, 100), took(100), [after(-8)])
     poll(low_water, first_of(A, -8), first_of(B, -1))
     assert [(turn, quota) for turn, _, quota in low_water.choose(CLAIM_LANES, 100)] == [(B, 50), (A, 100)]
 
@@ -148,15 +152,28 @@ def test_the_short_ones_go_first_and_the_long_one_takes_the_rest(low_water: LowW
 def test_of_two_long_ones_the_rest_is_for_the_one_that_had_less(low_water: LowWater) -> None:
     poll(low_water, first_of(A, -9), first_of(B, -9))
     asked = low_water.choose(CLAIM_LANES, 100)
-    low_water.claimed(asked, [70, 30], [after(-8), after(-8)])
+    low_water.claimed(asked, took(70, 30), [after(-8), after(-8)])
     assert [turn for turn, _, _ in low_water.choose(CLAIM_LANES, 100)] == [A, B]
-    low_water.claimed(asked, [0, 90], [after(-8), after(-8)])
+    low_water.claimed(asked, took(0, 90), [after(-8), after(-8)])
     assert [turn for turn, _, _ in low_water.choose(CLAIM_LANES, 100)] == [B, A]
 
 
 def test_what_is_in_quarantine_is_asked_for_again_in_a_moment(low_water: LowWater) -> None:
     poll(low_water, first_of(QUARANTINED, -9))
     asked = low_water.choose(CLAIM_LANES, 100)
-    low_water.claimed(asked, [0], [after(-9)])
+    low_water.claimed(asked, took(0), [after(-9)])
     assert not low_water.more
     assert low_water.seconds() == pytest.approx(0.05)
+
+
+def test_messages_that_fill_a_batch_by_their_bytes_count_for_more(low_water: LowWater) -> None:
+    poll(low_water, first_of(A, -9), first_of(B, -9))
+    asked = low_water.choose(CLAIM_LANES, 100)
+    low_water.claimed(asked, [Taken(4, 80.0), Taken(20, 20.0)], [after(-8), after(-8)])
+    # A has had more, and each of its messages takes the room of twenty.
+    assert low_water.choose(CLAIM_LANES, 100) == [(A, after(-8), 2), (B, after(-8), 100)]
+    poll(low_water, first_of(A, -8))
+    assert low_water.choose(CLAIM_LANES, 100) == [(A, after(-8), 5)]
+    poll(low_water)
+    poll(low_water, first_of(A, -8))
+    assert low_water.choose(CLAIM_LANES, 100) == [(A, after(-8), 100)]

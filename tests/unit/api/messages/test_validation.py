@@ -86,7 +86,7 @@ TRUSTED = msgspec.structs.replace(USER, prioritizes=True)
 
 def check_for(principal: Principal, **changes: Any) -> NewMessage:
     request = msgspec.convert({**VALID, **changes}, MessageRequest)
-    return to_message(request, queues={"default"}, max_tries=5, principal=principal)
+    return to_message(request, queues=QUEUES, retries=NONE, principal=principal)
 
 
 @pytest.mark.parametrize(("field", "value"), [("priority", "high"), ("priority", 0), ("fairness_key", "customer 1")])
