@@ -118,7 +118,7 @@ class Claimer:
             try:
                 if await self._work_is_due(stop):
                     await asyncio.sleep(self._linger.pause())
-                    await self._claim_and_push()
+                    await self._claim_and_push(stop)
             except (RedisError, *AWAY) as error:
                 log.warning("cannot claim at present", error=describe(error))
                 self._wakeup.within(AWAY_SECONDS)
@@ -140,9 +140,9 @@ class Claimer:
             return False
         return True
 
-    async def _claim_and_push(self) -> None:
-        """Claims into free slots as long as each claim fills them."""
-        while slots := await self._market.take(SLOTS_AT_ONCE, wait=SLOT_WAIT_SECONDS):
+    async def _claim_and_push(self, stop: asyncio.Event) -> None:
+        """Claims into free slots as long as each claim fills them, until `stop` is set."""
+        while not stop.is_set() and (slots := await self._market.take(SLOTS_AT_ONCE, wait=SLOT_WAIT_SECONDS)):
             offers = [Offer(new_id(), slot.consumer) for slot in slots]
             batches = await self._claim(offers)
             self._linger.record(sum(batch.size for batch in batches))
