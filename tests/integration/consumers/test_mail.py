@@ -61,3 +61,23 @@ async def test_mails_that_wait_for_a_connection_are_given_back_untried(
         ("pending", 0): MAILS - CONNECTIONS,
     }
     assert [entry["deliveries"] for entry in logs if "cut off" in entry["event"]] == [CONNECTIONS]
+
+
+async def test_mails_that_were_not_sent_at_the_end_of_the_grace_period_are_given_back_too(
+    store: Store, for_mail: tuple[Settings, trustme.CA]
+) -> None:
+    settings, authority = for_mail
+    user_id = new_id()
+    async with smtp_server(Security.STARTTLS, authority) as server:
+        smtp = SmtpAccount(host=HOST, port=server.port)
+        await store.users.create(user_id=user_id, email="ada@example.com", password_hash="argon2", smtp=smtp)
+        ids = await keep(store, CONNECTIONS, channel="email", recipient="grace@example.org", user_id=user_id)
+        server.fail("RCPT", *[lambda _: server.notify()] * CONNECTIONS)
+        async with consuming(settings, Gateway()) as consumer:
+            await hand_over(store, consumer)
+            await server.until(lambda: server.commands.count("RCPT") == CONNECTIONS)
+        assert server.mails == []
+    found = [message for message_id in ids if (message := await store.messages.get(message_id))]
+    assert Counter((message.status.value, message.tries, message.recoveries) for message in found) == {
+        ("pending", 0, 0): CONNECTIONS
+    }

@@ -129,7 +129,10 @@ class SmtpPool:
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def send(self, owner: UUID, account: SmtpAccount, mail: Mail) -> SMTPResponse:
-        """Returns the reply that takes the mail. Raises SmtpError or UnsealError."""
+        """Returns the reply that takes the mail. Raises SmtpError or UnsealError.
+
+        Raises CancelledError only if the server may have taken the mail.
+        """
         state = self._accounts.get((owner, account)) or self._open((owner, account))
         state.deliveries += 1
         try:
@@ -159,6 +162,8 @@ class SmtpPool:
                 await state.acquire()
         except TimeoutError:
             raise TransientError(Phase.CONNECT, "no connection to the server became free", about=About.PACE) from None
+        except asyncio.CancelledError:
+            raise _cut_off(Phase.CONNECT) from None
 
     async def _send(self, state: _AccountState, mail: Mail) -> SMTPResponse | None:
         """One attempt, in a slot that is released at its end.
@@ -193,6 +198,10 @@ class SmtpPool:
         except TimeoutError:
             phase = Phase.CONNECT if connection is None else connection.phase
             raise interrupted(phase, "timed out") from None
+        except asyncio.CancelledError:
+            if connection is not None and connection.phase is Phase.END_OF_DATA:
+                raise
+            raise _cut_off(Phase.CONNECT if connection is None else connection.phase) from None
         except TransientError as failure:
             again = failure.crowded or (failure.code == CLOSING and failure.phase in _OPENING)
             withheld = (again or failure.about is About.PACE) and state.decrease(now())
@@ -293,6 +302,13 @@ def _speaks_of_session(failure: SmtpError) -> bool:
     if isinstance(failure, ConnectionLostError) or failure.code == CLOSING or failure.of_session:
         return True
     return failure.phase in _OF_SESSION and failure.code is not None
+
+
+def _cut_off(phase: Phase) -> TransientError:
+    """In place of a cancellation (a consumer stops) before the final dot: the mail is nowhere, and can go back."""
+    if (task := asyncio.current_task()) is not None:
+        task.uncancel()
+    return TransientError(phase, "the consumer stopped before the mail was sent", about=About.OURSELVES)
 
 
 async def _replace(connection: SmtpConnection) -> None:
