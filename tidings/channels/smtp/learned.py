@@ -26,6 +26,10 @@ class Learned:
         """How many mails one connection may carry."""
         return self._most_mails if self._most_mails is not None and now < self._until else float("inf")
 
+    def lasts(self, now: float) -> bool:
+        """Whether it would be missed."""
+        return now < self._until or now < self._increase_at
+
     def session_ended(self, mails: int, now: float) -> None:
         """A connection that had carried `mails` was refused what a new one was not."""
         self._most_mails, self._until = mails, now + SESSION_SECONDS

@@ -112,7 +112,8 @@ class _AccountState:
 
     def unused(self, now: float) -> bool:
         """Whether it can be forgotten."""
-        return not self.deliveries and not self.idle and now >= self._refused_until
+        known = now < self._refused_until or self.learned.lasts(now)
+        return not self.deliveries and not self.idle and not known
 
 
 class SmtpPool:
@@ -135,10 +136,12 @@ class SmtpPool:
         """
         state = self._accounts.get((owner, account)) or self._open((owner, account))
         state.deliveries += 1
+        # Waiting has an end, since what is in flight must end so that its consumer can stop.
+        until = asyncio.get_running_loop().time() + self._terms.delivery_timeout + self._terms.answer_timeout
         try:
             reply = None
             while reply is None:
-                await self._acquire(state)
+                await self._acquire(state, until)
                 reply = await self._send(state, mail)
             return reply
         finally:
@@ -155,10 +158,10 @@ class SmtpPool:
         if self._quitting:
             await asyncio.wait(set(self._quitting))
 
-    async def _acquire(self, state: _AccountState) -> None:
-        """Waits for a slot, but not without end: what is in flight must end, so that its consumer can stop."""
+    async def _acquire(self, state: _AccountState, until: float) -> None:
+        """Waits for a slot."""
         try:
-            async with asyncio.timeout(self._terms.delivery_timeout + self._terms.answer_timeout):
+            async with asyncio.timeout_at(until):
                 await state.acquire()
         except TimeoutError:
             raise TransientError(Phase.CONNECT, "no connection to the server became free", about=About.PACE) from None
@@ -221,7 +224,12 @@ class SmtpPool:
         if account.password is None and account.oauth is None:
             await connection.open()
             return
-        login = await self._login(state)
+        try:
+            login = await self._login(state)
+        except TransientError as failure:
+            if failure.about is About.ACCOUNT:
+                state.refuse(failure, asyncio.get_running_loop().time() + REFUSAL_SECONDS)
+            raise
         await connection.open()
         if state.login_succeeded:
             await self._log_in(state, connection, login)

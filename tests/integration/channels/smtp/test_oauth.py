@@ -236,10 +236,11 @@ async def test_a_refresh_token_that_is_no_longer_good(
     async with mail_server(Animal(name="", says=ehlo(b"AUTH XOAUTH2")), authority) as (cage, port):
         oauth = token_server.account(refresh_token="old")
         account = SmtpAccount(host="127.0.0.1", port=port, username=SENDER, oauth=oauth)
-        result = await make_channel(account).deliver(delivery())
-    assert result == Retry(
-        error="AUTH: no access token from the token server: refused with invalid_grant", about=About.ACCOUNT
-    )
-    assert cage.connections == 0
+        channel = make_channel(account)
+        results = [await channel.deliver(delivery()) for _ in range(3)]
+    error = "AUTH: no access token from the token server: refused with invalid_grant"
+    assert results[0] == Retry(error=error, about=About.ACCOUNT)
+    assert results[1] == results[2] == Retry(error=f"{error} a moment ago", about=About.ACCOUNT)
+    assert (cage.connections, len(token_server.forms)) == (0, 1)
     assert "old" not in repr(account)
     assert "refresh" not in repr(account).replace("refresh_token", "")

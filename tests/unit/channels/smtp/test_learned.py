@@ -6,7 +6,10 @@ from tidings.channels.smtp.learned import INCREASE_SECONDS, LONGEST_INCREASE_SEC
 def test_how_many_mails_a_session_carries_is_kept_for_an_hour() -> None:
     learned = Learned()
     assert learned.most_mails(0) == float("inf")
+    assert not learned.lasts(0)
     learned.session_ended(10, now=0)
+    assert learned.lasts(SESSION_SECONDS - 1)
+    assert not learned.lasts(SESSION_SECONDS)
     assert learned.most_mails(SESSION_SECONDS - 1) == 10
     assert learned.most_mails(SESSION_SECONDS) == float("inf")
 
