@@ -63,7 +63,7 @@ rule; a batch that a dying producer did not push comes back the sooner."""
 
 _OUTCOME: Final = (
     "message_id", "batch_id", "status", "tries", "due_at", "provider_message_id", "sent_at", "cancel_reason",
-    "last_error", "unanswered",
+    "last_error", "unanswered", "held_reason",
 )  # fmt: skip
 _ATTEMPT: Final = ("started_at", "duration", "outcome", "status_code", "error", "answer")
 
