@@ -17,7 +17,7 @@ from tidings.channels.http.resolving import REFUSED
 from tidings.domain.account import Sender, SmtpAccount
 from tidings.domain.ids import new_id
 from tidings.domain.secrets import signing_key
-from tidings.domain.states import CancelReason, Status
+from tidings.domain.states import CancelReason, HeldReason, Status
 from tidings.security.secretbox import Purpose, SecretBox, new_key
 from tidings.security.signing import signature
 from tidings.settings import Settings
@@ -146,7 +146,8 @@ async def test_mail_waits_for_an_account_and_a_changed_one_is_used_at_once(store
         user_id = await new_user(store)
         [message_id] = await keep(store, channel="email", recipient="ada@example.com", user_id=user_id)
         await hand_over(store, consumer)
-        message = await until(store, message_id, Status.FAILED)
+        message = await until(store, message_id, Status.PENDING)
+        assert (message.tries, message.held_reason) == (0, HeldReason.ACCOUNT)
         assert message.last_error is not None
         assert "no SMTP account" in message.last_error
 

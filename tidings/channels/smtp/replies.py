@@ -61,12 +61,14 @@ _OF_SESSION: Final = re.compile(
 )
 """Gmail, Exim, Sendmail and others, after so many mails over one connection."""
 _NOT_PERMITTED: Final = re.compile(
-    r"authentication (?:is )?required|must (?:authenticate|be authenticated|log ?in)|not authenticated"
-    r"|relay(?:ing)? (?:access )?(?:is )?(?:denied|not permitted|not allowed|prohibited)|unable to relay"
+    r"relay(?:ing)? (?:access )?(?:is )?(?:denied|not permitted|not allowed|prohibited)|unable to relay"
     r"|not owned by (?:auth )?user|send.?as.?denied|permissions? to send as|not (?:allowed|authorized) to send",
     re.IGNORECASE,
 )
-"""Servers that relay for those alone who are logged in, and for their own addresses."""
+"""Servers that relay not to everybody, and for their own addresses alone: the account's fault, or that of one mail."""
+_LOGIN_WANTED: Final = re.compile(
+    r"authentication (?:is )?required|must (?:authenticate|be authenticated|log ?in)|not authenticated", re.IGNORECASE
+)
 _USED_UP: Final = re.compile(
     r"daily|(?:mails|messages|emails) per (?:day|month)|quota.?exceeded|credits exceeded"
     r"|(?:user|sending|message|account|mail|hourly|monthly) (?:sending |message |mail )?(?:quota|limit)s?\b"
@@ -74,9 +76,9 @@ _USED_UP: Final = re.compile(
     re.IGNORECASE,
 )
 """Limits of a plan, and locked accounts; of a recipient they are as common."""
-_ACCOUNT_CODES: Final = frozenset({"4.5", "7.8", "7.9", "7.11", "7.12", "7.13", "7.14", "7.60", "2.252"})
+_ACCOUNT_CODES: Final = frozenset({"4.5", "7.8", "7.9", "7.11", "7.12", "7.13", "7.14"})
 """Of the account where a recipient is not refused: Gmail's `5.4.5` is the daily quota; RFC 4954, section 6, and RFC
-5248, section 2.4, have those of a login; Exchange's `5.7.60` and `5.2.252` refuse the account's From."""
+5248, section 2.4, have those of a login."""
 _LOGIN_OUTAGE: Final = re.compile(
     r"connection lost|temporar|try (?:again|later)|unavailable|(?:internal|backend|server) (?:error|failure)|time.?out",
     re.IGNORECASE,
@@ -85,6 +87,9 @@ _LOGIN_OUTAGE: Final = re.compile(
 server")."""
 _FULL: Final = "2.2"
 """RFC 3463, section 3.3: a full mailbox is "a persistent transient failure"."""
+_FULL_TEXT: Final = re.compile(r"mailbox (?:is )?full|(?:over|mailbox|storage) ?quota|quota exceeded", re.IGNORECASE)
+_STORAGE: Final = frozenset({452, 552})
+"""RFC 5321: "insufficient" or "exceeded storage", and so of a mailbox where the text says so."""
 
 
 class Meaning(NamedTuple):
@@ -99,6 +104,8 @@ def meaning(phase: Phase, code: int, text: str) -> Meaning:
     """What a reply that refuses a command means; `text` is without the code."""
     enhanced = ENHANCED_CODE.match(text)
     status = f"{enhanced[2]}.{enhanced[3]}" if enhanced else ""
+    if not enhanced and code in _STORAGE and _FULL_TEXT.search(text):
+        status = _FULL
     refused = code // 100 == 5  # noqa: PLR2004  (5xx)
     if code == OVERLOADED or _CROWDED.search(text):
         return Meaning(About.PACE, final=False, crowded=True)
@@ -112,12 +119,15 @@ def meaning(phase: Phase, code: int, text: str) -> Meaning:
     of_session = _OF_SESSION.search(text) is not None
     if _is_of_account(phase, code, status, text):
         return Meaning(About.ACCOUNT, final=False, of_session=of_session)
-    about = About.MESSAGE if phase is Phase.RCPT or status.startswith(("1.", "2.", "6.")) else About.ENDPOINT
-    return Meaning(about, final=refused and status != _FULL and not of_session, of_session=of_session)
+    # Not final, and counted by the account's breaker: many in a row hold it, as one alone must not.
+    denied = _NOT_PERMITTED.search(text) is not None
+    of_mail = phase is Phase.RCPT or status.startswith(("1.", "2.", "6."))
+    about = About.MESSAGE if of_mail and not denied else About.ENDPOINT
+    return Meaning(about, final=refused and not (denied or of_session or status == _FULL), of_session=of_session)
 
 
 def _is_of_account(phase: Phase, code: int, status: str, text: str) -> bool:
-    if code in _NOT_LOGGED_IN or _NOT_PERMITTED.search(text):
+    if code in _NOT_LOGGED_IN or _LOGIN_WANTED.search(text):
         return True
     if status == _FULL:
         # Of a sender, it is their own mailbox; of a recipient, theirs.

@@ -116,8 +116,8 @@ SERVERS: Final[dict[str, list[Animal]]] = {
         Animal(
             name="relays for nobody",
             says={"RCPT": (b"554 5.7.1 <reader@example.org>: Relay access denied\r\n",)},
-            outcome=ACCOUNT,
-            then=ACCOUNT,
+            outcome=ENDPOINT,
+            then=ENDPOINT,
             connections=1,
         ),
     ],
