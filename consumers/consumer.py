@@ -100,6 +100,7 @@ class Consumer:
             now=utc_now,
             clock=time.monotonic,
         )
+        self._senders.observers.append(self._dispatcher.limiter.mended)
         self._slots = SlotOffers(
             redis, consumer=self.name, count=settings.consumer_slots, accepting=lambda: self.accepting
         )

@@ -242,6 +242,12 @@ class DestinationLimiter(Generic[T]):
             self._make_room()
         return None
 
+    def mended(self, user_id: UUID) -> None:
+        """Lets what goes through a user's account go again: it has changed since it was refused."""
+        for endpoint in self._endpoints.values():
+            if endpoint.key.user_id == user_id and endpoint.breaker.of_account:
+                endpoint.breaker.succeed()
+
     def find(self, key: str, endpoint: EndpointKey) -> tuple[Destination[T] | None, Endpoint[T] | None]:
         """A destination and an endpoint within it, where they are known."""
         return self._destinations.get(key), self._endpoints.get((key, endpoint))

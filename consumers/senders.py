@@ -44,6 +44,8 @@ class SenderCache:
         self._wanted: list[UUID] = []
         """Whom the next query reads, until it begins."""
         self._next: asyncio.Task[dict[UUID, Sender]] | None = None
+        self.observers: list[Callable[[UUID], None]] = []
+        """Called with each user who has changed."""
         self._outdated: set[tuple[asyncio.Task[dict[UUID, Sender]], UUID]] = set()
         """Who has changed while a query was reading them."""
 
@@ -105,9 +107,13 @@ class SenderCache:
 
     def _changed(self, payload: str) -> None:
         try:
-            self.forget(UUID(payload))
+            user_id = UUID(payload)
         except ValueError:
             log.warning("a NOTIFY that is not ours", payload=payload)
+            return
+        self.forget(user_id)
+        for observe in self.observers:
+            observe(user_id)
 
     def _lately(self, user_id: UUID) -> CachedSender | None:
         known = self._known.get(user_id)

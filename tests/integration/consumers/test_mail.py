@@ -10,12 +10,13 @@ import trustme
 from structlog.testing import capture_logs
 
 from sql.store import Store
+from tests.eventually import eventually
 from tests.factories import keep
-from tests.integration.channels.smtp_server import HOST, Security, smtp_server
+from tests.integration.channels.smtp_server import HOST, PASSWORD, USERNAME, Security, smtp_server
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over
 from tidings.domain.account import SmtpAccount
 from tidings.domain.ids import new_id
-from tidings.security.secretbox import new_key
+from tidings.security.secretbox import Purpose, SecretBox, new_key
 from tidings.settings import Settings
 
 CONNECTIONS = 3
@@ -81,3 +82,36 @@ async def test_mails_that_were_not_sent_at_the_end_of_the_grace_period_are_given
     assert Counter((message.status.value, message.tries, message.recoveries) for message in found) == {
         ("pending", 0, 0): CONNECTIONS
     }
+
+
+async def test_a_mended_account_sends_at_once_what_it_held(store: Store, for_mail: tuple[Settings, trustme.CA]) -> None:
+    settings, authority = for_mail
+    settings = msgspec.structs.replace(settings, breaker_seconds=300.0)
+    box, user_id = SecretBox(settings.secret_keys), new_id()
+
+    def smtp(password: str) -> SmtpAccount:
+        sealed = box.seal(password, Purpose.SMTP_PASSWORD, user_id)
+        return SmtpAccount(host=HOST, port=server.port, username=USERNAME, password=sealed)
+
+    async with smtp_server(Security.STARTTLS, authority) as server:
+        await store.users.create(user_id=user_id, email="a@example.com", password_hash="argon2", smtp=smtp("wrong"))
+        ids = await keep(store, 20, channel="email", recipient="grace@example.org", user_id=user_id)
+
+        async def counted() -> Counter[tuple[str, str | None, int]]:
+            found = [message for message_id in ids if (message := await store.messages.get(message_id))]
+            return Counter((message.status.value, message.held_reason, message.tries) for message in found)
+
+        async def all_held() -> bool:
+            return await counted() == {("pending", "account", 0): 20}
+
+        async def all_sent() -> bool:
+            await hand_over(store, consumer)
+            return await counted() == {("sent", None, 1): 20}
+
+        async with consuming(settings, Gateway()) as consumer:
+            await hand_over(store, consumer)
+            await eventually(all_held)
+            assert server.passwords == ["wrong"]
+            await store.users.set_smtp(user_id, smtp(PASSWORD))
+            await eventually(all_sent)
+    assert len(server.mails) == 20
