@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tidings.channels.base import Channel, Result
+from tidings.channels.recipient import EndpointKey
 from tidings.domain.message import Delivery
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ class TracedChannel(Channel):
 
     def destination(self, delivery: Delivery) -> str:
         return self._channel.destination(delivery)
+
+    def endpoint(self, delivery: Delivery) -> EndpointKey:
+        return self._channel.endpoint(delivery)
 
     @property
     def places_per_destination(self) -> int | None:
