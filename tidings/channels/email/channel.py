@@ -36,7 +36,7 @@ from tidings.settings import Settings
 _QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
 """In the replies of Postfix and many others, and of Exim."""
 
-_BEFORE_LOGIN: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO})
+_OPENING: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO, Phase.AUTH})
 
 
 class EmailChannel(Channel):
@@ -107,9 +107,10 @@ class EmailChannel(Channel):
 def _about(failure: SmtpError) -> About:
     if failure.phase is Phase.AUTH and not isinstance(failure, ConnectionLostError):
         return About.ACCOUNT
-    lost = isinstance(failure, ConnectionLostError | OutcomeUnknownError)
-    if lost or failure.code == CLOSING or failure.phase in _BEFORE_LOGIN:
+    if failure.code == CLOSING or failure.phase in _OPENING:
         return About.HOST
+    if isinstance(failure, ConnectionLostError | OutcomeUnknownError):
+        return About.ENDPOINT
     # A recipient that is refused or greylisted says nothing about the others; nor does one that needs SMTPUTF8.
     return About.MESSAGE if failure.phase is Phase.RCPT or failure.code is None else About.ENDPOINT
 

@@ -116,7 +116,8 @@ async def test_a_server_that_falls_silent(phase: str, make_channel: MakeChannel,
     server.fail(phase, lambda _: None)
     result = await channel.deliver(delivery())
     name = {"STARTTLS": "TLS"}.get(phase, phase)
-    assert result == Retry(error=f"{name}: timed out", about=About.HOST)
+    about = About.ENDPOINT if phase in {"RCPT", "DATA"} else About.HOST
+    assert result == Retry(error=f"{name}: timed out", about=about)
     assert isinstance(await channel.deliver(delivery()), Accepted)
 
 
@@ -140,7 +141,7 @@ async def test_and_times_out_at_last(
     assert result == Retry(
         error="end of DATA: timed out before the server answered; it may have taken the message",
         unanswered=True,
-        about=About.HOST,
+        about=About.ENDPOINT,
     )
     server.hold.set()
 

@@ -140,6 +140,9 @@ async def test_the_gateway_refuses() -> None:
 
 
 async def test_no_answer() -> None:
-    assert await deliver(TransportError("timed out after 15 s")) == Retry(
-        error="timed out after 15 s", about=About.HOST
+    assert await deliver(TransportError("no connection: timed out after 5 s")) == Retry(
+        error="no connection: timed out after 5 s", about=About.HOST
+    )
+    assert await deliver(TransportError("timed out after 15 s", unanswered=True)) == Retry(
+        error="timed out after 15 s", unanswered=True, about=About.ENDPOINT
     )
