@@ -21,9 +21,10 @@ from consumers.dedup import DedupRecords, Record
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
+from consumers.shortages import Shortages
 from consumers.verdict import settle
-from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
-from tidings.domain.errors import UnsealError
+from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry
+from tidings.domain.errors import StoreUnavailableError, UnsealError
 from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.observability.logs import delivering
@@ -47,6 +48,7 @@ class Deliveries(msgspec.Struct, kw_only=True, eq=False):
     consumer: str
     now: Callable[[], datetime]
     clock: Callable[[], float]
+    shortages: Shortages
     box: SecretBox = msgspec.field(default_factory=lambda: SecretBox(()))
     """Opens the headers that are secrets."""
     running: "dict[DeliveryRun, asyncio.Task[None]]" = msgspec.field(default_factory=dict)
@@ -100,6 +102,8 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
                 record = Record(cast("datetime", outcome.sent_at), outcome.provider_message_id)
                 shared.dedup.put(self.delivery.id, record, then=partial(shared.limiter.leave, endpoint))
                 held = True
+            elif result.about is About.OURSELVES:
+                shared.shortages.count(result.error)
             self._judge(endpoint, result, began)
             judged = True
         except Exception as defect:
@@ -133,18 +137,22 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
 
     async def _attempt(self) -> Result:
         if self.channel is None:
-            return Retry(error=f"channel {self.delivery.channel!r} is not there in this consumer")
+            return Retry(
+                error=f"channel {self.delivery.channel!r} is not there in this consumer", about=About.OURSELVES
+            )
         delivery = self.delivery
         try:
             if delivery.headers:
                 headers = unseal_headers(delivery.headers, delivery.id, self.shared.box)
                 delivery = msgspec.structs.replace(delivery, headers=headers)
             result = cast("object", await self.channel.deliver(delivery))
-        except UnsealError as error:
-            return Retry(error=str(error))
-        except Exception as error:  # a channel may be anybody's code
+        except (UnsealError, StoreUnavailableError) as error:
+            return Retry(error=str(error), about=About.OURSELVES)
+        except Exception as error:
+            # A channel may be anybody's code. That it may have sent the message before it raised is why this uses up
+            # an attempt: a message that always raises must not be sent without end.
             log.exception("channel failed", channel=self.delivery.channel)
-            return Retry(error=f"{type(error).__name__} in the channel")
+            return Retry(error=f"{type(error).__name__} in the channel", unanswered=True)
         return checked(result, channel=self.delivery.channel)
 
     def _conclude(self, result: Result, duration: float) -> Outcome:

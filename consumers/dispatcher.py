@@ -18,6 +18,7 @@ from consumers.delivery import Deliveries, DeliveryRun
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
+from consumers.shortages import Shortages
 from tidings.channels.base import Channel
 from tidings.channels.recipient import EndpointKey
 from tidings.channels.registry import ChannelRegistry
@@ -64,6 +65,7 @@ class Dispatcher:
             consumer=settings.consumer_name,
             now=now,
             clock=clock,
+            shortages=Shortages(clock),
             box=SecretBox(settings.secret_keys),
         )
 

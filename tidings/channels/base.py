@@ -35,7 +35,7 @@ class About(StrEnum):
     PACE = "pace"
     """The receiver takes no more at present (429): uses up no attempt."""
     OURSELVES = "ourselves"
-    """A shortage of our own, such as of file descriptors: uses up no attempt."""
+    """A shortage of our own, such as of file descriptors or of a key: uses up no attempt, and is logged as ours."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):

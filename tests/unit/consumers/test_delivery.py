@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from msgspec import structs
+from structlog.testing import capture_logs
 
 from consumers import outcomes
 from consumers.breaker import Breaker, BreakerState
@@ -18,9 +19,11 @@ from consumers.delivery import USUAL_TYPES, Deliveries, DeliveryRun, checked
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
+from consumers.shortages import Shortages
 from tests.factories import new_delivery
 from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry
 from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.ids import new_id
 from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
@@ -90,6 +93,7 @@ class Bench:
             consumer="c",
             now=lambda: NOW,
             clock=lambda: self.now,
+            shortages=Shortages(lambda: self.now),
             box=BOX,
         )
         self.tasks: list[asyncio.Task[None]] = []
@@ -243,6 +247,8 @@ async def test_a_channel_that_raises_costs_an_attempt_and_counts_against_its_des
         bench.enter()
     await bench.end()
     assert {outcome.last_error for outcome, _ in bench.fakes.outcomes} == {"UnexpectedError in the channel"}
+    # It may have sent the message before it raised.
+    assert [(outcome.tries, outcome.unanswered) for outcome, _ in bench.fakes.outcomes] == [(1, True)] * FAILURES
     assert bench.breakers == {"there": BreakerState.OPEN}
 
 
@@ -428,10 +434,34 @@ async def test_sealed_headers_are_opened_for_the_channel() -> None:
     assert bench.headers == [headers, None]
 
 
-async def test_headers_that_no_key_opens_are_tried_again_and_never_sent() -> None:
-    bench = Bench(returning(Accepted()))
-    bench.enter(headers=seal_headers({"Authorization": "Bearer hunter2"}, new_id(), BOX))
+async def test_what_fails_on_our_side_uses_up_no_attempt_opens_no_breaker_and_is_logged() -> None:
+    bench = Bench(raising(StoreUnavailableError("the user could not be read")))
+    with capture_logs() as logged:
+        for _ in range(FAILURES + 1):
+            bench.enter(created_at=NOW)
+            await bench.end()
+    assert [(outcome.status, outcome.tries) for outcome, _ in bench.fakes.outcomes] == [(Status.PENDING, 0)] * 3
+    assert bench.breakers == {}
+    assert [line["error"] for line in logged] == ["the user could not be read"]
+    bench.assert_settled()
+
+
+async def test_a_channel_that_is_not_there_uses_up_no_attempt() -> None:
+    bench = Bench(never)
+    run = DeliveryRun(
+        bench.shared, None, new_delivery(created_at=NOW), OpenBatch(new_id(), left=1, held_until=math.inf)
+    )
+    assert bench.limiter.enter("there", run) is None
     await bench.end()
-    assert (bench.statuses, bench.headers) == ([Status.FAILED], [])
+    [(outcome, _)] = bench.fakes.outcomes
+    assert (outcome.status, outcome.tries) == (Status.PENDING, 0)
+    assert outcome.last_error == "channel 'echo' is not there in this consumer"
+
+
+async def test_headers_that_no_key_opens_wait_untried_and_are_never_sent() -> None:
+    bench = Bench(returning(Accepted()))
+    bench.enter(created_at=NOW, headers=seal_headers({"Authorization": "Bearer hunter2"}, new_id(), BOX))
+    await bench.end()
+    assert (bench.statuses, bench.headers) == ([Status.PENDING], [])
     assert "Bearer" not in str(bench.fakes.outcomes)
     bench.assert_settled()

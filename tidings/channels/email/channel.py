@@ -68,7 +68,7 @@ class EmailChannel(Channel):
         try:
             sender = None if delivery.user_id is None else await self.context.senders.get(delivery.user_id)
         except StoreUnavailableError as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), about=About.OURSELVES)
         if sender is None:
             return Rejected(error="the message has no user, through whose SMTP account it could go out")
         if sender.smtp is None:
@@ -86,7 +86,7 @@ class EmailChannel(Channel):
         try:
             reply = await self._pool.send(owner, account, mail)
         except UnsealError as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), about=About.OURSELVES)
         except PermanentError as failure:
             return Rejected(error=str(failure), status_code=failure.code, answer=failure.answer, about=_about(failure))
         except TransientError as failure:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import about, describe, is_refusal, judge
 from tidings.channels.http.transport import Answer, TransportError
 from tidings.channels.sms.recipient import SmsRecipients
@@ -51,7 +51,7 @@ class SmsChannel(Channel):
 
     async def deliver(self, delivery: Delivery) -> Result:
         if not self._url:
-            return Retry(error="WEBHOOK_URL is not set: there is no SMS gateway to send to")
+            return Retry(error="WEBHOOK_URL is not set: there is no SMS gateway to send to", about=About.OURSELVES)
         headers = {**self._headers, "Idempotency-Key": str(delivery.id)}
         body = self._order.encode(_Order(delivery.recipient, delivery.content))
         try:

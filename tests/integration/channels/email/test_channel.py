@@ -261,4 +261,5 @@ async def test_an_authority_that_cannot_be_read(make_channel: MakeChannel, tmp_p
 async def test_a_user_that_cannot_be_read_now(make_channel: MakeChannel) -> None:
     senders = Senders(None)
     senders.away = True
-    assert await make_channel(senders).deliver(delivery()) == Retry(error="the user of the message could not be read")
+    result = await make_channel(senders).deliver(delivery())
+    assert result == Retry(error="the user of the message could not be read", about=About.OURSELVES)
