@@ -80,6 +80,7 @@ class Consumer:
             store,
             consumer=self.name,
             backlog=settings.outcome_backlog,
+            on_closing=self._leases.closing,
             on_closed=self._leases.close,
         )
         self._dispatcher = Dispatcher(

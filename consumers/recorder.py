@@ -31,7 +31,8 @@ BUSY_SECONDS: Final = 0.04
 
 
 class OutcomeRecorder:
-    """Writes outcomes. `on_closed` is called with the batches whose last outcome is on disk."""
+    """Writes outcomes. `on_closing` is called with the batches whose last outcome goes out now, `on_closed` when it is
+    on disk."""
 
     def __init__(
         self,
@@ -39,11 +40,13 @@ class OutcomeRecorder:
         *,
         consumer: str,
         backlog: int,
+        on_closing: Callable[[Iterable[UUID]], None],
         on_closed: Callable[[Iterable[UUID]], None],
     ) -> None:
         self._store = store
         self._consumer = consumer
         self._backlog = backlog
+        self._on_closing = on_closing
         self._on_closed = on_closed
         self.observers: list[Callable[[Sequence[Outcome]], None]] = []
         """Called with each group of outcomes that is on disk."""
@@ -103,6 +106,7 @@ class OutcomeRecorder:
         while True:
             outcomes = [outcome for outcome, _ in group]
             closed = [outcome.batch_id for outcome, closes in group if closes]
+            self._on_closing(closed)
             try:
                 recorded = await self._store.batches.record(outcomes, closed=closed, consumer=self._consumer)
             except AWAY as error:
