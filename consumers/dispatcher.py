@@ -122,5 +122,5 @@ def destination_of(channel: Channel | None, delivery: Delivery) -> tuple[str, En
         named = EndpointKey(f"{delivery.channel} {endpoint.name}", endpoint.user_id)
         return key, named, None if concurrency is None else max(int(concurrency), 1)
     except Exception as error:  # noqa: BLE001  (anybody's code; deliver() will say what is wrong with the message)
-        log.info("a message without a destination", message=str(delivery.id), error=str(error))
+        log.info("a message without a destination", message=str(delivery.id), error=type(error).__name__)
         return delivery.channel, None, None
