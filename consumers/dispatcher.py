@@ -12,6 +12,7 @@ from datetime import datetime
 import structlog
 
 from consumers import outcomes
+from consumers.backstop import Backstop
 from consumers.breaker import Breaker
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import Deliveries, DeliveryRun
@@ -66,8 +67,14 @@ class Dispatcher:
             now=now,
             clock=clock,
             shortages=Shortages(clock),
+            backstop=Backstop(),
             box=SecretBox(settings.secret_keys),
         )
+
+    @property
+    def overdue(self) -> int:
+        """Deliveries that the backstop has cut off."""
+        return self._shared.backstop.overdue
 
     def start(self, delivery: Delivery, batch: OpenBatch) -> None:
         """Starts a delivery, puts it in line, or gives it back where it cannot go now; its outcome is recorded.

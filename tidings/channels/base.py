@@ -145,6 +145,11 @@ class Channel(ABC):
         """
         return None
 
+    @property
+    def time_limit(self) -> float:
+        """Seconds within which an attempt ends. After twice that it is cut off, and its outcome is unknown."""
+        return self.context.settings.delivery_timeout
+
     def _sender(self, delivery: Delivery) -> Sender | None:
         return None if delivery.user_id is None else self.context.senders.known(delivery.user_id)
 

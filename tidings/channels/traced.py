@@ -30,6 +30,10 @@ class TracedChannel(Channel):
     def places_per_destination(self) -> int | None:
         return self._channel.places_per_destination
 
+    @property
+    def time_limit(self) -> float:
+        return self._channel.time_limit
+
     async def deliver(self, delivery: Delivery) -> Result:
         with self._spans.delivering(delivery) as (span, headers):
             result = await self._channel.deliver(msgspec.structs.replace(delivery, headers=headers))

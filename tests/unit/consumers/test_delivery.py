@@ -13,6 +13,7 @@ from msgspec import structs
 from structlog.testing import capture_logs
 
 from consumers import outcomes
+from consumers.backstop import Backstop
 from consumers.breaker import Breaker, BreakerState
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import USUAL_TYPES, Deliveries, DeliveryRun, checked
@@ -20,6 +21,7 @@ from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
 from consumers.shortages import Shortages
+from tests.eventually import eventually
 from tests.factories import new_delivery
 from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry
 from tidings.domain.cancellation import cancel_and_wait
@@ -74,6 +76,7 @@ class Bench:
     def __init__(self, deliver: Callable[[], Awaitable[object]]) -> None:
         self.fakes = Fakes()
         self.now = 0.0
+        self.time_limit = 60.0
         self.deliver = deliver
         self.headers: list[dict[str, str] | None] = []
         self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
@@ -94,6 +97,7 @@ class Bench:
             now=lambda: NOW,
             clock=lambda: self.now,
             shortages=Shortages(lambda: self.now),
+            backstop=Backstop(grace=0.01),
             box=BOX,
         )
         self.tasks: list[asyncio.Task[None]] = []
@@ -106,6 +110,8 @@ class Bench:
         bench = self
 
         class Scripted:
+            time_limit = self.time_limit
+
             async def deliver(self, delivery: Delivery) -> object:
                 bench.headers.append(delivery.headers)
                 return await bench.deliver()
@@ -353,6 +359,78 @@ async def test_a_probe_that_is_cut_off_abandons_its_batch_and_frees_the_breaker(
     await cancel_and_wait(*bench.tasks)
     assert (bench.statuses, bench.fakes.abandoned) == ([], [batch])
     assert bench.breakers == {"there": BreakerState.HALF_OPEN}
+    bench.assert_settled()
+
+
+async def test_a_channel_that_does_not_return_is_cut_off_after_twice_its_time_limit() -> None:
+    bench = Bench(never)
+    bench.time_limit = 0.01
+    for _ in range(FAILURES):
+        bench.enter()
+    with capture_logs() as logged:
+        assert await bench.end() == [None] * FAILURES
+    assert [(outcome.status, outcome.tries, outcome.unanswered) for outcome, _ in bench.fakes.outcomes] == [
+        (Status.FAILED, 1, True)
+    ] * FAILURES
+    assert bench.shared.backstop.overdue == FAILURES
+    assert [line["event"] for line in logged].count("the channel has not ended a delivery: cancelled") == FAILURES
+    assert bench.breakers == {"there": BreakerState.OPEN}
+    assert bench.fakes.abandoned == []
+    bench.assert_settled()
+
+
+async def test_a_channel_that_goes_on_after_it_was_cancelled_is_settled_without_it() -> None:
+    release, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> object:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+        return Accepted()
+
+    bench = Bench(stubborn)
+    bench.time_limit = 0.01
+    batch = bench.enter()
+    await cancelled.wait()
+
+    async def settled() -> bool:
+        return bool(bench.fakes.outcomes)
+
+    await eventually(settled)
+    bench.assert_settled()
+    assert (batch.left, len(bench.shared.backstop._going_on)) == (0, 1)
+    # Whatever it says in the end changes nothing.
+    release.set()
+    assert await bench.end() == [None]
+    assert bench.statuses == [Status.FAILED]
+    assert (bench.fakes.dedup, bench.shared.backstop._going_on) == ([], set())
+    bench.assert_settled()
+
+
+async def test_what_a_channel_says_when_it_is_cut_off_counts() -> None:
+    async def late() -> object:
+        try:
+            return await never()
+        except asyncio.CancelledError:
+            return Accepted(provider_message_id="p")
+
+    bench = Bench(late)
+    bench.time_limit = 0.01
+    bench.enter()
+    assert await bench.end() == [None]
+    assert (bench.statuses, len(bench.fakes.dedup)) == ([Status.SENT], 1)
+
+
+async def test_one_that_is_cut_off_at_a_stop_too_has_no_outcome() -> None:
+    bench = Bench(never)
+    batch = bench.enter()
+    await asyncio.sleep(0)
+    [run] = bench.shared.running
+    run.expire()
+    await cancel_and_wait(*bench.tasks)
+    assert (bench.statuses, bench.fakes.abandoned) == ([], [batch])
     bench.assert_settled()
 
 

@@ -115,6 +115,10 @@ class Heard(Channel):
     def endpoint(self, delivery: Delivery) -> EndpointKey:
         return EndpointKey("line", delivery.user_id)
 
+    @property
+    def time_limit(self) -> float:
+        return 7
+
     async def deliver(self, delivery: Delivery) -> Result:
         self.given.append(delivery)
         answer = self.answers.pop(0)
@@ -132,6 +136,7 @@ async def test_a_try_is_part_of_the_messages_trace(spans: Spans, exported: InMem
     assert traced.destination(delivery) == "+4915112345678"
     assert traced.endpoint(delivery) == channel.endpoint(delivery) == EndpointKey("line", delivery.user_id)
     assert traced.places_per_destination == 3
+    assert traced.time_limit == 7
     assert isinstance(await traced.deliver(delivery), Accepted)
     assert isinstance(await traced.deliver(delivery), Rejected)
     accepted, rejected = exported.get_finished_spans()

@@ -57,6 +57,11 @@ class AppriseChannel(Channel):
         self._free = asyncio.Semaphore(THREADS)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="apprise")
 
+    @property
+    def time_limit(self) -> float:
+        """With the wait for a thread."""
+        return 2 * self._timeout
+
     async def deliver(self, delivery: Delivery) -> Result:
         try:
             url = check_url(self.recipients.unseal(delivery.recipient, delivery.id, self._box), self._opened)

@@ -13,7 +13,7 @@ from uuid import UUID
 from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.email.recipient import EmailRecipients
 from tidings.channels.recipient import RecipientError
-from tidings.channels.smtp.connection import Terms
+from tidings.channels.smtp.connection import ANSWER_SECONDS, Terms
 from tidings.channels.smtp.errors import (
     CLOSING,
     ConnectionLostError,
@@ -63,6 +63,12 @@ class EmailChannel(Channel):
     @property
     def places_per_destination(self) -> int:
         return self.context.settings.smtp_connections_per_account
+
+    @property
+    def time_limit(self) -> float:
+        """With the wait for a slot, while a server allows one connection."""
+        settings = self.context.settings
+        return settings.smtp_connections_per_account * (settings.delivery_timeout + ANSWER_SECONDS)
 
     async def deliver(self, delivery: Delivery) -> Result:
         try:
