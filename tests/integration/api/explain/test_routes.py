@@ -43,7 +43,7 @@ async def test_a_message_goes_to_the_destination_that_consumers_name(store: Stor
     smtp = SmtpAccount(host="mail.example.com", port=587, username="ada", password=None)
     ada = await store.users.create(email="ada@example.com", password_hash="x", smtp=smtp)
     bob = await store.users.create(email="bob@example.com", password_hash="x")
-    account = "email ada@mail.example.com:587"
+    account = f"email ada@mail.example.com:587 of {ada.id}"
     for channel, user_id, expected, endpoint in (
         ("email", ada.id, account, (account, ada.id)),
         ("email", bob.id, f"email {bob.id}", (f"email {bob.id}", bob.id)),

@@ -242,7 +242,7 @@ async def test_a_large_mail(channel: EmailChannel, server: SmtpServer) -> None:
 
 
 async def test_the_account_is_the_destination(channel: EmailChannel, server: SmtpServer) -> None:
-    assert channel.destination(delivery()) == f"{USERNAME}@{HOST}:{server.port}"
+    assert channel.destination(delivery()) == f"{USERNAME}@{HOST}:{server.port} of {delivery().user_id}"
 
 
 async def test_its_concurrency_is_its_connections(make_channel: MakeChannel, server: SmtpServer) -> None:
