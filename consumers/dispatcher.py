@@ -15,6 +15,7 @@ from consumers import outcomes
 from consumers.breaker import Breaker
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import Deliveries, DeliveryRun
+from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
@@ -39,6 +40,7 @@ class Dispatcher:
         recorder: OutcomeRecorder,
         dedup: DedupRecords,
         leases: Leases,
+        holds: Holds,
         *,
         settings: Settings,
         policy: RetryPolicy,
@@ -60,6 +62,7 @@ class Dispatcher:
             dedup=dedup,
             leases=leases,
             limiter=self.limiter,
+            holds=holds,
             policy=policy,
             consumer=settings.consumer_name,
             now=now,
@@ -73,11 +76,15 @@ class Dispatcher:
         Raises only what is a defect; then the delivery has no outcome, and its batch must be abandoned.
         """
         channel = self._channels.get(delivery.channel)
-        run = DeliveryRun(self._shared, channel, delivery, batch)
+        key, named, concurrency = destination_of(channel, delivery)
+        endpoint = EndpointKey(key) if named is None else named
+        run = DeliveryRun(self._shared, channel, delivery, batch, key, endpoint)
         if self._shared.stopping:
             run.give_back()
             return
-        key, endpoint, concurrency = destination_of(channel, delivery)
+        if self._shared.holds.reason(endpoint) is not None:
+            run.send_back(HELD_SECONDS)
+            return
         retry_in = self.limiter.enter(key, run, endpoint=endpoint, concurrency=concurrency)
         if retry_in is not None:
             run.send_back(retry_in)
