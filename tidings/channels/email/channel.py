@@ -58,11 +58,17 @@ class EmailChannel(Channel):
     def places_per_destination(self) -> int:
         return self.context.settings.smtp_connections_per_account
 
+    @property
+    def time_limit(self) -> float:
+        """As long as an attempt may take, after a wait for a connection that may take as long."""
+        settings = self.context.settings
+        return 2 * (settings.smtp_delivery_timeout + settings.smtp_answer_timeout)
+
     async def deliver(self, delivery: Delivery) -> Result:
         try:
             sender = None if delivery.user_id is None else await self.context.senders.get(delivery.user_id)
         except StoreUnavailableError as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), about=About.OURSELVES)
         if sender is None:
             return Rejected(error="the message has no user, through whose SMTP account it could go out")
         if sender.smtp is None:
@@ -80,7 +86,7 @@ class EmailChannel(Channel):
         try:
             reply = await self._pool.send(owner, account, mail)
         except UnsealError as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), about=About.OURSELVES)
         except PermanentError as failure:
             return Rejected(error=str(failure), status_code=failure.code, answer=failure.answer, about=failure.about)
         except TransientError as failure:

@@ -187,7 +187,7 @@ class SmtpConnection:
             raise interrupted(self.phase, CONNECTION_LOST)
         if smtp.protocol._buffer:  # noqa: SLF001  (the library would take it for the reply to the next command)
             smtp.close()
-            raise ConnectionLostError(self.phase, "the server replies twice to one command", about=About.HOST)
+            raise interrupted(self.phase, "the server replies twice to one command")
         return smtp
 
     async def _hello(self) -> None:

@@ -8,7 +8,7 @@ SmtpError
 """
 
 from tidings.channels.base import About
-from tidings.channels.smtp.replies import ENHANCED_CODE, Phase, meaning
+from tidings.channels.smtp.replies import ENHANCED_CODE, OPENING, Phase, meaning
 
 CONNECTION_LOST = "the connection was lost"
 
@@ -64,8 +64,8 @@ def interrupted(phase: Phase, how: str) -> TransientError:
     """From a connection that broke, or timed out, while a reply was awaited."""
     if phase is Phase.END_OF_DATA:
         reason = f"{how} before the server answered; it may have taken the message"
-        return OutcomeUnknownError(phase, reason, about=About.HOST)
-    return ConnectionLostError(phase, how, about=About.HOST)
+        return OutcomeUnknownError(phase, reason, about=About.ENDPOINT)
+    return ConnectionLostError(phase, how, about=About.HOST if phase in OPENING else About.ENDPOINT)
 
 
 def reply_bytes(code: int, text: str) -> bytes:

@@ -30,7 +30,7 @@ from tidings.channels.smtp.errors import (
 from tidings.channels.smtp.learned import Learned
 from tidings.channels.smtp.mail import Mail
 from tidings.channels.smtp.oauth import AccessTokens
-from tidings.channels.smtp.replies import BEFORE_LOGIN, CLOSING, Phase
+from tidings.channels.smtp.replies import CLOSING, OPENING, Phase
 from tidings.domain.account import Sealed, SmtpAccount
 from tidings.security.secretbox import Purpose, SecretBox
 
@@ -42,8 +42,6 @@ _REFUSED: Final = 5
 _OF_SESSION: Final = frozenset({Phase.RSET, Phase.MAIL, Phase.DATA})
 _COUNTED: Final = frozenset({Phase.MAIL, Phase.DATA})
 """Where servers say that a session has carried enough."""
-_OPENING: Final = BEFORE_LOGIN - {Phase.CONNECT} | {Phase.AUTH}
-
 Key = tuple[UUID, SmtpAccount]
 """Connections are shared by nothing else: not with other users, nor beyond a change of the password."""
 
@@ -206,7 +204,7 @@ class SmtpPool:
                 raise
             raise _cut_off(Phase.CONNECT if connection is None else connection.phase) from None
         except TransientError as failure:
-            again = failure.crowded or (failure.code == CLOSING and failure.phase in _OPENING)
+            again = failure.crowded or (failure.code == CLOSING and failure.phase in OPENING)
             withheld = (again or failure.about is About.PACE) and state.decrease(now())
             if not (again and withheld):
                 raise
@@ -313,10 +311,10 @@ def _speaks_of_session(failure: SmtpError) -> bool:
 
 
 def _cut_off(phase: Phase) -> TransientError:
-    """In place of a cancellation (a consumer stops) before the final dot: the mail is nowhere, and can go back."""
+    """In place of a cancellation (as a consumer stops) before the final dot: the mail is nowhere, and can go back."""
     if (task := asyncio.current_task()) is not None:
         task.uncancel()
-    return TransientError(phase, "the consumer stopped before the mail was sent", about=About.OURSELVES)
+    return TransientError(phase, "cut off before the mail was sent", about=About.OURSELVES)
 
 
 async def _replace(connection: SmtpConnection) -> None:

@@ -39,6 +39,7 @@ class Phase(StrEnum):
 
 
 BEFORE_LOGIN: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO})
+OPENING: Final = BEFORE_LOGIN | {Phase.AUTH}
 
 _CROWDED: Final = re.compile(
     r"too many (?:\w+ ){0,2}(?:connections|sessions)|(?:connections?|concurrency|sender thread) limit"

@@ -157,7 +157,9 @@ async def test_what_the_server_repeats_of_a_login_is_not_kept(
 
 async def test_a_password_that_no_key_opens(make_channel: MakeChannel, server: SmtpServer) -> None:
     channel = make_channel(account(server), secret_keys=(new_key(),))
-    assert await channel.deliver(delivery()) == Retry(error="none of SECRET_KEYS opens a secret that is kept")
+    assert await channel.deliver(delivery()) == Retry(
+        error="none of SECRET_KEYS opens a secret that is kept", about=About.OURSELVES
+    )
     assert server.connections == 0
 
 

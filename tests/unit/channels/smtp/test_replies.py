@@ -131,10 +131,15 @@ def test_a_session_that_has_carried_enough(reply: str) -> None:
         assert not isinstance(failure, PermanentError)
 
 
-@pytest.mark.parametrize("phase", [Phase.CONNECT, Phase.AUTH, Phase.RCPT, Phase.END_OF_DATA])
-def test_no_reply_speaks_of_the_host(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", [Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO, Phase.AUTH])
+def test_no_reply_before_the_login_is_done_speaks_of_the_host(phase: Phase) -> None:
+    assert interrupted(phase, "timed out").about is About.HOST
+
+
+@pytest.mark.parametrize("phase", [Phase.RSET, Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.END_OF_DATA])
+def test_no_reply_to_a_mail_speaks_of_its_account_there(phase: Phase) -> None:
     failure = interrupted(phase, "timed out")
-    assert failure.about is About.HOST
+    assert failure.about is About.ENDPOINT
     assert isinstance(failure, OutcomeUnknownError) == (phase is Phase.END_OF_DATA)
 
 

@@ -85,7 +85,7 @@ MESSAGE, ENDPOINT, HOST, ACCOUNT, PACE = (
 )
 NOT_THIS: Final = Outcome(REJECTED, "message")
 NOT_SO: Final = Outcome(REJECTED, "endpoint")
-UNKNOWN: Final = Outcome(UNANSWERED, "host")
+UNKNOWN: Final = Outcome(UNANSWERED, "endpoint")
 
 
 def singly(text: bytes) -> Steps:

@@ -194,12 +194,14 @@ SERVERS: Final[dict[str, list[Animal]]] = {
             connections=2,
         ),
         *(
-            Animal(name=f"closes at {verb}, once", at_first={verb: (CLOSE,)}, outcome=HOST, connections=2)
-            for verb in ("EHLO", "AUTH", "MAIL", "RCPT", "DATA")
+            Animal(name=f"closes at {verb}, once", at_first={verb: (CLOSE,)}, outcome=about, connections=2)
+            for about, verbs in ((HOST, ("EHLO", "AUTH")), (ENDPOINT, ("MAIL", "RCPT", "DATA")))
+            for verb in verbs
         ),
         *(
-            Animal(name=f"silent at {verb}, once", at_first={verb: (HANG,)}, outcome=HOST, connections=2)
-            for verb in ("EHLO", "AUTH", "MAIL", "RCPT", "DATA")
+            Animal(name=f"silent at {verb}, once", at_first={verb: (HANG,)}, outcome=about, connections=2)
+            for about, verbs in ((HOST, ("EHLO", "AUTH")), (ENDPOINT, ("MAIL", "RCPT", "DATA")))
+            for verb in verbs
         ),
         Animal(
             name="resets while the mail comes, once",
@@ -223,11 +225,11 @@ SERVERS: Final[dict[str, list[Animal]]] = {
         ),
     ],
     "Not SMTP": [
-        Animal(name="a reply that is none, once", at_first={"RCPT": (b"hello\r\n",)}, outcome=HOST, connections=2),
+        Animal(name="a reply that is none, once", at_first={"RCPT": (b"hello\r\n",)}, outcome=ENDPOINT, connections=2),
         Animal(
             name="bytes at random, once",
             at_first={"MAIL": (bytes(range(14, 200)) + b"\r\n",)},
-            outcome=HOST,
+            outcome=ENDPOINT,
             connections=2,
         ),
         Animal(name="code 999, once", at_first={"MAIL": (b"999 Who knows\r\n",)}, outcome=ENDPOINT, connections=2),
@@ -235,33 +237,33 @@ SERVERS: Final[dict[str, list[Animal]]] = {
         Animal(
             name="a line of 40 kB, once",
             at_first={"MAIL": (b"250 " + b"x" * 40_000 + b"\r\n",)},
-            outcome=HOST,
+            outcome=ENDPOINT,
             connections=2,
         ),
         Animal(
             name="lines without end, once",
             at_first={"MAIL": (b"250-x\r\n" * 10_000, HANG)},
-            outcome=HOST,
+            outcome=ENDPOINT,
             connections=2,
         ),
         Animal(
             name="lines without end, slowly, once",
             at_first={"MAIL": (b"250-x\r\n", 0.1) * 40},
-            outcome=HOST,
+            outcome=ENDPOINT,
             connections=2,
             error="MAIL: timed out",
         ),
         Animal(
             name="two replies to MAIL in one packet, once",
             at_first={"MAIL": (b"250 Ok\r\n250 Ok\r\n",)},
-            outcome=HOST,
+            outcome=ENDPOINT,
             connections=2,
             error="RCPT: the server replies twice to one command",
         ),
         Animal(
             name="`250` right after `354`, and the mail refused, once",
             at_first={"DATA": (b"354 Go\r\n250 Ok\r\n",), "mail": (b"554 5.7.1 No\r\n",)},
-            outcome=HOST,
+            outcome=ENDPOINT,
             connections=2,
         ),
         Animal(name="two replies to a mail in one packet", says={"mail": (b"250 Ok\r\n250 Ok\r\n",)}, connections=2),
