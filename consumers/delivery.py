@@ -18,8 +18,9 @@ import structlog
 
 from consumers import outcomes
 from consumers.dedup import DedupRecords, Record
+from consumers.destination import Endpoint
 from consumers.leases import Leases, OpenBatch
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
 from consumers.verdict import settle
 from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
@@ -163,14 +164,12 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         self.recorded = True
 
     def _judge(self, endpoint: Endpoint["DeliveryRun"], result: Result, began: float) -> None:
-        """Adjusts concurrency and breakers, and logs what that changed."""
+        """Adjusts rate and breakers, and logs what that changed."""
         now, destination = self.shared.clock(), endpoint.destination
         changes = settle(self.shared.limiter, endpoint, result, began=began, now=now)
-        if changes.decreased:
+        if changes.slower and endpoint.paced is not None:
             log.info(
-                "destination limited by the receiver",
-                destination=destination.key,
-                concurrency=destination.concurrency,
+                "rate limited by the receiver", destination=endpoint.key.name, rate=round(endpoint.paced.pace.rate, 3)
             )
         for name, change, breaker in (
             (endpoint.key.name, changes.endpoint, endpoint.breaker),

@@ -15,8 +15,9 @@ from consumers import outcomes
 from consumers.breaker import Breaker
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import Deliveries, DeliveryRun
+from consumers.destination import Endpoint
 from consumers.leases import Leases, OpenBatch
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
 from tidings.channels.base import Channel
 from tidings.channels.recipient import EndpointKey

@@ -2,8 +2,8 @@
 
 In play, in memory only: for each destination its deliveries in flight, the line of those that wait, and a breaker; for
 each endpoint within it another breaker. A crash loses the lines; their batches' leases run out. Free capacity goes to
-the lines in turn. A destination that asks
-for less (429) gets half of its concurrency, and one more for each round of deliveries that it takes.
+the lines in turn. What goes to an endpoint whose receiver asks for less (429) waits for its rate first, in a line of
+its own (consumers/paced_line.py).
 
 Waiting in a line costs no slot of the consumer. All lines together hold as many messages as can be in flight; then
 nothing more is taken in, which slows the producer down. Before one destination blocks the others its line is cut: the
@@ -14,12 +14,15 @@ slow one after `PATIENCE_SECONDS`, and the only destination later still, since p
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Generic, NamedTuple, TypeVar
-from uuid import UUID
+from functools import partial
+from typing import Final, Generic, TypeVar
 
 import structlog
 
 from consumers.breaker import Breaker, BreakerState
+from consumers.destination import SHORTEST_RETRY_IN, Destination, Endpoint, NotClosed, Paced
+from consumers.pace import Pace
+from consumers.paced_line import PacedLine
 from tidings.channels.recipient import EndpointKey
 
 log = structlog.get_logger(__name__)
@@ -32,131 +35,12 @@ PATIENCE_FACTOR_OF_ONE: Final = 3
 """So many times as long where there is no other destination."""
 LONGEST_WAIT: Final = 10.0
 """Seconds that a line may take at its rate; beyond, the destination is slow."""
-SHORTEST_RETRY_IN: Final = 1.0
-LONGEST_RETRY_IN: Final = 60.0
-"""Bounds, in seconds, of when a message that finds no room comes again."""
-SLOWEST_RATE: Final = 20.0
-"""Deliveries a second that are assumed of a destination which has not shown any better."""
-RATE_SECONDS: Final = 5.0
-"""The window over which a destination's rate is measured."""
 DESTINATIONS_KEPT: Final = 10_000
 """Destinations remembered for their breakers' sake; beyond that, idle ones are forgotten."""
 ENDPOINTS_KEPT: Final = 10_000
 """The same of endpoints; beyond that, the idle one is forgotten that was used least recently."""
 
 T = TypeVar("T")
-
-
-class NotClosed(NamedTuple):
-    """A breaker that is open or half open."""
-
-    name: str
-    """Of the destination or the endpoint."""
-    user_id: UUID | None
-    """The user whose endpoint it is; None: it concerns everybody."""
-    state: BreakerState
-    seconds: float
-    """Until something may go there again."""
-
-
-class Destination(Generic[T]):
-    """One destination: its line, its concurrency and its breaker, which opens for what concerns the host."""
-
-    def __init__(self, key: str, breaker: Breaker, concurrency: int, now: float) -> None:
-        self.key = key
-        self.breaker = breaker
-        self._most = self._limit = float(concurrency)
-        self.in_flight = 0
-        self.in_turn = False
-        """Whether it is among those that are served in turn."""
-        self.line: deque[tuple[Endpoint[T], T]] = deque()
-        self.line_limit = 0
-        """After a cut the length at which the line takes nothing more, until it is half as long; otherwise 0."""
-        self.ended = 0
-        """Deliveries that have ended, well or not."""
-        self.ended_before = 0
-        """The same at `observed_since`."""
-        self.observed_since = self._decreased_at = self._lately_since = now
-        self._ended_lately = 0.0
-        self._returns_at = 0.0
-
-    @property
-    def concurrency(self) -> int:
-        """Deliveries that may be in flight at once, at least 1."""
-        return int(self._limit)
-
-    @property
-    def idle(self) -> bool:
-        return not (self.in_flight or self.line)
-
-    @property
-    def at_rest(self) -> bool:
-        """Idle, and a new one would be the same."""
-        return self.idle and not self.line_limit and self._limit == self._most and self.breaker.at_rest
-
-    def decrease(self, now: float, began: float) -> bool:
-        """Halves the concurrency after a delivery that began at `began` was answered "too many requests".
-
-        Deliveries that were in flight together count once: returns False for all but the first.
-        """
-        if began < self._decreased_at:
-            return False
-        self._decreased_at = now
-        self._limit = max(min(self._limit, self.in_flight) / 2, 1.0)
-        return True
-
-    def increase(self) -> None:
-        """Counts a delivery that was taken: as many of them as the concurrency add one to it."""
-        if self._limit < self._most:
-            self._limit = min(self._limit + 1 / self._limit, self._most)
-
-    def count_end(self, now: float) -> None:
-        self.ended += 1
-        self._ended_lately += 1
-        if now - self._lately_since > RATE_SECONDS:
-            self._ended_lately /= 2
-            self._lately_since = (now + self._lately_since) / 2
-
-    def rate(self, now: float) -> float:
-        """Deliveries that ended in a second, over the last `RATE_SECONDS` or so."""
-        return self._ended_lately / max(now - self._lately_since, 0.5)
-
-    def retry_in(self, now: float) -> float:
-        """Seconds until one more message that finds no room should come again: each a bit later than the last."""
-        rate = max(self.rate(now), SLOWEST_RATE)
-        self._returns_at = max(self._returns_at, now + SHORTEST_RETRY_IN) + 1 / rate
-        return min(self._returns_at - now, LONGEST_RETRY_IN)
-
-
-class Endpoint(Generic[T]):
-    """What fails by itself within a destination, of one user or of all. Its messages stand in that line."""
-
-    def __init__(self, key: EndpointKey, breaker: Breaker, destination: Destination[T]) -> None:
-        self.key = key
-        self.breaker = breaker
-        self.destination = destination
-        self.inside = 0
-        """Its messages in line and in flight."""
-        self._paused_until = 0.0
-
-    def pause(self, until: float) -> None:
-        """Lets nothing go until then, as the receiver asks (`Retry-After`)."""
-        self._paused_until = max(self._paused_until, until)
-
-    def wait(self, now: float) -> float:
-        """Seconds until one of its messages may stand in line; 0 where it may now."""
-        if now < self._paused_until:
-            return self._paused_until - now - SHORTEST_RETRY_IN + self.destination.retry_in(now)
-        if self.breaker.state(now) is BreakerState.CLOSED:
-            return 0.0
-        if wait := self.breaker.wait(now):
-            return max(wait, SHORTEST_RETRY_IN)
-        # Half open: one probes, or what was there before it opened ends first.
-        return self.destination.retry_in(now) if self.inside else 0.0
-
-    def at_rest(self, now: float) -> bool:
-        """Idle, and a new one would be the same."""
-        return not self.inside and self.breaker.at_rest and now >= self._paused_until
 
 
 class DestinationLimiter(Generic[T]):
@@ -191,6 +75,9 @@ class DestinationLimiter(Generic[T]):
         """Destinations whose line is longer than what they may have in flight."""
         self.in_flight = 0
         self.waiting = 0
+        """In all lines."""
+        self._paced = 0
+        """Of these, in the lines of endpoints that have a rate."""
         self._make_room_timer: asyncio.TimerHandle | None = None
         self.room = asyncio.Event()
         """Set while the lines hold less than can be in flight."""
@@ -206,6 +93,15 @@ class DestinationLimiter(Generic[T]):
             NotClosed(key.name, key.user_id, state, breaker.wait(now))
             for key, breaker, state in states
             if state is not BreakerState.CLOSED
+        ]
+
+    def paces(self) -> list[Paced]:
+        """The endpoints whose receivers have a rate."""
+        now = self._clock()
+        return [
+            Paced(*endpoint.key, endpoint.paced.pace.rate)
+            for endpoint in self._endpoints.values()
+            if endpoint.paced is not None and endpoint.paced.pace.limits and not endpoint.paced.over(now)
         ]
 
     def enter(
@@ -229,18 +125,68 @@ class DestinationLimiter(Generic[T]):
         entered = self._endpoint(destination, EndpointKey(key) if endpoint is None else endpoint)
         if wait := entered.wait(now):
             return wait
-        entered.inside += 1
-        destination.line.append((entered, delivery))
+        return self._enter(entered, delivery, now)
+
+    def refuse(self, endpoint: Endpoint[T], *, began: float, delay: float | None) -> bool:
+        """A delivery that began at `began` was too many for the receiver, which may ask for a `delay`.
+
+        Returns whether that lowered the rate of its endpoint.
+        """
+        now, destination, line = self._clock(), endpoint.destination, endpoint.paced
+        if line is None or line.over(now):
+            line = endpoint.paced = PacedLine(
+                Pace(now, destination.rate(now)),
+                go=partial(self._go, endpoint),
+                send_back=partial(self._send_away, endpoint),
+                clock=self._clock,
+            )
+        if not line.pace.refuse(now, began, delay):
+            return False
+        for delivery in self.clear_line(destination, of=endpoint):
+            if retry_in := self._enter(endpoint, delivery, now):
+                self._send_back(delivery, retry_in)
+        return True
+
+    def _enter(self, endpoint: Endpoint[T], delivery: T, now: float) -> float | None:
+        """Puts a delivery in its destination's line, or in its endpoint's where that has a rate. As `enter`."""
+        line = endpoint.paced
+        if line is not None:
+            wait = line.enter(delivery, now, room=self._concurrency // 2 - self._paced)
+            if wait is None:
+                self._count_paced(endpoint, 1)
+                self._judge_room()
+            if wait != 0:
+                return wait
+        self._stand_in_line(endpoint, delivery)
+        return None
+
+    def _count_paced(self, endpoint: Endpoint[T], count: int) -> None:
+        endpoint.inside += count
+        endpoint.destination.paced += count
+        self._paced += count
+        self.waiting += count
+
+    def _go(self, endpoint: Endpoint[T], delivery: T) -> None:
+        """Its rate lets one that waited go."""
+        self._count_paced(endpoint, -1)
+        self._stand_in_line(endpoint, delivery)
+
+    def _send_away(self, endpoint: Endpoint[T], delivery: T, retry_in: float) -> None:
+        self._count_paced(endpoint, -1)
+        self._judge_room()
+        self._send_back(delivery, retry_in)
+
+    def _stand_in_line(self, endpoint: Endpoint[T], delivery: T) -> None:
+        destination = endpoint.destination
+        endpoint.inside += 1
+        destination.line.append((endpoint, delivery))
         self.waiting += 1
         self._take_turns(destination)
         self._serve()
         if len(destination.line) > self._per_destination and destination not in self._observed:
             self._observed.add(destination)
             self._observe(destination)
-        if self.waiting >= self._concurrency:
-            self.room.clear()
-            self._make_room()
-        return None
+        self._judge_room()
 
     def leave(self, endpoint: Endpoint[T]) -> None:
         """Ends a delivery that was started, and starts the next in turn."""
@@ -263,16 +209,23 @@ class DestinationLimiter(Generic[T]):
         destination.line.extend(each for each in line if not (of is None or each[0] is of))
         if len(destination.line) <= destination.line_limit // 2:
             destination.line_limit = 0
-        self._no_longer_waiting(len(taken))
+        self.waiting -= len(taken)
+        deliveries = [delivery for _, delivery in taken]
         for endpoint, _ in taken:
             self._left(endpoint)
-        return [delivery for _, delivery in taken]
+        if destination.paced:
+            for endpoint in [of] if of is not None else [*self._endpoints.values()]:
+                if endpoint.paced is not None and endpoint.destination is destination:
+                    waited = endpoint.paced.take()
+                    self._count_paced(endpoint, -len(waited))
+                    deliveries += waited
+        self._judge_room()
+        return deliveries
 
-    def send_back(self, seconds: float | None, destination: Destination[T], of: Endpoint[T] | None = None) -> None:
-        """Sends back a line, or one endpoint's part of it; without `seconds` for as long as that is paused."""
-        now = self._clock()
+    def send_back(self, seconds: float, destination: Destination[T], of: Endpoint[T] | None = None) -> None:
+        """Sends back a line, or one endpoint's part of it."""
         for delivery in self.clear_line(destination, of):
-            self._send_back(delivery, seconds or (destination.retry_in(now) if of is None else of.wait(now)))
+            self._send_back(delivery, seconds)
 
     def clear(self) -> list[T]:
         """Empties every line and returns what was in them."""
@@ -326,15 +279,18 @@ class DestinationLimiter(Generic[T]):
         destination.line_limit = length
         now = self._clock()
         over = [destination.line.pop() for _ in range(len(destination.line) - length)]
-        self._no_longer_waiting(len(over))
+        self.waiting -= len(over)
+        self._judge_room()
         for endpoint, delivery in reversed(over):
             self._left(endpoint)
             self._send_back(delivery, destination.retry_in(now))
 
-    def _no_longer_waiting(self, count: int) -> None:
-        self.waiting -= count
+    def _judge_room(self) -> None:
         if self.waiting < self._concurrency:
             self.room.set()
+            return
+        self.room.clear()
+        self._make_room()
 
     def _take_turns(self, destination: Destination[T]) -> None:
         if destination.line and not destination.in_turn and destination.in_flight < destination.concurrency:
@@ -351,7 +307,8 @@ class DestinationLimiter(Generic[T]):
             endpoint, delivery = destination.line.popleft()
             destination.in_flight += 1
             self.in_flight += 1
-            self._no_longer_waiting(1)
+            self.waiting -= 1
+            self._judge_room()
             if destination.line_limit and len(destination.line) <= destination.line_limit // 2:
                 destination.line_limit = 0
             self._take_turns(destination)

@@ -1,4 +1,4 @@
-"""What the end of a delivery says of its endpoint and its destination: concurrency, breakers and pauses follow from it.
+"""What the end of a delivery says of its endpoint and its destination: its rate and the breakers follow from it.
 
 Pure but for the limiter that it adjusts; nothing is kept here.
 """
@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import Final, NamedTuple, TypeVar
 
 from consumers.breaker import Breaker
-from consumers.limiter import DestinationLimiter, Endpoint
-from consumers.outcomes import LONGEST_PACED
+from consumers.destination import Endpoint
+from consumers.limiter import DestinationLimiter
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 
 T = TypeVar("T")
@@ -22,28 +22,25 @@ class Changes(NamedTuple):
 
     endpoint: bool | None
     host: bool | None
-    decreased: bool = False
-    """Whether the destination's concurrency was decreased."""
+    slower: bool = False
+    """Whether the rate of its endpoint was lowered."""
 
 
 def settle(
     limiter: DestinationLimiter[T], endpoint: Endpoint[T], result: Result, *, began: float, now: float
 ) -> Changes:
-    """Adjusts concurrency and breakers; what waits for one that opens is sent back at once."""
-    destination, decreased = endpoint.destination, False
-    paced = isinstance(result, Retry) and result.about is About.PACE
+    """Adjusts rate and breakers; what waits for one that opens is sent back at once."""
+    destination, slower = endpoint.destination, False
     if not isinstance(result, Retry):
-        destination.increase()
-    elif paced or result.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        decreased = destination.decrease(now, began)
-    changes = count(result, now, endpoint=endpoint.breaker, host=destination.breaker)._replace(decreased=decreased)
+        if endpoint.paced is not None:
+            endpoint.paced.pace.accept()
+    elif result.about is About.PACE or result.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        slower = limiter.refuse(endpoint, began=began, delay=result.delay)
+    changes = count(result, now, endpoint=endpoint.breaker, host=destination.breaker)._replace(slower=slower)
     if changes.host:
         limiter.send_back(destination.breaker.wait(now), destination)
     elif changes.endpoint:
         limiter.send_back(endpoint.breaker.wait(now), destination, of=endpoint)
-    elif isinstance(result, Retry) and paced and result.delay:
-        endpoint.pause(now + min(result.delay, LONGEST_PACED))
-        limiter.send_back(None, destination, of=endpoint)
     return changes
 
 

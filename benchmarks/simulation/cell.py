@@ -13,7 +13,8 @@ from benchmarks.simulation.table import WaitingTable
 from benchmarks.simulation.traffic import Message, moment, second
 from consumers import outcomes
 from consumers.breaker import Breaker
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.destination import Endpoint
+from consumers.limiter import DestinationLimiter
 from consumers.verdict import settle
 from tidings.channels.base import Accepted, Result
 from tidings.domain.cancellation import cancel_and_wait

@@ -15,8 +15,9 @@ from consumers import outcomes
 from consumers.breaker import Breaker, BreakerState
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import USUAL_TYPES, Deliveries, DeliveryRun, checked
+from consumers.destination import Endpoint
 from consumers.leases import Leases, OpenBatch
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
 from tests.factories import new_delivery
 from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry

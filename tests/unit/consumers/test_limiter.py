@@ -6,7 +6,8 @@ import pytest
 
 from consumers import limiter as module
 from consumers.breaker import Breaker, BreakerState
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.destination import LONGEST_RETRY_IN, SHORTEST_RETRY_IN, Endpoint
+from consumers.limiter import DestinationLimiter
 from tests.eventually import eventually
 
 
@@ -93,59 +94,6 @@ async def test_a_destination_may_have_less_concurrency_and_the_same_line() -> No
     assert sum(delivery.startswith("b") for delivery in flight.begun) == 4
 
 
-async def test_a_destination_that_asks_for_less_gets_half_once_for_what_was_in_flight_together() -> None:
-    flight = Flight(per_destination=8, concurrency=20)
-    flight.enter("a", 16)
-    [destination] = {endpoint.destination for endpoint, _ in flight.going}
-    began = flight.now + 0.5
-    flight.skipped += 1
-    assert [destination.decrease(flight.now, began=began), destination.decrease(flight.now + 1, began=began + 0.2)] == [
-        True,
-        False,
-    ]
-    assert destination.concurrency == 4
-    for n in range(4):
-        flight.end(f"a{n}")
-    assert len(flight.begun) == 8
-    flight.end("a4")
-    assert flight.begun[8:] == ["a8"]
-    assert destination.decrease(flight.now, began=flight.now)
-    assert destination.concurrency == 2
-
-
-async def test_the_concurrency_is_one_at_least() -> None:
-    flight = Flight()
-    flight.enter("a", 3)
-    [destination] = {endpoint.destination for endpoint, _ in flight.going}
-    for _ in range(9):
-        flight.skipped += 1
-        destination.decrease(flight.now, began=flight.now)
-    assert destination.concurrency == 1
-    for n in range(3):
-        flight.end(f"a{n}")
-    flight.enter("a", 2, start=3)
-    assert flight.begun[3:] == ["a3"]
-
-
-async def test_a_destination_that_takes_what_it_gets_has_all_its_concurrency_again() -> None:
-    flight = Flight(per_destination=8, concurrency=20)
-    flight.enter("a", 8)
-    [destination] = {endpoint.destination for endpoint, _ in flight.going}
-    destination.decrease(flight.now, began=flight.now)
-    limits = []
-    for _ in range(40):
-        destination.increase()
-        limits.append(destination.concurrency)
-    assert limits == sorted(limits)
-    assert limits[3] == 4
-    assert limits[5] == 5
-    assert limits[-1] == 8
-    assert not destination.at_rest
-    for n in range(8):
-        flight.end(f"a{n}")
-    assert destination.at_rest
-
-
 async def cut(flight: Flight) -> None:
     """Waits until a line was cut."""
 
@@ -178,7 +126,7 @@ async def test_a_destination_that_is_stalled_makes_room_for_others_at_once(long_
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(8, 14)]
     waits = [retry_in for _, retry_in in flight.back]
     assert waits == sorted(waits)
-    assert waits[0] >= module.SHORTEST_RETRY_IN
+    assert waits[0] >= SHORTEST_RETRY_IN
     assert (flight.limiter.waiting, flight.limiter.room.is_set()) == (4, True)
     # From now on what finds the line full is refused, and the others are not held up.
     [retry_in] = flight.enter("a", 1, start=14)
@@ -329,4 +277,4 @@ async def test_what_finds_no_room_stays_away_for_a_minute_at_most() -> None:
     flight.enter("a", 14)
     await cut(flight)
     waits = [flight.limiter.enter("a", f"more{n}") for n in range(3000)]
-    assert max(retry_in or 0 for retry_in in waits) == module.LONGEST_RETRY_IN
+    assert max(retry_in or 0 for retry_in in waits) == LONGEST_RETRY_IN

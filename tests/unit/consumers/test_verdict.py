@@ -1,10 +1,12 @@
 """consumers/verdict.py: what a result speaks of is what it holds up."""
 
+import msgspec
 import pytest
 
 from consumers import limiter as module
 from consumers.breaker import Breaker, BreakerState
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.destination import Endpoint
+from consumers.limiter import DestinationLimiter
 from consumers.verdict import Changes, settle
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.channels.recipient import EndpointKey
@@ -98,7 +100,7 @@ async def test_an_answer_shows_that_the_host_works() -> None:
     assert bench.breakers == {}
 
 
-@pytest.mark.parametrize("about", [About.MESSAGE, About.PACE, About.OURSELVES])
+@pytest.mark.parametrize("about", [About.MESSAGE, About.OURSELVES])
 async def test_what_speaks_of_neither_opens_no_breaker(about: About) -> None:
     bench = Bench()
     bench.attempt(BAD, Retry(error="e", about=about), times=9)
@@ -136,20 +138,72 @@ async def test_a_probe_that_says_nothing_of_its_endpoint_lets_another_probe(resu
     assert bench.enter(BAD) is None
 
 
-async def test_a_receiver_that_asks_for_a_pause_gets_it_for_that_endpoint() -> None:
-    bench = Bench(per_destination=1)
-    for n in range(3):
+PACED = Retry(error="HTTP 429", status_code=429, about=About.PACE)
+
+
+async def test_a_receiver_that_takes_no_more_opens_no_breaker() -> None:
+    bench = Bench(per_destination=9)
+    for n in range(9):
+        bench.enter(BAD, f"m{n}")
+    for _ in range(9):
+        bench.end(PACED)
+    assert bench.breakers == {}
+    [paced] = bench.limiter.paces()
+    assert (paced.name, paced.user_id) == BAD
+    assert bench.limiter._endpoints.keys() == {("webhook host", BAD)}
+
+
+async def test_one_refusal_slows_nothing_down() -> None:
+    bench = Bench(per_destination=9)
+    for n in range(18):
+        bench.enter(BAD, f"m{n}")
+    assert bench.end(msgspec.structs.replace(PACED, delay=3600)) == Changes(None, None, slower=False)
+    assert [bench.end(Accepted()).slower for _ in range(17)] == [False] * 17
+    assert (bench.back, bench.limiter.paces()) == ({}, [])
+
+
+async def test_two_refusals_limit_that_endpoint_alone() -> None:
+    bench = Bench(per_destination=2)
+    for n in range(4):
         bench.enter(BAD, f"bad{n}")
     bench.enter(GOOD, "good")
-    bench.end(Retry(error="HTTP 429", delay=5, about=About.PACE))
-    assert [name for _, name in bench.going] == ["good"]
-    # They come again one after another, not all at the end of the pause.
-    assert 5 <= bench.back["bad1"] < bench.back["bad2"] < 6
+    assert [bench.end(PACED).slower, bench.end(PACED).slower] == [False, True]
+    # The one that had begun goes on; the others wait for the rate, and hold up nobody.
+    assert [name for _, name in bench.going] == ["bad2", "good"]
+    assert (bench.limiter.waiting, bench.back) == (1, {})
+    bench.enter(BOBS, "bob")
+    bench.end(Accepted(), of=GOOD)
+    assert [name for _, name in bench.going] == ["bad2", "bob"]
+
+
+async def test_what_waits_for_the_rate_is_sent_back_when_the_breaker_opens() -> None:
+    bench = Bench(per_destination=5)
+    for n in range(6):
+        bench.enter(BAD, f"bad{n}")
+    bench.end(PACED)
+    bench.end(PACED)
+    assert bench.limiter.waiting == 0
+    bench.enter(BAD, "waits")
+    assert (bench.limiter.waiting, bench.back) == (1, {})
+    for _ in range(3):
+        bench.end(Retry(error="no connection", about=About.HOST))
+    assert bench.back == {"waits": pytest.approx(10)}
+    assert bench.limiter.waiting == 0
+
+
+async def test_a_long_pause_sends_everything_back_each_a_bit_later_than_the_last() -> None:
+    bench = Bench(per_destination=3)
+    for n in range(5):
+        bench.enter(BAD, f"bad{n}")
+    bench.enter(GOOD, "good")
+    bench.end(PACED)
+    assert bench.end(msgspec.structs.replace(PACED, delay=300)).slower
+    assert [name for _, name in bench.going] == ["bad2", "bad3", "good"]
+    assert 300 <= bench.back["bad4"] < 302
     wait = bench.enter(BAD)
     assert wait is not None
-    assert wait > bench.back["bad2"]
-    bench.now += 5
-    assert bench.enter(BAD) is None
+    assert wait > bench.back["bad4"]
+    assert bench.enter(BOBS) is None
 
 
 async def test_idle_endpoints_are_forgotten_and_those_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
