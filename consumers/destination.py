@@ -85,7 +85,7 @@ class Destination(Generic[T]):
 
     def rate(self, now: float) -> float:
         """Deliveries that ended in a second, over the last `RATE_SECONDS` or so."""
-        return self._ended_lately / max(now - self._lately_since, 1.0)
+        return self._ended_lately / max(now - self._lately_since, 0.5)
 
     def retry_in(self, now: float) -> float:
         """Seconds until one more message that finds no room should come again: each a bit later than the last."""
@@ -97,7 +97,7 @@ class Destination(Generic[T]):
 class Endpoint(Generic[T]):
     """What fails by itself within a destination, of one user or of all. Its messages stand in that line."""
 
-    def __init__(self, key: EndpointKey, breaker: Breaker, destination: Destination[T]) -> None:
+    def __init__(self, key: EndpointKey, breaker: Breaker, destination: Destination[T], now: float) -> None:
         self.key = key
         self.breaker = breaker
         self.destination = destination
@@ -105,6 +105,18 @@ class Endpoint(Generic[T]):
         """Its messages in either line and in flight."""
         self.paced: PacedLine[T] | None = None
         """Where its receiver has refused some as too many."""
+        self._accepted_lately = 0.0
+        self._lately_since = now
+
+    def count_accepted(self, now: float) -> None:
+        self._accepted_lately += 1
+        if now - self._lately_since > RATE_SECONDS:
+            self._accepted_lately /= 2
+            self._lately_since = (now + self._lately_since) / 2
+
+    def accepted_rate(self, now: float) -> float:
+        """Messages that were accepted in a second, over the last `RATE_SECONDS` or so."""
+        return self._accepted_lately / max(now - self._lately_since, 1.0)
 
     def wait(self, now: float) -> float:
         """Seconds until one of its messages may stand in line; 0 where it may now."""

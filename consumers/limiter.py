@@ -135,7 +135,7 @@ class DestinationLimiter(Generic[T]):
         now, destination, line = self._clock(), endpoint.destination, endpoint.paced
         if line is None or line.over(now):
             line = endpoint.paced = PacedLine(
-                Pace(now, destination.rate(now)),
+                Pace(now, endpoint.accepted_rate(now)),
                 go=partial(self._go, endpoint),
                 send_back=partial(self._send_away, endpoint),
                 clock=self._clock,
@@ -332,7 +332,7 @@ class DestinationLimiter(Generic[T]):
                 oldest = next((each for each, endpoint in self._endpoints.items() if not endpoint.inside), None)
                 if oldest is not None:
                     del self._endpoints[oldest]
-            endpoint = Endpoint(key, self._new_breaker(), destination)
+            endpoint = Endpoint(key, self._new_breaker(), destination, self._clock())
         # While it was idle, the destination may have been forgotten and opened again.
         endpoint.destination = destination
         self._endpoints[destination.key, key] = endpoint

@@ -31,6 +31,8 @@ STABLE: Final = 0.99
 """Of the rate that was refused at the end of a whole round, to its ceiling."""
 SHORTEST_MEASURE: Final = 1.0
 """Seconds that tell what a receiver accepts in a second."""
+ROUNDS_KNOWN: Final = 4
+"""After so many rounds the rate is another one, if nothing is refused."""
 MESSAGES_PER_ROUND: Final = 300
 """Messages from a refusal to the end of the plateau."""
 FIRST_ROUND: Final = 2.0
@@ -47,7 +49,7 @@ FORGOTTEN_SECONDS: Final = 600.0
 
 
 class Pace:
-    """One receiver's rate. `answered` is how many answers a second came from there lately."""
+    """One receiver's rate. `answered` is how many messages a second it accepted lately."""
 
     def __init__(self, now: float, answered: float = 0.0) -> None:
         self.limits = False
@@ -80,6 +82,11 @@ class Pace:
         share = PLATEAU - (PLATEAU - DECREASE) * (1 - u) ** 3 if u < 1 else PLATEAU + STEEPNESS * (u - 1) ** 3
         return min(max(self._ceiling * share, LOWEST_RATE), HIGHEST_RATE)
 
+    @property
+    def known_seconds(self) -> float:
+        """How long the rate may be relied upon."""
+        return ROUNDS_KNOWN * self._round
+
     def over(self, now: float) -> bool:
         """Whether it may be forgotten."""
         if not self.limits:
@@ -108,10 +115,13 @@ class Pace:
         self._went_at = now
         self._next_at = max(self._next_at, now - min(CREDIT_SECONDS, self.rate / 400)) + spacing
 
-    def accept(self) -> None:
+    def accept(self, now: float) -> None:
         """A message was accepted."""
         self._accepted += 1
         self._in_vain = 0
+        if self._round == FIRST_ROUND:
+            # The first refusals may be answered before what was accepted together with them.
+            self._ceiling = max(self._ceiling, self._accepted / max(now - self._since, SHORTEST_MEASURE))
 
     def refuse(self, now: float, began: float, delay: float | None) -> bool:
         """A message that began at `began` was refused, for `delay` seconds if the receiver said so.

@@ -20,7 +20,7 @@ AHEAD: Final = 1.5
 """Times the rate at which messages come again: what is too early is sent back once more."""
 SHORTEST_AWAY: Final = 1.0
 LONGEST_AWAY: Final = 900.0
-"""Seconds, after a pause that the receiver asks for; the rate may be another by then."""
+"""Seconds, after a pause that the receiver asks for. Shorter while the rate is new, since it may be far off."""
 
 T = TypeVar("T")
 
@@ -82,8 +82,9 @@ class PacedLine(Generic[T]):
         rate = self.pace.rate
         first = now + max(self.pace.paused(now), len(self._line) / rate / 2, SHORTEST_AWAY)
         self._returns_at = max(self._returns_at, first) + 1 / (AHEAD * rate)
-        if self._returns_at - first > LONGEST_AWAY:
-            self._returns_at = first + LONGEST_AWAY / 2
+        longest = min(self.pace.known_seconds, LONGEST_AWAY)
+        if self._returns_at - first > longest:
+            self._returns_at = first + longest / 2
         return self._returns_at - now
 
     def _set_timer(self, seconds: float) -> None:

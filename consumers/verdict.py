@@ -32,8 +32,9 @@ def settle(
     """Adjusts rate and breakers; what waits for one that opens is sent back at once."""
     destination, slower = endpoint.destination, False
     if not isinstance(result, Retry):
+        endpoint.count_accepted(now)
         if endpoint.paced is not None:
-            endpoint.paced.pace.accept()
+            endpoint.paced.pace.accept(now)
     elif result.about is About.PACE or result.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         slower = limiter.refuse(endpoint, began=began, delay=result.delay)
     changes = count(result, now, endpoint=endpoint.breaker, host=destination.breaker)._replace(slower=slower)

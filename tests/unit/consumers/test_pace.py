@@ -145,7 +145,7 @@ class Simulation:
             self.accepted += 1
             sender.most = min(sender.most + 1, 128)
             if sender.pace is not None:
-                sender.pace.accept()
+                sender.pace.accept(self.now)
         else:
             self.refused += 1
             if sender.pace is None or sender.pace.over(self.now):
@@ -227,7 +227,7 @@ def drive(pace: Pace, now: float, seconds: float) -> tuple[float, int]:
     until, went = now + seconds, 0
     while (now := now + pace.wait(now)) < until:
         pace.go(now)
-        pace.accept()
+        pace.accept(now)
         went += 1
     return until, went
 
@@ -323,7 +323,7 @@ def test_400_messages_of_one_second_are_hardly_slower_for_a_single_refusal() -> 
             pace = Pace(now, 0.0)
             assert not pace.refuse(now, 0.0, 1)
         elif pace is not None:
-            pace.accept()
+            pace.accept(now)
         assert pace is None or pace.wait(now) == 0
         if left:
             left -= 1

@@ -64,6 +64,13 @@ async def test_the_line_holds_ten_seconds_and_half_of_the_room() -> None:
     bench.line.take()
 
 
+@pytest.fixture
+def long_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rate is no longer new."""
+    monkeypatch.setattr(Pace, "known_seconds", 1e6)
+
+
+@pytest.mark.usefixtures("long_known")
 async def test_a_backlog_comes_again_a_little_faster_than_the_rate() -> None:
     bench = Bench(5)
     rate = bench.line.pace.rate
@@ -74,6 +81,12 @@ async def test_a_backlog_comes_again_a_little_faster_than_the_rate() -> None:
     bench.line.take()
 
 
+async def test_a_rate_that_is_new_keeps_nothing_away_for_long() -> None:
+    bench = Bench(5)
+    assert max(bench.line.retry_in(bench.now) for _ in range(10_000)) < bench.line.pace.known_seconds + 2 < 12
+
+
+@pytest.mark.usefixtures("long_known")
 async def test_nothing_stays_away_for_longer_than_the_bound() -> None:
     bench = Bench(1)
     waits = [bench.line.retry_in(bench.now) for _ in range(10_000)]
