@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import Final, NamedTuple, TypeVar
 
 from consumers.breaker import Breaker
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.destination import Destination, Endpoint
+from consumers.limiter import DestinationLimiter
 from consumers.outcomes import LONGEST_PACED
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 
@@ -17,6 +18,10 @@ _ANSWERS: Final = frozenset({About.MESSAGE, About.ENDPOINT})
 """A message that is refused for one of these shows that endpoint and host work."""
 
 
+_SILENT: Final = frozenset({About.HOST, About.ENDPOINT})
+"""Where no answer came, a failure that is about one of these may be a time-out."""
+
+
 class Changes(NamedTuple):
     """What the end of a delivery changed. Of a breaker: True where it opened, False where it closed, otherwise None."""
 
@@ -24,19 +29,20 @@ class Changes(NamedTuple):
     host: bool | None
     decreased: bool = False
     """Whether the destination's concurrency was decreased."""
+    hangs: bool = False
+    """Whether the destination is down to one delivery, since it did not answer."""
 
 
 def settle(
     limiter: DestinationLimiter[T], endpoint: Endpoint[T], result: Result, *, began: float, now: float
 ) -> Changes:
     """Adjusts concurrency and breakers; what waits for one that opens is sent back at once."""
-    destination, decreased = endpoint.destination, False
-    paced = isinstance(result, Retry) and result.about is About.PACE
-    if not isinstance(result, Retry):
-        destination.increase()
-    elif paced or result.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        decreased = destination.decrease(now, began)
-    changes = count(result, now, endpoint=endpoint.breaker, host=destination.breaker)._replace(decreased=decreased)
+    destination, paced = endpoint.destination, isinstance(result, Retry) and result.about is About.PACE
+    too_many = paced or result.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    hangs = _hear(destination, result, began=began, now=now, takes_more=not too_many)
+    decreased = too_many and destination.decrease(now, began)
+    changes = count(result, now, endpoint=endpoint.breaker, host=destination.breaker)
+    changes = changes._replace(decreased=decreased, hangs=hangs)
     if changes.host:
         limiter.send_back(destination.breaker.wait(now), destination)
     elif changes.endpoint:
@@ -65,6 +71,14 @@ def count(result: Result, now: float, *, endpoint: Breaker, host: Breaker) -> Ch
         host.abandon()
         return Changes(None, None)
     return Changes(None, _succeed(host))
+
+
+def _hear(destination: Destination[T], result: Result, *, began: float, now: float, takes_more: bool) -> bool:
+    """Counts whether an answer came; returns whether the destination hangs by that."""
+    if isinstance(result, Accepted) or result.status_code is not None:
+        destination.answered(now, began=began, takes_more=takes_more)
+        return False
+    return isinstance(result, Retry) and result.about in _SILENT and destination.unanswered(now, began=began)
 
 
 def _succeed(breaker: Breaker) -> bool | None:

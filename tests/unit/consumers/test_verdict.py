@@ -4,7 +4,9 @@ import pytest
 
 from consumers import limiter as module
 from consumers.breaker import Breaker, BreakerState
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.capacity import Limits
+from consumers.destination import Entry
+from consumers.limiter import DestinationLimiter
 from consumers.verdict import Changes, settle
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.channels.recipient import EndpointKey
@@ -14,7 +16,7 @@ ADA, BOB = new_id(), new_id()
 BAD = EndpointKey("webhook https://host/bad", ADA)
 GOOD = EndpointKey("webhook https://host/good", ADA)
 BOBS = EndpointKey("webhook https://host/bad", BOB)
-FAILED = Retry(error="HTTP 503")
+FAILED = Retry(error="HTTP 503", status_code=503)
 
 
 class Bench:
@@ -22,13 +24,12 @@ class Bench:
 
     def __init__(self, *, per_destination: int = 4) -> None:
         self.now = 100.0
-        self.going: list[tuple[Endpoint[str], str]] = []
+        self.going: list[Entry[str]] = []
         self.back: dict[str, float] = {}
         self.limiter: DestinationLimiter[str] = DestinationLimiter(
-            lambda endpoint, delivery: self.going.append((endpoint, delivery)),
+            self.going.append,
             self.back.__setitem__,
-            concurrency=50,
-            concurrency_per_destination=per_destination,
+            limits=Limits(in_flight=50, slow=50, per_destination=per_destination, held_bytes=1_000_000),
             breaker=lambda: Breaker(failures=3, open_seconds=10),
             clock=lambda: self.now,
         )
@@ -37,10 +38,10 @@ class Bench:
         return self.limiter.enter("webhook host", name, endpoint=endpoint)
 
     def end(self, result: Result, of: EndpointKey | None = None) -> Changes:
-        index = next(n for n, (endpoint, _) in enumerate(self.going) if of in {None, endpoint.key})
-        endpoint, _ = self.going.pop(index)
-        changes = settle(self.limiter, endpoint, result, began=self.now, now=self.now)
-        self.limiter.leave(endpoint)
+        index = next(n for n, entry in enumerate(self.going) if of in {None, entry.endpoint.key})
+        entry = self.going.pop(index)
+        changes = settle(self.limiter, entry.endpoint, result, began=self.now, now=self.now)
+        self.limiter.leave(entry)
         return changes
 
     def attempt(self, endpoint: EndpointKey, result: Result, times: int = 3) -> None:
@@ -67,7 +68,7 @@ async def test_the_line_is_sent_back_of_the_endpoint_that_opens_alone() -> None:
         bench.enter(BAD, f"bad{n}")
         bench.enter(GOOD, f"good{n}")
     while not bench.back:
-        bench.end(FAILED, of=BAD) if any(each.key == BAD for each, _ in bench.going) else bench.end(Accepted())
+        bench.end(FAILED, of=BAD) if any(each.endpoint.key == BAD for each in bench.going) else bench.end(Accepted())
     assert bench.back
     assert all(name.startswith("bad") for name in bench.back)
     while bench.going:
@@ -142,7 +143,7 @@ async def test_a_receiver_that_asks_for_a_pause_gets_it_for_that_endpoint() -> N
         bench.enter(BAD, f"bad{n}")
     bench.enter(GOOD, "good")
     bench.end(Retry(error="HTTP 429", delay=5, about=About.PACE))
-    assert [name for _, name in bench.going] == ["good"]
+    assert [entry.delivery for entry in bench.going] == ["good"]
     # They come again one after another, not all at the end of the pause.
     assert 5 <= bench.back["bad1"] < bench.back["bad2"] < 6
     wait = bench.enter(BAD)
