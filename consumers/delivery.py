@@ -18,7 +18,7 @@ import structlog
 
 from consumers import outcomes
 from consumers.dedup import DedupRecords, Record
-from consumers.destination import Endpoint
+from consumers.destination import Entry
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
@@ -83,9 +83,9 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         seconds = retry_in * (1 + 0.2 * self.shared.policy.random())
         self._record(outcomes.returned(self.delivery, due_at=self.shared.now() + timedelta(seconds=seconds)))
 
-    async def run(self, endpoint: Endpoint["DeliveryRun"]) -> None:
+    async def run(self, entry: Entry["DeliveryRun"]) -> None:
         """Makes one attempt, and settles concurrency, breaker, lease and record however that ends."""
-        shared = self.shared
+        shared, endpoint = self.shared, entry.endpoint
         delivering.set((self.delivery.id, self.batch.id))
         began = shared.clock()
         judged = held = False
@@ -99,9 +99,9 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
             self._record(outcome)
             if isinstance(result, Accepted):
                 record = Record(cast("datetime", outcome.sent_at), outcome.provider_message_id)
-                shared.dedup.put(self.delivery.id, record, then=partial(shared.limiter.leave, endpoint))
+                shared.dedup.put(self.delivery.id, record, then=partial(shared.limiter.leave, entry))
                 held = True
-            self._judge(endpoint, result, began)
+            self._judge(entry, result, began)
             judged = True
         except Exception as defect:
             log.exception("a defect in a delivery", recorded=self.recorded)
@@ -117,7 +117,7 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
                 # A message without an outcome must not stay in a batch that is renewed for ever.
                 shared.leases.abandon(self.batch)
             if not held:
-                shared.limiter.leave(endpoint)
+                shared.limiter.leave(entry)
 
     def _untried(self) -> Outcome | None:
         """The outcome of a delivery that must not be attempted; None where it must."""
@@ -163,14 +163,15 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         self.shared.record(outcome, self.batch)
         self.recorded = True
 
-    def _judge(self, endpoint: Endpoint["DeliveryRun"], result: Result, began: float) -> None:
-        """Adjusts rate and breakers, and logs what that changed."""
-        now, destination = self.shared.clock(), endpoint.destination
+    def _judge(self, entry: Entry["DeliveryRun"], result: Result, began: float) -> None:
+        """Adjusts concurrency, rate and breakers, and logs what that changed."""
+        now, endpoint, destination = self.shared.clock(), entry.endpoint, entry.endpoint.destination
         changes = settle(self.shared.limiter, endpoint, result, began=began, now=now)
         if changes.slower and endpoint.paced is not None:
-            log.info(
-                "rate limited by the receiver", destination=endpoint.key.name, rate=round(endpoint.paced.pace.rate, 3)
-            )
+            rate = endpoint.paced.pace.rate
+            log.info("rate limited by the receiver", destination=endpoint.key.name, rate=round(rate, 3))
+        if changes.hangs:
+            log.info("destination does not answer: one delivery at a time", destination=destination.key)
         for name, change, breaker in (
             (endpoint.key.name, changes.endpoint, endpoint.breaker),
             (destination.key, changes.host, destination.breaker),

@@ -8,14 +8,16 @@ back to Postgres without using up an attempt.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from sys import getsizeof
 
 import structlog
 
 from consumers import outcomes
 from consumers.breaker import Breaker
+from consumers.capacity import Limits
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import Deliveries, DeliveryRun
-from consumers.destination import Endpoint
+from consumers.destination import Entry
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
@@ -23,8 +25,9 @@ from tidings.channels.base import Channel
 from tidings.channels.recipient import EndpointKey
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
-from tidings.domain.message import Delivery
+from tidings.domain.message import Delivery, Priority
 from tidings.domain.retry import RetryPolicy
+from tidings.runtime.files import open_files_limit
 from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
@@ -51,8 +54,7 @@ class Dispatcher:
         self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
             self._begin,
             DeliveryRun.send_back,
-            concurrency=settings.in_flight,
-            concurrency_per_destination=settings.in_flight_per_destination,
+            limits=Limits.of(settings, files=open_files_limit()),
             breaker=lambda: Breaker(failures=settings.breaker_failures, open_seconds=settings.breaker_seconds),
             clock=clock,
         )
@@ -79,7 +81,15 @@ class Dispatcher:
             run.give_back()
             return
         key, endpoint, concurrency = destination_of(channel, delivery)
-        retry_in = self.limiter.enter(key, run, endpoint=endpoint, concurrency=concurrency)
+        retry_in = self.limiter.enter(
+            key,
+            run,
+            endpoint=endpoint,
+            concurrency=concurrency,
+            # In memory: a text of one character beyond Latin-1 takes two or four bytes for each.
+            size=getsizeof(delivery.content),
+            high=delivery.priority == Priority.HIGH,
+        )
         if retry_in is not None:
             run.send_back(retry_in)
 
@@ -106,8 +116,8 @@ class Dispatcher:
             log.error("deliveries cut off in flight; their outcomes are unknown", deliveries=len(late))
             await cancel_and_wait(*late)
 
-    def _begin(self, endpoint: Endpoint[DeliveryRun], run: DeliveryRun) -> None:
-        self._shared.running[run] = self._loop.create_task(run.run(endpoint))
+    def _begin(self, entry: Entry[DeliveryRun]) -> None:
+        self._shared.running[entry.delivery] = self._loop.create_task(entry.delivery.run(entry))
 
 
 def destination_of(channel: Channel | None, delivery: Delivery) -> tuple[str, EndpointKey | None, int | None]:

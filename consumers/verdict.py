@@ -1,4 +1,4 @@
-"""What the end of a delivery says of its endpoint and its destination: its rate and the breakers follow from it.
+"""What the end of a delivery says of its endpoint and its destination: concurrency, rate and breakers follow from it.
 
 Pure but for the limiter that it adjusts; nothing is kept here.
 """
@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple, TypeVar
 
 from consumers.breaker import Breaker
-from consumers.destination import Endpoint
+from consumers.destination import Destination, Endpoint
 from consumers.limiter import DestinationLimiter
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 
@@ -17,6 +17,10 @@ _ANSWERS: Final = frozenset({About.MESSAGE, About.ENDPOINT})
 """A message that is refused for one of these shows that endpoint and host work."""
 
 
+_SILENT: Final = frozenset({About.HOST, About.ENDPOINT})
+"""Where no answer came, a failure that is about one of these may be a time-out."""
+
+
 class Changes(NamedTuple):
     """What the end of a delivery changed. Of a breaker: True where it opened, False where it closed, otherwise None."""
 
@@ -24,20 +28,27 @@ class Changes(NamedTuple):
     host: bool | None
     slower: bool = False
     """Whether the rate of its endpoint was lowered."""
+    hangs: bool = False
+    """Whether the destination is down to one delivery, since it did not answer."""
 
 
 def settle(
     limiter: DestinationLimiter[T], endpoint: Endpoint[T], result: Result, *, began: float, now: float
 ) -> Changes:
-    """Adjusts rate and breakers; what waits for one that opens is sent back at once."""
+    """Adjusts concurrency, rate and breakers; what waits for one that opens is sent back at once."""
     destination, slower = endpoint.destination, False
+    too_many = isinstance(result, Retry) and (
+        result.about is About.PACE or result.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    )
+    hangs = _hear(destination, result, began=began, now=now, takes_more=not too_many)
     if not isinstance(result, Retry):
         endpoint.count_accepted(now)
         if endpoint.paced is not None:
             endpoint.paced.pace.accept(now)
-    elif result.about is About.PACE or result.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+    elif too_many:
         slower = limiter.refuse(endpoint, began=began, delay=result.delay)
-    changes = count(result, now, endpoint=endpoint.breaker, host=destination.breaker)._replace(slower=slower)
+    changes = count(result, now, endpoint=endpoint.breaker, host=destination.breaker)
+    changes = changes._replace(slower=slower, hangs=hangs)
     if changes.host:
         limiter.send_back(destination.breaker.wait(now), destination)
     elif changes.endpoint:
@@ -63,6 +74,14 @@ def count(result: Result, now: float, *, endpoint: Breaker, host: Breaker) -> Ch
         host.abandon()
         return Changes(None, None)
     return Changes(None, _succeed(host))
+
+
+def _hear(destination: Destination[T], result: Result, *, began: float, now: float, takes_more: bool) -> bool:
+    """Counts whether an answer came; returns whether the destination hangs by that."""
+    if isinstance(result, Accepted) or result.status_code is not None:
+        destination.answered(now, began=began, takes_more=takes_more)
+        return False
+    return isinstance(result, Retry) and result.about in _SILENT and destination.unanswered(now, began=began)
 
 
 def _succeed(breaker: Breaker) -> bool | None:

@@ -125,7 +125,7 @@ WITH taken AS (
 )
 SELECT
     messages.id, batch_id, user_id, queue, channel, recipient, subject, content, headers, tries, max_tries,
-    retry_delays, recoveries, unanswered, due_at, expires_at, created_at
+    retry_delays, recoveries, priority, unanswered, due_at, expires_at, created_at
 FROM taken
 JOIN messages ON messages.batch_id = taken.id AND messages.status = 'processing'
 ORDER BY priority, due_at, messages.id;

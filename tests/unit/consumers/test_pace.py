@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pytest
 
+from consumers.destination import GROWTH
 from consumers.pace import FIRST_RATE, FORGOTTEN_SECONDS, LONGEST_PAUSE, WATCH_SECONDS, Pace
 
 ROUND_TRIP = 0.005
@@ -88,7 +89,7 @@ class Sender:
     def __init__(self) -> None:
         self.pace: Pace | None = None
         self.in_flight = 0
-        self.most = 2
+        self.most = 1
         self.ended = 0
         self.timer = False
 
@@ -143,7 +144,7 @@ class Simulation:
         sender.ended += 1
         if not refused:
             self.accepted += 1
-            sender.most = min(sender.most + 1, 128)
+            sender.most = min(sender.most + GROWTH, 128)
             if sender.pace is not None:
                 sender.pace.accept(self.now)
         else:

@@ -5,7 +5,8 @@ import pytest
 
 from consumers import limiter as module
 from consumers.breaker import Breaker, BreakerState
-from consumers.destination import Endpoint
+from consumers.capacity import Limits
+from consumers.destination import Entry
 from consumers.limiter import DestinationLimiter
 from consumers.verdict import Changes, settle
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
@@ -16,7 +17,7 @@ ADA, BOB = new_id(), new_id()
 BAD = EndpointKey("webhook https://host/bad", ADA)
 GOOD = EndpointKey("webhook https://host/good", ADA)
 BOBS = EndpointKey("webhook https://host/bad", BOB)
-FAILED = Retry(error="HTTP 503")
+FAILED = Retry(error="HTTP 503", status_code=503)
 
 
 class Bench:
@@ -24,13 +25,12 @@ class Bench:
 
     def __init__(self, *, per_destination: int = 4) -> None:
         self.now = 100.0
-        self.going: list[tuple[Endpoint[str], str]] = []
+        self.going: list[Entry[str]] = []
         self.back: dict[str, float] = {}
         self.limiter: DestinationLimiter[str] = DestinationLimiter(
-            lambda endpoint, delivery: self.going.append((endpoint, delivery)),
+            self.going.append,
             self.back.__setitem__,
-            concurrency=50,
-            concurrency_per_destination=per_destination,
+            limits=Limits(in_flight=50, slow=50, per_destination=per_destination, held_bytes=1_000_000),
             breaker=lambda: Breaker(failures=3, open_seconds=10),
             clock=lambda: self.now,
         )
@@ -39,10 +39,10 @@ class Bench:
         return self.limiter.enter("webhook host", name, endpoint=endpoint)
 
     def end(self, result: Result, of: EndpointKey | None = None) -> Changes:
-        index = next(n for n, (endpoint, _) in enumerate(self.going) if of in {None, endpoint.key})
-        endpoint, _ = self.going.pop(index)
-        changes = settle(self.limiter, endpoint, result, began=self.now, now=self.now)
-        self.limiter.leave(endpoint)
+        index = next(n for n, entry in enumerate(self.going) if of in {None, entry.endpoint.key})
+        entry = self.going.pop(index)
+        changes = settle(self.limiter, entry.endpoint, result, began=self.now, now=self.now)
+        self.limiter.leave(entry)
         return changes
 
     def attempt(self, endpoint: EndpointKey, result: Result, times: int = 3) -> None:
@@ -69,7 +69,7 @@ async def test_the_line_is_sent_back_of_the_endpoint_that_opens_alone() -> None:
         bench.enter(BAD, f"bad{n}")
         bench.enter(GOOD, f"good{n}")
     while not bench.back:
-        bench.end(FAILED, of=BAD) if any(each.key == BAD for each, _ in bench.going) else bench.end(Accepted())
+        bench.end(FAILED, of=BAD) if any(each.endpoint.key == BAD for each in bench.going) else bench.end(Accepted())
     assert bench.back
     assert all(name.startswith("bad") for name in bench.back)
     while bench.going:
@@ -143,6 +143,7 @@ PACED = Retry(error="HTTP 429", status_code=429, about=About.PACE)
 
 async def test_a_receiver_that_takes_no_more_opens_no_breaker() -> None:
     bench = Bench(per_destination=9)
+    bench.attempt(GOOD, Accepted(), times=9)
     for n in range(9):
         bench.enter(BAD, f"m{n}")
     for _ in range(9):
@@ -155,6 +156,7 @@ async def test_a_receiver_that_takes_no_more_opens_no_breaker() -> None:
 
 async def test_one_refusal_slows_nothing_down() -> None:
     bench = Bench(per_destination=9)
+    bench.attempt(GOOD, Accepted(), times=9)
     for n in range(18):
         bench.enter(BAD, f"m{n}")
     assert bench.end(msgspec.structs.replace(PACED, delay=3600)) == Changes(None, None, slower=False)
@@ -164,20 +166,22 @@ async def test_one_refusal_slows_nothing_down() -> None:
 
 async def test_two_refusals_limit_that_endpoint_alone() -> None:
     bench = Bench(per_destination=2)
+    bench.attempt(GOOD, Accepted(), times=9)
     for n in range(4):
         bench.enter(BAD, f"bad{n}")
     bench.enter(GOOD, "good")
     assert [bench.end(PACED).slower, bench.end(PACED).slower] == [False, True]
     # The one that had begun goes on; the others wait for the rate, and hold up nobody.
-    assert [name for _, name in bench.going] == ["bad2", "good"]
+    assert [entry.delivery for entry in bench.going] == ["bad2", "good"]
     assert (bench.limiter.waiting, bench.back) == (1, {})
     bench.enter(BOBS, "bob")
     bench.end(Accepted(), of=GOOD)
-    assert [name for _, name in bench.going] == ["bad2", "bob"]
+    assert [entry.delivery for entry in bench.going] == ["bad2", "bob"]
 
 
 async def test_what_waits_for_the_rate_is_sent_back_when_the_breaker_opens() -> None:
     bench = Bench(per_destination=5)
+    bench.attempt(GOOD, Accepted(), times=9)
     for n in range(6):
         bench.enter(BAD, f"bad{n}")
     bench.end(PACED)
@@ -193,12 +197,13 @@ async def test_what_waits_for_the_rate_is_sent_back_when_the_breaker_opens() -> 
 
 async def test_a_long_pause_sends_everything_back_each_a_bit_later_than_the_last() -> None:
     bench = Bench(per_destination=3)
+    bench.attempt(GOOD, Accepted(), times=9)
     for n in range(5):
         bench.enter(BAD, f"bad{n}")
     bench.enter(GOOD, "good")
     bench.end(PACED)
     assert bench.end(msgspec.structs.replace(PACED, delay=300)).slower
-    assert [name for _, name in bench.going] == ["bad2", "bad3", "good"]
+    assert [entry.delivery for entry in bench.going] == ["bad2", "bad3", "good"]
     assert 300 <= bench.back["bad4"] < 302
     wait = bench.enter(BAD)
     assert wait is not None
