@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
+from types import SimpleNamespace
 from typing import Any, Final
 from uuid import UUID
 
@@ -66,6 +68,7 @@ _OUTCOME: Final = (
     "last_error", "unanswered",
 )  # fmt: skip
 _ATTEMPT: Final = ("started_at", "duration", "outcome", "status_code", "error", "answer")
+_NO_ATTEMPT: Final[Any] = SimpleNamespace(**dict.fromkeys(_ATTEMPT))
 
 
 class BatchStore:
@@ -144,7 +147,8 @@ class BatchStore:
     async def take(self, batch_id: UUID, *, consumer: str) -> list[Delivery]:
         """Starts a batch, once. Empty where it is another consumer's, was started before, or is gone."""
         rows = await self.database.rows("take", id=batch_id, consumer=consumer, lease=self.lease)
-        return [_delivery(row) for row in rows]
+        names = tuple(rows[0].keys()) if rows else ()
+        return [_delivery(dict(zip(names, row, strict=True))) for row in rows]
 
     async def renew(self, ids: Sequence[UUID]) -> set[UUID]:
         """Extends leases; a batch that is not among the returned ones is lost."""
@@ -155,13 +159,13 @@ class BatchStore:
 
         May be repeated after the answer was lost: nothing is written twice.
         """
-        attempts = [o.attempt for o in outcomes]
+        attempts = [outcome.attempt or _NO_ATTEMPT for outcome in outcomes]
         [row] = await maintenance.insert(
             self.database,
             "record_outcomes",
-            [a.started_at for a in attempts if a is not None],
-            **{name: [getattr(outcome, name) for outcome in outcomes] for name in _OUTCOME},
-            **{name: [None if a is None else getattr(a, name) for a in attempts] for name in _ATTEMPT},
+            [attempt.started_at for attempt in attempts if attempt is not _NO_ATTEMPT],
+            **_columns(_OUTCOME, outcomes),
+            **_columns(_ATTEMPT, attempts),
             consumer=consumer,
             closed_batch_ids=list(closed),
         )
@@ -214,13 +218,22 @@ def _reached(row: Any) -> list[Mark | None]:
     return [None if due_at is None else (due_at, message_id) for due_at, message_id in marks]
 
 
+def _columns(names: Sequence[str], items: Sequence[object]) -> dict[str, Sequence[Any]]:
+    """An array for each name. One of nulls alone is empty, and unnest fills it up: each element costs 0.2 µs."""
+    columns = zip(*map(attrgetter(*names), items), strict=True)
+    return {
+        name: () if column[0] is None and column.count(None) == len(column) else column
+        for name, column in zip(names, columns, strict=True)
+    }
+
+
 def _claimed(row: Any) -> ClaimedBatch:
     return ClaimedBatch(row["id"], row["size"], row["quarantined"])
 
 
-def _delivery(row: Any) -> Delivery:
-    headers, delays = row["headers"], row["retry_delays"]
-    if headers is None and delays is None:
-        return Delivery(**row)
-    headers = None if headers is None else msgspec.json.decode(headers, type=dict[str, str])
-    return Delivery(**{**row, "headers": headers, "retry_delays": retry_delays(delays)})
+def _delivery(row: dict[str, Any]) -> Delivery:
+    if row["headers"] is not None:
+        row["headers"] = msgspec.json.decode(row["headers"], type=dict[str, str])
+    if row["retry_delays"] is not None:
+        row["retry_delays"] = retry_delays(row["retry_delays"])
+    return Delivery(**row)

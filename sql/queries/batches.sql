@@ -118,17 +118,19 @@ SELECT id FROM batches WHERE consumer = :consumer AND started_at IS NULL;
 
 -- name: take(lease, id, consumer)
 -- A consumer starts a batch, once; no rows where it is another's, started before, or gone.
+-- Not a join: after an ANALYZE at which little was in processing, the planner would read all of that for each batch.
+-- The columns are in the order of the fields of `Delivery`, which halves the time to make one.
 WITH taken AS (
     UPDATE batches SET started_at = now(), lease_until = now() + :lease::interval
     WHERE id = :id AND consumer = :consumer AND started_at IS NULL
     RETURNING id
 )
 SELECT
-    messages.id, batch_id, user_id, queue, channel, recipient, subject, content, headers, tries, max_tries,
-    retry_delays, recoveries, priority, unanswered, due_at, expires_at, created_at
-FROM taken
-JOIN messages ON messages.batch_id = taken.id AND messages.status = 'processing'
-ORDER BY priority, due_at, messages.id;
+    id, user_id, queue, channel, recipient, subject, content, headers, max_tries, retry_delays, due_at, expires_at,
+    created_at, batch_id, tries, recoveries, priority, unanswered
+FROM messages
+WHERE batch_id = (SELECT id FROM taken) AND status = 'processing'
+ORDER BY priority, due_at, id;
 
 -- name: renew(lease, ids)
 -- Extends the leases of a consumer's open batches; a batch that does not come back is lost.
@@ -142,6 +144,8 @@ RETURNING id;
 -- Fenced: an outcome whose message has meanwhile left its batch changes nothing, but the attempt is kept.
 -- Locks all its batches, then its messages in the order of their ids, as `reclaim` does: in any other order the two
 -- can wait for each other.
+-- Finds each message by its id. After an ANALYZE at which little was in processing, the planner would read all of that
+-- and compare it with each outcome: 437 ms for 400 outcomes beside 10,000 messages.
 WITH outcome AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -173,7 +177,7 @@ recorded AS (
     WHERE
         messages.id = outcome.message_id
         AND messages.batch_id = outcome.batch_id
-        AND messages.status = 'processing'
+        AND coalesce(messages.status = 'processing', false)  -- so written, it finds no index and passes for usual
         AND (SELECT count(*) FROM closed) >= 0  -- always true; makes the batches go first
     RETURNING messages.id
 ),
