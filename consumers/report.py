@@ -36,6 +36,7 @@ from tidings.observability.reports import (
     BreakerReport,
     BucketReport,
     ConsumerReport,
+    RateReport,
     Series,
     Tally,
     bucket_of,
@@ -217,6 +218,10 @@ class Reporter:
             breakers=tuple(
                 BreakerReport(destination=each.name, user_id=each.user_id, state=each.state.value, seconds=each.seconds)
                 for each in self._limiter.breakers()[:BREAKERS_SHOWN]
+            ),
+            rates=tuple(
+                RateReport(destination=each.name, user_id=each.user_id, rate=round(each.rate, 3))
+                for each in self._limiter.paces()[:BREAKERS_SHOWN]
             ),
         )
 

@@ -151,7 +151,7 @@ def _not_due(case: Case) -> Verdict:
     if last is None:
         return Verdict(
             Reason.WAITING_FOR_ROOM,
-            f"Its destination had no room for it{_because(case)}; it comes again at {_time(now.due_at)}.",
+            f"{_no_room(case)}{_because(case)}; it comes again at {_time(now.due_at)}.",
             Next(what=_before_expiry("It is claimed again", now), at=now.due_at),
         )
     return Verdict(
@@ -224,6 +224,16 @@ def _breaker_until(case: Case, *, everywhere: bool) -> datetime | None:
         if found:
             waits.append(max(*found, age) - age)
     return case.circumstances.asked_at + timedelta(seconds=min(waits)) if waits else None
+
+
+def _no_room(case: Case) -> str:
+    reports = () if case.cluster is None else case.cluster.alive
+    rates = [
+        each.rate for report in reports for each in report.rates if (each.destination, each.user_id) == case.endpoint
+    ]
+    if not rates:
+        return "Its destination had no room for it"
+    return f"Its receiver answers that it is sent too much, and so gets a rate of {sum(rates):.3g} messages a second"
 
 
 def _failed(case: Case) -> str | None:

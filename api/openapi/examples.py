@@ -44,7 +44,7 @@ from tidings.domain.account import Role
 from tidings.domain.message import DEFAULT_QUEUE, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
-from tidings.observability.reports import BreakerReport
+from tidings.observability.reports import BreakerReport, RateReport
 
 MESSAGE_ID: Final = UUID("0197d7a4-5b3e-7c41-9f0a-2b6c8d1e4f70")
 USER_ID: Final = UUID("0197d7a4-1c22-7f3b-8e55-0a9b7c6d5e4f")
@@ -224,6 +224,7 @@ OVERVIEW: Final = Overview(
             outcomes_waiting=11,
             accepting=True,
             breakers=[BreakerReport(destination="webhook example.com", state="open", seconds=7.5)],
+            rates=[RateReport(destination="webhook https://example.org/orders", rate=4.85)],
         )
     ],
     checks={"postgres": "ok", "schema": "ok", "redis": "ok", "producer": "ok", "consumers": "ok"},

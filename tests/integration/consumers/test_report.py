@@ -161,3 +161,22 @@ async def test_an_open_breaker_is_reported(store: Store, settings: Settings, red
     [breaker] = report.breakers
     assert (breaker.destination, breaker.state) == ("sms sms", "open")
     assert 20 < breaker.seconds <= 30
+
+
+async def test_the_rate_of_a_receiver_that_answers_429_is_reported(
+    store: Store, settings: Settings, redis: Redis
+) -> None:
+    await keep_sms(store, 5)
+    gateway = Gateway(*(web.Response(status=429, headers={"Retry-After": "300"}) for _ in range(5)))
+    async with consuming(settings, gateway) as consumer:
+        await hand_over(store, consumer)
+
+        async def limited() -> ConsumerReport | None:
+            report = await reported(redis, consumer.name)
+            return report if report.rates else None
+
+        report = await eventually(limited)
+    assert report is not None
+    [paced] = report.rates
+    assert (paced.destination, paced.user_id, report.breakers) == ("sms sms", None, ())
+    assert 0 < paced.rate < 2
