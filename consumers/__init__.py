@@ -1,7 +1,8 @@
 """The consumers: take batches, deliver their messages through channels, record the outcomes.
 
 worker: the arq worker and its job · consumer: one consumer and the way of a batch · dispatcher: what starts when ·
-delivery: the life cycle of one delivery · limiter, breaker: concurrency by destination · leases, slots, listener,
+delivery: the life cycle of one delivery · limiter: who goes, who waits; destination, breaker, verdict: what is known of
+a destination; capacity, ageing, room: what a consumer may hold · leases, slots, listener,
 senders: batches, offers, notifications, users · outcomes, recorder, dedup: what is recorded, in Postgres and in Redis ·
 metrics, report: what is shown. May import `sql` and `tidings`, except `tidings.cli`; never `api` or `producer`.
 

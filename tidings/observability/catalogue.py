@@ -148,7 +148,10 @@ IN_FLIGHT_SLOW: Final = Metric(
     "Those of them that have waited for over a second, or whose destination has not answered promptly lately.",
 )
 HELD_BYTES: Final = Metric(
-    "tidings_held_bytes", "gauge", ("consumers",), "Bytes of contents in flight and in line; `IN_FLIGHT_BYTES` bounds it."
+    "tidings_held_bytes",
+    "gauge",
+    ("consumers",),
+    "Bytes of contents in flight and in line, of `IN_FLIGHT_BYTES`.",
 )
 IN_LINE: Final = Metric(
     "tidings_in_line", "gauge", ("consumers",), "Messages in this consumer that wait for a delivery to end."
