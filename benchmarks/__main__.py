@@ -6,6 +6,7 @@ from benchmarks import (
     claim,
     cpu,
     dead_path,
+    fairness,
     https_hosts,
     intake,
     latency,
@@ -217,6 +218,29 @@ FIGURES = (
         ],
     ),
     Figure(number=13, title="messages that come due at a steady rate", measure=steady.measure, goals=[]),
+    Figure(
+        number=14,
+        title="one user's flood, and the others",
+        measure=fairness.measure,
+        goals=[
+            Goal(
+                what="another user's message during a flood, 99th percentile",
+                measured="single messages, normal: 99th percentile (ms)",
+                at_most=1000,
+            ),
+            Goal(
+                what="another user's `low` message during a flood, 99th percentile",
+                measured="single messages, low: 99th percentile (ms)",
+                at_most=10_000,
+            ),
+            Goal(
+                what="the flood with others beside it, to the flood by itself",
+                measured="the flood, others beside (messages/s)",
+                reference="the flood, nobody else (messages/s)",
+                at_least=0.9,
+            ),
+        ],
+    ),
     Figure(
         number=15,
         title="one dead path of a host",

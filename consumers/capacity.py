@@ -56,12 +56,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Share:
     """One of the two shares: how many deliveries it has in flight, and how many of those are not sure to end soon."""
 
-    __slots__ = ("held_bytes", "in_flight", "limit", "most_bytes", "most_unsure", "unsure")
+    __slots__ = ("held_bytes", "in_flight", "limit", "most_bytes", "most_unsure", "small", "unsure")
 
     def __init__(self, limit: int, *, kept: int, most_bytes: int) -> None:
         self.limit = limit
         self.most_unsure = max(limit - limit // kept, 1)
         self.most_bytes = most_bytes
+        self.small = most_bytes // limit
+        """A content of so many bytes never waits for larger ones to end: all that may be in flight fit like this."""
         self.in_flight = 0
         self.unsure = 0
         """Those to destinations that have not answered just now."""
@@ -76,7 +78,7 @@ class Share:
         return (
             self.in_flight < self.limit
             and (sure or self.unsure < self.most_unsure)
-            and (not self.held_bytes or self.held_bytes + size <= self.most_bytes)
+            and (size <= self.small or not self.held_bytes or self.held_bytes + size <= self.most_bytes)
         )
 
     def add(self, size: int, *, sure: bool) -> None:

@@ -73,6 +73,10 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     channels: Annotated[
         list[str] | UnsetType | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")
     ] = UNSET
+    may_prioritize: Annotated[
+        bool | UnsetType,
+        Meta(description="May send with priority `high` and a `fairness_key`, as admins may."),
+    ] = UNSET
 
 
 class KeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,6 +137,7 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
     channels: Annotated[Sequence[str], Meta(description="Those that the user may send with.")]
     smtp: SmtpAnswer | None
     signs_webhooks: Annotated[bool, Meta(description="With a secret of their own.")]
+    may_prioritize: Annotated[bool, Meta(description="With priority `high`, and by `fairness_key`.")] = False
     created_at: datetime
     updated_at: datetime
 
@@ -147,6 +152,7 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
             channels=sorted(channel_names() if usable is None else usable),
             smtp=None if user.smtp is None else SmtpAnswer.of(user.smtp),
             signs_webhooks=user.signs_webhooks,
+            may_prioritize=user.may_prioritize or user.role is Role.ADMIN,
             created_at=user.created_at,
             updated_at=user.updated_at,
         )

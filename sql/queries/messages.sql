@@ -1,11 +1,12 @@
--- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, key, fingerprint)
+-- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, key, fingerprint)
 -- Keeps new messages, an array for each of their columns; one whose idempotency key is taken is left out.
 WITH new AS MATERIALIZED (
     SELECT *
     FROM unnest(
         :id::uuid[], :user_id::uuid[], :queue::text[], :channel::text[], :recipient::text[], :subject::text[],
         :content::text[], :headers::jsonb[], :priority::smallint[], :max_tries::smallint[], :retry_delays::jsonb[],
-        :due_at::timestamptz[], :expires_at::timestamptz[], :created_at::timestamptz[], :key::text[], :fingerprint::bytea[]
+        :due_at::timestamptz[], :expires_at::timestamptz[], :created_at::timestamptz[], :share::smallint[], :key::text[],
+        :fingerprint::bytea[]
     ) AS new ({new_message_columns}, key, fingerprint)
 ),
 keyed AS (
@@ -130,7 +131,7 @@ WITH chosen AS (
         status IN ('pending', 'failed')
         AND {message_filter}
         AND (:user_id::uuid IS NULL OR user_id = :user_id)
-    ORDER BY queue, priority, due_at, id
+    ORDER BY queue, priority, share, due_at, id
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ),

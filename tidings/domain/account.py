@@ -63,6 +63,8 @@ class User(Redacted, frozen=True, kw_only=True):
     smtp: SmtpAccount | None
     signs_webhooks: bool
     """Has a signing secret of its own."""
+    may_prioritize: bool = False
+    """May send with priority `high`, and say by a fairness key whose turn a message takes; admins may anyway."""
     created_at: datetime
     updated_at: datetime
 

@@ -151,7 +151,7 @@ HELD_BYTES: Final = Metric(
     "tidings_held_bytes",
     "gauge",
     ("consumers",),
-    "Bytes of contents in flight and in line; `IN_FLIGHT_BYTES` bounds it.",
+    "Bytes of contents in flight and in line, of `IN_FLIGHT_BYTES`.",
 )
 IN_LINE: Final = Metric(
     "tidings_in_line", "gauge", ("consumers",), "Messages in this consumer that wait for a delivery to end."

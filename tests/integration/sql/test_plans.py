@@ -5,13 +5,13 @@ A consumer that takes a batch reads that batch alone, and its outcomes find thei
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from sql.batches import _ATTEMPT, _OUTCOME, Offer, _columns
-from sql.low_water import BOTTOM
+from sql.low_water import FIRST, Asked
 from sql.store import Store
 from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.sql.test_batches import sent
@@ -22,13 +22,16 @@ ROOM = 200
 PARAMETERS = {
     "priorities": "smallint[]",
     "queues": "text[]",
+    "shares": "smallint[]",
     "mark_due_ats": "timestamptz[]",
     "mark_ids": "uuid[]",
+    "quotas": "integer[]",
+    "consumers": "text[]",
     "cutoff": "timestamptz",
     "room": "bigint",
     "batch_size": "integer",
+    "batch_bytes": "bigint",
     "batch_ids": "uuid[]",
-    "consumers": "text[]",
     "lease": "interval",
 }
 
@@ -52,9 +55,10 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 async def explain(store: Store, *, room: int) -> list[dict[str, Any]]:
     """The nodes of the plan that the claim ran with, for the generic plan that a producer uses."""
     claim = store.database.queries.claim
-    parameters = store.batches._claim_parameters(
-        DEFAULT_CLAIM_LANES, [BOTTOM] * len(DEFAULT_CLAIM_LANES), offers(room // 100), 100
-    )
+    asked = [
+        Asked((*claim_lane, 0), (datetime.min.replace(tzinfo=UTC), FIRST), room) for claim_lane in DEFAULT_CLAIM_LANES
+    ]
+    parameters = store.batches._claim_parameters(asked, offers(room // 100), 100)
     values = [parameters[name] for name in PARAMETERS]
     async with store.database.pool.acquire() as connection:
         # EXECUTE takes no parameters of its own, only literals; the pool's sessions plan generically, as in production.
