@@ -215,6 +215,10 @@ class DestinationLimiter(Generic[T]):
         self.held_bytes -= entry.size
         self._left(entry.endpoint)
 
+    def find(self, key: str, endpoint: EndpointKey) -> tuple[Destination[T] | None, Endpoint[T] | None]:
+        """A destination and an endpoint within it, where they are known."""
+        return self._destinations.get(key), self._endpoints.get((key, endpoint))
+
     def leave(self, entry: Entry[T]) -> None:
         """Ends a delivery that was started, and starts the next in turn."""
         now = self._clock()
