@@ -12,7 +12,7 @@ are too long then go back to Postgres for about as long as the rest of the line 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -107,6 +107,12 @@ class DestinationLimiter(Generic[T]):
             for endpoint in self._endpoints.values()
             if endpoint.paced is not None and endpoint.paced.pace.limits and not endpoint.paced.over(now)
         ]
+
+    def hear(self, elsewhere: Mapping[EndpointKey, float]) -> None:
+        """Notes the rates of the other consumers."""
+        for endpoint in self._endpoints.values():
+            if endpoint.paced is not None:
+                endpoint.paced.elsewhere = elsewhere.get(endpoint.key, 0.0)
 
     def enter(
         self,

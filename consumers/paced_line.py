@@ -43,6 +43,8 @@ class PacedLine(Generic[T]):
         self._line: deque[T] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._returns_at = 0.0
+        self.elsewhere = 0.0
+        """Messages a second that the other consumers send there: what is sent back comes to any of them."""
 
     def __len__(self) -> int:
         return len(self._line)
@@ -81,7 +83,7 @@ class PacedLine(Generic[T]):
         """Seconds until one more message that finds no room should come again."""
         rate = self.pace.rate
         first = now + max(self.pace.paused(now), len(self._line) / rate / 2, SHORTEST_AWAY)
-        self._returns_at = max(self._returns_at, first) + 1 / (AHEAD * rate)
+        self._returns_at = max(self._returns_at, first) + 1 / (AHEAD * (rate + self.elsewhere))
         longest = min(self.pace.known_seconds, LONGEST_AWAY)
         if self._returns_at - first > longest:
             self._returns_at = first + longest / 2

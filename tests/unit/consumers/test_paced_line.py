@@ -71,9 +71,11 @@ def long_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("long_known")
-async def test_a_backlog_comes_again_a_little_faster_than_the_rate() -> None:
+@pytest.mark.parametrize("elsewhere", [0.0, 3.0])
+async def test_a_backlog_comes_again_a_little_faster_than_all_consumers_send(elsewhere: float) -> None:
     bench = Bench(5)
-    rate = bench.line.pace.rate
+    bench.line.elsewhere = elsewhere
+    rate = bench.line.pace.rate + elsewhere
     waits = [wait for _ in range(500) if (wait := bench.enter()) is not None]
     assert waits == sorted(waits)
     assert 1 <= waits[0] < 10
