@@ -14,13 +14,15 @@ from tidings.domain.states import CancelReason, HeldReason, Status
 
 ANSWER_BYTES: Final = 1024
 """What is kept of the receiver's answer."""
+TEXT_LIMIT: Final = 1024
+"""Characters of an error or a provider's id that are kept."""
 UNTRIED: Final = {About.PACE: HeldReason.RATE, About.OURSELVES: HeldReason.OURS, About.ACCOUNT: HeldReason.GATEWAY}
 """What uses up no attempt, and what the message then waits for; the caller knows whose account it is."""
 LONGEST_PACED: Final = 3600.0
 """Seconds that a receiver which takes no more at present may make a message wait at a time."""
 SHORTEST_PACED: Final = 1.0
 MAX_PACED_SECONDS: Final = 24 * 3600.0
-"""A message that is older uses up attempts again, so that none waits for ever."""
+"""A message that has waited untried for longer uses up an attempt, so that none waits for ever."""
 MAX_ACCOUNT_SECONDS: Final = 7 * 24 * 3600.0
 """The same where somebody must mend an account or a key."""
 
@@ -54,7 +56,7 @@ def conclude(
         started_at=started_at,
         duration=duration,
         outcome=result.outcome,
-        status_code=result.status_code,
+        status_code=_status_code(result.status_code),
         error=error,
         answer=_text(result.answer[:ANSWER_BYTES].decode("utf-8", "replace")) if result.answer else None,
     )
@@ -99,9 +101,12 @@ def returned(delivery: Delivery, *, due_at: datetime | None = None, held_reason:
 
 
 def waits_untried(delivery: Delivery, result: Retry, now: datetime) -> bool:
-    """Whether a failure uses up no attempt."""
+    """Whether a failure uses up no attempt.
+
+    Counted from when it was held, not from `created_at`: it may have been scheduled long ago, or retried by hand.
+    """
     most = MAX_ACCOUNT_SECONDS if result.about is About.ACCOUNT else MAX_PACED_SECONDS
-    return result.about in UNTRIED and (now - delivery.created_at).total_seconds() < most
+    return result.about in UNTRIED and (now - (delivery.held_since or now)).total_seconds() < most
 
 
 def _paced(delivery: Delivery, result: Retry, ended_at: datetime, policy: RetryPolicy, account: HeldReason) -> Outcome:
@@ -162,6 +167,11 @@ def _untried(delivery: Delivery, status: Status, tries: int, **values: Any) -> O
     )
 
 
+def _status_code(code: int | None) -> int | None:
+    """None for what Postgres cannot keep."""
+    return code if code is not None and abs(code) < 2**31 else None
+
+
 def _text(text: str) -> str:
-    """Replaces what Postgres cannot keep: NUL and halves of surrogate pairs."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+    """Its beginning, with what Postgres cannot keep replaced: NUL and halves of surrogate pairs."""
+    return text[:TEXT_LIMIT].replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
