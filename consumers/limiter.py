@@ -21,7 +21,15 @@ from consumers import room
 from consumers.ageing import Ageing
 from consumers.breaker import Breaker, BreakerState
 from consumers.capacity import SLOW_SECONDS, Limits, Share, shares
-from consumers.destination import SHORTEST_RETRY_IN, Destination, Endpoint, Entry, NotClosed
+from consumers.destination import (
+    SHORTEST_RETRY_IN,
+    SILENT_FACTOR,
+    STALLED_SECONDS,
+    Destination,
+    Endpoint,
+    Entry,
+    NotClosed,
+)
 from tidings.channels.recipient import EndpointKey
 
 log = structlog.get_logger(__name__)
@@ -51,7 +59,7 @@ class Turns(Generic[T]):
         return bool(self.order) and not self.share.full
 
     def freed(self) -> None:
-        """Something of the share has ended: two that were waiting get their turn again, since it may fit both."""
+        """A turn was not used, or something has ended: two that were waiting get theirs again, as both may fit."""
         for _ in range(min(2, len(self.waiting))):
             destination = next(iter(self.waiting))
             del self.waiting[destination]
@@ -149,19 +157,12 @@ class DestinationLimiter(Generic[T]):
         entered = self._endpoint(destination, EndpointKey(key) if endpoint is None else endpoint)
         if wait := entered.wait(now):
             return wait
+        if 2 * self.waiting >= self._limits.in_flight and (silent := entered.silent(now)) >= SLOW_SECONDS:
+            return max(SILENT_FACTOR * silent, destination.retry_in(now))
         entered.inside += 1
-        if not destination.line and not destination.in_turn:
-            destination.moved_at = now
-        entry = Entry(entered, delivery, size, self._fast.share, high=high)
         self.waiting += 1
         self.held_bytes += size
-        if high:
-            destination.line.insert(destination.high, entry)
-            destination.high += 1
-            self._fast.changed(destination)
-            self._slow.changed(destination)
-        else:
-            destination.line.append(entry)
+        self._put_in_line(Entry(entered, delivery, size, self._fast.share, high=high), now)
         self._take_turns(destination, now)
         self._serve(now)
         if len(destination.line) > self._limits.per_destination:
@@ -182,6 +183,8 @@ class DestinationLimiter(Generic[T]):
                 turns.changed(destination)
                 if turns.share is share:
                     turns.freed()
+        entry.endpoint.in_flight -= 1
+        self._unpark(entry.endpoint, now)
         self._left(entry.endpoint)
         self._take_turns(destination, now)
         self._serve(now)
@@ -191,6 +194,8 @@ class DestinationLimiter(Generic[T]):
 
     def clear_line(self, destination: Destination[T], of: Endpoint[T] | None = None) -> list[T]:
         """Empties one line, or takes one endpoint's messages out of it, and returns what was taken."""
+        for endpoint in list(destination.parked) if of is None else [of]:
+            self._unpark(endpoint, self._clock(), whole=True)
         line = list(destination.line)
         taken = [entry for entry in line if of is None or entry.endpoint is of]
         destination.line.clear()
@@ -226,6 +231,9 @@ class DestinationLimiter(Generic[T]):
         if self.room.is_set():
             return
         now = self._clock()
+        for destination in [each for each in self._destinations.values() if each.parked]:
+            for endpoint in [each for each in destination.parked if each.silent(now) >= STALLED_SECONDS]:
+                self.send_back(max(SILENT_FACTOR * endpoint.silent(now), SHORTEST_RETRY_IN), destination, of=endpoint)
         for destination, keep in room.cuts(self._destinations.values(), self._limits, now):
             self._cut(destination, room.length(destination, keep), now)
         self._judge_room()
@@ -241,6 +249,35 @@ class DestinationLimiter(Generic[T]):
             self.held_bytes -= entry.size
             self._left(entry.endpoint)
             self._send_back(entry.delivery, destination.retry_in(now))
+
+    def _put_in_line(self, entry: Entry[T], now: float) -> None:
+        destination = entry.endpoint.destination
+        if not destination.line and not destination.in_turn:
+            destination.moved_at = now
+        if entry.high:
+            destination.line.insert(destination.high, entry)
+            destination.high += 1
+            self._fast.changed(destination)
+            self._slow.changed(destination)
+        else:
+            destination.line.append(entry)
+
+    def _park(self, entry: Entry[T]) -> None:
+        """Takes the first out of its line until its endpoint has answered."""
+        destination = entry.endpoint.destination
+        destination.line.popleft()
+        destination.high -= entry.high
+        destination.parked[entry.endpoint] = None
+        entry.endpoint.parked.append(entry)
+
+    def _unpark(self, endpoint: Endpoint[T], now: float, *, whole: bool = False) -> None:
+        """Puts what was parked in line again, as much as may start now."""
+        while endpoint.parked and (whole or not endpoint.full):
+            self._put_in_line(endpoint.parked.popleft(), now)
+            if not (endpoint.proven or whole):
+                break
+        if not endpoint.parked:
+            endpoint.destination.parked.pop(endpoint, None)
 
     def _out_of_line(self, entry: Entry[T]) -> None:
         """Counts an entry that was taken out of its line."""
@@ -264,11 +301,17 @@ class DestinationLimiter(Generic[T]):
             if not destination.may_start(self._limits.destination_bytes):
                 # Its line was cleared, or its concurrency was decreased in the meantime.
                 destination.in_turn = False
+                turns.freed()
                 continue
             if (right := fast if destination.prompt(now) else slow) is not turns:
                 right.order.append(destination)
+                turns.freed()
                 continue
             entry, sure, share = destination.line[0], destination.sure(now), turns.share
+            if entry.endpoint.full:
+                self._park(entry)
+                turns.order.appendleft(destination)
+                continue
             if not share.takes(entry.size, sure=sure):
                 turns.waiting[destination] = None
                 continue
@@ -276,6 +319,7 @@ class DestinationLimiter(Generic[T]):
             destination.line.popleft()
             self._out_of_line(entry)
             destination.start(entry, now)
+            entry.endpoint.start(now)
             entry.share, entry.sure = share, sure
             share.add(entry.size, sure=sure)
             if turns is fast:
