@@ -19,14 +19,18 @@ import structlog
 from consumers import outcomes
 from consumers.dedup import DedupRecords, Record
 from consumers.destination import Entry
+from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
-from consumers.verdict import settle
-from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
+from consumers.verdict import of_account, reason_of, settle
+from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry
+from tidings.channels.recipient import EndpointKey
 from tidings.domain.errors import UnsealError
-from tidings.domain.message import Delivery, Outcome
+from tidings.domain.ids import new_id
+from tidings.domain.message import Delivery, Hold, Outcome
 from tidings.domain.retry import RetryPolicy
+from tidings.domain.states import HeldReason
 from tidings.observability.logs import delivering
 from tidings.security.sealed_headers import unseal_headers
 from tidings.security.secretbox import SecretBox
@@ -37,6 +41,10 @@ USUAL_TYPES: Final = (str, int, bytes)
 """Of the fields of Accepted: needs no conversion, which takes 0.4 µs a message."""
 
 
+HOLD_ERROR_LENGTH: Final = 1000
+"""Characters of the error that are kept with a hold."""
+
+
 class Deliveries(msgspec.Struct, kw_only=True, eq=False):
     """What all deliveries of one consumer share."""
 
@@ -44,6 +52,7 @@ class Deliveries(msgspec.Struct, kw_only=True, eq=False):
     dedup: DedupRecords
     leases: Leases
     limiter: "DestinationLimiter[DeliveryRun]"
+    holds: Holds
     policy: RetryPolicy
     consumer: str
     now: Callable[[], datetime]
@@ -68,6 +77,9 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
     channel: Channel | None
     delivery: Delivery
     batch: OpenBatch
+    key: str
+    """Of its destination."""
+    endpoint: EndpointKey
     started_at: datetime | None = None
     """Since when the receiver may have the message."""
     recorded: bool = False
@@ -79,9 +91,10 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
 
     def send_back(self, retry_in: float) -> None:
         """Ends a delivery that was not started: it is due again in `retry_in` seconds, or up to a fifth later."""
-        # Spread a little, so that what is sent back together does not come again together.
-        seconds = retry_in * (1 + 0.2 * self.shared.policy.random())
-        self._record(outcomes.returned(self.delivery, due_at=self.shared.now() + timedelta(seconds=seconds)))
+        reason = self.shared.holds.reason(self.endpoint)
+        if reason is None:
+            reason = reason_of(self.shared.limiter, self.key, self.endpoint, self.shared.clock())
+        self._record(self._held(reason, retry_in))
 
     async def run(self, entry: Entry["DeliveryRun"]) -> None:
         """Makes one attempt, and settles concurrency, breaker, lease and record however that ends."""
@@ -129,8 +142,17 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         now = shared.now()
         if delivery.expires_at is not None and delivery.expires_at <= now:
             return outcomes.expired(delivery)
+        held = shared.holds.reason(self.endpoint)
+        if held is not None:
+            return self._held(held, HELD_SECONDS)
         self.started_at = now
         return None
+
+    def _held(self, reason: HeldReason, seconds: float) -> Outcome:
+        # Spread a little, so that what is sent back together does not come again together.
+        seconds *= 1 + 0.2 * self.shared.policy.random()
+        due_at = self.shared.now() + timedelta(seconds=seconds)
+        return outcomes.returned(self.delivery, due_at=due_at, held_reason=reason)
 
     async def _attempt(self) -> Result:
         if self.channel is None:
@@ -150,14 +172,30 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
 
     def _conclude(self, result: Result, duration: float) -> Outcome:
         shared = self.shared
-        return outcomes.conclude(
+        outcome = outcomes.conclude(
             self.delivery,
             result,
             policy=shared.policy,
             consumer=shared.consumer,
             started_at=self.started_at or shared.now(),
             duration=duration,
+            account=of_account(self.endpoint),
         )
+        if not (isinstance(result, Rejected) and result.holds):
+            return outcome
+        channel = self.delivery.channel
+        endpoint = self.endpoint
+        hold = Hold(
+            id=new_id(),
+            channel=channel,
+            endpoint=endpoint.name.removeprefix(f"{channel} "),
+            user_id=endpoint.user_id,
+            reason=of_account(endpoint) if result.about is About.ACCOUNT else HeldReason.ENDPOINT_DISABLED,
+            since=shared.now(),
+            last_error=(outcome.last_error or "")[:HOLD_ERROR_LENGTH],
+        )
+        shared.holds.add(hold)
+        return msgspec.structs.replace(outcome, hold=hold)
 
     def _record(self, outcome: Outcome) -> None:
         self.shared.record(outcome, self.batch)

@@ -18,6 +18,7 @@ from consumers.capacity import Limits
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import Deliveries, DeliveryRun
 from consumers.destination import Entry
+from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
@@ -43,6 +44,7 @@ class Dispatcher:
         recorder: OutcomeRecorder,
         dedup: DedupRecords,
         leases: Leases,
+        holds: Holds,
         *,
         settings: Settings,
         policy: RetryPolicy,
@@ -63,6 +65,7 @@ class Dispatcher:
             dedup=dedup,
             leases=leases,
             limiter=self.limiter,
+            holds=holds,
             policy=policy,
             consumer=settings.consumer_name,
             now=now,
@@ -76,11 +79,15 @@ class Dispatcher:
         Raises only what is a defect; then the delivery has no outcome, and its batch must be abandoned.
         """
         channel = self._channels.get(delivery.channel)
-        run = DeliveryRun(self._shared, channel, delivery, batch)
+        key, named, concurrency = destination_of(channel, delivery)
+        endpoint = EndpointKey(key) if named is None else named
+        run = DeliveryRun(self._shared, channel, delivery, batch, key, endpoint)
         if self._shared.stopping:
             run.give_back()
             return
-        key, endpoint, concurrency = destination_of(channel, delivery)
+        if self._shared.holds.reason(endpoint) is not None:
+            run.send_back(HELD_SECONDS)
+            return
         retry_in = self.limiter.enter(
             key,
             run,

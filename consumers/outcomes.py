@@ -10,17 +10,19 @@ from consumers.dedup import Record
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.domain.message import Attempt, Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
-from tidings.domain.states import CancelReason, Status
+from tidings.domain.states import CancelReason, HeldReason, Status
 
 ANSWER_BYTES: Final = 1024
 """What is kept of the receiver's answer."""
-UNTRIED: Final = frozenset({About.PACE, About.OURSELVES})
-"""What uses up no attempt."""
+UNTRIED: Final = {About.PACE: HeldReason.RATE, About.OURSELVES: HeldReason.OURS, About.ACCOUNT: HeldReason.GATEWAY}
+"""What uses up no attempt, and what the message then waits for; the caller knows whose account it is."""
 LONGEST_PACED: Final = 3600.0
 """Seconds that a receiver which takes no more at present may make a message wait at a time."""
 SHORTEST_PACED: Final = 1.0
 MAX_PACED_SECONDS: Final = 24 * 3600.0
 """A message that is older uses up attempts again, so that none waits for ever."""
+MAX_ACCOUNT_SECONDS: Final = 7 * 24 * 3600.0
+"""The same where somebody must mend an account or a key."""
 
 
 def conclude(
@@ -31,11 +33,12 @@ def conclude(
     consumer: str,
     started_at: datetime,
     duration: float,
+    account: HeldReason = HeldReason.GATEWAY,
 ) -> Outcome:
-    """The outcome of one attempt that took `duration` seconds."""
+    """The outcome of one attempt that took `duration` seconds; `account` says whose account a result speaks of."""
     ended_at = started_at + timedelta(seconds=duration)
     if isinstance(result, Retry) and waits_untried(delivery, result, ended_at):
-        return _paced(delivery, result, ended_at, policy)
+        return _paced(delivery, result, ended_at, policy, account)
     tries = delivery.tries + 1
     provider_id = error = due_at = reason = None
     if not isinstance(result, Accepted):
@@ -90,18 +93,18 @@ def expired(delivery: Delivery) -> Outcome:
     return _untried(delivery, Status.CANCELLED, delivery.tries, cancel_reason=CancelReason.EXPIRED)
 
 
-def returned(delivery: Delivery, *, due_at: datetime | None = None) -> Outcome:
-    """A message that was not attempted: it waits again as it did before, or until `due_at`."""
-    new = delivery.tries + delivery.recoveries == 0 and due_at is None
-    return _untried(delivery, Status.PENDING if new else Status.FAILED, delivery.tries, due_at=due_at)
+def returned(delivery: Delivery, *, due_at: datetime | None = None, held_reason: HeldReason | None = None) -> Outcome:
+    """A message that was not attempted: it waits again as it did before, or until `due_at` for that reason."""
+    return _untried(delivery, _as_before(delivery), delivery.tries, due_at=due_at, held_reason=held_reason)
 
 
 def waits_untried(delivery: Delivery, result: Retry, now: datetime) -> bool:
     """Whether a failure uses up no attempt."""
-    return result.about in UNTRIED and (now - delivery.created_at).total_seconds() < MAX_PACED_SECONDS
+    most = MAX_ACCOUNT_SECONDS if result.about is About.ACCOUNT else MAX_PACED_SECONDS
+    return result.about in UNTRIED and (now - delivery.created_at).total_seconds() < most
 
 
-def _paced(delivery: Delivery, result: Retry, ended_at: datetime, policy: RetryPolicy) -> Outcome:
+def _paced(delivery: Delivery, result: Retry, ended_at: datetime, policy: RetryPolicy, account: HeldReason) -> Outcome:
     """A message that was not taken for a reason that is not its own: it waits as it was."""
     if result.delay is None:
         seconds = policy.delay_after(1)
@@ -113,8 +116,20 @@ def _paced(delivery: Delivery, result: Retry, ended_at: datetime, policy: RetryP
         return _untried(
             delivery, Status.CANCELLED, delivery.tries, cancel_reason=CancelReason.EXPIRED, last_error=error
         )
-    status = Status.FAILED if delivery.tries + delivery.recoveries else Status.PENDING
-    return _untried(delivery, status, delivery.tries, due_at=due_at, last_error=error, unanswered=result.unanswered)
+    return _untried(
+        delivery,
+        _as_before(delivery),
+        delivery.tries,
+        due_at=due_at,
+        last_error=error,
+        unanswered=result.unanswered,
+        held_reason=account if result.about is About.ACCOUNT else UNTRIED[result.about],
+    )
+
+
+def _as_before(delivery: Delivery) -> Status:
+    """The status of a message that was claimed and not tried: failed only where an attempt or a consumer failed."""
+    return Status.FAILED if delivery.tries + delivery.recoveries else Status.PENDING
 
 
 def _next_attempt(

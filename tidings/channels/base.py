@@ -31,7 +31,8 @@ class About(StrEnum):
     HOST = "host"
     """The host: no connection, TLS, a time-out."""
     ACCOUNT = "account"
-    """The user's account there: a refused login."""
+    """The user's account there, or that of the operator's gateway: a refused login or key. Uses up no attempt, and
+    holds what goes there until it is accepted again."""
     PACE = "pace"
     """The receiver takes no more at present (429): uses up no attempt."""
     OURSELVES = "ourselves"
@@ -73,6 +74,8 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status_code: int | None = None
     answer: bytes = b""
     about: About = About.ENDPOINT
+    holds: bool = False
+    """Nothing more may go there, to what `about` says, until somebody releases it."""
 
 
 Result = Accepted | Retry | Rejected

@@ -17,16 +17,19 @@ from consumers.capacity import Limits
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import USUAL_TYPES, Deliveries, DeliveryRun, checked
 from consumers.destination import Entry
+from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
-from tests.factories import new_delivery
+from sql.holds import HoldStore
+from tests.factories import new_delivery, new_hold
 from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry
+from tidings.channels.recipient import EndpointKey
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.ids import new_id
 from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
-from tidings.domain.states import CancelReason, Status
+from tidings.domain.states import CancelReason, HeldReason, Status
 from tidings.security.sealed_headers import seal_headers
 from tidings.security.secretbox import SecretBox, new_key
 
@@ -64,6 +67,7 @@ class Fakes:
         self.abandoned.append(batch)
 
 
+THERE = EndpointKey("there")
 BOX = SecretBox([new_key()])
 
 
@@ -82,11 +86,14 @@ class Bench:
             breaker=lambda: Breaker(failures=FAILURES, open_seconds=10),
             clock=lambda: self.now,
         )
+        self.endpoint = THERE
+        self.holds = Holds(cast("HoldStore", None))
         self.shared = Deliveries(
             recorder=cast("OutcomeRecorder", self.fakes),
             dedup=cast("DedupRecords", self.fakes),
             leases=cast("Leases", self.fakes),
             limiter=self.limiter,
+            holds=self.holds,
             policy=RetryPolicy(delays=(1.0,), jitter=0, random=lambda: 0.5),
             consumer="c",
             now=lambda: NOW,
@@ -108,8 +115,10 @@ class Bench:
                 return await bench.deliver()
 
         batch = batch or OpenBatch(new_id(), left=1, held_until=math.inf)
-        run = DeliveryRun(self.shared, cast("Channel", Scripted()), new_delivery(**changes), batch)
-        retry_in = self.limiter.enter("there", run)
+        run = DeliveryRun(
+            self.shared, cast("Channel", Scripted()), new_delivery(**changes), batch, "there", self.endpoint
+        )
+        retry_in = self.limiter.enter("there", run, endpoint=self.endpoint)
         if retry_in is not None:
             run.send_back(retry_in)
         return batch
@@ -242,7 +251,8 @@ async def test_an_open_breaker_sends_back_the_line() -> None:
         bench.enter()
     await bench.end()
     # One more had started when the second failure came.
-    assert bench.statuses == [Status.FAILED] * 5
+    assert sorted(bench.statuses) == [Status.FAILED] * 3 + [Status.PENDING] * 2
+    assert {o.held_reason for o, _ in bench.fakes.outcomes if o.attempt is None} == {HeldReason.BREAKER}
     assert [outcome.attempt is None for outcome, _ in bench.fakes.outcomes].count(True) == 2
     assert all(
         outcome.due_at == NOW + timedelta(seconds=11) for outcome, _ in bench.fakes.outcomes if not outcome.tries
@@ -449,3 +459,47 @@ async def test_headers_that_no_key_opens_are_tried_again_and_never_sent() -> Non
     assert (bench.statuses, bench.headers) == ([Status.FAILED], [])
     assert "Bearer" not in str(bench.fakes.outcomes)
     bench.assert_settled()
+
+
+async def test_a_hold_is_known_with_the_outcome_and_holds_what_comes() -> None:
+    bench = Bench(returning(Rejected(error="HTTP 410 Gone", status_code=410, holds=True)))
+    bench.enter(channel="webhook")
+    await bench.end()
+    [(outcome, _)] = bench.fakes.outcomes
+    assert (outcome.status, outcome.cancel_reason, outcome.tries) == (Status.CANCELLED, CancelReason.REJECTED, 1)
+    assert outcome.hold is not None
+    assert (outcome.hold.channel, outcome.hold.endpoint, outcome.hold.user_id) == ("webhook", "there", None)
+    assert (outcome.hold.reason, outcome.hold.last_error) == (HeldReason.ENDPOINT_DISABLED, "HTTP 410 Gone")
+    bench.assert_settled()
+
+
+async def test_what_was_in_line_when_another_consumer_set_a_hold_is_not_attempted() -> None:
+    bench = Bench(returning(Accepted()))
+    bench.holds.add(new_hold(channel="sms", endpoint="sms", reason=HeldReason.GATEWAY))
+    bench.endpoint = EndpointKey("sms sms")
+    bench.enter(channel="sms")
+    await bench.end()
+    [(outcome, _)] = bench.fakes.outcomes
+    assert (outcome.status, outcome.tries, outcome.held_reason) == (Status.PENDING, 0, HeldReason.GATEWAY)
+    assert outcome.due_at is not None
+    assert outcome.due_at - NOW >= timedelta(seconds=HELD_SECONDS)
+    assert bench.headers == []
+    bench.assert_settled()
+
+
+@pytest.mark.parametrize(("user_id", "reason"), [(new_id(), HeldReason.ACCOUNT), (None, HeldReason.GATEWAY)])
+async def test_a_refused_account_burns_nothing_and_holds_its_user_alone(
+    user_id: UUID | None, reason: HeldReason
+) -> None:
+    bench = Bench(returning(Retry(error="AUTH: refused with 535", status_code=535, about=About.ACCOUNT)))
+    bench.endpoint = EndpointKey("email ada@host", user_id)
+    bench.enter(channel="email", user_id=user_id, created_at=NOW)
+    await bench.end()
+    bench.enter(channel="email", user_id=user_id, created_at=NOW)
+    assert [(o.status, o.tries, o.held_reason, o.attempt) for o, _ in bench.fakes.outcomes] == [
+        (Status.PENDING, 0, reason, None)
+    ] * 2
+    bench.endpoint, bench.deliver = EndpointKey("email ada@host", new_id()), returning(Accepted())
+    bench.enter(channel="email")
+    await bench.end()
+    assert bench.statuses[-1] is Status.SENT

@@ -10,7 +10,7 @@ from tests.factories import new_delivery
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
-from tidings.domain.states import CancelReason, Status
+from tidings.domain.states import CancelReason, HeldReason, Status
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 POLICY = RetryPolicy(delays=(5, 30, 120), jitter=0.2, random=lambda: 0.5)
@@ -78,6 +78,45 @@ def test_a_message_that_was_never_tried_goes_back_to_pending() -> None:
     assert outcomes.returned(new_delivery()).status is Status.PENDING
     assert outcomes.returned(new_delivery(tries=1)).status is Status.FAILED
     assert outcomes.returned(new_delivery(recoveries=1)).status is Status.FAILED
+
+
+@pytest.mark.parametrize("reason", HeldReason)
+def test_a_message_that_is_held_is_as_it_was(reason: HeldReason) -> None:
+    for changes, status in (({}, Status.PENDING), ({"tries": 2}, Status.FAILED), ({"recoveries": 1}, Status.FAILED)):
+        delivery = new_delivery(**changes)
+        outcome = outcomes.returned(delivery, due_at=NOON, held_reason=reason)
+        assert (outcome.status, outcome.tries, outcome.due_at) == (status, delivery.tries, NOON)
+        assert (outcome.held_reason, outcome.attempt) == (reason, None)
+
+
+@pytest.mark.parametrize(
+    ("about", "account", "reason", "untried_for"),
+    [
+        (About.PACE, HeldReason.GATEWAY, HeldReason.RATE, timedelta(hours=23)),
+        (About.OURSELVES, HeldReason.GATEWAY, HeldReason.OURS, timedelta(hours=23)),
+        (About.ACCOUNT, HeldReason.GATEWAY, HeldReason.GATEWAY, timedelta(days=6)),
+        (About.ACCOUNT, HeldReason.ACCOUNT, HeldReason.ACCOUNT, timedelta(days=6)),
+    ],
+)
+def test_what_speaks_of_something_else_says_what_it_waits_for(
+    about: About, account: HeldReason, reason: HeldReason, untried_for: timedelta
+) -> None:
+    delivery = new_delivery(created_at=NOON - untried_for)
+    result = Retry(error="no", about=about)
+    outcome = outcomes.conclude(
+        delivery, result, policy=POLICY, consumer="c", started_at=NOON, duration=0, account=account
+    )
+    assert (outcome.status, outcome.tries, outcome.held_reason) == (Status.PENDING, 0, reason)
+    assert (outcome.attempt, outcome.last_error) == (None, "no")
+    late = new_delivery(created_at=NOON - untried_for - timedelta(days=1))
+    outcome = outcomes.conclude(late, result, policy=POLICY, consumer="c", started_at=NOON, duration=0, account=account)
+    assert (outcome.status, outcome.tries, outcome.held_reason) == (Status.FAILED, 1, None)
+
+
+@pytest.mark.parametrize("about", [About.MESSAGE, About.ENDPOINT, About.HOST])
+def test_a_message_that_was_tried_is_not_held(about: About) -> None:
+    outcome = conclude(new_delivery(), Retry(error="503", about=about))
+    assert (outcome.status, outcome.tries, outcome.held_reason) == (Status.FAILED, 1, None)
 
 
 def test_what_the_record_tells_is_sent() -> None:

@@ -1,8 +1,8 @@
 """E-mail through each user's own SMTP account.
 
-4xx and lost connections are retried; 5xx rejects the message, in whichever phase. So does a refused login, which the
-user must correct. A certificate that cannot be verified is retried: certificates are renewed, and a man in the middle
-must not be able to cancel messages.
+4xx and lost connections are retried; 5xx rejects the message, but for a refused login, which the user must correct: the
+account is held meanwhile. A certificate that cannot be verified is retried: certificates are renewed, and a man in the
+middle must not be able to cancel messages.
 """
 
 import re
@@ -88,6 +88,8 @@ class EmailChannel(Channel):
         except UnsealError as error:
             return Retry(error=str(error))
         except PermanentError as failure:
+            if _about(failure) is About.ACCOUNT:
+                return Retry(error=str(failure), status_code=failure.code, about=About.ACCOUNT)
             return Rejected(error=str(failure), status_code=failure.code, answer=failure.answer, about=_about(failure))
         except TransientError as failure:
             return Retry(

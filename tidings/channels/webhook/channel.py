@@ -55,8 +55,9 @@ _ANY_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 class WebhookChannel(Channel):
-    """Any 2xx is a delivery, 410 ends the message, and anything else is tried again: a receiver that answers 404 or 401
-    may be in the middle of a deploy. Signed if the user has a secret or `WEBHOOK_SIGNING_SECRET` is set."""
+    """Any 2xx is a delivery, 410 ends the message and disables the endpoint, and anything else is tried again: a
+    receiver that answers 404 or 401 may be in the middle of a deploy. Signed if the user has a secret or
+    `WEBHOOK_SIGNING_SECRET` is set."""
 
     recipients = WebhookRecipients()
 
@@ -83,7 +84,8 @@ class WebhookChannel(Channel):
             return Rejected(error=str(error))
         except TransportError as error:
             return Retry(error=str(error), unanswered=error.unanswered, about=about(error))
-        return judge(answer, self.context.now, rejects=_is_gone)
+        result = judge(answer, self.context.now, rejects=_is_gone)
+        return msgspec.structs.replace(result, holds=True) if isinstance(result, Rejected) else result
 
     def _transport(self, delivery: Delivery) -> Transport:
         plain = None if delivery.recipient.startswith("https:") else self.context.plain_transport

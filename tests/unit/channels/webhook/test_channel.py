@@ -282,7 +282,7 @@ async def test_all_but_a_yes_and_gone_is_tried_again(status: int) -> None:
 async def test_a_receiver_that_is_gone_ends_the_message() -> None:
     channel_context, _ = context(answer(410, b"bye"))
     result = await WebhookChannel(channel_context).deliver(delivery(channel="webhook", recipient=URL))
-    assert result == Rejected(error="HTTP 410 Gone", status_code=410, answer=b"bye")
+    assert result == Rejected(error="HTTP 410 Gone", status_code=410, answer=b"bye", holds=True)
 
 
 @pytest.mark.parametrize(("url", "plainly"), [(URL, False), ("http://orders.internal/hook", True)])
