@@ -25,6 +25,8 @@ With that for all, two consumers would have half as many messages again refused 
 PROMPT_SECONDS: Final = 0.05
 FORGOTTEN_SECONDS: Final = 60.0
 """After so long without a delivery, nothing is known of a destination any more."""
+ENDPOINT_PART: Final = 4
+"""An endpoint that has not answered yet has one in so many of its destination's concurrency."""
 SURE_SECONDS: Final = 5.0
 """A destination that has answered in the last seconds is sure to answer."""
 STALLED_SECONDS: Final = 0.25
@@ -108,6 +110,7 @@ class Destination(Generic[T]):
         "line_limit",
         "moved_at",
         "paced",
+        "parked",
     )
 
     def __init__(self, key: str, breaker: Breaker, concurrency: int, now: float) -> None:
@@ -121,6 +124,8 @@ class Destination(Generic[T]):
         self.in_turn = False
         """Whether it is among those that are served in turn."""
         self.line: deque[Entry[T]] = deque()
+        self.parked: dict[Endpoint[T], None] = {}
+        """Endpoints with messages that wait for an answer from there, and stand in no line meanwhile."""
         self.high = 0
         """Messages of priority `high` in its line; they come first."""
         self.paced = 0
@@ -148,8 +153,13 @@ class Destination(Generic[T]):
         return int(self._limit)
 
     @property
+    def endpoint_concurrency(self) -> int:
+        """What one endpoint that has not answered yet may have in flight."""
+        return max(int(self._most) // ENDPOINT_PART, 1)
+
+    @property
     def idle(self) -> bool:
-        return not (self.in_flight or self.line or self.paced)
+        return not (self.in_flight or self.line or self.parked or self.paced)
 
     @property
     def full(self) -> bool:
@@ -214,12 +224,9 @@ class Destination(Generic[T]):
             growth = GROWTH if now - began < PROMPT_SECONDS else GROWTH_OF_SLOW
             self._limit = min(self._limit + growth, self._most)
 
-    def unanswered(self, now: float, *, began: float) -> bool:
-        """Counts a delivery without an answer; returns whether the destination is back to one by that.
-
-        A connection that fails at once says nothing of how many more may go: that is the breaker's.
-        """
-        if now - began < SLOW_SECONDS or (self._answered_at is not None and self._answered_at > began):
+    def unanswered(self, *, began: float) -> bool:
+        """Counts a time-out; returns whether the destination is back to one by that."""
+        if self._answered_at is not None and self._answered_at > began:
             return False
         first = not self._timed_out
         self._timed_out, self._prompt, self._limit = True, False, 1.0
@@ -288,18 +295,59 @@ class Destination(Generic[T]):
 
 
 class Endpoint(Generic[T]):
-    """What fails by itself within a destination, of one user or of all. Its messages stand in that line."""
+    """What fails by itself within a destination, of one user or of all. Its messages stand in that line.
+
+    Until it has answered it has a part of its destination's concurrency, and after a time-out one delivery at a time;
+    its other messages are parked. So a path that hangs does not hold up its host.
+    """
 
     def __init__(self, key: EndpointKey, breaker: Breaker, destination: Destination[T], now: float) -> None:
         self.key = key
         self.breaker = breaker
         self.destination = destination
         self.inside = 0
-        """Its messages in either line and in flight."""
+        """Its messages in either line, parked and in flight."""
+        self.in_flight = 0
+        self.parked: deque[Entry[T]] = deque()
+        self._by_itself = key.name != destination.key or key.user_id is not None
+        """Whether it is not all of its destination."""
+        self._limit = destination.endpoint_concurrency
+        """Until it has answered."""
+        self._answered_at: float | None = None
+        self._timed_out = False
+        """Since its last answer."""
+        self._began = 0.0
         self.paced: PacedLine[Entry[T]] | None = None
         """Where its receiver has refused some as too many."""
         self._accepted_lately = 0.0
         self._lately_since = now
+
+    @property
+    def full(self) -> bool:
+        """Whether its next message must wait until there is an answer."""
+        return self._answered_at is None and self._by_itself and self.in_flight >= self._limit
+
+    @property
+    def proven(self) -> bool:
+        """Whether it has answered, and not hung since."""
+        return self._answered_at is not None
+
+    def start(self, now: float) -> None:
+        if not self.in_flight:
+            self._began = now
+        self.in_flight += 1
+
+    def answered(self, now: float) -> None:
+        self._answered_at, self._timed_out = now, False
+
+    def unanswered(self, *, began: float) -> None:
+        """Counts a time-out; one delivery goes at a time from now on, unless another was answered since it began."""
+        if self._answered_at is None or self._answered_at <= began:
+            self._answered_at, self._limit, self._timed_out = None, 1, True
+
+    def silent(self, now: float) -> float:
+        """Seconds for which something has been in flight, where it has not answered lately."""
+        return now - self._began if self.full else 0.0
 
     def count_accepted(self, now: float) -> None:
         self._accepted_lately += 1
@@ -322,4 +370,5 @@ class Endpoint(Generic[T]):
 
     def at_rest(self, now: float) -> bool:
         """Idle, and a new one would be the same."""
-        return not self.inside and self.breaker.at_rest and (self.paced is None or self.paced.over(now))
+        limited = self.paced is not None and not self.paced.over(now)
+        return not (self.inside or limited or self._timed_out) and self.breaker.at_rest

@@ -12,7 +12,7 @@ are too long then go back to Postgres for about as long as the rest of the line 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -21,9 +21,16 @@ from consumers import room
 from consumers.ageing import Ageing
 from consumers.breaker import Breaker, BreakerState
 from consumers.capacity import SLOW_SECONDS, Limits, shares
-from consumers.destination import SHORTEST_RETRY_IN, Destination, Endpoint, Entry, NotClosed, Paced
-from consumers.pace import Pace
-from consumers.paced_line import PacedLine
+from consumers.destination import (
+    SHORTEST_RETRY_IN,
+    SILENT_FACTOR,
+    STALLED_SECONDS,
+    Destination,
+    Endpoint,
+    Entry,
+    NotClosed,
+)
+from consumers.paces import Paces
 from consumers.turns import Turns
 from tidings.channels.recipient import EndpointKey
 
@@ -69,8 +76,9 @@ class DestinationLimiter(Generic[T]):
         self._ageing: Ageing[Entry[T]] = Ageing(SLOW_SECONDS, self._grow_old, clock=clock)
         self.waiting = 0
         """In all lines."""
-        self._paced = 0
-        """Of these, in the lines of endpoints that have a rate."""
+        self.paces: Paces[T] = Paces(
+            self._endpoints, self._go, self._send_paced_back, limit=limits.in_flight // 2, clock=clock
+        )
         self.held_bytes = 0
         """Of the contents in line and in flight."""
         self._check_timer: asyncio.TimerHandle | None = None
@@ -98,21 +106,6 @@ class DestinationLimiter(Generic[T]):
             for key, breaker, state in states
             if state is not BreakerState.CLOSED
         ]
-
-    def paces(self) -> list[Paced]:
-        """The endpoints whose receivers have a rate."""
-        now = self._clock()
-        return [
-            Paced(*endpoint.key, endpoint.paced.pace.rate)
-            for endpoint in self._endpoints.values()
-            if endpoint.paced is not None and endpoint.paced.pace.limits and not endpoint.paced.over(now)
-        ]
-
-    def hear(self, elsewhere: Mapping[EndpointKey, float]) -> None:
-        """Notes the rates of the other consumers."""
-        for endpoint in self._endpoints.values():
-            if endpoint.paced is not None:
-                endpoint.paced.elsewhere = elsewhere.get(endpoint.key, 0.0)
 
     def enter(
         self,
@@ -142,6 +135,8 @@ class DestinationLimiter(Generic[T]):
         entered = self._endpoint(destination, EndpointKey(key) if endpoint is None else endpoint)
         if wait := entered.wait(now):
             return wait
+        if 2 * self.waiting >= self._limits.in_flight and (silent := entered.silent(now)) >= SLOW_SECONDS:
+            return max(SILENT_FACTOR * silent, destination.retry_in(now))
         entered.inside += 1
         self.waiting += 1
         self.held_bytes += size
@@ -154,15 +149,8 @@ class DestinationLimiter(Generic[T]):
 
         Returns whether that lowered the rate of its endpoint.
         """
-        now, line = self._clock(), endpoint.paced
-        if line is None or line.over(now):
-            line = endpoint.paced = PacedLine(
-                Pace(now, endpoint.accepted_rate(now)),
-                go=self._go,
-                send_back=self._send_paced_back,
-                clock=self._clock,
-            )
-        if not line.pace.refuse(now, began, delay):
+        now = self._clock()
+        if not self.paces.refuse(endpoint, now, began=began, delay=delay):
             return False
         for entry in self._take(endpoint.destination, endpoint):
             if retry_in := self._enter(entry, now):
@@ -172,45 +160,23 @@ class DestinationLimiter(Generic[T]):
 
     def _enter(self, entry: Entry[T], now: float) -> float | None:
         """Puts an entry in its destination's line, or in its endpoint's where that has a rate. As `enter`."""
-        line = entry.endpoint.paced
-        if line is not None:
-            wait = line.enter(entry, now, room=self._limits.in_flight // 2 - self._paced)
-            if wait is None:
-                self._count_paced(entry, 1)
-                return None
-            if wait:
-                self._gone(entry)
-                return wait
-        self._stand_in_line(entry, now)
-        return None
+        wait = self.paces.enter(entry, now)
+        if wait:
+            self._gone(entry)
+        elif wait is not None:
+            self._go(entry)
+        return wait or None
 
-    def _stand_in_line(self, entry: Entry[T], now: float) -> None:
-        destination = entry.endpoint.destination
-        if not destination.line and not destination.in_turn:
-            destination.moved_at = now
-        if entry.high:
-            destination.line.insert(destination.high, entry)
-            destination.high += 1
-            self._fast.changed(destination)
-            self._slow.changed(destination)
-        else:
-            destination.line.append(entry)
+    def _go(self, entry: Entry[T]) -> None:
+        """Nothing of its endpoint's own holds it up."""
+        now, destination = self._clock(), entry.endpoint.destination
+        self._put_in_line(entry, now)
         self._take_turns(destination, now)
         self._serve(now)
         if len(destination.line) > self._limits.per_destination:
             destination.observe(now)
 
-    def _count_paced(self, entry: Entry[T], count: int) -> None:
-        entry.endpoint.destination.paced += count
-        self._paced += count
-
-    def _go(self, entry: Entry[T]) -> None:
-        """Its rate lets one that waited go."""
-        self._count_paced(entry, -1)
-        self._stand_in_line(entry, self._clock())
-
     def _send_paced_back(self, entry: Entry[T], retry_in: float) -> None:
-        self._count_paced(entry, -1)
         self._gone(entry)
         self._judge_room()
         self._send_back(entry.delivery, retry_in)
@@ -238,6 +204,8 @@ class DestinationLimiter(Generic[T]):
                 turns.changed(destination)
                 if turns.share is share:
                     turns.freed()
+        entry.endpoint.in_flight -= 1
+        self._unpark(entry.endpoint, now)
         self._left(entry.endpoint)
         self._take_turns(destination, now)
         self._serve(now)
@@ -260,6 +228,8 @@ class DestinationLimiter(Generic[T]):
 
     def _take(self, destination: Destination[T], of: Endpoint[T] | None) -> list[Entry[T]]:
         """Takes entries out of the lines they wait in, and leaves them counted."""
+        for endpoint in list(destination.parked) if of is None else [of]:
+            self._unpark(endpoint, self._clock(), whole=True)
         line = list(destination.line)
         taken = [entry for entry in line if of is None or entry.endpoint is of]
         destination.line.clear()
@@ -267,11 +237,7 @@ class DestinationLimiter(Generic[T]):
         for entry in taken:
             self._out_of_line(entry)
         if destination.paced:
-            for endpoint in list(self._endpoints.values()) if of is None else [of]:
-                if endpoint.paced is not None and endpoint.destination is destination:
-                    for entry in endpoint.paced.take():
-                        self._count_paced(entry, -1)
-                        taken.append(entry)
+            taken += self.paces.take(destination, of)
         return taken
 
     def clear(self) -> list[T]:
@@ -292,6 +258,9 @@ class DestinationLimiter(Generic[T]):
         if self.room.is_set():
             return
         now = self._clock()
+        for destination in [each for each in self._destinations.values() if each.parked]:
+            for endpoint in [each for each in destination.parked if each.silent(now) >= STALLED_SECONDS]:
+                self.send_back(max(SILENT_FACTOR * endpoint.silent(now), SHORTEST_RETRY_IN), destination, of=endpoint)
         for destination, keep in room.cuts(self._destinations.values(), self._limits, now):
             self._cut(destination, room.length(destination, keep), now)
         self._judge_room()
@@ -306,6 +275,35 @@ class DestinationLimiter(Generic[T]):
             self._out_of_line(entry)
             self._gone(entry)
             self._send_back(entry.delivery, destination.retry_in(now))
+
+    def _put_in_line(self, entry: Entry[T], now: float) -> None:
+        destination = entry.endpoint.destination
+        if not destination.line and not destination.in_turn:
+            destination.moved_at = now
+        if entry.high:
+            destination.line.insert(destination.high, entry)
+            destination.high += 1
+            self._fast.changed(destination)
+            self._slow.changed(destination)
+        else:
+            destination.line.append(entry)
+
+    def _park(self, entry: Entry[T]) -> None:
+        """Takes the first out of its line until its endpoint has answered."""
+        destination = entry.endpoint.destination
+        destination.line.popleft()
+        destination.high -= entry.high
+        destination.parked[entry.endpoint] = None
+        entry.endpoint.parked.append(entry)
+
+    def _unpark(self, endpoint: Endpoint[T], now: float, *, whole: bool = False) -> None:
+        """Puts what was parked in line again, as much as may start now."""
+        while endpoint.parked and (whole or not endpoint.full):
+            self._put_in_line(endpoint.parked.popleft(), now)
+            if not (endpoint.proven or whole):
+                break
+        if not endpoint.parked:
+            endpoint.destination.parked.pop(endpoint, None)
 
     def _out_of_line(self, entry: Entry[T]) -> None:
         """Counts an entry that was taken out of its line."""
@@ -328,11 +326,17 @@ class DestinationLimiter(Generic[T]):
             if not destination.may_start(self._limits.destination_bytes):
                 # Its line was cleared, or its concurrency has become less in the meantime.
                 destination.in_turn = False
+                turns.freed()
                 continue
             if (right := fast if destination.prompt(now) else slow) is not turns:
                 right.order.append(destination)
+                turns.freed()
                 continue
             entry, sure, share = destination.line[0], destination.sure(now), turns.share
+            if entry.endpoint.full:
+                self._park(entry)
+                turns.order.appendleft(destination)
+                continue
             if not share.takes(entry.size, sure=sure):
                 turns.waiting[destination] = None
                 continue
@@ -341,6 +345,7 @@ class DestinationLimiter(Generic[T]):
             self._out_of_line(entry)
             self.waiting -= 1
             destination.start(entry, now)
+            entry.endpoint.start(now)
             entry.share, entry.sure = share, sure
             share.add(entry.size, sure=sure)
             if turns is fast:

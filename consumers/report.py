@@ -162,8 +162,8 @@ class Reporter:
             self._counts.give_back(entries)
             raise
         self._ahead = now - time.time()
-        if self._limiter.paces():
-            self._limiter.hear(await self._rates_elsewhere(now))
+        if self._limiter.paces.listed():
+            self._limiter.paces.hear(await self._rates_elsewhere(now))
 
     async def finish(self) -> None:
         """Reports a last time, and takes the consumer off the list."""
@@ -238,7 +238,7 @@ class Reporter:
             ),
             rates=tuple(
                 RateReport(destination=each.name, user_id=each.user_id, rate=round(each.rate, 3))
-                for each in self._limiter.paces()[:BREAKERS_SHOWN]
+                for each in self._limiter.paces.listed()[:BREAKERS_SHOWN]
             ),
         )
 

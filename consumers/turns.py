@@ -24,7 +24,7 @@ class Turns(Generic[T]):
         return bool(self.order) and not self.share.full
 
     def freed(self) -> None:
-        """Something of the share has ended: two that were waiting get their turn again, since it may fit both."""
+        """A turn was not used, or something has ended: two that were waiting get theirs again, as both may fit."""
         for _ in range(min(2, len(self.waiting))):
             destination = next(iter(self.waiting))
             del self.waiting[destination]

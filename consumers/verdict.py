@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import Final, NamedTuple, TypeVar
 
 from consumers.breaker import Breaker, BreakerState
-from consumers.destination import Destination, Endpoint
+from consumers.capacity import SLOW_SECONDS
+from consumers.destination import Endpoint
 from consumers.holds import HELD_SECONDS
 from consumers.limiter import DestinationLimiter
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
@@ -43,7 +44,7 @@ def settle(
     too_many = isinstance(result, Retry) and (
         result.about is About.PACE or result.status_code == HTTPStatus.TOO_MANY_REQUESTS
     )
-    hangs = _hear(destination, result, began=began, now=now, takes_more=not too_many)
+    hangs = _hear(endpoint, result, began=began, now=now, takes_more=not too_many)
     if not isinstance(result, Retry):
         endpoint.count_accepted(now)
         if endpoint.paced is not None:
@@ -101,12 +102,17 @@ def count(result: Result, now: float, *, endpoint: Breaker, host: Breaker) -> Ch
     return Changes(None, _succeed(host))
 
 
-def _hear(destination: Destination[T], result: Result, *, began: float, now: float, takes_more: bool) -> bool:
+def _hear(endpoint: Endpoint[T], result: Result, *, began: float, now: float, takes_more: bool) -> bool:
     """Counts whether an answer came; returns whether the destination hangs by that."""
     if isinstance(result, Accepted) or result.status_code is not None:
-        destination.answered(now, began=began, takes_more=takes_more)
+        endpoint.answered(now)
+        endpoint.destination.answered(now, began=began, takes_more=takes_more)
         return False
-    return isinstance(result, Retry) and result.about in _SILENT and destination.unanswered(now, began=began)
+    if not isinstance(result, Retry) or result.about not in _SILENT or now - began < SLOW_SECONDS:
+        # A connection that fails at once says nothing of how many more may go: that is the breaker's.
+        return False
+    endpoint.unanswered(began=began)
+    return endpoint.destination.unanswered(began=began)
 
 
 def _count_silence(now: float, endpoint: Breaker, host: Breaker) -> Changes:

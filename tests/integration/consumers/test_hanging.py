@@ -120,9 +120,8 @@ async def test_a_host_that_answers_again_gets_all_that_waits_for_it(store: Store
 async def test_large_contents_that_wait_are_bounded(store: Store, settings: Settings) -> None:
     hosts, content, most = Hosts(), "x" * 100_000, 1_000_000
     async with hosts.listening(), consuming(settings, in_flight_bytes=most) as consumer:
-        ids = []
         for number in range(60):
-            ids += await keep(store, channel="webhook", recipient=hosts.hanging(number + 1), content=content)
+            await keep(store, channel="webhook", recipient=hosts.hanging(number + 1), content=content)
         over = asyncio.create_task(hand_over(store, consumer, batch_size=5))
         limiter = consumer._dispatcher.limiter
 
@@ -134,9 +133,38 @@ async def test_large_contents_that_wait_are_bounded(store: Store, settings: Sett
         await over
         assert limiter.held_bytes < most
         hosts.release.set()
-        await until(store, ids[0], Status.SENT)
 
         async def nothing_held() -> bool:
             return limiter.held_bytes == 0
 
         await eventually(nothing_held)
+        assert hosts.received.total() >= most // 2 // getsizeof(content)
+
+
+async def test_a_path_that_hangs_leaves_its_host_to_its_other_paths(store: Store, settings: Settings) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head, _ = await read_request(reader)
+            if b"/dead" in head:
+                hung.append(head)
+                await asyncio.Event().wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    hung: list[bytes] = []
+    async with Receiver(serve) as receiver, consuming(settings, in_flight_per_destination=16) as consumer:
+        good = receiver.url.replace("/hook", "/good")
+        for _ in range(5):
+            [first] = await keep(store, channel="webhook", recipient=good)
+            await hand_over(store, consumer)
+            await until(store, first, Status.SENT)
+        await keep(store, 40, channel="webhook", recipient=receiver.url.replace("/hook", "/dead"))
+        await hand_over(store, consumer)
+        ids = await keep(store, 40, channel="webhook", recipient=good)
+        async with asyncio.timeout(settings.delivery_timeout / 2):
+            await hand_over(store, consumer)
+            for message_id in ids:
+                await until(store, message_id, Status.SENT)
+        assert len(hung) == 4
+        # A stop need not wait for their time limit.
+        for task in [*consumer._dispatcher._shared.running.values()]:
+            task.cancel()

@@ -12,6 +12,7 @@ from consumers.capacity import SLOW_SECONDS, Limits
 from consumers.destination import LONGEST_RETRY_IN, SHORTEST_RETRY_IN, Entry
 from consumers.limiter import DestinationLimiter
 from tests.eventually import eventually
+from tidings.channels.recipient import EndpointKey
 
 
 class Flight:
@@ -54,6 +55,7 @@ class Flight:
         entry, began = found
         destination = entry.endpoint.destination
         if well is not None:
+            entry.endpoint.answered(self.now)
             destination.answered(self.now, began=began)
         opened = well is False and destination.breaker.fail(self.now)
         if well:
@@ -66,7 +68,9 @@ class Flight:
         [found] = [each for each in self.going if each[0].delivery == delivery]
         self.going.remove(found)
         entry, began = found
-        entry.endpoint.destination.unanswered(self.now, began=began)
+        if self.now - began >= SLOW_SECONDS:
+            entry.endpoint.unanswered(began=began)
+            entry.endpoint.destination.unanswered(began=began)
         self.limiter.leave(entry)
 
     def know(self, *keys: str, concurrency: int | None = None) -> None:
@@ -514,3 +518,84 @@ async def test_destinations_that_are_remembered_are_bounded(monkeypatch: pytest.
         flight.know(f"well{n}")
     assert len(flight.limiter._destinations) <= 10
     assert "busy" in flight.limiter._destinations
+
+
+DEAD, FINE = EndpointKey("a/dead"), EndpointKey("a/fine")
+
+
+def enter(flight: Flight, endpoint: EndpointKey, *names: str) -> None:
+    for name in names:
+        assert flight.limiter.enter("a", name, endpoint=endpoint) is None
+
+
+async def test_a_path_that_hangs_leaves_its_host_to_the_others() -> None:
+    flight = Flight(concurrency=40, per_destination=8)
+    flight.know("a")
+    enter(flight, DEAD, *(f"dead{n}" for n in range(6)))
+    assert flight.begun == ["dead0", "dead1"]
+    assert flight.limiter.waiting == 4
+    enter(flight, FINE, "fine0", "fine1")
+    flight.end("fine0")
+    enter(flight, FINE, *(f"fine{n}" for n in range(2, 7)))
+    assert flight.begun[2:] == [f"fine{n}" for n in range(7)]
+    # After a time-out one goes at a time, as often as the others are answered.
+    flight.skipped += 15
+    flight.end("fine1")
+    flight.time_out("dead0")
+    flight.time_out("dead1")
+    assert flight.begun[9:] == ["dead2"]
+    flight.end("dead2")
+    assert flight.begun[10:] == ["dead3", "dead4", "dead5"]
+    for entry, _ in flight.going[:]:
+        flight.end(entry.delivery)
+    assert (flight.limiter.in_flight, flight.limiter.waiting, flight.limiter.held_bytes) == (0, 0, 0)
+
+
+async def test_what_is_parked_goes_back_when_there_is_no_room_and_comes_no_more() -> None:
+    flight = Flight(concurrency=10, per_destination=8)
+    flight.know("a")
+    enter(flight, DEAD, *(f"dead{n}" for n in range(12)))
+    assert not flight.limiter.room.is_set()
+    await cut(flight)
+    assert [delivery for delivery, _ in flight.back] == [f"dead{n}" for n in range(2, 12)]
+    assert (flight.limiter.waiting, flight.limiter.room.is_set()) == (0, True)
+    flight.skipped += 3 * SLOW_SECONDS
+    flight.limiter.enter("b", "b0")
+    flight.enter("b", 5, start=1)
+    retry_in = flight.limiter.enter("a", "dead12", endpoint=DEAD)
+    assert retry_in is not None
+    assert retry_in >= 2 * 3 * SLOW_SECONDS
+    enter(flight, FINE, "fine")
+    assert flight.begun[-1] == "fine"
+
+
+async def test_clear_gives_back_what_is_parked_too() -> None:
+    flight = Flight(concurrency=40, per_destination=4)
+    flight.know("a")
+    enter(flight, DEAD, "dead0", "dead1", "dead2")
+    assert flight.begun == ["dead0"]
+    assert flight.limiter.clear() == ["dead1", "dead2"]
+    flight.end("dead0")
+    assert (flight.begun, flight.limiter.waiting) == (["dead0"], 0)
+
+
+async def test_a_breaker_of_an_endpoint_sends_back_what_is_parked_there() -> None:
+    flight = Flight(concurrency=40, per_destination=4)
+    flight.know("a")
+    enter(flight, DEAD, "dead0", "dead1")
+    [(entry, _)] = flight.going
+    flight.limiter.send_back(7.0, entry.endpoint.destination, of=entry.endpoint)
+    assert flight.back == [("dead1", 7.0)]
+    assert flight.limiter.waiting == 0
+
+
+async def test_lines_that_went_back_leave_their_turn_to_those_that_still_wait() -> None:
+    flight = Flight(slow=4)
+    for n in range(9):
+        flight.enter(f"bad{n}", 1)
+    assert flight.begun == ["bad00", "bad10", "bad20"]
+    for n in range(3, 8):
+        [entry] = flight.limiter._destinations[f"bad{n}"].line
+        flight.limiter.send_back(1.0, entry.endpoint.destination)
+    flight.end("bad00")
+    assert flight.begun[3:] == ["bad80"]
