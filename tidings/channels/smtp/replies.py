@@ -49,7 +49,7 @@ _CROWDED: Final = re.compile(
 """Postfix, Exim, Exchange and others, where more connections are open than they allow."""
 _TOO_FAST: Final = re.compile(
     r"maximum sending rate|(?:rate|rate limit|ratelimit) (?:has )?(?:been )?exceeded|exceeded (?:\w+ ){0,3}rate\b"
-    r"|submission rate|throttl|too much mail|sending too (?:fast|quickly)|slow down|too many (?:login|auth)"
+    r"|submission rate|throttl|too much mail|too (?:fast|quickly)|slow down|too many (?:login|auth)"
     r"|rate.?limit(?:ed)?\b|too many (?:messages|mails|emails) (?:per|in the last|in an?) ",
     re.IGNORECASE,
 )
@@ -110,7 +110,8 @@ def meaning(phase: Phase, code: int, text: str) -> Meaning:
     refused = code // 100 == 5  # noqa: PLR2004  (5xx)
     if code == OVERLOADED or _CROWDED.search(text):
         return Meaning(About.PACE, final=False, crowded=True)
-    if _TOO_FAST.search(text) and not (refused and phase is Phase.RCPT):
+    # Of a recipient's mailbox (x.2.x) it is the others' mail too.
+    if _TOO_FAST.search(text) and not (refused and phase is Phase.RCPT) and not status.startswith("2."):
         return Meaning(About.PACE, final=False)
     if phase is Phase.AUTH:
         outage = code == CLOSING or _LOGIN_OUTAGE.search(text) is not None

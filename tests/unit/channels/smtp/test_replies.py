@@ -84,7 +84,13 @@ FINAL, AGAIN = True, False
         (Phase.MAIL, "450 4.7.1 Error: too much mail from 192.0.2.1", About.PACE, AGAIN),
         (Phase.RCPT, "450 4.7.1 <a@b.test>: Recipient address rejected: Rate limit exceeded", About.PACE, AGAIN),
         (Phase.AUTH, "454 4.7.0 Too many login attempts, please try again later.", About.PACE, AGAIN),
+        (Phase.RCPT, "450 4.7.1 Error: too many messages, slow down", About.PACE, AGAIN),
+        (Phase.END_OF_DATA, "421 4.7.28 Our system has detected an unusual rate limit", About.PACE, AGAIN),
+        (Phase.MAIL, "451 4.7.500 Throttled: too fast", About.PACE, AGAIN),
+        (Phase.MAIL, "554 5.7.1 rate limit exceeded", About.PACE, AGAIN),
         # This mail
+        (Phase.RCPT, "450 4.2.1 The user you try to reach gets mail too quickly", About.MESSAGE, AGAIN),
+        (Phase.RCPT, "452 4.5.3 Too many recipients", About.MESSAGE, AGAIN),
         (Phase.RCPT, "550 5.1.1 No such user", About.MESSAGE, FINAL),
         (Phase.RCPT, "550 User unknown", About.MESSAGE, FINAL),
         (Phase.RCPT, "551 User not local", About.MESSAGE, FINAL),
