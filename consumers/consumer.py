@@ -82,6 +82,7 @@ class Consumer:
             store,
             consumer=self.name,
             backlog=settings.outcome_backlog,
+            on_closing=self._leases.closing,
             on_closed=self._leases.close,
             before=self._holds.write,
         )

@@ -20,6 +20,8 @@ FORGOTTEN_SECONDS: Final = 60.0
 """After so long without a delivery, nothing is known of a destination any more."""
 ENDPOINT_PART: Final = 4
 """An endpoint that has not answered yet has one in so many of its destination's concurrency."""
+ENDPOINT_LEAST: Final = 8
+"""But not fewer than these: where few may be in flight, as for an account, the endpoint is all there is."""
 SURE_SECONDS: Final = 5.0
 """A destination that has answered in the last seconds is sure to answer."""
 STALLED_SECONDS: Final = 0.25
@@ -140,7 +142,7 @@ class Destination(Generic[T]):
     @property
     def endpoint_concurrency(self) -> int:
         """What one endpoint that has not answered yet may have in flight."""
-        return max(int(self._most) // ENDPOINT_PART, 1)
+        return max(int(self._most) // ENDPOINT_PART, ENDPOINT_LEAST)
 
     @property
     def idle(self) -> bool:

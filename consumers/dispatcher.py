@@ -13,6 +13,7 @@ from sys import getsizeof
 import structlog
 
 from consumers import outcomes
+from consumers.backstop import Backstop
 from consumers.breaker import Breaker
 from consumers.capacity import Limits
 from consumers.dedup import DedupRecords, Record
@@ -22,6 +23,7 @@ from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
+from consumers.shortages import Shortages
 from tidings.channels.base import Channel
 from tidings.channels.recipient import EndpointKey
 from tidings.channels.registry import ChannelRegistry
@@ -70,8 +72,15 @@ class Dispatcher:
             consumer=settings.consumer_name,
             now=now,
             clock=clock,
+            shortages=Shortages(clock),
+            backstop=Backstop(),
             box=SecretBox(settings.secret_keys),
         )
+
+    @property
+    def overdue(self) -> int:
+        """Deliveries that the backstop has cut off."""
+        return self._shared.backstop.overdue
 
     def start(self, delivery: Delivery, batch: OpenBatch) -> None:
         """Starts a delivery, puts it in line, or gives it back where it cannot go now; its outcome is recorded.
@@ -138,5 +147,5 @@ def destination_of(channel: Channel | None, delivery: Delivery) -> tuple[str, En
         named = EndpointKey(f"{delivery.channel} {endpoint.name}", endpoint.user_id)
         return key, named, None if concurrency is None else max(int(concurrency), 1)
     except Exception as error:  # noqa: BLE001  (anybody's code; deliver() will say what is wrong with the message)
-        log.info("a message without a destination", message=str(delivery.id), error=str(error))
+        log.info("a message without a destination", message=str(delivery.id), error=type(error).__name__)
         return delivery.channel, None, None

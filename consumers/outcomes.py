@@ -14,6 +14,8 @@ from tidings.domain.states import CancelReason, HeldReason, Status
 
 ANSWER_BYTES: Final = 1024
 """What is kept of the receiver's answer."""
+TEXT_LIMIT: Final = 1024
+"""Characters of an error or a provider's id that are kept."""
 UNTRIED: Final = {About.PACE: HeldReason.RATE, About.OURSELVES: HeldReason.OURS, About.ACCOUNT: HeldReason.GATEWAY}
 """What uses up no attempt, and what the message then waits for; the caller knows whose account it is."""
 LONGEST_PACED: Final = 3600.0
@@ -54,7 +56,7 @@ def conclude(
         started_at=started_at,
         duration=duration,
         outcome=result.outcome,
-        status_code=result.status_code,
+        status_code=_status_code(result.status_code),
         error=error,
         answer=_text(result.answer[:ANSWER_BYTES].decode("utf-8", "replace")) if result.answer else None,
     )
@@ -162,6 +164,11 @@ def _untried(delivery: Delivery, status: Status, tries: int, **values: Any) -> O
     )
 
 
+def _status_code(code: int | None) -> int | None:
+    """None for what Postgres cannot keep."""
+    return code if code is not None and abs(code) < 2**31 else None
+
+
 def _text(text: str) -> str:
-    """Replaces what Postgres cannot keep: NUL and halves of surrogate pairs."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+    """Its beginning, with what Postgres cannot keep replaced: NUL and halves of surrogate pairs."""
+    return text[:TEXT_LIMIT].replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")

@@ -32,7 +32,8 @@ BUSY_SECONDS: Final = 0.04
 
 
 class OutcomeRecorder:
-    """Writes outcomes. `on_closed` is called with the batches whose last outcome is on disk."""
+    """Writes outcomes. `on_closing` is called with the batches whose last outcome goes out now, `on_closed` when it is
+    on disk."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class OutcomeRecorder:
         *,
         consumer: str,
         backlog: int,
+        on_closing: Callable[[Iterable[UUID]], None],
         on_closed: Callable[[Iterable[UUID]], None],
         before: Callable[[Sequence[Outcome]], Awaitable[None]] | None = None,
     ) -> None:
@@ -48,6 +50,7 @@ class OutcomeRecorder:
         self._before = before
         self._consumer = consumer
         self._backlog = backlog
+        self._on_closing = on_closing
         self._on_closed = on_closed
         self.observers: list[Callable[[Sequence[Outcome]], None]] = []
         """Called with each group of outcomes that is on disk."""
@@ -107,6 +110,7 @@ class OutcomeRecorder:
         while True:
             outcomes = [outcome for outcome, _ in group]
             closed = [outcome.batch_id for outcome, closes in group if closes]
+            self._on_closing(closed)
             try:
                 if self._before is not None:
                     await self._before(outcomes)

@@ -79,12 +79,16 @@ def of_account(endpoint: EndpointKey) -> HeldReason:
 def count(result: Result, now: float, *, endpoint: Breaker, host: Breaker) -> Changes:
     """Counts the end of a delivery for the breaker that it speaks of.
 
-    Whatever an endpoint answers, even a failure, shows that its host works.
+    Whatever an endpoint answers, even a failure, shows that its host works. That it does not answer shows nothing, but
+    for endpoint after endpoint: each whose breaker opens for that, with no answer of the host in between, counts as a
+    failure of the host.
     """
     about = None if isinstance(result, Accepted) else result.about
     if about is None or (isinstance(result, Rejected) and about in _ANSWERS):
         return Changes(_succeed(endpoint), _succeed(host))
     if isinstance(result, Retry) and about in {About.ENDPOINT, About.ACCOUNT}:
+        if result.unanswered:
+            return _count_silence(now, endpoint, host)
         return Changes(endpoint.fail(now, of_account=about is About.ACCOUNT) or None, _succeed(host))
     # If it was the endpoint's probe, another may probe.
     endpoint.abandon()
@@ -107,6 +111,17 @@ def _hear(endpoint: Endpoint[T], result: Result, *, began: float, now: float, ta
         return False
     endpoint.unanswered(began=began)
     return endpoint.destination.unanswered(began=began)
+
+
+def _count_silence(now: float, endpoint: Breaker, host: Breaker) -> Changes:
+    known = endpoint.state(now) is not BreakerState.CLOSED
+    opened = endpoint.fail(now)
+    if known:
+        # It is counted already, and as a probe it says nothing of the others.
+        host.abandon()
+        return Changes(opened or None, None)
+    probed = host.state(now) is not BreakerState.CLOSED
+    return Changes(opened or None, ((opened or probed) and host.fail(now)) or None)
 
 
 def _succeed(breaker: Breaker) -> bool | None:

@@ -147,6 +147,12 @@ MESSAGES_UNTRIED: Final = Metric(
     "`delivered_before` by a consumer that was lost.",
     ("why",),
 )
+DELIVERIES_OVERDUE: Final = Metric(
+    "tidings_deliveries_overdue_total",
+    "counter",
+    ("consumers",),
+    "Deliveries that their channel had not ended after twice its time limit: cut off, their outcomes unknown.",
+)
 BATCHES_TAKEN: Final = Metric("tidings_batches_taken_total", "counter", ("consumers",), "Batches started.")
 LEASES_LOST: Final = Metric(
     "tidings_leases_lost_total", "counter", ("consumers",), "Batches whose lease ran out while this consumer held them."

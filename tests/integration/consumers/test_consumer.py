@@ -363,12 +363,19 @@ async def test_expired_messages_are_not_sent(store: Store, settings: Settings) -
     assert gateway.received == []
 
 
-async def test_a_channel_that_is_not_there_is_tried_again(store: Store, settings: Settings) -> None:
+async def test_a_channel_that_is_not_there_uses_up_no_attempt(store: Store, settings: Settings) -> None:
     [message_id] = await keep(store, channel="pigeon")
     async with consuming(settings, Gateway()) as consumer:
         await hand_over(store, consumer)
-        message = await until(store, message_id, Status.FAILED)
+
+        async def returned() -> Message | None:
+            message = await store.messages.get(message_id)
+            return message if message is not None and message.last_error is not None else None
+
+        message = await eventually(returned)
+    assert message is not None
     assert message.last_error == "channel 'pigeon' is not there in this consumer"
+    assert (message.status, message.tries) == (Status.PENDING, 0)
 
 
 async def test_suspects_are_delivered_one_at_a_time(store: Store, settings: Settings) -> None:

@@ -10,8 +10,10 @@ from uuid import UUID
 
 import pytest
 from msgspec import structs
+from structlog.testing import capture_logs
 
 from consumers import outcomes
+from consumers.backstop import Backstop
 from consumers.breaker import Breaker, BreakerState
 from consumers.capacity import Limits
 from consumers.dedup import DedupRecords, Record
@@ -21,11 +23,14 @@ from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
+from consumers.shortages import Shortages
 from sql.holds import HoldStore
+from tests.eventually import eventually
 from tests.factories import new_delivery, new_hold
 from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry
 from tidings.channels.recipient import EndpointKey
 from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.ids import new_id
 from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
@@ -77,6 +82,7 @@ class Bench:
     def __init__(self, deliver: Callable[[], Awaitable[object]]) -> None:
         self.fakes = Fakes()
         self.now = 0.0
+        self.time_limit = 60.0
         self.deliver = deliver
         self.headers: list[dict[str, str] | None] = []
         self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
@@ -98,6 +104,8 @@ class Bench:
             consumer="c",
             now=lambda: NOW,
             clock=lambda: self.now,
+            shortages=Shortages(lambda: self.now),
+            backstop=Backstop(grace=0.01),
             box=BOX,
         )
         self.tasks: list[asyncio.Task[None]] = []
@@ -110,6 +118,8 @@ class Bench:
         bench = self
 
         class Scripted:
+            time_limit = self.time_limit
+
             async def deliver(self, delivery: Delivery) -> object:
                 bench.headers.append(delivery.headers)
                 return await bench.deliver()
@@ -266,6 +276,8 @@ async def test_a_channel_that_raises_costs_an_attempt_and_counts_against_its_des
         bench.enter()
     await bench.end()
     assert {outcome.last_error for outcome, _ in bench.fakes.outcomes} == {"UnexpectedError in the channel"}
+    # It may have sent the message before it raised.
+    assert [(outcome.tries, outcome.unanswered) for outcome, _ in bench.fakes.outcomes] == [(1, True)] * FAILURES
     assert bench.breakers == {"there": BreakerState.OPEN}
 
 
@@ -373,6 +385,78 @@ async def test_a_probe_that_is_cut_off_abandons_its_batch_and_frees_the_breaker(
     bench.assert_settled()
 
 
+async def test_a_channel_that_does_not_return_is_cut_off_after_twice_its_time_limit() -> None:
+    bench = Bench(never)
+    bench.time_limit = 0.01
+    for _ in range(FAILURES):
+        bench.enter()
+    with capture_logs() as logged:
+        assert await bench.end() == [None] * FAILURES
+    assert [(outcome.status, outcome.tries, outcome.unanswered) for outcome, _ in bench.fakes.outcomes] == [
+        (Status.FAILED, 1, True)
+    ] * FAILURES
+    assert bench.shared.backstop.overdue == FAILURES
+    assert [line["event"] for line in logged].count("the channel has not ended a delivery: cancelled") == FAILURES
+    assert bench.breakers == {"there": BreakerState.OPEN}
+    assert bench.fakes.abandoned == []
+    bench.assert_settled()
+
+
+async def test_a_channel_that_goes_on_after_it_was_cancelled_is_settled_without_it() -> None:
+    release, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> object:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+        return Accepted()
+
+    bench = Bench(stubborn)
+    bench.time_limit = 0.01
+    batch = bench.enter()
+    await cancelled.wait()
+
+    async def settled() -> bool:
+        return bool(bench.fakes.outcomes)
+
+    await eventually(settled)
+    bench.assert_settled()
+    assert (batch.left, len(bench.shared.backstop._going_on)) == (0, 1)
+    # Whatever it says in the end changes nothing.
+    release.set()
+    assert await bench.end() == [None]
+    assert bench.statuses == [Status.FAILED]
+    assert (bench.fakes.dedup, bench.shared.backstop._going_on) == ([], set())
+    bench.assert_settled()
+
+
+async def test_what_a_channel_says_when_it_is_cut_off_counts() -> None:
+    async def late() -> object:
+        try:
+            return await never()
+        except asyncio.CancelledError:
+            return Accepted(provider_message_id="p")
+
+    bench = Bench(late)
+    bench.time_limit = 0.01
+    bench.enter()
+    assert await bench.end() == [None]
+    assert (bench.statuses, len(bench.fakes.dedup)) == ([Status.SENT], 1)
+
+
+async def test_one_that_is_cut_off_at_a_stop_too_has_no_outcome() -> None:
+    bench = Bench(never)
+    batch = bench.enter()
+    await asyncio.sleep(0)
+    [run] = bench.shared.running
+    run.expire()
+    await cancel_and_wait(*bench.tasks)
+    assert (bench.statuses, bench.fakes.abandoned) == ([], [batch])
+    bench.assert_settled()
+
+
 class OwnAccepted(Accepted, frozen=True, kw_only=True):
     """Of a plug-in that wants to say more."""
 
@@ -452,11 +536,34 @@ async def test_sealed_headers_are_opened_for_the_channel() -> None:
     assert bench.headers == [headers, None]
 
 
-async def test_headers_that_no_key_opens_are_tried_again_and_never_sent() -> None:
-    bench = Bench(returning(Accepted()))
-    bench.enter(headers=seal_headers({"Authorization": "Bearer hunter2"}, new_id(), BOX))
+async def test_what_fails_on_our_side_uses_up_no_attempt_opens_no_breaker_and_is_logged() -> None:
+    bench = Bench(raising(StoreUnavailableError("the user could not be read")))
+    with capture_logs() as logged:
+        for _ in range(FAILURES + 1):
+            bench.enter(created_at=NOW)
+            await bench.end()
+    assert [(outcome.status, outcome.tries) for outcome, _ in bench.fakes.outcomes] == [(Status.PENDING, 0)] * 3
+    assert bench.breakers == {}
+    assert [line["error"] for line in logged] == ["the user could not be read"]
+    bench.assert_settled()
+
+
+async def test_a_channel_that_is_not_there_uses_up_no_attempt() -> None:
+    bench = Bench(never)
+    batch = OpenBatch(new_id(), left=1, held_until=math.inf)
+    run = DeliveryRun(bench.shared, None, new_delivery(created_at=NOW), batch, "there", EndpointKey("there"))
+    assert bench.limiter.enter("there", run) is None
     await bench.end()
-    assert (bench.statuses, bench.headers) == ([Status.FAILED], [])
+    [(outcome, _)] = bench.fakes.outcomes
+    assert (outcome.status, outcome.tries) == (Status.PENDING, 0)
+    assert outcome.last_error == "channel 'echo' is not there in this consumer"
+
+
+async def test_headers_that_no_key_opens_wait_untried_and_are_never_sent() -> None:
+    bench = Bench(returning(Accepted()))
+    bench.enter(created_at=NOW, headers=seal_headers({"Authorization": "Bearer hunter2"}, new_id(), BOX))
+    await bench.end()
+    assert (bench.statuses, bench.headers) == ([Status.PENDING], [])
     assert "Bearer" not in str(bench.fakes.outcomes)
     bench.assert_settled()
 

@@ -8,8 +8,10 @@ from consumers import outcomes
 from consumers.dedup import Record
 from tests.factories import new_delivery
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
+from tidings.channels.http.judgement import judge
+from tidings.channels.http.transport import Answer
 from tidings.domain.message import Delivery, Outcome
-from tidings.domain.retry import RetryPolicy
+from tidings.domain.retry import LONGEST_WAIT_ASKED, RetryPolicy
 from tidings.domain.states import CancelReason, HeldReason, Status
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -167,3 +169,49 @@ def test_it_does_not_wait_for_ever() -> None:
     assert (outcome.status, outcome.tries) == (Status.FAILED, 1)
     outcome = conclude(new_delivery(created_at=old, tries=4), PACED)
     assert (outcome.status, outcome.cancel_reason) == (Status.CANCELLED, CancelReason.EXHAUSTED)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize(
+    ("value", "least"),
+    [
+        ("0", 0),
+        ("1.5", 1.5),
+        ("2.", 2),
+        ("00060", 60),
+        ("999999999", 3600),
+        ("999999999999.9", 0),
+        (str(int(NOON.timestamp()) + 60), 60),
+        (f"{NOON.timestamp() + 60}", 60),
+        (str(int(NOON.timestamp()) + 10**8), 0),
+        (str(int(NOON.timestamp()) - 60), 0),
+        (str(int(NOON.timestamp() * 1000)), 0),
+        ("Tue, 01 Jan 2030 12:01:00 GMT", 60),
+        ("Tue, 01 Jan 2030 11:00:00 GMT", 0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
+        ("Tue, 01 Jan 2030 12:01:00", 60),
+        ("-5", 0),
+        ("-1e9", 0),
+        ("1e3", 0),
+        ("inf", 0),
+        ("nan", 0),
+        ("5, 10", 0),
+        ("soon", 0),
+        ("\N{SUPERSCRIPT TWO}", 0),
+        ("", 0),
+        ("9" * 4000, 0),
+    ],
+)
+def test_whatever_a_receiver_asks_for_is_bounded(status: int, value: str, least: float) -> None:
+    result = judge(Answer(status, {"Retry-After": value}, b""), lambda: NOON)
+    assert isinstance(result, Retry)
+    outcome = conclude(new_delivery(created_at=NOON), result)
+    assert outcome.due_at is not None
+    waits = (outcome.due_at - NOON).total_seconds()
+    untried = outcome.attempt is None
+    most = (outcomes.LONGEST_PACED if untried else LONGEST_WAIT_ASKED) * (1 + POLICY.jitter)
+    assert max(least, outcomes.SHORTEST_PACED) <= waits <= most
+    # What asks for less than the policy, or for nothing that can be understood, waits no longer than that.
+    if least <= 5:
+        assert waits <= 6

@@ -18,6 +18,7 @@ BAD = EndpointKey("webhook https://host/bad", ADA)
 GOOD = EndpointKey("webhook https://host/good", ADA)
 BOBS = EndpointKey("webhook https://host/bad", BOB)
 FAILED = Retry(error="HTTP 503", status_code=503)
+SILENT = Retry(error="timed out after 15 s", unanswered=True)
 
 
 class Bench:
@@ -98,6 +99,48 @@ async def test_an_answer_shows_that_the_host_works() -> None:
         bench.attempt(BOBS, FAILED, times=1)
         bench.attempt(BOBS, Accepted(), times=1)
     assert bench.breakers == {}
+
+
+async def test_a_path_that_hangs_stops_neither_the_other_paths_of_its_host_nor_other_users() -> None:
+    bench = Bench()
+    bench.attempt(BAD, SILENT)
+    for _ in range(5):
+        # One known to hang says nothing new with each probe.
+        bench.now += 100
+        bench.attempt(BAD, SILENT, times=1)
+    assert bench.breakers == {BAD: BreakerState.OPEN}
+    assert (bench.enter(GOOD), bench.enter(BOBS)) == (None, None)
+
+
+async def test_a_host_where_path_after_path_hangs_is_stopped_and_any_answer_clears_it() -> None:
+    bench = Bench()
+    for n in range(2):
+        bench.attempt(EndpointKey(f"silent{n}"), SILENT)
+    bench.attempt(GOOD, FAILED, times=1)
+    for n in range(2, 5):
+        assert ("webhook host", None) not in bench.breakers
+        bench.attempt(EndpointKey(f"silent{n}"), SILENT)
+    assert bench.breakers["webhook host", None] is BreakerState.OPEN
+    assert bench.enter(GOOD) is not None
+    bench.now += 10
+    # Its probe is the message of an endpoint that has not hung: another one that does stops the host again.
+    bench.attempt(EndpointKey("silent5"), SILENT, times=1)
+    assert bench.breakers["webhook host", None] is BreakerState.OPEN
+    bench.now += 20
+    bench.attempt(GOOD, FAILED, times=1)
+    assert ("webhook host", None) not in bench.breakers
+
+
+async def test_a_path_known_to_hang_that_probes_its_host_lets_another_probe() -> None:
+    bench = Bench()
+    bench.attempt(BAD, SILENT)
+    # That BAD hangs is the first failure of the host.
+    bench.attempt(GOOD, Retry(error="no connection", about=About.HOST), times=2)
+    bench.now += 10
+    bench.attempt(BAD, SILENT, times=1)
+    assert bench.breakers["webhook host", None] is BreakerState.HALF_OPEN
+    bench.attempt(GOOD, Accepted(), times=1)
+    assert bench.breakers == {BAD: BreakerState.OPEN}
 
 
 @pytest.mark.parametrize("about", [About.MESSAGE, About.PACE, About.OURSELVES])

@@ -13,7 +13,7 @@ from uuid import UUID
 from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.email.recipient import EmailRecipients
 from tidings.channels.recipient import RecipientError
-from tidings.channels.smtp.connection import Terms
+from tidings.channels.smtp.connection import ANSWER_SECONDS, Terms
 from tidings.channels.smtp.errors import (
     CLOSING,
     ConnectionLostError,
@@ -36,7 +36,7 @@ from tidings.settings import Settings
 _QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
 """In the replies of Postfix and many others, and of Exim."""
 
-_BEFORE_LOGIN: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO})
+_OPENING: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO, Phase.AUTH})
 
 
 class EmailChannel(Channel):
@@ -64,11 +64,17 @@ class EmailChannel(Channel):
     def places_per_destination(self) -> int:
         return self.context.settings.smtp_connections_per_account
 
+    @property
+    def time_limit(self) -> float:
+        """With the wait for a slot, while a server allows one connection."""
+        settings = self.context.settings
+        return settings.smtp_connections_per_account * (settings.delivery_timeout + ANSWER_SECONDS)
+
     async def deliver(self, delivery: Delivery) -> Result:
         try:
             sender = None if delivery.user_id is None else await self.context.senders.get(delivery.user_id)
         except StoreUnavailableError as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), about=About.OURSELVES)
         if sender is None:
             return Rejected(error="the message has no user, through whose SMTP account it could go out")
         if sender.smtp is None:
@@ -86,7 +92,7 @@ class EmailChannel(Channel):
         try:
             reply = await self._pool.send(owner, account, mail)
         except UnsealError as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), about=About.OURSELVES)
         except PermanentError as failure:
             if _about(failure) is About.ACCOUNT:
                 return Retry(error=str(failure), status_code=failure.code, about=About.ACCOUNT)
@@ -109,9 +115,10 @@ class EmailChannel(Channel):
 def _about(failure: SmtpError) -> About:
     if failure.phase is Phase.AUTH and not isinstance(failure, ConnectionLostError):
         return About.ACCOUNT
-    lost = isinstance(failure, ConnectionLostError | OutcomeUnknownError)
-    if lost or failure.code == CLOSING or failure.phase in _BEFORE_LOGIN:
+    if failure.code == CLOSING or failure.phase in _OPENING:
         return About.HOST
+    if isinstance(failure, ConnectionLostError | OutcomeUnknownError):
+        return About.ENDPOINT
     # A recipient that is refused or greylisted says nothing about the others; nor does one that needs SMTPUTF8.
     return About.MESSAGE if failure.phase is Phase.RCPT or failure.code is None else About.ENDPOINT
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from tidings.channels.base import Channel, ChannelContext, Rejected, Result, Retry
+from tidings.channels.base import About, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import about, judge
 from tidings.channels.http.transport import ForbiddenError, Transport, TransportError
 from tidings.channels.webhook.recipient import WebhookRecipients
@@ -74,7 +74,7 @@ class WebhookChannel(Channel):
         except HeaderError as error:
             return Rejected(error=f"headers: {error}")
         except (UnsealError, StoreUnavailableError) as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), about=About.OURSELVES)
         try:
             answer = await self._transport(delivery).post(
                 delivery.recipient, body=body, headers=headers, when_repeated=REPEATED

@@ -18,6 +18,7 @@ from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.api.client import Api
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, holding, keep_sms, until
 from tests.reporting import report
+from tidings.channels.webhook.recipient import shortened
 from tidings.domain.account import SmtpAccount
 from tidings.domain.states import HeldReason, Status
 from tidings.domain.timestamps import utc_now
@@ -42,12 +43,12 @@ async def test_a_message_goes_to_the_destination_that_consumers_name(store: Stor
     smtp = SmtpAccount(host="mail.example.com", port=587, username="ada", password=None)
     ada = await store.users.create(email="ada@example.com", password_hash="x", smtp=smtp)
     bob = await store.users.create(email="bob@example.com", password_hash="x")
-    account = "email ada@mail.example.com:587"
+    account = f"email ada@mail.example.com:587 of {ada.id}"
     for channel, user_id, expected, endpoint in (
         ("email", ada.id, account, (account, ada.id)),
         ("email", bob.id, f"email {bob.id}", (f"email {bob.id}", bob.id)),
         ("email", None, "email None", ("email None", None)),
-        ("webhook", ada.id, "webhook example.com", ("webhook https://example.com/in", ada.id)),
+        ("webhook", ada.id, "webhook example.com", (f"webhook {shortened('https://example.com/in')}", ada.id)),
         ("sms", ada.id, "sms sms", ("sms sms", None)),
         ("pigeon", ada.id, None, None),
     ):

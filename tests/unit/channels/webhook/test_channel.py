@@ -234,7 +234,9 @@ class TestSignatures:
         wrong = Sender(id=USER, email="a@b.example", secret=sealed("whsec_aHVudGVyMg=="))
         changed = replace(channel_context, settings=Settings(secret_keys=(KEY,)), senders=OneSender(wrong))
         result = await WebhookChannel(changed).deliver(replace(webhook(), user_id=USER))
-        assert result == Retry(error="the user's signing secret must hold 24 to 64 bytes in base64, not 7")
+        assert result == Retry(
+            error="the user's signing secret must hold 24 to 64 bytes in base64, not 7", about=About.OURSELVES
+        )
         assert not transport.requests
 
     @pytest.mark.parametrize("keys", [(), (new_key(),)])
