@@ -15,18 +15,20 @@ from consumers.capacity import SLOW_SECONDS, Share
 from consumers.paced_line import PacedLine
 from tidings.channels.recipient import EndpointKey
 
-GROWTH: Final = 1
-"""What an answer adds to the concurrency: twice as many after each round trip."""
+GROWTH: Final = 2
+"""What an answer adds to the concurrency: three times as many after each round trip."""
 GROWTH_OF_SLOW: Final = 3
 """What an answer adds that took longer than `PROMPT_SECONDS`: four times as many, or it would take seconds.
 
-With that for all, two consumers would have half as many messages again refused by a receiver of five a second.
+With that for all, two consumers would have a fifth more messages refused by a receiver of five a second.
 """
 PROMPT_SECONDS: Final = 0.05
 FORGOTTEN_SECONDS: Final = 60.0
 """After so long without a delivery, nothing is known of a destination any more."""
 ENDPOINT_PART: Final = 4
 """An endpoint that has not answered yet has one in so many of its destination's concurrency."""
+ENDPOINT_LEAST: Final = 8
+"""But not fewer than these: where few may be in flight, as for an account, the endpoint is all there is."""
 SURE_SECONDS: Final = 5.0
 """A destination that has answered in the last seconds is sure to answer."""
 STALLED_SECONDS: Final = 0.25
@@ -155,7 +157,7 @@ class Destination(Generic[T]):
     @property
     def endpoint_concurrency(self) -> int:
         """What one endpoint that has not answered yet may have in flight."""
-        return max(int(self._most) // ENDPOINT_PART, 1)
+        return max(int(self._most) // ENDPOINT_PART, ENDPOINT_LEAST)
 
     @property
     def idle(self) -> bool:

@@ -151,7 +151,7 @@ async def test_a_path_that_hangs_leaves_its_host_to_its_other_paths(store: Store
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
     hung: list[bytes] = []
-    async with Receiver(serve) as receiver, consuming(settings, in_flight_per_destination=16) as consumer:
+    async with Receiver(serve) as receiver, consuming(settings, in_flight_per_destination=32) as consumer:
         good = receiver.url.replace("/hook", "/good")
         for _ in range(5):
             [first] = await keep(store, channel="webhook", recipient=good)
@@ -164,7 +164,7 @@ async def test_a_path_that_hangs_leaves_its_host_to_its_other_paths(store: Store
             await hand_over(store, consumer)
             for message_id in ids:
                 await until(store, message_id, Status.SENT)
-        assert len(hung) == 4
+        assert len(hung) == 8
         # A stop need not wait for their time limit.
         for task in [*consumer._dispatcher._shared.running.values()]:
             task.cancel()

@@ -76,7 +76,7 @@ class Flight:
     def know(self, *keys: str, concurrency: int | None = None) -> None:
         """Has destinations answer until they have all of their concurrency."""
         for key in keys:
-            for _ in range(10):
+            for _ in range(16):
                 assert self.limiter.enter(key, "known", concurrency=concurrency) is None
                 self.end("known")
         self.begun.clear()
@@ -324,7 +324,7 @@ async def test_what_finds_no_room_stays_away_for_a_minute_at_most() -> None:
     assert max(retry_in or 0 for retry_in in waits) == LONGEST_RETRY_IN
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(0.0, [1, 2, 4, 8, 16]), (0.2, [1, 4, 16, 60])])
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, [1, 3, 9, 27]), (0.2, [1, 4, 16, 60])])
 async def test_a_destination_that_has_not_answered_has_one_in_flight_and_more_after_each_round(
     seconds: float, expected: list[int]
 ) -> None:
@@ -528,41 +528,54 @@ def enter(flight: Flight, endpoint: EndpointKey, *names: str) -> None:
         assert flight.limiter.enter("a", name, endpoint=endpoint) is None
 
 
+def names(kind: str, first: int, last: int) -> list[str]:
+    return [f"{kind}{n}" for n in range(first, last + 1)]
+
+
 async def test_a_path_that_hangs_leaves_its_host_to_the_others() -> None:
-    flight = Flight(concurrency=40, per_destination=8)
+    flight = Flight(concurrency=80, per_destination=32)
     flight.know("a")
-    enter(flight, DEAD, *(f"dead{n}" for n in range(6)))
-    assert flight.begun == ["dead0", "dead1"]
+    enter(flight, DEAD, *names("dead", 1, 12))
+    assert flight.begun == names("dead", 1, 8)
     assert flight.limiter.waiting == 4
     enter(flight, FINE, "fine0", "fine1")
     flight.end("fine0")
-    enter(flight, FINE, *(f"fine{n}" for n in range(2, 7)))
-    assert flight.begun[2:] == [f"fine{n}" for n in range(7)]
-    # After a time-out one goes at a time, as often as the others are answered.
+    enter(flight, FINE, *names("fine", 2, 24))
+    assert flight.begun[8:] == names("fine", 0, 24)
+    # After a time-out one goes at a time, as the others are answered.
     flight.skipped += 15
     flight.end("fine1")
-    flight.time_out("dead0")
-    flight.time_out("dead1")
-    assert flight.begun[9:] == ["dead2"]
-    flight.end("dead2")
-    assert flight.begun[10:] == ["dead3", "dead4", "dead5"]
+    for name in names("dead", 1, 7):
+        flight.time_out(name)
+    assert len(flight.begun) == 33
+    flight.time_out("dead8")
+    assert flight.begun[33:] == ["dead9"]
+    flight.end("dead9")
+    assert flight.begun[34:] == names("dead", 10, 12)
     for entry, _ in flight.going[:]:
         flight.end(entry.delivery)
     assert (flight.limiter.in_flight, flight.limiter.waiting, flight.limiter.held_bytes) == (0, 0, 0)
 
 
-async def test_what_is_parked_goes_back_when_there_is_no_room_and_comes_no_more() -> None:
-    flight = Flight(concurrency=10, per_destination=8)
+async def test_where_few_may_be_in_flight_an_endpoint_has_all_of_them() -> None:
+    flight = Flight(per_destination=4)
     flight.know("a")
-    enter(flight, DEAD, *(f"dead{n}" for n in range(12)))
+    enter(flight, DEAD, *names("dead", 1, 6))
+    assert flight.begun == names("dead", 1, 4)
+
+
+async def test_what_is_parked_goes_back_when_there_is_no_room_and_comes_no_more() -> None:
+    flight = Flight(concurrency=10, per_destination=32)
+    flight.know("a")
+    enter(flight, DEAD, *names("dead", 1, 18))
     assert not flight.limiter.room.is_set()
     await cut(flight)
-    assert [delivery for delivery, _ in flight.back] == [f"dead{n}" for n in range(2, 12)]
+    assert [delivery for delivery, _ in flight.back] == names("dead", 9, 18)
     assert (flight.limiter.waiting, flight.limiter.room.is_set()) == (0, True)
     flight.skipped += 3 * SLOW_SECONDS
     flight.limiter.enter("b", "b0")
     flight.enter("b", 5, start=1)
-    retry_in = flight.limiter.enter("a", "dead12", endpoint=DEAD)
+    retry_in = flight.limiter.enter("a", "dead19", endpoint=DEAD)
     assert retry_in is not None
     assert retry_in >= 2 * 3 * SLOW_SECONDS
     enter(flight, FINE, "fine")
@@ -570,22 +583,23 @@ async def test_what_is_parked_goes_back_when_there_is_no_room_and_comes_no_more(
 
 
 async def test_clear_gives_back_what_is_parked_too() -> None:
-    flight = Flight(concurrency=40, per_destination=4)
+    flight = Flight(concurrency=40, per_destination=32)
     flight.know("a")
-    enter(flight, DEAD, "dead0", "dead1", "dead2")
-    assert flight.begun == ["dead0"]
-    assert flight.limiter.clear() == ["dead1", "dead2"]
-    flight.end("dead0")
-    assert (flight.begun, flight.limiter.waiting) == (["dead0"], 0)
+    enter(flight, DEAD, *names("dead", 1, 10))
+    assert flight.begun == names("dead", 1, 8)
+    assert flight.limiter.clear() == ["dead9", "dead10"]
+    for name in names("dead", 1, 8):
+        flight.end(name)
+    assert (len(flight.begun), flight.limiter.waiting) == (8, 0)
 
 
-async def test_a_breaker_of_an_endpoint_sends_back_what_is_parked_there() -> None:
-    flight = Flight(concurrency=40, per_destination=4)
+async def test_what_is_parked_at_an_endpoint_goes_back_with_its_line() -> None:
+    flight = Flight(concurrency=40, per_destination=32)
     flight.know("a")
-    enter(flight, DEAD, "dead0", "dead1")
-    [(entry, _)] = flight.going
-    flight.limiter.send_back(7.0, entry.endpoint.destination, of=entry.endpoint)
-    assert flight.back == [("dead1", 7.0)]
+    enter(flight, DEAD, *names("dead", 1, 9))
+    endpoint = flight.going[0][0].endpoint
+    flight.limiter.send_back(7.0, endpoint.destination, of=endpoint)
+    assert flight.back == [("dead9", 7.0)]
     assert flight.limiter.waiting == 0
 
 
