@@ -125,7 +125,8 @@ WITH taken AS (
 )
 SELECT
     messages.id, batch_id, user_id, queue, channel, recipient, subject, content, headers, tries, max_tries,
-    retry_delays, recoveries, unanswered, due_at, expires_at, created_at
+    retry_delays, recoveries, unanswered, due_at, expires_at, created_at,
+    mail_bytes
 FROM taken
 JOIN messages ON messages.batch_id = taken.id AND messages.status = 'processing'
 ORDER BY priority, due_at, messages.id;
@@ -189,6 +190,14 @@ tried AS (
     ON CONFLICT DO NOTHING
 )
 SELECT ARRAY(SELECT id FROM recorded) AS ids;
+
+-- name: keep_remaining(message_ids, batch_ids, remaining)!
+-- Which recipients of a mail have not got it yet, where others have. Fenced as record_outcomes is, and comes before it: a
+-- crash in between sends the mail to nobody twice.
+UPDATE mail_parts SET remaining = partial.remaining
+FROM unnest(:message_ids::uuid[], :batch_ids::uuid[], :remaining::jsonb[]) AS partial (message_id, batch_id, remaining)
+JOIN messages ON messages.id = partial.message_id AND messages.batch_id = partial.batch_id
+WHERE mail_parts.message_id = partial.message_id AND messages.status = 'processing';
 
 -- name: expired_batches(limit)^
 -- The server's clock, when it started, and the batches whose lease ran out.
