@@ -25,7 +25,7 @@ ANOTHER_TYPE: Final = f"the body must be {MEDIA_TYPE}, in UTF-8"
 
 _encoder: Final = msgspec.json.Encoder()
 
-_POSITION: Final = re.compile(r" - at `(?:key` in `)?\$\.?(?P<field>[^.\[`]*)[^`]*`$")
+_POSITION: Final = re.compile(r" - at `(?:key` in `)?\$\.?(?P<field>[^\[`]*)[^`]*`$")
 _MEMBER: Final = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<field>.*)`", re.DOTALL)
 
 T = TypeVar("T")

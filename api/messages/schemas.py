@@ -41,7 +41,7 @@ class MailboxRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 MailboxField = Annotated[
     str | MailboxRequest,
-    Meta(description='`ada@example.com`, `Ada Lovelace <ada@example.com>`, or `{"email": …, "name": …}`.'),
+    Meta(description='`ida@example.com`, `Ida Rhodes <ida@example.com>`, or `{"email": …, "name": …}`.'),
 ]
 Mailboxes = Annotated[list[MailboxField], Meta(max_length=MAX_RECIPIENTS)]
 
@@ -75,7 +75,7 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             examples=["+905551111111"],
             description=(
                 "To whom: a phone number with `+` and the country code, an https URL, an e-mail address, as the "
-                "channel has it. Of an e-mail also `Ada Lovelace <ada@example.com>`."
+                "channel has it. Of an e-mail also `Ida Rhodes <ida@example.com>`."
             ),
         ),
     ]

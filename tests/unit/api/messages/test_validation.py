@@ -155,7 +155,7 @@ def test_what_the_types_refuse_is_named_too(field: str, value: object) -> None:
     with pytest.raises(msgspec.ValidationError) as raised:
         check(**{field: value})
     fault = fault_of(raised.value)
-    assert fault.field == field
+    assert (fault.field or "").partition(".")[0] == field
     assert "$" not in fault.detail
     assert "`" not in fault.detail
 
