@@ -5,9 +5,13 @@ from benchmarks import (
     bulk_intake,
     claim,
     cpu,
+    dead_path,
+    fairness,
+    https_hosts,
     intake,
     latency,
     lateness,
+    limited_receiver,
     mail,
     memory,
     queue_comparison,
@@ -25,10 +29,10 @@ FIGURES = (
         measure=throughput.measure,
         goals=[
             Goal(
-                what="delivered, to a bare aiohttp client",
-                measured="tidings, best (messages/s)",
+                what="delivered by two consumers, to a bare aiohttp client",
+                measured="tidings, 2 consumers (messages/s)",
                 reference="bare aiohttp client (messages/s)",
-                at_least=1.0,
+                at_least=1.3,
             ),
         ],
     ),
@@ -43,7 +47,7 @@ FIGURES = (
                 reference=f"{theirs}, best (messages/s)",
                 at_least=ratio,
             )
-            for theirs, ratio in (("arq", 6), ("PgQueuer", 1.3))
+            for theirs, ratio in (("arq", 6), ("PgQueuer", 1.3), ("graphile-worker", 1.4))
         ],
     ),
     Figure(
@@ -52,8 +56,8 @@ FIGURES = (
         measure=cpu.measure,
         goals=[
             Goal(
-                what="CPU of our processes for a message, to the bare client's for a request",
-                measured="tidings: consumers and producer (µs)",
+                what="CPU of our processes and the stores for a message, to the bare client's for a request",
+                measured="tidings: all of it (µs)",
                 reference="bare aiohttp client (µs)",
                 at_most=1.35,
             )
@@ -163,6 +167,24 @@ FIGURES = (
                 at_least=0.9,
             )
             for how in ("hangs", "refuses")
+        ]
+        + [
+            Goal(
+                what="to 1,000 good hosts while 1,000 others hang, to the good ones alone",
+                measured="good hosts, as many hang: messages a second (messages/s)",
+                reference="good hosts, alone: messages a second (messages/s)",
+                at_least=0.8,
+            ),
+            Goal(
+                what="lateness to good hosts while as many hang, 99th percentile",
+                measured="good hosts, as many hang: 99th percentile of lateness (ms)",
+                at_most=1_000,
+            ),
+            Goal(
+                what="slowest `high` message of another queue meanwhile",
+                measured="good hosts, as many hang: `high` in another queue, slowest (ms)",
+                at_most=1_000,
+            ),
         ],
     ),
     Figure(
@@ -196,6 +218,71 @@ FIGURES = (
         ],
     ),
     Figure(number=13, title="messages that come due at a steady rate", measure=steady.measure, goals=[]),
+    Figure(
+        number=14,
+        title="one user's flood, and the others",
+        measure=fairness.measure,
+        goals=[
+            Goal(
+                what="another user's message during a flood, 99th percentile",
+                measured="single messages, normal: 99th percentile (ms)",
+                at_most=1000,
+            ),
+            Goal(
+                what="another user's `low` message during a flood, 99th percentile",
+                measured="single messages, low: 99th percentile (ms)",
+                at_most=10_000,
+            ),
+            Goal(
+                what="the flood with others beside it, to the flood by itself",
+                measured="the flood, others beside (messages/s)",
+                reference="the flood, nobody else (messages/s)",
+                at_least=0.9,
+            ),
+        ],
+    ),
+    Figure(
+        number=15,
+        title="one dead path of a host",
+        measure=dead_path.measure,
+        goals=[
+            Goal(
+                what=f"time of the others of a host while one of its paths {how}, to no dead path",
+                measured=f"dead path: {how}, the others of its host (s)",
+                reference="dead path: none, the others of its host (s)",
+                at_most=1.2,
+            )
+            for how in ("says 503", "hangs")
+        ],
+    ),
+    Figure(
+        number=16,
+        title="a receiver that takes five messages a second",
+        measure=limited_receiver.measure,
+        rounds=1,
+        goals=[
+            goal
+            for consumers in ("1 consumer", "2 consumers")
+            for goal in (
+                Goal(
+                    what=f"taken of what the receiver allows, {consumers}",
+                    measured=f"{consumers}: taken of what is allowed (%)",
+                    at_least=90,
+                ),
+                Goal(
+                    what=f"answered 429, {consumers}",
+                    measured=f"{consumers}: answered 429 (%)",
+                    at_most=2,
+                ),
+                Goal(
+                    what=f"exhausted meanwhile, {consumers}",
+                    measured=f"{consumers}: exhausted (messages)",
+                    at_most=0,
+                ),
+            )
+        ],
+    ),
+    Figure(number=17, title="2,000 hosts over https", measure=https_hosts.measure, rounds=1, goals=[]),
 )
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Figure 10: messages a second to good receivers while 30 % of the traffic goes to a bad one.
 
+Its second half, many bad ones, is in `hanging_hosts.py`.
+
 Channel `webhook`; every port is a destination. Seven good ports have the same number of messages in all three runs:
 alone; with as many more as make 30 % for a port that takes requests and never answers; with as many for a port that
 nobody listens on. The messages lie mixed in the table, all due now, and the rate is that of the good ones from the
@@ -13,6 +15,7 @@ take, try or send back, record) is paid for by the good ones. With processor to 
 import socket
 from collections.abc import Sequence
 
+from benchmarks import hanging_hosts
 from benchmarks.rig.figure import Numbers, Round
 from benchmarks.rig.machine import Machine
 from benchmarks.rig.system import system
@@ -68,7 +71,8 @@ async def measure(current: Round) -> Numbers:
             "30 % to one that hangs (messages/s)": machine.gateway.urls[HANGS],
             "30 % to one that refuses (messages/s)": f"http://127.0.0.1:{closed.getsockname()[1]}/messages",
         }
-        return {
+        numbers = {
             name: await rate(machine, good=good, bad=url, consumers=consumers, timeout=timeout)
             for name, url in bad.items()
         }
+    return numbers | dict(await hanging_hosts.measure(current))

@@ -205,6 +205,9 @@ class Consumer:
 
     async def _through_slot(self, batch_id: UUID, slot: str, *, quarantined: bool) -> None:
         self._slots.occupy(slot)
+        if quarantined:
+            # It waits for its turn without room that others could use: there is one of its kind here at most.
+            self._slots.free(slot)
         try:
             if quarantined:
                 # One at a time, taken only when its turn has come, and the next one only when its outcome is on disk:
@@ -219,7 +222,8 @@ class Consumer:
         except AWAY as error:
             log.warning("a batch was not taken", batch=str(batch_id), error=describe(error))
         finally:
-            self._slots.free(slot)
+            if not quarantined:
+                self._slots.free(slot)
 
     async def _begin(self, batch_id: UUID) -> OpenBatch | None:
         """Takes a batch and starts all its messages."""

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -80,7 +81,7 @@ class OutcomeRecorder:
             await self._linger(LINGER_SECONDS)
             if len(self._waiting) >= BUSY:
                 await self._linger(BUSY_SECONDS)
-            group = [self._waiting[index] for index in range(min(GROUP, len(self._waiting)))]
+            group = list(islice(self._waiting, GROUP))
             await self._write(group)
             for _ in group:
                 self._waiting.popleft()

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Final
 
 import structlog
@@ -22,7 +23,7 @@ from producer.slots import Slot, SlotMarket
 from producer.wakeup import Wakeup
 from sql.batches import ClaimedBatch, Offer
 from sql.database import AWAY, AWAY_SECONDS
-from sql.low_water import LowWater
+from sql.low_water import LowWater, Turn
 from sql.store import Store
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
@@ -37,6 +38,9 @@ SLOTS_AT_ONCE: Final = 16
 
 SLOT_LINGER_SECONDS: Final = 0.005
 """Between claims that took all the slots there were. A consumer has work in line for longer than that."""
+
+LOW_FIRST: Final = 10
+"""One claim in so many begins with low priority, which otherwise waits for all others."""
 
 SLOT_WAIT_SECONDS: Final = 1.0
 """How long one wait for a free slot takes; longer would only delay a stop."""
@@ -93,7 +97,8 @@ class Claimer:
         self._low_water = LowWater()
         self._linger = Linger(time.monotonic)
         self._unpaced: deque[str] = deque()
-        self._any_paced = False
+        self._paced: list[str] = []
+        self._numbers = count(1)
         self._queues_known = False
 
     def forget_queues(self) -> None:
@@ -102,9 +107,9 @@ class Claimer:
         self._low_water.forget()
         self._wakeup.within(0)
 
-    def notified(self, seconds: float, due: float) -> None:
-        """A message waits that is due in `seconds`, at the Unix time `due` of Postgres."""
-        self._low_water.notified(due)
+    def notified(self, seconds: float, due: float, turns: Sequence[Turn] | None) -> None:
+        """Messages wait in these turns (or in many), the first due in `seconds`, at the Unix time `due` of Postgres."""
+        self._low_water.notified(seconds, due, turns)
         self._wakeup.within(seconds)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -113,7 +118,7 @@ class Claimer:
             try:
                 if await self._work_is_due(stop):
                     await asyncio.sleep(self._linger.pause())
-                    await self._claim_and_push()
+                    await self._claim_and_push(stop)
             except (RedisError, *AWAY) as error:
                 log.warning("cannot claim at present", error=describe(error))
                 self._wakeup.within(AWAY_SECONDS)
@@ -135,9 +140,9 @@ class Claimer:
             return False
         return True
 
-    async def _claim_and_push(self) -> None:
-        """Claims into free slots as long as each claim fills them."""
-        while slots := await self._market.take(SLOTS_AT_ONCE, wait=SLOT_WAIT_SECONDS):
+    async def _claim_and_push(self, stop: asyncio.Event) -> None:
+        """Claims into free slots as long as each claim fills them, until `stop` is set."""
+        while not stop.is_set() and (slots := await self._market.take(SLOTS_AT_ONCE, wait=SLOT_WAIT_SECONDS)):
             offers = [Offer(new_id(), slot.consumer) for slot in slots]
             batches = await self._claim(offers)
             self._linger.record(sum(batch.size for batch in batches))
@@ -146,28 +151,35 @@ class Claimer:
             if used:
                 await self._push(used)
             await self._market.give_back(list(by_offer.values()))
-            if by_offer:
+            if by_offer and not self._low_water.more:
                 break
             if len(slots) < SLOTS_AT_ONCE:
                 # There is more to claim than there are slots: those that become free in a moment go together.
                 await asyncio.sleep(SLOT_LINGER_SECONDS)
+        if self._paced:
+            # Their next interval decides when they can be claimed again.
+            await self._store.batches.poll(self._low_water, self._paced)
         # Whatever is left (in other claim lanes, due soon, or waiting for a slot) sets the alarm.
         seconds = await self._store.batches.next_due(self._low_water)
         if seconds is not None:
             self._wakeup.within(seconds)
 
     async def _claim(self, offers: Sequence[Offer]) -> list[ClaimedBatch]:
+        self._low_water.more = False
         await self._read_queues()
         batch_size = self._settings.batch_size
         claimed: list[ClaimedBatch] = []
-        if self._any_paced:
+        if self._paced:
             claimed = await self._store.batches.claim_paced(offers, batch_size=batch_size)
         used = {batch.id for batch in claimed}
         free = [offer for offer in offers if offer.batch_id not in used]
         if free and self._unpaced:
             # Each claim begins with another queue, so that a long one does not keep the others waiting.
             self._unpaced.rotate(-1)
-            claim_lanes = [(priority.value, queue) for priority in Priority for queue in self._unpaced]
+            order = list(Priority)
+            if next(self._numbers) % LOW_FIRST == 0:
+                order.insert(0, order.pop())
+            claim_lanes = [(priority.value, queue) for priority in order for queue in self._unpaced]
             try:
                 claimed += await self._store.batches.claim(
                     claim_lanes, free, batch_size=batch_size, low_water=self._low_water
@@ -196,4 +208,7 @@ class Claimer:
             self._queues_known = False
             raise
         self._unpaced = deque(queue.name for queue in queues if not queue.interval_seconds)
-        self._any_paced = any(queue.interval_seconds for queue in queues)
+        self._paced = [queue.name for queue in queues if queue.interval_seconds]
+        if self._queues_known:
+            # Unless they changed meanwhile: they are read again then.
+            self._low_water.serve(frozenset(queue.name for queue in queues))

@@ -1,16 +1,18 @@
 """When the producer polls for due messages: at the next due time, on a NOTIFY, and after `POLL_INTERVAL` at the latest.
 
 A lost NOTIFY or a lost connection costs no message, only up to one poll interval of lateness.
-NOTIFY `tidings_due` carries two numbers: the seconds until the first message is due, and that time (Unix seconds).
+NOTIFY `tidings_turns` carries the seconds until the first message is due, that time (Unix seconds), and the turns in
+which messages wait now (`priority:queue:share`, with commas between them), or `*` where they are many.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from sql.database import AWAY, Database, closed
+from sql.low_water import Turn
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +48,11 @@ class Listener:
     """Listens for NOTIFY, and connects again when the connection breaks."""
 
     def __init__(
-        self, database: Database, *, on_due: Callable[[float, float], None], on_queues: Callable[[], None]
+        self,
+        database: Database,
+        *,
+        on_due: Callable[[float, float, Sequence[Turn] | None], None],
+        on_queues: Callable[[], None],
     ) -> None:
         self._database = database
         self._on_due = on_due
@@ -56,7 +62,7 @@ class Listener:
         """Runs until cancelled."""
         while True:
             try:
-                connection = await self._database.listen({"tidings_due": self._due, "tidings_queues": self._queues})
+                connection = await self._database.listen({"tidings_turns": self._due, "tidings_queues": self._queues})
             except AWAY as error:
                 log.warning("cannot listen for new messages", error=str(error))
                 await asyncio.sleep(RECONNECT_SECONDS)
@@ -70,10 +76,17 @@ class Listener:
 
     def _due(self, payload: str) -> None:
         try:
-            seconds, due = payload.split()
-            self._on_due(float(seconds), float(due))
+            seconds, due, turns = payload.split()
+            self._on_due(
+                float(seconds), float(due), None if turns == "*" else [_turn(text) for text in turns.split(",")]
+            )
         except ValueError:
             log.warning("a NOTIFY that is not ours", payload=payload)
 
     def _queues(self, _name: str) -> None:
         self._on_queues()
+
+
+def _turn(text: str) -> Turn:
+    priority, queue, share = text.split(":")
+    return int(priority), queue, int(share)

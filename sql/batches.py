@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
+from types import SimpleNamespace
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,7 +11,7 @@ import msgspec
 
 from sql import maintenance
 from sql.database import Database
-from sql.low_water import BOTTOM, ClaimLane, LowWater, Mark
+from sql.low_water import Asked, ClaimLane, LowWater, Mark, Taken, Waiting
 from sql.messages import kept_mail, retry_delays
 from tidings.domain.mail_parts import KeptMail
 from tidings.domain.message import Delivery, Outcome
@@ -61,12 +63,17 @@ PICKUP_SHARE: Final = 0.3
 """Share of a lease within which a claimed batch must be taken. Its consumer had room for it, so milliseconds are the
 rule; a batch that a dying producer did not push comes back the sooner."""
 
+BATCH_BYTES: Final = 4 * 2**20
+"""Content in a batch, unless it is one message alone: a consumer has all of its batches in memory."""
+_FEW: Final = 0.1
+
 
 _OUTCOME: Final = (
     "message_id", "batch_id", "status", "tries", "due_at", "provider_message_id", "sent_at", "cancel_reason",
     "last_error", "unanswered",
 )  # fmt: skip
 _ATTEMPT: Final = ("started_at", "duration", "outcome", "status_code", "error", "answer")
+_NO_ATTEMPT: Final[Any] = SimpleNamespace(**dict.fromkeys(_ATTEMPT))
 
 
 class BatchStore:
@@ -75,6 +82,8 @@ class BatchStore:
     def __init__(self, database: Database, *, lease: timedelta) -> None:
         self.database = database
         self.lease = lease
+        self._paced: dict[str, LowWater] = {}
+        """Whose turn it is in the paced queues."""
 
     # The producer's side
 
@@ -87,11 +96,22 @@ class BatchStore:
         low_water: LowWater | None = None,
     ) -> list[ClaimedBatch]:
         """Takes due messages of the claim lanes (served in this order) into at most one batch per offer."""
-        marks = [BOTTOM] * len(claim_lanes) if low_water is None else low_water.begin(claim_lanes)
-        rows = await self.database.rows("claim", **self._claim_parameters(claim_lanes, marks, offers, batch_size))
-        if low_water is not None:
-            low_water.end(claim_lanes, _reached(rows[0]) if rows else [None] * len(claim_lanes))
-        return [_claimed(row) for row in rows]
+        low_water = LowWater() if low_water is None else low_water
+        if not low_water.is_trusted():
+            await self.poll(low_water)
+        asked = low_water.choose(claim_lanes, batch_size * len(offers))
+        if not asked:
+            return []
+        low_water.begin()
+        row = await self.database.one("claim", **self._claim_parameters(asked, offers, batch_size))
+        low_water.claimed(asked, _taken(row, batch_size), _reached(row))
+        return _claimed(row)
+
+    async def poll(self, low_water: LowWater, queues: Sequence[str] | None = None) -> None:
+        """Finds out in which turns messages wait, in these queues or in all that are on."""
+        began = low_water.begin()
+        rows = await self.database.rows("waiting", queues=queues, off_too=False)
+        low_water.polled(began, _waiting(rows), seen_at=rows[-1]["seen_at"], queues=queues)
 
     async def claim_paced(self, offers: Sequence[Offer], *, batch_size: int) -> list[ClaimedBatch]:
         """Takes what the paced queues may release now, each queue's messages in batches of their own.
@@ -106,12 +126,21 @@ class BatchStore:
                 if not free:
                     break
                 tick = Tick(**row)
-                claim_lanes = [(priority, tick.name) for priority in range(3)]
-                parameters = self._claim_parameters(claim_lanes, [BOTTOM] * len(claim_lanes), free, batch_size)
-                parameters["cutoff"] = tick.cutoff
+                room = batch_size * len(free)
                 if tick.allowance is not None:
-                    parameters["room"] = min(parameters["room"], tick.allowance)
-                batches = [_claimed(made) async for made in queries.claim(connection, **parameters)]
+                    room = min(room, tick.allowance)
+                turns = self._paced.setdefault(tick.name, LowWater())
+                rows = [each async for each in queries.waiting(connection, queues=[tick.name], off_too=False)]
+                due = [each._replace(claimable_at=each.mark[0].timestamp()) for each in _waiting(rows)]
+                turns.polled(turns.begin(), due, seen_at=rows[-1]["seen_at"], queues=None)
+                asked = turns.choose([(priority, tick.name) for priority in range(3)], room)
+                if not asked:
+                    continue
+                parameters = self._claim_parameters(asked, free, batch_size)
+                parameters.update(cutoff=tick.cutoff, room=room)
+                made = await queries.claim(connection, **parameters)
+                turns.claimed(asked, _taken(made, batch_size), _reached(made))
+                batches = _claimed(made)
                 if taken := sum(batch.size for batch in batches):
                     credit = None if tick.allowance is None else tick.allowance - taken
                     await queries.spend_tick(connection, name=tick.name, began_at=tick.began_at, credit=credit)
@@ -122,14 +151,10 @@ class BatchStore:
 
     async def next_due(self, low_water: LowWater | None = None) -> float | None:
         """Seconds until a message can next be claimed (0 or less: now); None where none is waiting."""
-        marks = {} if low_water is None else low_water.marks()
-        seconds: float | None = await self.database.one(
-            "next_due",
-            priorities=[priority for priority, _ in marks],
-            queues=[queue for _, queue in marks],
-            **_marks(list(marks.values())),
-        )
-        return seconds
+        low_water = LowWater() if low_water is None else low_water
+        if not low_water.is_trusted():
+            await self.poll(low_water)
+        return low_water.seconds()
 
     async def release(self, ids: Sequence[UUID]) -> int:
         """Gives back batches that nobody started, as if they had not been claimed; returns the count of messages."""
@@ -145,7 +170,8 @@ class BatchStore:
     async def take(self, batch_id: UUID, *, consumer: str) -> list[Delivery]:
         """Starts a batch, once. Empty where it is another consumer's, was started before, or is gone."""
         rows = await self.database.rows("take", id=batch_id, consumer=consumer, lease=self.lease)
-        return [_delivery(row) for row in rows]
+        names = tuple(rows[0].keys()) if rows else ()
+        return [_delivery(dict(zip(names, row, strict=True))) for row in rows]
 
     async def mails(self, ids: Sequence[UUID]) -> dict[UUID, KeptMail]:
         """What is kept beside these mails, with the contents of their attachments."""
@@ -168,13 +194,13 @@ class BatchStore:
                 batch_ids=[outcome.batch_id for outcome in partial],
                 remaining=[msgspec.json.encode(outcome.remaining).decode() for outcome in partial],
             )
-        attempts = [o.attempt for o in outcomes]
+        attempts = [outcome.attempt or _NO_ATTEMPT for outcome in outcomes]
         [row] = await maintenance.insert(
             self.database,
             "record_outcomes",
-            [a.started_at for a in attempts if a is not None],
-            **{name: [getattr(outcome, name) for outcome in outcomes] for name in _OUTCOME},
-            **{name: [None if a is None else getattr(a, name) for a in attempts] for name in _ATTEMPT},
+            [attempt.started_at for attempt in attempts if attempt is not _NO_ATTEMPT],
+            **_columns(_OUTCOME, outcomes),
+            **_columns(_ATTEMPT, attempts),
             consumer=consumer,
             closed_batch_ids=list(closed),
         )
@@ -202,38 +228,63 @@ class BatchStore:
         count: int = await self.database.one("heal_orphans", recoveries_allowed=recoveries_allowed)
         return count
 
-    def _claim_parameters(
-        self, claim_lanes: Sequence[ClaimLane], marks: Sequence[Mark], offers: Sequence[Offer], batch_size: int
-    ) -> dict[str, Any]:
+    def _claim_parameters(self, asked: Sequence[Asked], offers: Sequence[Offer], batch_size: int) -> dict[str, Any]:
         return {
-            "priorities": [priority for priority, _ in claim_lanes],
-            "queues": [queue for _, queue in claim_lanes],
-            **_marks(marks),
+            "priorities": [turn[0] for turn, _, _ in asked],
+            "queues": [turn[1] for turn, _, _ in asked],
+            "shares": [turn[2] for turn, _, _ in asked],
+            "mark_due_ats": [due_at for _, (due_at, _), _ in asked],
+            "mark_ids": [message_id for _, (_, message_id), _ in asked],
+            "quotas": [quota for _, _, quota in asked],
             "cutoff": None,
             "room": batch_size * len(offers),
             "batch_size": batch_size,
+            "batch_bytes": BATCH_BYTES,
             "batch_ids": [offer.batch_id for offer in offers],
             "consumers": [offer.consumer for offer in offers],
             "lease": PICKUP_SHARE * self.lease,
         }
 
 
-def _marks(marks: Sequence[Mark]) -> dict[str, Any]:
-    return {"mark_due_ats": [due_at for due_at, _ in marks], "mark_ids": [message_id for _, message_id in marks]}
+def _waiting(rows: Sequence[Any]) -> list[Waiting]:
+    return [
+        Waiting((row["priority"], row["queue"], row["share"]), (row["due_at"], row["id"]), row["claimable_at"])
+        for row in rows
+        if row["id"] is not None
+    ]
 
 
 def _reached(row: Any) -> list[Mark | None]:
-    marks = zip(row["reached_due_ats"], row["reached_ids"], strict=True)
+    marks = zip(row["due_ats"], row["ids"], strict=True)
     return [None if due_at is None else (due_at, message_id) for due_at, message_id in marks]
 
 
-def _claimed(row: Any) -> ClaimedBatch:
-    return ClaimedBatch(row["id"], row["size"], row["quarantined"])
+def _columns(names: Sequence[str], items: Sequence[object]) -> dict[str, Sequence[Any]]:
+    """An array for each name. One of nulls alone is empty, and unnest fills it up: each element costs 0.2 µs."""
+    columns = zip(*map(attrgetter(*names), items), strict=True)
+    return {
+        name: () if column[0] is None and column.count(None) == len(column) else column
+        for name, column in zip(names, columns, strict=True)
+    }
 
 
-def _delivery(row: Any) -> Delivery:
-    headers, delays = row["headers"], row["retry_delays"]
-    if headers is None and delays is None:
-        return Delivery(**row)
-    headers = None if headers is None else msgspec.json.decode(headers, type=dict[str, str])
-    return Delivery(**{**row, "headers": headers, "retry_delays": retry_delays(delays)})
+def _taken(row: Any, batch_size: int) -> list[Taken]:
+    """What a claim took of each turn. By bytes its messages fill two batches for each `BATCH_BYTES` at the most."""
+    taken = []
+    for messages, size in zip(row["taken"], row["bytes"], strict=True):
+        by_bytes = 2 * batch_size * size / BATCH_BYTES
+        taken.append(Taken(messages, messages if by_bytes < _FEW * messages else messages + by_bytes))
+    return taken
+
+
+def _claimed(row: Any) -> list[ClaimedBatch]:
+    made = zip(row["batch_ids"], row["sizes"], row["quarantined"], strict=True)
+    return [ClaimedBatch(*batch) for batch in made]
+
+
+def _delivery(row: dict[str, Any]) -> Delivery:
+    if row["headers"] is not None:
+        row["headers"] = msgspec.json.decode(row["headers"], type=dict[str, str])
+    if row["retry_delays"] is not None:
+        row["retry_delays"] = retry_delays(row["retry_delays"])
+    return Delivery(**row)

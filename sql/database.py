@@ -135,10 +135,11 @@ class Database:
                     raise SchemaError(f"sql/queries: {name} does not fit this database: {error}") from error
 
     async def rows(self, name: str, /, **parameters: Any) -> list[asyncpg.Record]:
-        """Runs a query that returns rows."""
+        """Runs a query that returns rows. Past aiosql's own call, which costs 0.5 µs a row and a `dir()` each time."""
         query = getattr(self.queries, name)
+        arguments = [parameters[each] for each in self.queries.driver_adapter.var_sorted[name]]
         async with self.pool.acquire() as connection:
-            return [row async for row in query(connection, **parameters)]
+            return await connection.fetch(query.sql, *arguments)
 
     async def one(self, name: str, /, **parameters: Any) -> Any:
         """Runs a query that returns one row (`^`), one value (`$`) or nothing (`!`)."""

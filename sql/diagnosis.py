@@ -82,7 +82,7 @@ class Diagnosis:
 
     async def longest_overdue(self) -> float:
         """Seconds that the message at the head of the lines has waited since it was due."""
-        return float(await self._queries.longest_overdue(self._connection))
+        return float(await self._queries.longest_overdue(self._connection, queues=None, off_too=False))
 
     async def anybody_leads(self) -> bool:
         """Whether one of the producers leads."""

@@ -3,6 +3,8 @@
 `CREATE INDEX` locks out writers until it is done, and `CREATE INDEX CONCURRENTLY` knows no partitioned tables. So the
 index is made on the table alone, which takes a moment, then concurrently on each partition, and attached; with the last
 of them it becomes valid. A crash leaves partitions without their part, or with an invalid one: it is built again.
+
+`DROP INDEX CONCURRENTLY` knows none either. A drop takes a moment, for which it waits as a migration does.
 """
 
 import asyncio
@@ -24,16 +26,19 @@ LOCK_SECONDS: Final = 2
 _STATEMENT: Final = re.compile(
     r"CREATE (?P<unique>UNIQUE )?INDEX (?P<name>\w+) ON (?P<table>\w+) (?P<rest>.+)", re.DOTALL
 )
+_DROP: Final = re.compile(r"DROP INDEX (?P<name>\w+)")
 
 
 async def build_concurrently(connection: "asyncpg.Connection[asyncpg.Record]", script: str) -> None:
-    """Builds the indexes of a script. Raises SchemaError where it holds anything else."""
+    """Builds and drops the indexes of a script, in its order. Raises SchemaError where it holds anything else."""
     lines = [line for line in script.splitlines() if not line.startswith("--")]
     for statement in filter(None, map(str.strip, "\n".join(lines).split(";"))):
-        match = _STATEMENT.fullmatch(statement)
-        if match is None:
-            raise SchemaError(f"sql/migrations: not CREATE INDEX name ON table: {statement}")
-        await _build(connection, **match.groupdict(""))
+        if match := _STATEMENT.fullmatch(statement):
+            await _build(connection, **match.groupdict(""))
+        elif match := _DROP.fullmatch(statement):
+            await _patiently(connection, f"DROP INDEX IF EXISTS {match['name']}", match["name"])
+        else:
+            raise SchemaError(f"sql/migrations: not CREATE INDEX name ON table, nor DROP INDEX name: {statement}")
 
 
 async def _build(
@@ -50,15 +55,16 @@ async def _build(
         await build(name, table)
         return
 
-    async def patiently(statement: str) -> None:
-        await run_patiently(connection, lambda: connection.execute(statement), what=name)
-
-    await patiently(f"CREATE {unique}INDEX IF NOT EXISTS {name} ON ONLY {table} {rest}")
+    await _patiently(connection, f"CREATE {unique}INDEX IF NOT EXISTS {name} ON ONLY {table} {rest}", name)
     # Partitions that are made meanwhile have it already.
     lacking = [row async for row in queries.partitions_without_index(connection, table=table, index=name)]
     for row in lacking:
         await build(row["part"], row["partition"])
-        await patiently(f"ALTER INDEX {name} ATTACH PARTITION {row['part']}")
+        await _patiently(connection, f"ALTER INDEX {name} ATTACH PARTITION {row['part']}", name)
+
+
+async def _patiently(connection: "asyncpg.Connection[asyncpg.Record]", statement: str, name: str) -> None:
+    await run_patiently(connection, lambda: connection.execute(statement), what=name)
 
 
 async def run_patiently(

@@ -14,6 +14,7 @@ from sql.explanation import MessageState, state_of
 from tidings.domain.mail_parts import KeptMail, MailParts
 from tidings.domain.message import Attempt, Message, NewMessage, Priority
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
+from tidings.domain.turns import share_of
 
 
 class IdempotencyKey(msgspec.Struct, frozen=True):
@@ -66,6 +67,7 @@ class MessageStore(Noun):
         }
         for name in ("headers", "retry_delays"):
             columns[name] = [None if value is None else msgspec.json.encode(value).decode() for value in columns[name]]
+        columns["share"] = [share_of(m.user_id) if m.share is None else m.share for m in messages]
         columns["key"] = [None if k is None else k.key for k in keys]
         columns["fingerprint"] = [None if k is None else k.fingerprint for k in keys]
         mails = [message for message in messages if message.mail is not None]
@@ -130,7 +132,7 @@ class MessageStore(Noun):
         return _message_or_none(await self.database.one("retry_message", id=message_id))
 
     async def cancel_many(self, wanted: MessageFilter, *, limit: int) -> int:
-        """Cancels up to `limit` of the waiting messages that pass the filter, soonest due first; returns the count."""
+        """Cancels up to `limit` of the waiting messages that pass the filter; returns the count."""
         count: int = await self.database.one("cancel_messages", **msgspec.structs.asdict(wanted), limit=limit)
         return count
 

@@ -5,9 +5,9 @@ Each migration commits together with its row in `schema_migrations`: a crash in 
 A lock that a migration waits for makes writers wait behind it. So it waits for 2 s at the most (`LOCK_SECONDS` in
 sql/indexes.py), takes everything back, lets the others pass and tries again, until the tables are free.
 
-A file that begins with `-- concurrently` holds nothing but `CREATE INDEX name ON table …;` statements, and builds them
-without locking out writers, of a partitioned table too (sql/indexes.py). A crash leaves a part of them; the next run
-goes on from there.
+A file that begins with `-- concurrently` holds nothing but `CREATE INDEX name ON table …;` and `DROP INDEX name;`
+statements, and runs them without locking out writers, of a partitioned table too (sql/indexes.py). A crash leaves a
+part of them; the next run goes on from there.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class Migration(msgspec.Struct, frozen=True):
 
     @property
     def concurrently(self) -> bool:
-        """Whether it builds indexes outside a transaction."""
+        """Whether it builds and drops indexes outside a transaction."""
         return self.sql.startswith(CONCURRENTLY)
 
 

@@ -67,7 +67,7 @@ class QueueStore(Noun):
 
     async def depths(self, *, limit: int) -> dict[str, Depth]:
         """What each queue holds; what is due and what is not, each counted up to the limit at each priority."""
-        rows = await self.database.rows("queue_depths", limit=limit)
+        rows = await self.database.rows("queue_depths", limit=limit, queues=None, off_too=True)
         return {row["queue"]: Depth(row["due"], row["later"], row["processing"]) for row in rows}
 
 

@@ -78,7 +78,13 @@ class UserStore(Noun):
         return [_user(row) for row in await self.database.rows("list_users", after=after or FIRST, limit=limit)]
 
     async def update(
-        self, user_id: UUID, *, email: str | None = None, password_hash: str | None = None, role: Role | None = None
+        self,
+        user_id: UUID,
+        *,
+        email: str | None = None,
+        password_hash: str | None = None,
+        role: Role | None = None,
+        may_prioritize: bool | None = None,
     ) -> User | None:
         """Changes what is given; a new password makes older bearer tokens void. None where there is no such user.
 
@@ -86,7 +92,12 @@ class UserStore(Noun):
         """
         try:
             row = await self.database.one(
-                "update_user", id=user_id, email=email, password_hash=password_hash, role=role and role.value
+                "update_user",
+                id=user_id,
+                email=email,
+                password_hash=password_hash,
+                role=role and role.value,
+                may_prioritize=may_prioritize,
             )
         except asyncpg.UniqueViolationError:
             raise EmailTakenError("another user has this e-mail address") from None
@@ -181,6 +192,7 @@ def _user(row: asyncpg.Record) -> User:
         password_hash=row["password_hash"],
         role=Role(row["role"]),
         channels=None if row["channels"] is None else tuple(row["channels"]),
+        may_prioritize=row["may_prioritize"],
         token_version=row["token_version"],
         smtp=_smtp(row),
         allowed_from=tuple(row["allowed_from"]),

@@ -89,4 +89,4 @@ class Credentials:
 
     def _acting_for(self, user: User, key: ApiKey | None = None) -> Principal:
         channels = usable_channels(user, self._default_channels, key)
-        return Principal(user_id=user.id, role=user.role, channels=channels)
+        return Principal(user_id=user.id, role=user.role, channels=channels, prioritizes=user.may_prioritize)

@@ -84,6 +84,10 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             )
         ),
     ] = UNSET
+    may_prioritize: Annotated[
+        bool | UnsetType,
+        Meta(description="May send with priority `high` and a `fairness_key`, as admins may."),
+    ] = UNSET
 
 
 class KeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,6 +151,7 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
         Sequence[str], Meta(description="Addresses besides their own that their e-mail may be from.")
     ]
     signs_webhooks: Annotated[bool, Meta(description="With a secret of their own.")]
+    may_prioritize: Annotated[bool, Meta(description="With priority `high`, and by `fairness_key`.")] = False
     created_at: datetime
     updated_at: datetime
 
@@ -162,6 +167,7 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
             smtp=None if user.smtp is None else SmtpAnswer.of(user.smtp),
             allowed_from=user.allowed_from,
             signs_webhooks=user.signs_webhooks,
+            may_prioritize=user.may_prioritize or user.role is Role.ADMIN,
             created_at=user.created_at,
             updated_at=user.updated_at,
         )

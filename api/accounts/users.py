@@ -126,8 +126,8 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         if faults := [*channel_faults(given(wanted.channels)), *faults]:
             raise InvalidError(faults)
         user = await self.get(user_id)
-        if wanted.role is not UNSET:
-            user = await self._update(user_id, role=wanted.role)
+        if wanted.role is not UNSET or wanted.may_prioritize is not UNSET:
+            user = await self._update(user_id, role=given(wanted.role), may_prioritize=given(wanted.may_prioritize))
         if wanted.channels is not UNSET:
             user = self._changed(await self.store.set_channels(user_id, wanted.channels))
         if wanted.allowed_from is not UNSET:

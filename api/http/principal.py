@@ -17,6 +17,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     channels: frozenset[str] | None
     """What it may send with. None: every channel."""
+    prioritizes: bool = False
+    """An admin has given it the right that admins have anyway: see `may_prioritize`."""
 
     def __post_init__(self) -> None:
         if self.user_id is None and self.role is not Role.ADMIN:
@@ -31,6 +33,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     def scope(self) -> UUID | None:
         """The user whose messages its lists show; None: everybody's."""
         return None if self.is_admin else self.user_id
+
+    @property
+    def may_prioritize(self) -> bool:
+        """Whether it may go before others, with priority `high`, and have several turns, by fairness keys."""
+        return self.is_admin or self.prioritizes
 
     def may_see(self, owner: UUID | None) -> bool:
         """Whether it may see and change what belongs to the owner."""

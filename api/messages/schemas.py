@@ -16,6 +16,7 @@ from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage, 
 from tidings.domain.message import Queue as StoredQueue
 from tidings.domain.retry import RetryDefaults, RetryDelays
 from tidings.domain.states import AttemptOutcome, CancelReason, Status
+from tidings.domain.turns import MAX_FAIRNESS_KEY
 
 MAX_BATCH = 1000
 """Messages in one request at the most."""
@@ -109,9 +110,18 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         str | int,
         Meta(
             extra_json_schema={"enum": ["high", "normal", "low", 0, 1, 2]},
-            description="`high`, `normal` or `low`; 0, 1 and 2 mean the same.",
+            description="`high`, `normal` or `low`; 0, 1 and 2 mean the same. `high` is a right that an admin gives.",
         ),
     ] = "normal"
+    fairness_key: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=MAX_FAIRNESS_KEY)] | UnsetType,
+        Meta(
+            description=(
+                "For whom it is, where you send for many: in a queue, each key takes turns as a user does. It is not "
+                "kept. A right that an admin gives."
+            )
+        ),
+    ] = UNSET
     due_at: Annotated[
         str | int | float | None, Meta(description="When to send it; now, where it is absent or past.")
     ] = None

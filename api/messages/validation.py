@@ -26,6 +26,7 @@ from tidings.domain.mail_parts import KeptMail
 from tidings.domain.message import NewMessage, Priority
 from tidings.domain.retry import Delays, RetryDefaults, RetryDelays
 from tidings.domain.timestamps import TimestampError, parse_timestamp
+from tidings.domain.turns import share_of
 from tidings.observability import tracing
 from tidings.security.sealed_headers import seal_headers
 from tidings.security.secretbox import SecretBox
@@ -92,11 +93,10 @@ def to_message(
     created_at = datetime.fromtimestamp((message_id.int >> 80) / 1000, UTC)
     faults: Faults = {}
     recipient, mail = _recipient_and_mail(request, principal, sender, faults)
-    due_at = _due_at(request, created_at, faults)
-    expires_at = _expires_at(request, max(due_at, created_at), faults)
-    priority = _PRIORITIES.get(request.priority)
-    if priority is None:
-        faults["priority"] = "must be high, normal or low (or 0, 1, 2)"
+    # What is past is now: nobody goes before others by an old due time.
+    due_at = max(_due_at(request, created_at, faults), created_at)
+    expires_at = _expires_at(request, due_at, faults)
+    priority = _priority(request, principal, faults)
     content = _content(request, faults)
     if request.subject is not None and _CONTROL.search(request.subject):
         faults["subject"] = "must be one line without control characters"
@@ -130,6 +130,7 @@ def to_message(
         created_at=created_at,
         mail_bytes=None if mail is None else mail_bytes(mail),
         mail=mail,
+        share=share_of(principal.user_id, None if request.fairness_key is UNSET else request.fairness_key),
     )
 
 
@@ -158,6 +159,18 @@ def sealed(message: NewMessage, settings: Settings) -> NewMessage:
 def _checked(channel: str, recipient: str) -> str:
     """A phone number costs 10 µs, a fifth of a request, and the same receivers come again and again."""
     return recipients(channel).check(recipient)
+
+
+def _priority(request: MessageRequest, principal: Principal, faults: Faults) -> Priority | None:
+    priority = _PRIORITIES.get(request.priority)
+    if priority is None:
+        faults["priority"] = "must be high, normal or low (or 0, 1, 2)"
+    if not principal.may_prioritize:
+        if priority is Priority.HIGH:
+            faults["priority"] = "high is a right that an admin gives"
+        if request.fairness_key is not UNSET:
+            faults["fairness_key"] = "is a right that an admin gives"
+    return priority
 
 
 def _content(request: MessageRequest, faults: Faults) -> str:

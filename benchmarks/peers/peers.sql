@@ -31,3 +31,22 @@ UPDATE peer_messages SET status = 'sent', provider_message_id = :provider_messag
 -- name: count_sent()$
 -- Messages whose outcome is on record.
 SELECT count(*) FROM peer_messages WHERE status = 'sent';
+
+-- name: add_graphile_jobs(count)$
+-- Jobs of graphile-worker, by its own function.
+SELECT count(*) FROM graphile_worker.add_jobs(ARRAY(
+    SELECT (
+        'deliver',
+        json_build_object(
+            'to', '+4915112345678',
+            'content', '#' || number || ' Your parcel arrives today between 14:00 and 16:00. '
+                || 'Track it at https://parcels.example/4711'
+        ),
+        NULL, NULL, NULL, NULL, NULL, NULL
+    )::graphile_worker.job_spec
+    FROM generate_series(0, :count::integer - 1) AS number
+));
+
+-- name: count_graphile_jobs()$
+-- Jobs that are not done.
+SELECT count(*) FROM graphile_worker._private_jobs;

@@ -51,10 +51,16 @@ class Child:
         environ: Mapping[str, str] | None = None,
     ) -> Self:
         """Runs `python -m module`, with no setting of ours but those in `environ`."""
-        name = name or module.rpartition(".")[2]
+        command = (sys.executable, "-m", module, *arguments)
+        return await cls.run(command, folder=folder, name=name or module.rpartition(".")[2], environ=environ)
+
+    @classmethod
+    async def run(
+        cls, command: Sequence[str | Path], *, folder: Path, name: str, environ: Mapping[str, str] | None = None
+    ) -> Self:
+        """Runs any program so."""
         log = folder / f"{name}.log"
         inherited = {key: value for key, value in os.environ.items() if key.upper() not in _SETTINGS}
-        command: Sequence[str | Path] = (sys.executable, "-m", module, *arguments)
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
                 *bound_to_parent(command, on_parent_death=signal.SIGKILL, directory=REPOSITORY),

@@ -1,6 +1,7 @@
 """The receiver as a figure sees it: started, asked, reset."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,7 +28,7 @@ class Counts(msgspec.Struct, frozen=True):
 class Gateway:
     """A running receiver."""
 
-    def __init__(self, child: Child, ports: Sequence[int], control: int, http: aiohttp.ClientSession) -> None:
+    def __init__(self, child: Child, ports: Sequence[str], control: int, http: aiohttp.ClientSession) -> None:
         self.child = child
         self.urls = [f"http://127.0.0.1:{port}/messages" for port in ports]
         self._ports = ports
@@ -83,3 +84,45 @@ class Gateway:
     async def _call(self, method: str, path: str) -> Any:
         async with self._http.request(method, self._control + path) as response:
             return msgspec.json.decode(await response.read())
+
+
+class Hosts(Gateway):
+    """A running `rig/hosts.py`; what is asked by port of a receiver is asked by manner of this one."""
+
+    _port: int
+    _scheme: str
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, folder: Path, *, certificates: Path | None = None) -> AsyncIterator[Self]:
+        """It ends with the context."""
+        arguments = () if certificates is None else (f"--certificates={certificates}",)
+        child = await Child.start("benchmarks.rig.hosts", *arguments, folder=folder)
+        try:
+            ready = await child.said()
+        except BaseException:
+            await child.stop()
+            raise
+        hosts = cls(child, ready["ports"], ready["control"], aiohttp.ClientSession())
+        hosts._port, hosts._scheme = ready["port"], "http" if certificates is None else "https"
+        try:
+            yield hosts
+        finally:
+            await hosts.stop()
+
+    def host_url(self, host: int, path: str) -> str:
+        """A path of one of the hosts, which are numbered from 0."""
+        return f"{self._scheme}://{address(host)}:{self._port}/{path}"
+
+    async def counted(self) -> dict[str, Counts]:
+        """By manner."""
+        return dict(zip(self._ports, await self.counts(), strict=True))
+
+    async def arrivals_at(self, manner: str) -> dict[int, float]:
+        """Unix times of arrival of what was treated so, by number."""
+        return {int(number): at for number, at in (await self._call("GET", f"/arrivals/{manner}")).items()}
+
+
+def address(host: int) -> str:
+    """Of the hosts that are numbered from 0, up to 65,025."""
+    return f"127.1.{host // 255}.{host % 255}"

@@ -1,7 +1,7 @@
 """Runs the queues that ours is compared with, each on a fresh database, and measures their messages a second.
 
-The clock starts when due rows (or, for PgQueuer, due jobs) are there and warm workers are told of them; it ends at the
-receiver's last arrival, as ours does.
+The clock starts when due rows (or, for PgQueuer and graphile-worker, due jobs) are there and warm workers are told of
+them; it ends at the receiver's last arrival, as ours does.
 """
 
 import time
@@ -17,6 +17,7 @@ from pgqueuer.types import QueueEntrypoint
 
 from benchmarks.peers.arq_jobs import QUERIES
 from benchmarks.peers.pgqueuer_jobs import ENTRYPOINT
+from benchmarks.rig import node
 from benchmarks.rig.child import Child
 from benchmarks.rig.machine import Machine
 from benchmarks.rig.patience import until
@@ -83,6 +84,38 @@ async def pgqueuer(machine: Machine, *, messages: int, workers: int, batch_size:
             began = time.time()
             ended = await machine.gateway.received(count, within=WITHIN_SECONDS)
             await until(recorded, within=WITHIN_SECONDS)
+            return count / (ended - began)
+
+        await send(WARM_UP)
+        return await send(messages)
+
+
+async def graphile(machine: Machine, *, messages: int, workers: int, concurrency: int) -> float:
+    """graphile-worker, one job per message; every job is gone when it ends."""
+    async with AsyncExitStack() as exits:
+        database = await machine.fresh(exits)
+        for number in range(workers):
+            worker = await node.start(
+                machine,
+                "graphile_jobs.js",
+                f"--url={machine.gateway.url}",
+                f"--concurrency={concurrency}",
+                name=f"graphile-{number}",
+                environ={"POSTGRES_URI": database.uri},
+            )
+            exits.push_async_callback(worker.stop)
+            await worker.said()
+
+        async def done() -> bool:
+            return not await QUERIES.count_graphile_jobs(database.connection)
+
+        async def send(count: int) -> float:
+            await database.run("checkpoint")
+            await machine.gateway.reset()
+            await QUERIES.add_graphile_jobs(database.connection, count=count)
+            began = time.time()
+            ended = await machine.gateway.received(count, within=WITHIN_SECONDS)
+            await until(done, within=WITHIN_SECONDS)
             return count / (ended - began)
 
         await send(WARM_UP)

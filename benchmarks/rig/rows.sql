@@ -7,6 +7,14 @@ SELECT
     1, 5, :due_at::timestamptz + :spread::interval * number / :count::integer, now()
 FROM generate_series(0, :count::integer - 1) AS number;
 
+-- name: put_one(number, queue, channel, recipient, priority)!
+-- One message that is due now.
+INSERT INTO messages (id, user_id, queue, channel, recipient, content, priority, max_tries, due_at, created_at)
+VALUES (
+    uuidv7(), NULL, :queue, :channel, :recipient, '#' || :number::integer || ' Your code is 4711', :priority::smallint,
+    5, now(), now()
+);
+
 -- name: put_finished(count)!
 -- Messages that were sent, as they pile up until their retention is over.
 INSERT INTO messages (
@@ -32,6 +40,10 @@ SELECT
 -- name: count_by_status(status)$
 -- Messages in a status.
 SELECT count(*) FROM messages WHERE status = :status::text::message_status;
+
+-- name: most_tries()$
+-- Of any message.
+SELECT coalesce(max(tries), 0) FROM messages;
 
 -- name: checkpoint#
 -- What was written before a measurement is not to be paid for in it.

@@ -42,23 +42,14 @@ SELECT name FROM needed
 WHERE NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass(name))
 ORDER BY name;
 
--- name: longest_overdue()$
+-- name: longest_overdue(queues, off_too)$
 -- Seconds since the due time of the message that has waited longest for its claim in a queue that is on and has no
 -- pace; 0 where none waits.
-SELECT coalesce(extract(epoch FROM now() - min(first.due_at))::double precision, 0)
-FROM queues
-CROSS JOIN generate_series(0, 2) AS level (priority)
-CROSS JOIN LATERAL (
-    SELECT due_at FROM messages
-    WHERE
-        queue = queues.name
-        AND priority = level.priority
-        AND status IN ('pending', 'failed')
-        AND due_at <= now()
-    ORDER BY due_at
-    LIMIT 1
-) AS first
-WHERE queues.active AND queues.interval_seconds = 0;
+{waiting_turns}
+SELECT greatest(coalesce(extract(epoch FROM now() - min(due_at))::double precision, 0), 0)
+FROM claim_lane
+JOIN queues ON queues.name = claim_lane.queue
+WHERE queues.interval_seconds = 0;
 
 -- name: anybody_leads()$
 -- Whether a producer leads. (pg_locks shows the key of an advisory lock in two halves.)

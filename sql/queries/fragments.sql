@@ -1,15 +1,5 @@
 -- What stands in several queries, each piece once: sql/loader.py puts it in the place of its name in braces.
 
--- fragment: message_columns
--- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
-id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
-retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error, created_at, mail_bytes
-
--- fragment: new_message_columns
--- What a message is made of, in the order of the parameters of insert_messages.
-id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at,
-expires_at, created_at, mail_bytes
-
 -- fragment: new_messages
 -- The messages that insert_messages and insert_mails keep, and the idempotency keys among theirs that are new.
 new AS MATERIALIZED (
@@ -17,10 +7,9 @@ new AS MATERIALIZED (
     FROM unnest(
         :id::uuid[], :user_id::uuid[], :queue::text[], :channel::text[], :recipient::text[], :subject::text[],
         :content::text[], :headers::jsonb[], :priority::smallint[], :max_tries::smallint[], :retry_delays::jsonb[],
-        :due_at::timestamptz[], :expires_at::timestamptz[], :created_at::timestamptz[], :mail_bytes::integer[],
-        :key::text[], :fingerprint::bytea[]
-    ) AS new (id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays,
-        due_at, expires_at, created_at, mail_bytes, key, fingerprint)
+        :due_at::timestamptz[], :expires_at::timestamptz[], :created_at::timestamptz[], :share::smallint[],
+        :mail_bytes::integer[], :key::text[], :fingerprint::bytea[]
+    ) AS new ({new_message_columns}, key, fingerprint)
 ),
 keyed AS (
     INSERT INTO idempotency_keys (user_id, key, fingerprint, message_id, created_at)
@@ -29,6 +18,17 @@ keyed AS (
     ON CONFLICT DO NOTHING
     RETURNING message_id
 )
+
+-- fragment: message_columns
+-- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
+id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
+retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
+created_at, share, mail_bytes
+
+-- fragment: new_message_columns
+-- What a message is made of, in the order of the parameters of insert_messages.
+id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at,
+expires_at, created_at, share, mail_bytes
 
 -- fragment: message_filter
 -- The filter of lists and bulk changes, but for whose the messages are: that decides which index is read.
@@ -44,6 +44,7 @@ AND (:recipient::text IS NULL OR recipient = :recipient)
 status = CASE status WHEN 'cancelled' THEN 'pending' ELSE status END,
 tries = CASE status WHEN 'cancelled' THEN 0 ELSE tries END,
 recoveries = CASE status WHEN 'cancelled' THEN 0 ELSE recoveries END,
+share = CASE status WHEN 'cancelled' THEN greatest(share, ~share) ELSE share END,
 expires_at = CASE WHEN expires_at > now() THEN expires_at END,
 cancel_reason = NULL,
 due_at = now()
@@ -57,8 +58,39 @@ name, active, interval_seconds, batch_size, last_claimed_at,
 CASE WHEN next_tick(queues) > now() THEN next_tick(queues) END AS next_tick_at, retry
 
 -- fragment: user_columns
-id, email, password_hash, role::text, channels, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
+id, email, password_hash, role::text, channels, may_prioritize, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
 smtp_plaintext, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
 
 -- fragment: api_key_columns
 id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at
+
+-- fragment: waiting_turns
+-- The first message that waits in each turn of these queues (null: all), those that are on, or those that are off too.
+-- Goes from one share to the next in the index, whatever waits in each.
+WITH RECURSIVE claim_lane AS (
+    SELECT level.priority, queues.name AS queue, first.share, first.due_at, first.id
+    FROM queues
+    CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS level (priority)
+    CROSS JOIN LATERAL (
+        SELECT share, due_at, id
+        FROM messages
+        WHERE status IN ('pending', 'failed') AND queue = queues.name AND priority = level.priority
+        ORDER BY share, due_at, id
+        LIMIT 1
+    ) AS first
+    WHERE (queues.active OR :off_too::boolean) AND queues.name = ANY(coalesce(:queues::text[], ARRAY[queues.name]))
+    UNION ALL
+    SELECT claim_lane.priority, claim_lane.queue, next.share, next.due_at, next.id
+    FROM claim_lane
+    CROSS JOIN LATERAL (
+        SELECT share, due_at, id
+        FROM messages
+        WHERE
+            status IN ('pending', 'failed')
+            AND queue = claim_lane.queue
+            AND priority = claim_lane.priority
+            AND share > claim_lane.share
+        ORDER BY share, due_at, id
+        LIMIT 1
+    ) AS next
+)

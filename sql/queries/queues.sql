@@ -64,27 +64,37 @@ FROM ready;
 -- Records what a paced queue took in its interval.
 UPDATE queues SET last_claimed_at = :began_at, credit = :credit WHERE name = :name;
 
--- name: queue_depths(limit)
+-- name: queue_depths(limit, queues, off_too)
 -- What each queue holds: due, due later, in processing. Nothing is counted beyond the limit, in each claim lane (a queue
 -- at a priority), so that millions of waiting rows cost no more than that.
-WITH processing AS MATERIALIZED (
+{waiting_turns},
+processing AS MATERIALIZED (
     SELECT queue, count(*) AS messages FROM messages WHERE status = 'processing' GROUP BY queue
 ),
+level AS MATERIALIZED (
+    SELECT queue, priority, array_agg(share) AS shares FROM claim_lane GROUP BY queue, priority
+),
 waiting AS MATERIALIZED (
-    SELECT queues.name AS queue, span.due, sum(counted.messages)::bigint AS messages
+    SELECT queues.name AS queue, span.due, coalesce(sum(counted.messages), 0)::bigint AS messages
     FROM queues
-    CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS claim_lane (priority)
     CROSS JOIN (VALUES (true, '-infinity', now()), (false, now(), 'infinity')) AS span (due, after, until)
+    LEFT JOIN level ON level.queue = queues.name
     CROSS JOIN LATERAL (
         SELECT count(*) AS messages
         FROM (
-            SELECT FROM messages
-            WHERE
-                status IN ('pending', 'failed')
-                AND queue = queues.name
-                AND priority = claim_lane.priority
-                AND due_at > span.after
-                AND due_at <= span.until
+            SELECT
+            FROM unnest(level.shares) AS turn (share)
+            CROSS JOIN LATERAL (
+                SELECT FROM messages
+                WHERE
+                    status IN ('pending', 'failed')
+                    AND queue = level.queue
+                    AND priority = level.priority
+                    AND share = turn.share
+                    AND due_at > span.after
+                    AND due_at <= span.until
+                LIMIT :limit
+            ) AS each
             LIMIT :limit
         ) AS bounded
     ) AS counted

@@ -38,13 +38,14 @@ LIMIT :limit;
 -- Another hash of the same password, unless the password was changed meanwhile.
 UPDATE users SET password_hash = :new WHERE id = :id AND password_hash = :old;
 
--- name: update_user(id, email, password_hash, role)^
+-- name: update_user(id, email, password_hash, role, may_prioritize)^
 -- Changes what is not null. A new password makes older bearer tokens void.
 UPDATE users SET
     email = coalesce(:email, email),
     password_hash = coalesce(:password_hash, password_hash),
     token_version = token_version + (:password_hash IS NOT NULL)::integer,
     role = coalesce(:role::text::user_role, role),
+    may_prioritize = coalesce(:may_prioritize, may_prioritize),
     updated_at = now()
 WHERE id = :id
 RETURNING {user_columns};

@@ -3,6 +3,7 @@
 
 import asyncio
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,6 +15,15 @@ users = typer.Typer(help="Accounts: add, list, and change who may do what.", no_
 secrets = typer.Typer(help="Exchange the keys that encrypt users' secrets (SECRET_KEYS).", no_args_is_help=True)
 
 Email = Annotated[str, typer.Argument(help="The user's e-mail address.")]
+
+
+class YesOrNo(StrEnum):
+    """How a right is given, and taken back."""
+
+    YES = "yes"
+    NO = "no"
+
+
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
@@ -47,6 +57,17 @@ def set_role(*, email: Email, role: Annotated[Role, typer.Argument(help="What th
 
     user = asyncio.run(accounts.set_role(configuration.load(), email, role))
     typer.echo(f"{user.email} is now {user.role}")
+
+
+@users.command("set-may-prioritize")
+def set_may_prioritize(
+    *, email: Email, answer: Annotated[YesOrNo, typer.Argument(help="Whether the user may.")]
+) -> None:
+    """Let a user send with priority `high` and a `fairness_key`, or no longer."""
+    from tidings.cli import users as accounts
+
+    user = asyncio.run(accounts.set_may_prioritize(configuration.load(), email, allowed=answer is YesOrNo.YES))
+    typer.echo(f"{user.email} {'may' if user.may_prioritize else 'may not'} prioritize")
 
 
 @users.command("set-password")

@@ -35,6 +35,13 @@ async def set_role(settings: Settings, email: str, role: Role) -> User:
         return _existing(await store.users.update((await _find(store.users, email)).id, role=role), email)
 
 
+async def set_may_prioritize(settings: Settings, email: str, *, allowed: bool) -> User:
+    """Gives a user the right to go before others, or takes it back. Raises UserError."""
+    async with opened(settings) as store:
+        user = await _find(store.users, email)
+        return _existing(await store.users.update(user.id, may_prioritize=allowed), email)
+
+
 async def set_password(settings: Settings, email: str, password: str) -> User:
     """Gives a user another password, which makes every bearer token of theirs void. Raises UserError."""
     _check_password(password)
@@ -52,16 +59,24 @@ async def show(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         print_json({"users": [_shown(user) for user in users]})
     else:
-        print_table(("id", "e-mail", "role", "since (UTC)", "channels"), [_cells(user) for user in users])
+        print_table(
+            ("id", "e-mail", "role", "since (UTC)", "channels", "may prioritize"), [_cells(user) for user in users]
+        )
 
 
 def _shown(user: User) -> dict[str, object]:
-    return {name: getattr(user, name) for name in ("id", "email", "role", "channels", "created_at")}
+    shown = {name: getattr(user, name) for name in ("id", "email", "role", "channels", "created_at")}
+    return {**shown, "may_prioritize": _prioritizes(user)}
+
+
+def _prioritizes(user: User) -> bool:
+    return user.may_prioritize or user.role is Role.ADMIN
 
 
 def _cells(user: User) -> Sequence[str]:
     channels = "as usual" if user.channels is None else ", ".join(user.channels) or "none"
-    return str(user.id), user.email, user.role.value, f"{user.created_at:%Y-%m-%d}", channels
+    prioritizes = "yes" if _prioritizes(user) else "no"
+    return str(user.id), user.email, user.role.value, f"{user.created_at:%Y-%m-%d}", channels, prioritizes
 
 
 async def _find(users: UserStore, email: str) -> User:

@@ -65,6 +65,8 @@ class User(Redacted, frozen=True, kw_only=True):
     """Addresses besides their own that they may send mail from; `@example.com` for all of a domain."""
     signs_webhooks: bool
     """Has a signing secret of its own."""
+    may_prioritize: bool = False
+    """May send with priority `high`, and say by a fairness key whose turn a message takes; admins may anyway."""
     created_at: datetime
     updated_at: datetime
 

@@ -56,6 +56,8 @@ class NewMessage(_Common, frozen=True, kw_only=True):
     """A message as it is handed to the store: validated, complete, not yet kept."""
 
     priority: Priority
+    share: int | None = None
+    """Whose turn it takes among those that wait (tidings/domain/turns.py); None: its user's."""
 
 
 class Message(NewMessage, frozen=True, kw_only=True):

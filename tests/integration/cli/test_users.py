@@ -58,6 +58,17 @@ def test_a_prompt_asks_twice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert PASSWORD not in "".join(capsys.readouterr())
 
 
+def test_the_right_to_go_before_others_is_given_and_taken_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "add", "ada@example.com", "--password-stdin")
+    for answer, said, listed in (("yes", "may prioritize", True), ("no", "may not prioritize", False)):
+        assert run(monkeypatch, "set-may-prioritize", "ada@example.com", answer) == 0
+        assert capsys.readouterr().out.endswith(f"ada@example.com {said}\n")
+        assert run(monkeypatch, "list", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["users"][0]["may_prioritize"] is listed
+
+
 async def _kept(settings: Settings, email: str) -> tuple[Role, int, bool]:
     store = await Store.connect(settings.postgres_uri, process="test", lease_seconds=10)
     try:
@@ -91,6 +102,8 @@ def test_role_and_password(
         (["add", "ADA@example.com", "--password-stdin"], f"{PASSWORD}\n", "another user has this e-mail address"),
         (["set-role", "bob@example.com", "admin"], "", "bob@example.com does not exist"),
         (["set-role", "ada@example.com", "root"], "", "root"),
+        (["set-may-prioritize", "bob@example.com", "yes"], "", "bob@example.com does not exist"),
+        (["set-may-prioritize", "ada@example.com", "maybe"], "", "maybe"),
         (
             ["set-password", "bob@example.com", "--password-stdin"],
             f"{PASSWORD}\n",

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
 from arq.connections import ArqRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -125,3 +126,33 @@ async def test_queues_take_turns(store: Store, redis: Redis, settings: Settings)
     message = await store.messages.get(waiting)
     assert message is not None
     assert message.status is Status.PROCESSING
+
+
+class Endless(Publisher):
+    """For each batch that is pushed there is another message, and another slot."""
+
+    def __init__(self, store: Store, redis: Redis) -> None:
+        super().__init__(redis, lease_seconds=10)
+        self._store = store
+        self._slots = redis
+        self.pushes = 0
+
+    async def push(self, batches: Sequence[tuple[ClaimedBatch, Slot]]) -> None:
+        await super().push(batches)
+        self.pushes += 1
+        await keep(self._store, 16)
+        await offer(self._slots, 16)
+
+
+async def test_it_stops_though_there_is_more_to_claim(store: Store, redis: Redis, settings: Settings) -> None:
+    endless = Endless(store, redis)
+    await keep(store, 16)
+    await offer(redis, 16)
+    async with claiming(store, redis, msgspec.structs.replace(settings, batch_size=1), endless):
+
+        async def at_work() -> bool:
+            return endless.pushes > 3
+
+        await eventually(at_work)
+    # It has ended within the time limit of `claiming`, and left something.
+    assert await count(store, Status.PENDING) > 0

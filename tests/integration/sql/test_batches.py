@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from sql.batches import Expired, Reclaimed
+from sql.batches import Expired, Offer, Reclaimed
 from sql.store import Store
 from tests.factories import DEFAULT_CLAIM_LANES, keep, new_message, offers
 from tidings.domain.ids import new_id
@@ -229,11 +229,14 @@ class TestReclaim:
         await keep(store, 100)
         sizes = []
         for _ in range(5):
-            claimed = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(200), batch_size=100)
+            # More consumers than messages: each delivers one at a time of what travels alone.
+            offered = [Offer(new_id(), f"c{number}") for number in range(200)]
+            claimed = await store.batches.claim(DEFAULT_CLAIM_LANES, offered, batch_size=100)
+            consumers = {offer.batch_id: offer.consumer for offer in offered}
             sizes.append(sorted(batch.size for batch in claimed))
             assert all(batch.quarantined == (len(claimed) == 100) for batch in claimed)
             for batch in claimed:
-                await store.batches.take(batch.id, consumer="consumer")
+                await store.batches.take(batch.id, consumer=consumers[batch.id])
                 await lose(store, batch.id)
             reclaimed = await reclaim(store)
         assert sizes == [[100], [10] * 10, [1] * 100, [1] * 100, [1] * 100]

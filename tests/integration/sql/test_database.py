@@ -20,7 +20,7 @@ async def test_a_listener_that_cannot_listen_leaves_no_connection(
         with monkeypatch.context() as patched:
             patched.setattr(asyncpg.Connection, "add_listener", refuse)
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await store.database.listen({"tidings_due": print})
+                await store.database.listen({"tidings_turns": print})
 
         async def gone() -> bool:
             return bool(await connection.fetchval(LISTENERS) == before)

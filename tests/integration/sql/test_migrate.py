@@ -1,6 +1,7 @@
 """Migrations: applied once, by one process at a time; a schema that does not fit stops a process."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
@@ -13,7 +14,7 @@ from sql.loader import load_queries
 from sql.migrate import Migration, expected_version, migrate, migrations
 from sql.store import Store
 from tests.eventually import eventually
-from tests.factories import keep
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.reading import reading
 from tidings.domain.errors import SchemaError
 from tidings.domain.timestamps import utc_now
@@ -199,5 +200,78 @@ CREATE UNIQUE INDEX queues_test ON queues (lower(name));
         known = migrations()
         wrong = Migration(len(known) + 1, "wrong", "-- concurrently\nALTER TABLE messages ADD COLUMN x integer;")
         monkeypatch.setattr(migrating, "migrations", lambda: [*known, wrong])
-        with pytest.raises(SchemaError, match="not CREATE INDEX"):
+        with pytest.raises(SchemaError, match="nor DROP INDEX"):
             await migrate(postgres_uri)
+
+
+class TestTheIndexOfTurns:
+    """From version 6, in which users took no turns, while its processes run."""
+
+    VALID = """
+    SELECT count(*), bool_and(indisvalid) FROM pg_index
+    WHERE indexrelid::regclass::text LIKE '%messages_turns' OR indexrelid = to_regclass('messages_due')
+    """
+    OLD_INSERT = """
+    INSERT INTO messages (id, queue, channel, recipient, content, priority, max_tries, due_at, created_at, recoveries)
+    SELECT uuid_from_time(now() + n * interval '1 ms'), 'default', 'echo', 'x', 'x', 1, 5, now(), now(), n % 3
+    FROM generate_series(1, 60) AS n
+    """
+
+    @pytest.fixture
+    async def old(
+        self, postgres_uri: str, monkeypatch: pytest.MonkeyPatch
+    ) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """A connection of the version before; the next migration is 0007, and no other."""
+        known = migrations()
+        await reset(postgres_uri)
+        for last in (6, 7):
+            monkeypatch.setattr(migrating, "migrations", lambda last=last: known[:last])
+            if last == 6:
+                await migrate(postgres_uri)
+        connection = await asyncpg.connect(postgres_uri)
+        await connection.execute(self.OLD_INSERT)
+        yield connection
+        monkeypatch.undo()
+        await connection.close()
+
+    async def test_between_its_steps_the_old_ones_go_on_and_the_new_ones_wait(
+        self,
+        old: "asyncpg.Connection[asyncpg.Record]",
+        postgres_uri: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        assert await migrate(postgres_uri) == ["0007_turns"]
+        await old.execute(self.OLD_INSERT.replace("+ n", "+ 1000 * n"))
+        assert list(await old.fetchrow(self.VALID) or ()) == [1, True]
+        monkeypatch.undo()
+        with pytest.raises(SchemaError, match="run `tidings migrate`"):
+            await connect(postgres_uri)
+        assert await migrate(postgres_uri) == [migration.name for migration in migrations()[7:]]
+        parts = await old.fetchval("SELECT count(*) FROM pg_inherits WHERE inhparent = 'messages'::regclass")
+        assert list(await old.fetchrow(self.VALID) or ()) == [1 + parts, True]
+        assert await old.fetchval("SELECT to_regclass('messages_due')") is None
+        store = await connect(postgres_uri)
+        batches = await store.batches.claim(DEFAULT_CLAIM_LANES, offers(20), batch_size=100)
+        assert sum(batch.size for batch in batches) == 120
+        await store.close()
+
+    async def test_a_build_that_failed_is_done_again_and_the_old_index_stays_till_then(
+        self, old: "asyncpg.Connection[asyncpg.Record]", postgres_uri: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert await migrate(postgres_uri) == ["0007_turns"]
+        monkeypatch.undo()
+        async with reading(postgres_uri, "messages"):
+            running = asyncio.create_task(migrate(postgres_uri))
+
+            async def building() -> int:
+                return await old.fetchval(TestConcurrently.BUILDING) or 0
+
+            pid = await eventually(building)
+            await old.execute("SELECT pg_terminate_backend($1)", pid)
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+                await running
+        assert list(await old.fetchrow(self.VALID) or ())[1] is False
+        assert await old.fetchval("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('messages_due')")
+        await migrate(postgres_uri)
+        assert list(await old.fetchrow(self.VALID) or ())[1] is True
+        assert await old.fetchval("SELECT to_regclass('messages_due')") is None

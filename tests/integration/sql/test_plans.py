@@ -1,12 +1,20 @@
-"""The claim's plan on a table full of finished rows: index scans only, and no sort of more than its limit."""
+"""The claim's plan on a table full of finished rows: index scans only, and no sort of more than its limit.
+
+A consumer that takes a batch reads that batch alone, and its outcomes find their messages by their ids.
+"""
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sql.low_water import BOTTOM
+import pytest
+
+from sql.batches import _ATTEMPT, _OUTCOME, Offer, _columns
+from sql.low_water import FIRST, Asked
 from sql.store import Store
 from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
+from tests.integration.sql.test_batches import sent
 
 FINISHED = 200_000
 ROOM = 200
@@ -14,13 +22,16 @@ ROOM = 200
 PARAMETERS = {
     "priorities": "smallint[]",
     "queues": "text[]",
+    "shares": "smallint[]",
     "mark_due_ats": "timestamptz[]",
     "mark_ids": "uuid[]",
+    "quotas": "integer[]",
+    "consumers": "text[]",
     "cutoff": "timestamptz",
     "room": "bigint",
     "batch_size": "integer",
+    "batch_bytes": "bigint",
     "batch_ids": "uuid[]",
-    "consumers": "text[]",
     "lease": "interval",
 }
 
@@ -44,9 +55,10 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 async def explain(store: Store, *, room: int) -> list[dict[str, Any]]:
     """The nodes of the plan that the claim ran with, for the generic plan that a producer uses."""
     claim = store.database.queries.claim
-    parameters = store.batches._claim_parameters(
-        DEFAULT_CLAIM_LANES, [BOTTOM] * len(DEFAULT_CLAIM_LANES), offers(room // 100), 100
-    )
+    asked = [
+        Asked((*claim_lane, 0), (datetime.min.replace(tzinfo=UTC), FIRST), room) for claim_lane in DEFAULT_CLAIM_LANES
+    ]
+    parameters = store.batches._claim_parameters(asked, offers(room // 100), 100)
     values = [parameters[name] for name in PARAMETERS]
     async with store.database.pool.acquire() as connection:
         # EXECUTE takes no parameters of its own, only literals; the pool's sessions plan generically, as in production.
@@ -81,3 +93,43 @@ async def test_the_claim_reads_indexes_only(store: Store) -> None:
             # Nothing is read only to be thrown away.
             assert node.get("Rows Removed by Filter", 0) == 0
             assert node["Actual Rows"] <= ROOM + 1
+
+
+@pytest.fixture
+async def batch(store: Store) -> Offer:
+    """One of ten batches of a hundred messages; none of them was in processing when the statistics were made."""
+    await keep(store, 1000)
+    async with store.database.pool.acquire() as connection:
+        await connection.execute("ANALYZE messages")
+    offered = offers(10)
+    await store.batches.claim(DEFAULT_CLAIM_LANES, offered, batch_size=100)
+    return offered[0]
+
+
+async def scans(store: Store, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    """The nodes that read messages when this query runs."""
+    queries = store.database.queries
+    arguments = [parameters[each] for each in queries.driver_adapter.var_sorted[name]]
+    async with store.database.pool.acquire() as connection:
+        answer = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {getattr(queries, name).sql}", *arguments)
+    [explained] = json.loads(answer)
+    return [
+        node
+        for node in nodes(explained["Plan"])
+        if node.get("Relation Name", "").startswith("messages") and node["Node Type"] != "ModifyTable"
+    ]
+
+
+async def test_take_reads_its_batch_alone(store: Store, batch: Offer) -> None:
+    found = await scans(store, "take", id=batch.batch_id, consumer=batch.consumer, lease=timedelta(seconds=60))
+    assert {node["Node Type"] for node in found} == {"Index Scan"}
+    assert sum(node["Actual Rows"] for node in found) == 100
+
+
+async def test_outcomes_find_their_messages_by_id(store: Store, batch: Offer) -> None:
+    deliveries = await store.batches.take(batch.batch_id, consumer=batch.consumer)
+    outcomes = [sent(delivery) for delivery in deliveries]
+    columns = _columns(_OUTCOME, outcomes) | _columns(_ATTEMPT, [outcome.attempt for outcome in outcomes])
+    found = await scans(store, "record_outcomes", **columns, consumer=batch.consumer, closed_batch_ids=[batch.batch_id])
+    assert {node.get("Index Name", "")[-5:] for node in found} == {"_pkey"}
+    assert [node["Actual Loops"] for node in found if node["Actual Loops"]] == [100]

@@ -91,6 +91,14 @@ class TestUsers:
             assert changed is not None
             assert changed.channels == channels
 
+    async def test_the_right_to_go_before_others_is_given_and_taken_back(self, store: Store) -> None:
+        user = await new_user(store)
+        assert not user.may_prioritize
+        for given in (True, None, False):
+            changed = await store.users.update(user.id, may_prioritize=given)
+            assert changed is not None
+            assert changed.may_prioritize == (given is not False)
+
     async def test_an_smtp_account_is_replaced_as_a_whole(self, store: Store) -> None:
         user = await new_user(store, smtp=SMTP)
         for smtp in (SmtpAccount(host="127.0.0.1", port=25, plaintext=True), None):

@@ -25,16 +25,20 @@ class Heard:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._times: asyncio.Queue[float] = asyncio.Queue()
+        self.turns: set[str] = set()
+        """Of the last notification."""
 
     def add(self, payload: str) -> None:
-        seconds, due_at = payload.split()
+        seconds, due_at, turns = payload.split()
+        if turns != "-":
+            self.turns = set(turns.split(","))
         self._times.put_nowait(END if float(due_at) == END else float(due_at))
         assert float(due_at) == END or abs(float(due_at) - utc_now().timestamp() - float(seconds)) < 10
 
     async def since(self) -> list[float]:
         """What was notified since the last call: everything before a NOTIFY of our own."""
         async with self._store.database.pool.acquire() as connection:
-            await connection.execute(f"SELECT pg_notify('tidings_due', '{END} {END}')")
+            await connection.execute(f"SELECT pg_notify('tidings_turns', '{END} {END} -')")
         times = []
         while (time := await self._times.get()) != END:
             times.append(time)
@@ -44,7 +48,7 @@ class Heard:
 @pytest.fixture
 async def heard(store: Store) -> AsyncIterator[Heard]:
     heard = Heard(store)
-    connection = await store.database.listen({"tidings_due": heard.add})
+    connection = await store.database.listen({"tidings_turns": heard.add})
     yield heard
     await connection.close()
 
@@ -129,4 +133,4 @@ async def test_a_statement_that_changes_nothing_wakes_nobody(store: Store, heard
 
 
 def test_no_query_notifies_by_itself() -> None:
-    assert not [file.name for file in QUERIES_DIR.iterdir() if "tidings_due" in file.read_text("utf-8")]
+    assert not [file.name for file in QUERIES_DIR.iterdir() if "tidings_turns" in file.read_text("utf-8")]

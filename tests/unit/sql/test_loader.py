@@ -4,7 +4,7 @@ import re
 
 from sql.loader import FRAGMENTS, QUERIES_DIR, load_queries
 from tidings.domain.account import ApiKey
-from tidings.domain.message import Message, NewMessage, Queue
+from tidings.domain.message import Delivery, Message, NewMessage, Queue
 
 TEXT = FRAGMENTS.read_text("utf-8")
 NAMES = re.findall(r"^-- fragment: (\w+)$", TEXT, re.MULTILINE)
@@ -31,3 +31,10 @@ def test_the_columns_are_the_fields() -> None:
     assert set(columns("new_message_columns")) == set(NewMessage.__struct_fields__) - {"mail"}
     assert columns("queue_columns") == list(Queue.__struct_fields__)
     assert set(columns("api_key_columns")) == set(ApiKey.__struct_fields__)
+
+
+def test_take_has_the_columns_in_the_order_of_the_fields() -> None:
+    [selected] = re.findall(r"\nSELECT\n(.*?)\nFROM messages\n", load_queries().take.sql, re.DOTALL)
+    assert [column.strip() for column in selected.split(",")] == [
+        name for name in Delivery.__struct_fields__ if name != "mail"
+    ]

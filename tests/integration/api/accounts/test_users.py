@@ -57,6 +57,28 @@ async def test_role_and_channels(api: Api) -> None:
         assert (await operator(api).send("PATCH", path, {"channels": channels})).body["channels"] == usable
 
 
+async def test_to_go_before_others_is_a_right_that_an_admin_gives(api: Api) -> None:
+    ada = await join(api)
+    path = f"{USERS}/{ada.id}"
+    assert (await ada.get("/api/v1/me")).body["may_prioritize"] is False
+    urgent = {"channel": "webhook", "recipient": "https://example.com/", "content": "x", "priority": "high"}
+    of_a_customer = {**urgent, "priority": "normal", "fairness_key": "customer 1"}
+    assert (await ada.send("PATCH", path, {"may_prioritize": True})).status == 403
+    for message, field in ((urgent, "priority"), (of_a_customer, "fairness_key")):
+        refused = await ada.post("/api/v1/messages", message)
+        assert (refused.status, refused.faults) == (422, [(None, field)])
+        assert "is a right that an admin gives" in refused.body["errors"][0]["detail"]
+        batch = await ada.post("/api/v1/messages/batch", {"messages": [message]})
+        assert "is a right that an admin gives" in str(batch.body)
+    given = await operator(api).send("PATCH", path, {"may_prioritize": True})
+    assert (given.status, given.body["may_prioritize"]) == (200, True)
+    for message in (urgent, of_a_customer):
+        made = await (await log_in(api, ada.email)).post("/api/v1/messages", message)
+        assert (made.status, made.body["priority"]) == (201, message["priority"])
+    taken = await operator(api).send("PATCH", path, {"may_prioritize": False})
+    assert taken.body["may_prioritize"] is False
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -140,13 +140,13 @@ async def test_what_is_retried_wakes_the_producer(api: Api, store: Store) -> Non
     [message_id] = await keep(store)
     await store.messages.cancel(message_id)
     told: asyncio.Queue[str] = asyncio.Queue()
-    connection = await store.database.listen({"tidings_due": told.put_nowait})
+    connection = await store.database.listen({"tidings_turns": told.put_nowait})
     try:
         assert (await api.post(RETRY, {"all": True})).body["count"] == 1
-        seconds, due = (await asyncio.wait_for(told.get(), 5)).split()
+        seconds, due, turns = (await asyncio.wait_for(told.get(), 5)).split()
     finally:
         await connection.close()
-    assert float(seconds) == 0
+    assert (float(seconds), turns) == (0, "1:default:0")
     assert abs(float(due) - utc_now().timestamp()) < 60
 
 
@@ -159,4 +159,4 @@ async def test_only_waiting_messages_are_read(store: Store) -> None:
         await connection.execute(f"PREPARE cancelling ({kinds}) AS {statement}")
         plan = await connection.fetch("EXPLAIN EXECUTE cancelling (NULL, NULL, NULL, NULL, NULL, 'x', NULL, 1000)")
     indexes = {line.split(" using ")[1].split(" on ")[0] for [line] in plan if "Index Scan using" in line}
-    assert any("queue_priority_due_at" in name for name in indexes), plan
+    assert any(name.endswith("_messages_turns") for name in indexes), plan

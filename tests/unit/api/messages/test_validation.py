@@ -9,13 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.http.body import fault_of
-from api.http.principal import OPERATOR
+from api.http.principal import OPERATOR, Principal
 from api.http.problems import InvalidError
 from api.messages.schemas import MessageAnswer, MessageRequest
 from api.messages.validation import to_message
+from tidings.domain.account import Role
+from tidings.domain.ids import new_id
 from tidings.domain.message import NewMessage, Priority
 from tidings.domain.retry import EMAIL_DELAYS, SMS_DELAYS, WEBHOOK_DELAYS, Delays, RetryDefaults
 from tidings.domain.timestamps import utc_now
+from tidings.domain.turns import share_of
 
 VALID: dict[str, Any] = {"channel": "sms", "recipient": "+905551111111", "content": "Hello"}
 
@@ -72,9 +75,37 @@ def test_priorities_have_names_and_numbers(given: object, kept: Priority) -> Non
     assert check(priority=given).priority is kept
 
 
-def test_a_past_due_time_is_kept() -> None:
-    due_at = utc_now() - timedelta(days=1)
-    assert check(due_at=due_at.isoformat()).due_at == due_at
+def test_a_past_due_time_is_now() -> None:
+    message = check(due_at="2020-01-01T00:00:00Z")
+    assert message.due_at == message.created_at
+
+
+USER = Principal(user_id=new_id(), role=Role.USER, channels=None)
+TRUSTED = msgspec.structs.replace(USER, prioritizes=True)
+
+
+def check_for(principal: Principal, **changes: Any) -> NewMessage:
+    request = msgspec.convert({**VALID, **changes}, MessageRequest)
+    return to_message(request, queues=QUEUES, retries=NONE, principal=principal)
+
+
+@pytest.mark.parametrize(("field", "value"), [("priority", "high"), ("priority", 0), ("fairness_key", "customer 1")])
+def test_to_go_before_others_is_a_right(field: str, value: object) -> None:
+    with pytest.raises(InvalidError) as refused:
+        check_for(USER, **{field: value})
+    assert [fault.field for fault in refused.value.errors] == [field]
+    check_for(TRUSTED, **{field: value})
+    check_for(OPERATOR, **{field: value})
+
+
+def test_a_message_takes_its_users_turn_or_that_of_its_key() -> None:
+    assert check_for(USER).share == share_of(USER.user_id)
+    keys = [check_for(TRUSTED, fairness_key=key).share for key in ("a", "b", "a")]
+    assert keys[0] == keys[2]
+    assert len({*keys, check_for(TRUSTED).share, check_for(OPERATOR).share}) == 4
+    assert check_for(OPERATOR).share == 0
+    with pytest.raises(msgspec.ValidationError):
+        check_for(OPERATOR, fairness_key="x" * 129)
 
 
 @pytest.mark.parametrize(
