@@ -41,8 +41,8 @@ from tidings.settings import Settings
 
 MAIL_BUDGET: Final = 128 * 1024**2
 """Bytes of large mails in memory at once, per consumer."""
-IN_MEMORY: Final = 4
-"""Times its size that a large mail takes there: as it was kept, in base64, and once more while that is made."""
+IN_MEMORY: Final = 7
+"""Times its size that a large mail takes there while it is composed; then two and a half times, until it is sent."""
 IN_THREAD: Final = 256 * 1024
 """Bytes of attachments from which on a mail is composed in a thread."""
 
