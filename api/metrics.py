@@ -8,6 +8,7 @@ oldest message is, and what the queues hold, which is counted rarely however man
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -24,9 +25,10 @@ from sql.database import AWAY
 from sql.store import Store
 from tidings.domain.errors import describe
 from tidings.domain.message import Queue
+from tidings.domain.states import HeldReason
 from tidings.observability import catalogue
 from tidings.observability.metrics import Registry
-from tidings.observability.reports import Depth
+from tidings.observability.reports import Depth, Held
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +107,9 @@ class Work(Collector):
         yield catalogue.PRODUCER_UP.read(self._is_well("producer"))
         yield catalogue.CONSUMERS_UP.read(self._is_well("consumers"))
         yield catalogue.BEHIND_SECONDS.read(self._behind)
+        yield catalogue.MESSAGES_HELD.read(self._held(lambda held: held.messages))
+        yield catalogue.HELD_SECONDS.read(self._held(lambda held: held.seconds))
+        yield catalogue.HOLDS.read(self._holds())
         yield catalogue.MESSAGES_WAITING.read(self._counts(lambda depth: depth.due + depth.later))
         yield catalogue.MESSAGES_DUE.read(self._counts(lambda depth: depth.due))
         yield catalogue.MESSAGES_PROCESSING.read(self._counts(lambda depth: depth.processing))
@@ -114,6 +119,21 @@ class Work(Collector):
     def _is_well(self, check: str) -> float:
         found = self._checks.get(check, readiness.UNKNOWN)
         return math.nan if found == readiness.UNKNOWN else float(found == readiness.OK)
+
+    def _held(self, of: Callable[[Held], float]) -> dict[tuple[str, ...], float]:
+        report = self._doctor.held
+        if report is None:
+            return {(reason,): math.nan for reason in HeldReason}
+        counted: dict[tuple[str, ...], float] = {(reason,): 0.0 for reason in HeldReason}
+        return counted | {(held.reason,): of(held) for held in report.messages}
+
+    def _holds(self) -> dict[tuple[str, ...], float]:
+        report = self._doctor.held
+        found = Counter(() if report is None else (hold.reason for hold in report.holds))
+        return {
+            (reason,): math.nan if report is None else found[reason]
+            for reason in (HeldReason.ENDPOINT_DISABLED, HeldReason.GATEWAY)
+        }
 
     def _counts(self, of: Callable[[Depth], int]) -> dict[tuple[str, ...], float]:
         depths = {queue.name: self._depths.get(queue.name) for queue in self._queues}

@@ -14,6 +14,7 @@ from api.accounts import routes as accounts
 from api.accounts import users_routes as users
 from api.explain import routes as explain
 from api.health import routes as health
+from api.holds import routes as holds
 from api.messages import bulk
 from api.messages import routes as messages
 from api.openapi import routes as reference
@@ -32,6 +33,8 @@ ROUTES: Final = (
     web.get("/api/v1/messages/{id}/explain", explain.get),
     web.post("/api/v1/messages/{id}/cancel", messages.cancel),
     web.post("/api/v1/messages/{id}/retry", messages.retry),
+    web.get("/api/v1/holds", holds.list_all),
+    web.post("/api/v1/holds/{hold_id}/release", holds.release),
     web.get("/api/v1/overview", overview.get),
     web.get("/api/v1/overview/events", overview.events, allow_head=False),
     web.get("/api/v1/queues", queues.list_all),

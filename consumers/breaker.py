@@ -30,6 +30,8 @@ class Breaker:
         self._failed = 0
         self._open_until: float | None = None
         self._probing = False
+        self.of_account = False
+        """Whether what opened it was an account or a key, which somebody must mend."""
 
     @property
     def at_rest(self) -> bool:
@@ -63,16 +65,17 @@ class Breaker:
         self._open_for = self._shortest
         return closed
 
-    def fail(self, now: float) -> bool:
-        """Counts a failure. Returns whether that opened the breaker."""
+    def fail(self, now: float, *, of_account: bool = False) -> bool:
+        """Counts a failure; one of an account opens at once. Returns whether that opened the breaker."""
         self._failed += 1
         if self._open_until is not None:
             if not self._probing:
                 # One that was in flight when it opened.
                 return False
             self._open_for = min(2 * self._open_for, LONGEST_FACTOR * self._shortest)
-        elif self._failed < self._failures:
+        elif self._failed < self._failures and not of_account:
             return False
+        self.of_account = of_account
         self._open_until = now + self._open_for
         self._probing = False
         return True

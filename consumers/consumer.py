@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from consumers.dedup import DedupRecords
 from consumers.dispatcher import Dispatcher
+from consumers.holds import Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.mails import StoredMails
 from consumers.metrics import ConsumerMetrics
@@ -79,17 +80,21 @@ class Consumer:
             clock=time.monotonic,
         )
         self._dedup = DedupRecords(redis, life_seconds=settings.redis_ttl, by_provider=settings.provider_records)
+        self._holds = Holds(store.holds)
         self._recorder = OutcomeRecorder(
             store,
             consumer=self.name,
             backlog=settings.outcome_backlog,
+            on_closing=self._leases.closing,
             on_closed=self._leases.close,
+            before=self._holds.write,
         )
         self._dispatcher = Dispatcher(
             self._channels,
             self._recorder,
             self._dedup,
             self._leases,
+            self._holds,
             settings=settings,
             policy=RetryPolicy(
                 delays=settings.retry_delays,
@@ -134,10 +139,12 @@ class Consumer:
             settings.postgres_uri, process=f"consumer {settings.consumer_name}", lease_seconds=settings.lease_seconds
         )
         consumer = cls(settings, store, connect_redis(settings))
+        await consumer._holds.read()
         consumer._loops = [
             asyncio.create_task(consumer._leases.run(), name="leases"),
             asyncio.create_task(consumer._recorder.run(), name="recorder"),
             asyncio.create_task(consumer._dedup.run(), name="dedup records"),
+            asyncio.create_task(consumer._holds.run(), name="holds"),
             asyncio.create_task(consumer._slots.run(), name="slots"),
             asyncio.create_task(consumer._reporter.run(), name="reports"),
         ]

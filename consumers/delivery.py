@@ -17,15 +17,21 @@ import msgspec
 import structlog
 
 from consumers import outcomes
+from consumers.backstop import Backstop
 from consumers.dedup import DedupRecords, Record
+from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
-from consumers.verdict import settle
-from tidings.channels.base import Accepted, Channel, Rejected, Result, Retry
-from tidings.domain.errors import UnsealError
-from tidings.domain.message import Delivery, Outcome
+from consumers.shortages import Shortages
+from consumers.verdict import of_account, reason_of, settle
+from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry
+from tidings.channels.recipient import EndpointKey
+from tidings.domain.errors import StoreUnavailableError, UnsealError
+from tidings.domain.ids import new_id
+from tidings.domain.message import Delivery, Hold, Outcome
 from tidings.domain.retry import RetryPolicy
+from tidings.domain.states import HeldReason
 from tidings.observability.logs import delivering
 from tidings.security.sealed_headers import unseal_headers
 from tidings.security.secretbox import SecretBox
@@ -36,6 +42,10 @@ USUAL_TYPES: Final = (str, int, bytes, type(None))
 """Of the fields of Accepted: needs no conversion, which takes 0.4 µs a message."""
 
 
+HOLD_ERROR_LENGTH: Final = 1000
+"""Characters of the error that are kept with a hold."""
+
+
 class Deliveries(msgspec.Struct, kw_only=True, eq=False):
     """What all deliveries of one consumer share."""
 
@@ -43,10 +53,13 @@ class Deliveries(msgspec.Struct, kw_only=True, eq=False):
     dedup: DedupRecords
     leases: Leases
     limiter: "DestinationLimiter[DeliveryRun]"
+    holds: Holds
     policy: RetryPolicy
     consumer: str
     now: Callable[[], datetime]
     clock: Callable[[], float]
+    shortages: Shortages
+    backstop: Backstop
     box: SecretBox = msgspec.field(default_factory=lambda: SecretBox(()))
     """Opens the headers that are secrets."""
     running: "dict[DeliveryRun, asyncio.Task[None]]" = msgspec.field(default_factory=dict)
@@ -67,10 +80,24 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
     channel: Channel | None
     delivery: Delivery
     batch: OpenBatch
+    key: str
+    """Of its destination."""
+    endpoint: EndpointKey
     started_at: datetime | None = None
     """Since when the receiver may have the message."""
+    began: float = 0.0
+    """The same by the monotonic clock."""
+    entered: "Endpoint[DeliveryRun] | None" = None
+    """Once it has been started."""
     recorded: bool = False
     """Whether it has an outcome."""
+    overdue: bool = False
+    """Whether the backstop has cut it off."""
+    judged: bool = False
+    """Whether breakers know of its end."""
+    held: bool = False
+    """Whether its concurrency stays in use until its dedup record is written."""
+    settled: bool = False
 
     def give_back(self) -> None:
         """Ends a delivery that was not started: it waits again as it did before."""
@@ -78,45 +105,84 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
 
     def send_back(self, retry_in: float) -> None:
         """Ends a delivery that was not started: it is due again in `retry_in` seconds, or up to a fifth later."""
-        # Spread a little, so that what is sent back together does not come again together.
-        seconds = retry_in * (1 + 0.2 * self.shared.policy.random())
-        self._record(outcomes.returned(self.delivery, due_at=self.shared.now() + timedelta(seconds=seconds)))
+        reason = self.shared.holds.reason(self.endpoint)
+        if reason is None:
+            reason = reason_of(self.shared.limiter, self.key, self.endpoint, self.shared.clock())
+        self._record(self._held(reason, retry_in))
 
     async def run(self, endpoint: Endpoint["DeliveryRun"]) -> None:
         """Makes one attempt, and settles concurrency, breaker, lease and record however that ends."""
-        shared = self.shared
         delivering.set((self.delivery.id, self.batch.id))
-        began = shared.clock()
-        judged = held = False
+        self.entered, self.began = endpoint, self.shared.clock()
         try:
             untried = self._untried()
-            if untried is not None:
+            if untried is None:
+                result = await self._attempt()
+                if not self.settled:
+                    self._end(endpoint, result)
+            else:
                 self._record(untried)
-                return
-            result = await self._attempt()
-            outcome = self._conclude(result, shared.clock() - began)
-            self._record(outcome)
-            if isinstance(result, Accepted):
-                record = Record(cast("datetime", outcome.sent_at), outcome.provider_message_id)
-                shared.dedup.put(self.delivery.id, record, then=partial(shared.limiter.leave, endpoint))
-                held = True
-            self._judge(endpoint, result, began)
-            judged = True
         except Exception as defect:
             log.exception("a defect in a delivery", recorded=self.recorded)
-            if not self.recorded:
-                self._record_defect(defect, shared.clock() - began)
+            self._record_defect(defect)
         finally:
-            del shared.running[self]
-            if not judged:
-                # Says nothing about the receiver; if this was the probe of a breaker, another may probe.
-                endpoint.breaker.abandon()
-                endpoint.destination.breaker.abandon()
-            if not self.recorded:
-                # A message without an outcome must not stay in a batch that is renewed for ever.
-                shared.leases.abandon(self.batch)
-            if not held:
-                shared.limiter.leave(endpoint)
+            self._settle(endpoint)
+
+    def _end(self, endpoint: Endpoint["DeliveryRun"], result: Result) -> None:
+        """Records a result, and tells breakers and dedup records of it."""
+        shared = self.shared
+        outcome = self._conclude(result)
+        self._record(outcome)
+        if isinstance(result, Accepted):
+            record = Record(cast("datetime", outcome.sent_at), outcome.provider_message_id)
+            shared.dedup.put(self.delivery.id, record, then=partial(shared.limiter.leave, endpoint))
+            self.held = True
+        elif result.about is About.OURSELVES:
+            shared.shortages.count(result.error)
+        self._judge(endpoint, result)
+        self.judged = True
+
+    def _settle(self, endpoint: Endpoint["DeliveryRun"]) -> None:
+        """Frees what the delivery holds, once."""
+        if self.settled:
+            return
+        self.settled = True
+        del self.shared.running[self]
+        if not self.judged:
+            # Says nothing about the receiver; if this was the probe of a breaker, another may probe.
+            endpoint.breaker.abandon()
+            endpoint.destination.breaker.abandon()
+        if not self.recorded:
+            # A message without an outcome must not stay in a batch that is renewed for ever.
+            self.shared.leases.abandon(self.batch)
+        if not self.held:
+            self.shared.limiter.leave(endpoint)
+
+    def expire(self) -> None:
+        """Cancels an attempt that is overdue; where that does not end it, settles the delivery without it."""
+        task = self.shared.running[self]
+        self.overdue = True
+        self.shared.backstop.overdue += 1
+        log.error("the channel has not ended a delivery: cancelled", channel=self.delivery.channel)
+        task.cancel()
+        task.get_loop().call_later(self.shared.backstop.grace, self._give_up, task)
+
+    def _give_up(self, task: asyncio.Task[None]) -> None:
+        if self.settled or self.entered is None:
+            return
+        log.error("the channel goes on after it was cancelled", channel=self.delivery.channel)
+        self.shared.backstop.keep(task)
+        try:
+            self._end(self.entered, self._overdue())
+        except Exception as defect:
+            log.exception("a defect in a delivery", recorded=self.recorded)
+            self._record_defect(defect)
+        finally:
+            self._settle(self.entered)
+
+    def _overdue(self) -> Retry:
+        seconds = self.shared.clock() - self.began
+        return Retry(error=f"the channel did not end the attempt within {seconds:.0f} s", unanswered=True)
 
     def _untried(self) -> Outcome | None:
         """The outcome of a delivery that must not be attempted; None where it must."""
@@ -128,44 +194,83 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         now = shared.now()
         if delivery.expires_at is not None and delivery.expires_at <= now:
             return outcomes.expired(delivery)
+        held = shared.holds.reason(self.endpoint)
+        if held is not None:
+            return self._held(held, HELD_SECONDS)
         self.started_at = now
         return None
 
+    def _held(self, reason: HeldReason, seconds: float) -> Outcome:
+        # Spread a little, so that what is sent back together does not come again together.
+        seconds *= 1 + 0.2 * self.shared.policy.random()
+        due_at = self.shared.now() + timedelta(seconds=seconds)
+        return outcomes.returned(self.delivery, due_at=due_at, held_reason=reason)
+
     async def _attempt(self) -> Result:
         if self.channel is None:
-            return Retry(error=f"channel {self.delivery.channel!r} is not there in this consumer")
+            return Retry(
+                error=f"channel {self.delivery.channel!r} is not there in this consumer", about=About.OURSELVES
+            )
         delivery = self.delivery
+        limits = self.shared.backstop.of(delivery.channel, self.channel)
+        limit = limits.begin()
+        limit.holds_for(self)
         try:
             if delivery.headers:
                 headers = unseal_headers(delivery.headers, delivery.id, self.shared.box)
                 delivery = msgspec.structs.replace(delivery, headers=headers)
             result = cast("object", await self.channel.deliver(delivery))
-        except UnsealError as error:
-            return Retry(error=str(error))
-        except Exception as error:  # a channel may be anybody's code
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self.overdue or task is None or task.uncancel():
+                raise
+            return self._overdue()
+        except (UnsealError, StoreUnavailableError) as error:
+            return Retry(error=str(error), about=About.OURSELVES)
+        except Exception as error:
+            # A channel may be anybody's code. That it may have sent the message before it raised is why this uses up
+            # an attempt: a message that always raises must not be sent without end.
             log.exception("channel failed", channel=self.delivery.channel)
-            return Retry(error=f"{type(error).__name__} in the channel")
+            return Retry(error=f"{type(error).__name__} in the channel", unanswered=True)
+        finally:
+            limits.done(limit)
         return checked(result, channel=self.delivery.channel)
 
-    def _conclude(self, result: Result, duration: float) -> Outcome:
+    def _conclude(self, result: Result) -> Outcome:
         shared = self.shared
-        return outcomes.conclude(
+        outcome = outcomes.conclude(
             self.delivery,
             result,
             policy=shared.policy,
             consumer=shared.consumer,
             started_at=self.started_at or shared.now(),
-            duration=duration,
+            duration=shared.clock() - self.began,
+            account=of_account(self.endpoint),
         )
+        if not (isinstance(result, Rejected) and result.holds):
+            return outcome
+        channel = self.delivery.channel
+        endpoint = self.endpoint
+        hold = Hold(
+            id=new_id(),
+            channel=channel,
+            endpoint=endpoint.name.removeprefix(f"{channel} "),
+            user_id=endpoint.user_id,
+            reason=of_account(endpoint) if result.about is About.ACCOUNT else HeldReason.ENDPOINT_DISABLED,
+            since=shared.now(),
+            last_error=(outcome.last_error or "")[:HOLD_ERROR_LENGTH],
+        )
+        shared.holds.add(hold)
+        return msgspec.structs.replace(outcome, hold=hold)
 
     def _record(self, outcome: Outcome) -> None:
         self.shared.record(outcome, self.batch)
         self.recorded = True
 
-    def _judge(self, endpoint: Endpoint["DeliveryRun"], result: Result, began: float) -> None:
+    def _judge(self, endpoint: Endpoint["DeliveryRun"], result: Result) -> None:
         """Adjusts concurrency and breakers, and logs what that changed."""
         now, destination = self.shared.clock(), endpoint.destination
-        changes = settle(self.shared.limiter, endpoint, result, began=began, now=now)
+        changes = settle(self.shared.limiter, endpoint, result, began=self.began, now=now)
         if changes.decreased:
             log.info(
                 "destination limited by the receiver",
@@ -182,11 +287,13 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
             elif change is False:
                 log.info("breaker closed", destination=name)
 
-    def _record_defect(self, defect: Exception, duration: float) -> None:
+    def _record_defect(self, defect: Exception) -> None:
         """Gives a delivery that raised an outcome, so that the others of its batch keep their lease."""
+        if self.recorded:
+            return
         error = f"defect in the consumer: {type(defect).__name__}"
         try:
-            self._record(self._conclude(Retry(error=error, unanswered=self.started_at is not None), duration))
+            self._record(self._conclude(Retry(error=error, unanswered=self.started_at is not None)))
         except Exception:
             log.exception("no outcome could be recorded: the batch comes back when its lease runs out")
 

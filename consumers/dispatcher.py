@@ -12,12 +12,15 @@ from datetime import datetime
 import structlog
 
 from consumers import outcomes
+from consumers.backstop import Backstop
 from consumers.breaker import Breaker
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import Deliveries, DeliveryRun
+from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
+from consumers.shortages import Shortages
 from tidings.channels.base import Channel
 from tidings.channels.recipient import EndpointKey
 from tidings.channels.registry import ChannelRegistry
@@ -39,6 +42,7 @@ class Dispatcher:
         recorder: OutcomeRecorder,
         dedup: DedupRecords,
         leases: Leases,
+        holds: Holds,
         *,
         settings: Settings,
         policy: RetryPolicy,
@@ -60,12 +64,20 @@ class Dispatcher:
             dedup=dedup,
             leases=leases,
             limiter=self.limiter,
+            holds=holds,
             policy=policy,
             consumer=settings.consumer_name,
             now=now,
             clock=clock,
+            shortages=Shortages(clock),
+            backstop=Backstop(),
             box=SecretBox(settings.secret_keys),
         )
+
+    @property
+    def overdue(self) -> int:
+        """Deliveries that the backstop has cut off."""
+        return self._shared.backstop.overdue
 
     def start(self, delivery: Delivery, batch: OpenBatch) -> None:
         """Starts a delivery, puts it in line, or gives it back where it cannot go now; its outcome is recorded.
@@ -73,11 +85,15 @@ class Dispatcher:
         Raises only what is a defect; then the delivery has no outcome, and its batch must be abandoned.
         """
         channel = self._channels.get(delivery.channel)
-        run = DeliveryRun(self._shared, channel, delivery, batch)
+        key, named, concurrency = destination_of(channel, delivery)
+        endpoint = EndpointKey(key) if named is None else named
+        run = DeliveryRun(self._shared, channel, delivery, batch, key, endpoint)
         if self._shared.stopping:
             run.give_back()
             return
-        key, endpoint, concurrency = destination_of(channel, delivery)
+        if self._shared.holds.reason(endpoint) is not None:
+            run.send_back(HELD_SECONDS)
+            return
         retry_in = self.limiter.enter(key, run, endpoint=endpoint, concurrency=concurrency)
         if retry_in is not None:
             run.send_back(retry_in)
@@ -120,5 +136,5 @@ def destination_of(channel: Channel | None, delivery: Delivery) -> tuple[str, En
         named = EndpointKey(f"{delivery.channel} {endpoint.name}", endpoint.user_id)
         return key, named, None if concurrency is None else max(int(concurrency), 1)
     except Exception as error:  # noqa: BLE001  (anybody's code; deliver() will say what is wrong with the message)
-        log.info("a message without a destination", message=str(delivery.id), error=str(error))
+        log.info("a message without a destination", message=str(delivery.id), error=type(error).__name__)
         return delivery.channel, None, None

@@ -30,6 +30,8 @@ class OpenBatch(msgspec.Struct, eq=False):
     """Messages without an outcome."""
     held_until: float
     """Until when, by this process's monotonic clock, nobody can have taken it from us."""
+    closing: bool = False
+    """Set once a statement was sent that deletes it with its last outcome."""
     through: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     """Set when every outcome is on disk, or the batch is lost or abandoned."""
 
@@ -60,6 +62,14 @@ class Leases:
         self.taken += 1
         batch = self._open[batch_id] = OpenBatch(batch_id, size, held_until=since + self._lease)
         return batch
+
+    def closing(self, batch_ids: Iterable[UUID]) -> None:
+        """Notes batches that a statement with their last outcome is about to delete: a renewal that misses one of them
+        does not show that it was taken from us. Whether its outcomes still counted, that statement tells."""
+        for batch_id in batch_ids:
+            batch = self._open.get(batch_id)
+            if batch is not None:
+                batch.closing = True
 
     def close(self, batch_ids: Iterable[UUID]) -> None:
         """Stops holding batches whose last outcome is on disk."""
@@ -104,7 +114,7 @@ class Leases:
                 continue
             if batch_id in renewed:
                 batch.held_until = sent + self._lease
-            else:
+            elif not batch.closing:
                 log.warning("lost a batch: its lease had run out", batch=str(batch_id), left=batch.left)
                 self.lost += 1
                 self.abandon(batch)

@@ -242,6 +242,10 @@ class DestinationLimiter(Generic[T]):
             self._make_room()
         return None
 
+    def find(self, key: str, endpoint: EndpointKey) -> tuple[Destination[T] | None, Endpoint[T] | None]:
+        """A destination and an endpoint within it, where they are known."""
+        return self._destinations.get(key), self._endpoints.get((key, endpoint))
+
     def leave(self, endpoint: Endpoint[T]) -> None:
         """Ends a delivery that was started, and starts the next in turn."""
         now = self._clock()

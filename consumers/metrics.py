@@ -48,6 +48,7 @@ class ConsumerMetrics(Collector):
         self.registry = registry = Registry("consumer", name=settings.consumer_name)
         self._channels = sorted(channels)
         self._in_flight_limit = settings.in_flight
+        self._dispatcher = dispatcher
         self._limiter = dispatcher.limiter
         self._leases = leases
         self._recorder = recorder
@@ -97,6 +98,7 @@ class ConsumerMetrics(Collector):
         yield catalogue.OUTCOMES_WAITING.read(self._recorder.waiting)
         yield catalogue.BATCHES_TAKEN.read(self._leases.taken)
         yield catalogue.LEASES_LOST.read(self._leases.lost)
+        yield catalogue.DELIVERIES_OVERDUE.read(self._dispatcher.overdue)
         yield catalogue.BREAKERS.read(
             {(channel, state.value): breakers[channel, state] for channel, state in product(self._channels, NOT_CLOSED)}
         )

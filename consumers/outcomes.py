@@ -10,17 +10,21 @@ from consumers.dedup import Record
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.domain.message import Attempt, Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
-from tidings.domain.states import CancelReason, Status
+from tidings.domain.states import CancelReason, HeldReason, Status
 
 ANSWER_BYTES: Final = 1024
 """What is kept of the receiver's answer."""
-UNTRIED: Final = frozenset({About.PACE, About.OURSELVES})
-"""What uses up no attempt."""
+TEXT_LIMIT: Final = 1024
+"""Characters of an error or a provider's id that are kept."""
+UNTRIED: Final = {About.PACE: HeldReason.RATE, About.OURSELVES: HeldReason.OURS, About.ACCOUNT: HeldReason.GATEWAY}
+"""What uses up no attempt, and what the message then waits for; the caller knows whose account it is."""
 LONGEST_PACED: Final = 3600.0
 """Seconds that a receiver which takes no more at present may make a message wait at a time."""
 SHORTEST_PACED: Final = 1.0
 MAX_PACED_SECONDS: Final = 24 * 3600.0
 """A message that is older uses up attempts again, so that none waits for ever."""
+MAX_ACCOUNT_SECONDS: Final = 7 * 24 * 3600.0
+"""The same where somebody must mend an account or a key."""
 
 
 def conclude(
@@ -31,11 +35,12 @@ def conclude(
     consumer: str,
     started_at: datetime,
     duration: float,
+    account: HeldReason = HeldReason.GATEWAY,
 ) -> Outcome:
-    """The outcome of one attempt that took `duration` seconds."""
+    """The outcome of one attempt that took `duration` seconds; `account` says whose account a result speaks of."""
     ended_at = started_at + timedelta(seconds=duration)
     if isinstance(result, Retry) and waits_untried(delivery, result, ended_at):
-        return _paced(delivery, result, ended_at, policy)
+        return _paced(delivery, result, ended_at, policy, account)
     tries = delivery.tries + 1
     provider_id = error = due_at = reason = None
     if result.error is not None:
@@ -52,7 +57,7 @@ def conclude(
         started_at=started_at,
         duration=duration,
         outcome=result.outcome,
-        status_code=result.status_code,
+        status_code=_status_code(result.status_code),
         error=error,
         answer=_text(result.answer[:ANSWER_BYTES].decode("utf-8", "replace")) if result.answer else None,
     )
@@ -92,18 +97,18 @@ def expired(delivery: Delivery) -> Outcome:
     return _untried(delivery, Status.CANCELLED, delivery.tries, cancel_reason=CancelReason.EXPIRED)
 
 
-def returned(delivery: Delivery, *, due_at: datetime | None = None) -> Outcome:
-    """A message that was not attempted: it waits again as it did before, or until `due_at`."""
-    new = delivery.tries + delivery.recoveries == 0 and due_at is None
-    return _untried(delivery, Status.PENDING if new else Status.FAILED, delivery.tries, due_at=due_at)
+def returned(delivery: Delivery, *, due_at: datetime | None = None, held_reason: HeldReason | None = None) -> Outcome:
+    """A message that was not attempted: it waits again as it did before, or until `due_at` for that reason."""
+    return _untried(delivery, _as_before(delivery), delivery.tries, due_at=due_at, held_reason=held_reason)
 
 
 def waits_untried(delivery: Delivery, result: Retry, now: datetime) -> bool:
     """Whether a failure uses up no attempt."""
-    return result.about in UNTRIED and (now - delivery.created_at).total_seconds() < MAX_PACED_SECONDS
+    most = MAX_ACCOUNT_SECONDS if result.about is About.ACCOUNT else MAX_PACED_SECONDS
+    return result.about in UNTRIED and (now - delivery.created_at).total_seconds() < most
 
 
-def _paced(delivery: Delivery, result: Retry, ended_at: datetime, policy: RetryPolicy) -> Outcome:
+def _paced(delivery: Delivery, result: Retry, ended_at: datetime, policy: RetryPolicy, account: HeldReason) -> Outcome:
     """A message that was not taken for a reason that is not its own: it waits as it was."""
     if result.delay is None:
         seconds = policy.delay_after(1)
@@ -115,8 +120,20 @@ def _paced(delivery: Delivery, result: Retry, ended_at: datetime, policy: RetryP
         return _untried(
             delivery, Status.CANCELLED, delivery.tries, cancel_reason=CancelReason.EXPIRED, last_error=error
         )
-    status = Status.FAILED if delivery.tries + delivery.recoveries else Status.PENDING
-    return _untried(delivery, status, delivery.tries, due_at=due_at, last_error=error, unanswered=result.unanswered)
+    return _untried(
+        delivery,
+        _as_before(delivery),
+        delivery.tries,
+        due_at=due_at,
+        last_error=error,
+        unanswered=result.unanswered,
+        held_reason=account if result.about is About.ACCOUNT else UNTRIED[result.about],
+    )
+
+
+def _as_before(delivery: Delivery) -> Status:
+    """The status of a message that was claimed and not tried: failed only where an attempt or a consumer failed."""
+    return Status.FAILED if delivery.tries + delivery.recoveries else Status.PENDING
 
 
 def _next_attempt(
@@ -149,6 +166,11 @@ def _untried(delivery: Delivery, status: Status, tries: int, **values: Any) -> O
     )
 
 
+def _status_code(code: int | None) -> int | None:
+    """None for what Postgres cannot keep."""
+    return code if code is not None and abs(code) < 2**31 else None
+
+
 def _text(text: str) -> str:
-    """Replaces what Postgres cannot keep: NUL and halves of surrogate pairs."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+    """Its beginning, with what Postgres cannot keep replaced: NUL and halves of surrogate pairs."""
+    return text[:TEXT_LIMIT].replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")

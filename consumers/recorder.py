@@ -8,7 +8,7 @@ and may be delivered twice where no dedup record says that they were sent. Postg
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final
 from uuid import UUID
@@ -32,7 +32,8 @@ BUSY_SECONDS: Final = 0.04
 
 
 class OutcomeRecorder:
-    """Writes outcomes. `on_closed` is called with the batches whose last outcome is on disk."""
+    """Writes outcomes. `on_closing` is called with the batches whose last outcome goes out now, `on_closed` when it is
+    on disk."""
 
     def __init__(
         self,
@@ -40,11 +41,16 @@ class OutcomeRecorder:
         *,
         consumer: str,
         backlog: int,
+        on_closing: Callable[[Iterable[UUID]], None],
         on_closed: Callable[[Iterable[UUID]], None],
+        before: Callable[[Sequence[Outcome]], Awaitable[None]] | None = None,
     ) -> None:
+        """`before` is awaited with each group of outcomes that is about to be written."""
         self._store = store
+        self._before = before
         self._consumer = consumer
         self._backlog = backlog
+        self._on_closing = on_closing
         self._on_closed = on_closed
         self.observers: list[Callable[[Sequence[Outcome]], None]] = []
         """Called with each group of outcomes that is on disk."""
@@ -104,7 +110,10 @@ class OutcomeRecorder:
         while True:
             outcomes = [outcome for outcome, _ in group]
             closed = [outcome.batch_id for outcome, closes in group if closes]
+            self._on_closing(closed)
             try:
+                if self._before is not None:
+                    await self._before(outcomes)
                 recorded = await self._store.batches.record(outcomes, closed=closed, consumer=self._consumer)
             except AWAY as error:
                 log.warning("outcomes wait for Postgres", outcomes=len(self._waiting), error=describe(error))
@@ -133,8 +142,10 @@ class OutcomeRecorder:
             return
         [(outcome, closes)] = group
         log.error("an outcome that Postgres refuses", message=str(outcome.message_id), error=str(error))
-        if outcome.attempt is not None or outcome.provider_message_id is not None:
-            bare = msgspec.structs.replace(outcome, attempt=None, provider_message_id=None, last_error=str(error))
+        if outcome.attempt is not None or outcome.provider_message_id is not None or outcome.hold is not None:
+            bare = msgspec.structs.replace(
+                outcome, attempt=None, provider_message_id=None, hold=None, last_error=str(error)
+            )
             await self._write([(bare, closes)])
         else:
             # Nothing more can be left out. The batch is closed, and the message comes back as an orphan.

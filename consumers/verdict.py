@@ -6,10 +6,13 @@ Pure but for the limiter that it adjusts; nothing is kept here.
 from http import HTTPStatus
 from typing import Final, NamedTuple, TypeVar
 
-from consumers.breaker import Breaker
+from consumers.breaker import Breaker, BreakerState
+from consumers.holds import HELD_SECONDS
 from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.outcomes import LONGEST_PACED
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
+from tidings.channels.recipient import EndpointKey
+from tidings.domain.states import HeldReason
 
 T = TypeVar("T")
 
@@ -41,22 +44,45 @@ def settle(
         limiter.send_back(destination.breaker.wait(now), destination)
     elif changes.endpoint:
         limiter.send_back(endpoint.breaker.wait(now), destination, of=endpoint)
+    elif isinstance(result, Rejected) and result.holds:
+        limiter.send_back(HELD_SECONDS, destination, of=endpoint)
     elif isinstance(result, Retry) and paced and result.delay:
         endpoint.pause(now + min(result.delay, LONGEST_PACED))
         limiter.send_back(None, destination, of=endpoint)
     return changes
 
 
+def reason_of(limiter: DestinationLimiter[T], key: str, endpoint: EndpointKey, now: float) -> HeldReason:
+    """What a delivery waits for that the limiter sends back now."""
+    destination, entered = limiter.find(key, endpoint)
+    if destination is not None and destination.breaker.state(now) is not BreakerState.CLOSED:
+        return HeldReason.HOST
+    if entered is None or not entered.wait(now):
+        return HeldReason.ROOM
+    if entered.breaker.state(now) is BreakerState.CLOSED:
+        return HeldReason.RATE
+    return of_account(endpoint) if entered.breaker.of_account else HeldReason.BREAKER
+
+
+def of_account(endpoint: EndpointKey) -> HeldReason:
+    """Whose account it is: a user's own, or that of the operator's gateway, which is everybody's."""
+    return HeldReason.GATEWAY if endpoint.user_id is None else HeldReason.ACCOUNT
+
+
 def count(result: Result, now: float, *, endpoint: Breaker, host: Breaker) -> Changes:
     """Counts the end of a delivery for the breaker that it speaks of.
 
-    Whatever an endpoint answers, even a failure, shows that its host works.
+    Whatever an endpoint answers, even a failure, shows that its host works. That it does not answer shows nothing, but
+    for endpoint after endpoint: each whose breaker opens for that, with no answer of the host in between, counts as a
+    failure of the host.
     """
     about = None if isinstance(result, Accepted) else result.about
     if about is None or (isinstance(result, Rejected) and about in _ANSWERS):
         return Changes(_succeed(endpoint), _succeed(host))
     if isinstance(result, Retry) and about in {About.ENDPOINT, About.ACCOUNT}:
-        return Changes(endpoint.fail(now) or None, _succeed(host))
+        if result.unanswered:
+            return _count_silence(now, endpoint, host)
+        return Changes(endpoint.fail(now, of_account=about is About.ACCOUNT) or None, _succeed(host))
     # If it was the endpoint's probe, another may probe.
     endpoint.abandon()
     if isinstance(result, Retry) and about is About.HOST:
@@ -65,6 +91,17 @@ def count(result: Result, now: float, *, endpoint: Breaker, host: Breaker) -> Ch
         host.abandon()
         return Changes(None, None)
     return Changes(None, _succeed(host))
+
+
+def _count_silence(now: float, endpoint: Breaker, host: Breaker) -> Changes:
+    known = endpoint.state(now) is not BreakerState.CLOSED
+    opened = endpoint.fail(now)
+    if known:
+        # It is counted already, and as a probe it says nothing of the others.
+        host.abandon()
+        return Changes(opened or None, None)
+    probed = host.state(now) is not BreakerState.CLOSED
+    return Changes(opened or None, ((opened or probed) and host.fail(now)) or None)
 
 
 def _succeed(breaker: Breaker) -> bool | None:

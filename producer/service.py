@@ -47,7 +47,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     maintenance = Maintenance(
         store, retention=timedelta(days=settings.retention_days), expire_every=settings.reconcile_seconds
     )
-    duties = [*reconciler.duties, *maintenance.duties, DepthRecorder(store.queues, redis).duty]
+    duties = [*reconciler.duties, *maintenance.duties, DepthRecorder(store, redis).duty]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)
     metrics = ProducerMetrics(
         socket.gethostname(), publisher=publisher, reconciler=reconciler, maintenance=maintenance, leader=leader

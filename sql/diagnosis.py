@@ -80,6 +80,10 @@ class Diagnosis:
         """Names of the partitions that today, tomorrow, this week and the next need and that are not there."""
         return [row["name"] async for row in self._queries.missing_partitions(self._connection)]
 
+    async def gateway_statuses(self) -> list[int]:
+        """The statuses with which the SMS gateway took the last 20 messages."""
+        return [row["status_code"] async for row in self._queries.gateway_statuses(self._connection)]
+
     async def longest_overdue(self) -> float:
         """Seconds that the message at the head of the lines has waited since it was due."""
         return float(await self._queries.longest_overdue(self._connection, queues=None, off_too=False))

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tidings.domain.states import CancelReason, Status
+from tidings.domain.states import CancelReason, HeldReason, Status
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,16 +43,20 @@ class MessageState(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None
     cancel_reason: CancelReason | None
     last_error: str | None
+    held_reason: HeldReason | None = None
+    held_since: datetime | None = None
     pace: Pace
     holder: Holder | None
 
 
 def state_of(row: Any) -> MessageState:
     """A row of the query `message_state`."""
-    reason = row["cancel_reason"]
+    reason, status = row["cancel_reason"], Status(row["status"])
+    # While it is on its way, and after its end, the columns say what held it before.
+    held = row["held_reason"] if status in {Status.PENDING, Status.FAILED} else None
     return MessageState(
         asked_at=row["asked_at"],
-        status=Status(row["status"]),
+        status=status,
         tries=row["tries"],
         max_tries=row["max_tries"],
         recoveries=row["recoveries"],
@@ -62,6 +66,8 @@ def state_of(row: Any) -> MessageState:
         sent_at=row["sent_at"],
         cancel_reason=None if reason is None else CancelReason(reason),
         last_error=row["last_error"],
+        held_reason=None if held is None else HeldReason(held),
+        held_since=None if held is None else row["held_since"],
         pace=Pace(**{name: row[name] for name in Pace.__struct_fields__}),
         holder=None if row["consumer"] is None else Holder(**{name: row[name] for name in Holder.__struct_fields__}),
     )

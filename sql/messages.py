@@ -13,7 +13,7 @@ from sql.database import Noun
 from sql.explanation import MessageState, state_of
 from tidings.domain.mail_parts import KeptMail, MailParts
 from tidings.domain.message import Attempt, Message, NewMessage, Priority
-from tidings.domain.states import AttemptOutcome, CancelReason, Status
+from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
 from tidings.domain.turns import share_of
 
 
@@ -44,6 +44,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     recipient: str | None = None
     created_from: datetime | None = None
     created_until: datetime | None = None
+    held: HeldReason | None = None
 
 
 class MessageStore(Noun):
@@ -128,7 +129,7 @@ class MessageStore(Noun):
         return _message_or_none(await self.database.one("cancel_message", id=message_id))
 
     async def retry(self, message_id: UUID) -> Message | None:
-        """Starts a cancelled message again, or makes a failed one due now; None where it is neither."""
+        """Starts a cancelled message again, or makes a failed or held one due; None where it is none of them."""
         return _message_or_none(await self.database.one("retry_message", id=message_id))
 
     async def cancel_many(self, wanted: MessageFilter, *, limit: int) -> int:
@@ -172,6 +173,10 @@ def _message(row: asyncpg.Record) -> Message:
     values["priority"] = Priority(row["priority"])
     values["status"] = Status(row["status"])
     values["cancel_reason"] = None if row["cancel_reason"] is None else CancelReason(row["cancel_reason"])
+    # While a message is on its way, and after its end, the column says what held it before.
+    waits = values["status"] in {Status.PENDING, Status.FAILED} and row["held_reason"] is not None
+    values["held_reason"] = HeldReason(row["held_reason"]) if waits else None
+    values["held_since"] = row["held_since"] if waits else None
     return Message(**values)
 
 

@@ -6,6 +6,7 @@ from typing import Self
 from sql.api_keys import ApiKeyStore
 from sql.batches import BatchStore
 from sql.database import Database
+from sql.holds import HoldStore
 from sql.maintenance import MaintenanceStore
 from sql.messages import MessageStore
 from sql.migrate import check_version
@@ -21,6 +22,7 @@ class Store:
         self.messages = MessageStore(database)
         self.batches = BatchStore(database, lease=timedelta(seconds=lease_seconds))
         self.queues = QueueStore(database)
+        self.holds = HoldStore(database)
         self.maintenance = MaintenanceStore(database)
         self.users = UserStore(database)
         self.api_keys = ApiKeyStore(database)

@@ -6,7 +6,8 @@ from uuid import UUID
 from sql.batches import Offer
 from sql.store import Store
 from tidings.domain.ids import new_id
-from tidings.domain.message import Delivery, NewMessage, Priority
+from tidings.domain.message import Delivery, Hold, NewMessage, Priority
+from tidings.domain.states import HeldReason
 from tidings.domain.timestamps import utc_now
 
 _SAME: dict[str, Any] = {
@@ -34,6 +35,20 @@ def new_delivery(**changes: Any) -> Delivery:
     now = utc_now()
     own = {"id": new_id(), "batch_id": new_id(), "tries": 0, "recoveries": 0, "due_at": now, "created_at": now}
     return Delivery(**{**_SAME, **own, **changes})
+
+
+def new_hold(**changes: Any) -> Hold:
+    """An endpoint that is held for everybody."""
+    values = {
+        "id": new_id(),
+        "channel": "webhook",
+        "endpoint": "https://example.com/gone",
+        "user_id": None,
+        "reason": HeldReason.ENDPOINT_DISABLED,
+        "since": utc_now(),
+        "last_error": "HTTP 410 Gone",
+    }
+    return Hold(**{**values, **changes})
 
 
 async def keep(store: Store, count: int = 1, **changes: Any) -> list[UUID]:

@@ -15,12 +15,31 @@ from api.overview.cluster import ClusterState, silent
 from sql.explanation import Holder, MessageState
 from tidings.channels.recipient import EndpointKey
 from tidings.domain.message import Attempt, Message
-from tidings.domain.states import CancelReason, Status
+from tidings.domain.states import CancelReason, HeldReason, Status
 from tidings.observability.reports import BreakerReport
 
 RETRIED_BY_HAND: Final = "It stays as it is, unless somebody retries it."
 CLAIM_LIMIT: Final = timedelta(seconds=1)
 """A message that became due within this time is about to be claimed."""
+
+
+HELD: Final = {
+    HeldReason.ENDPOINT_DISABLED: (
+        "Its receiver said that it is gone, so nothing is sent there",
+        "It goes when somebody releases the endpoint (`tidings holds`)",
+    ),
+    HeldReason.GATEWAY: (
+        "The operator's gateway is held: its address, key or account is wrong",
+        "It goes when the gateway works again, or is released (`tidings holds`)",
+    ),
+    HeldReason.ACCOUNT: (
+        "Its user's account is held: the login was refused",
+        "It goes when the account is corrected, which is tried now and then",
+    ),
+    HeldReason.RATE: ("Its receiver takes no more at present", "It is tried again"),
+    HeldReason.OURS: ("This machine is short of something", "It is tried again"),
+}
+"""What holds a message, and what ends that. The others are a breaker, as consumers report it, and want of room."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +156,14 @@ def _waiting(case: Case) -> Verdict:
 
 def _not_due(case: Case) -> Verdict:
     now = case.circumstances
-    if now.status is Status.PENDING and now.last_error is None:
+    if now.held_reason in HELD:
+        what, then = HELD[now.held_reason]
+        return Verdict(
+            Reason.HELD,
+            f"{what}{_because(case)}; it is held since {_time(now.held_since)}.",
+            Next(what=_before_expiry(then, now), at=now.due_at),
+        )
+    if now.status is Status.PENDING and now.last_error is None and now.held_reason is None:
         return Verdict(
             Reason.NOT_DUE,
             f"It is not due until {_time(now.due_at)}.",
@@ -147,8 +173,14 @@ def _not_due(case: Case) -> Verdict:
     # What a breaker sends back comes again a little after it may close, spread out.
     if until is not None and now.due_at - until <= timedelta(seconds=2 * case.breaker_seconds):
         return _breaker_open(case, until, max(until, now.due_at))
+    if now.held_reason in {HeldReason.BREAKER, HeldReason.HOST}:
+        return Verdict(
+            Reason.BREAKER_OPEN,
+            f"Its destination failed many times in a row, so it was sent back; it comes again at {_time(now.due_at)}.",
+            Next(what=_before_expiry("It is claimed again", now), at=now.due_at),
+        )
     last = case.attempts[-1] if case.attempts else None
-    if last is None:
+    if last is None or now.held_reason is not None:
         return Verdict(
             Reason.WAITING_FOR_ROOM,
             f"Its destination had no room for it{_because(case)}; it comes again at {_time(now.due_at)}.",
@@ -268,6 +300,8 @@ def _facts(case: Case) -> Facts:
         destination=case.destination,
         due_at=now.due_at,
         expires_at=now.expires_at,
+        held_reason=now.held_reason,
+        held_since=now.held_since,
         tries=now.tries,
         max_tries=now.max_tries,
         recoveries=now.recoveries,

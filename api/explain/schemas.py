@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tidings.domain.states import Status
+from tidings.domain.states import HeldReason, Status
 
 
 class Reason(StrEnum):
@@ -25,6 +25,8 @@ class Reason(StrEnum):
     """The consumers, or its destination, can take no more at present."""
     WAITING_FOR_TURN = "waiting_for_turn"
     """It is due, and so are others that go first."""
+    HELD = "held"
+    """An account, a gateway, a rate or somebody has to let it go; `held_reason` says which."""
     BREAKER_OPEN = "breaker_open"
     """Its destination failed so often that nothing is sent there for a while."""
     CLAIMED = "claimed"
@@ -72,6 +74,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     ]
     due_at: datetime
     expires_at: datetime | None
+    held_reason: HeldReason | None
+    held_since: datetime | None
     tries: int
     max_tries: int
     recoveries: Annotated[int, Meta(description="How often it was lost with its consumer.")]

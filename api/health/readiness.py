@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from sql.database import AWAY
 from sql.store import Store
 from tidings.domain.errors import SchemaError
+from tidings.observability.reports import HeldReport, held_report
 from tidings.redis import keys
 
 PATIENCE_SECONDS: Final = 2.0
@@ -32,6 +33,8 @@ class Readiness:
     def __init__(self, store: Store, redis: Redis) -> None:
         self._store = store
         self._redis = redis
+        self.held: HeldReport | None = None
+        """What is held, as `all` read it last; None where nobody counts."""
 
     async def stores(self) -> dict[str, str]:
         """Whether Postgres and Redis answer."""
@@ -43,7 +46,7 @@ class Readiness:
         schema, redis, busy = await asyncio.gather(
             _in_time(self._schema()), _in_time(self._redis_side()), _in_time(self._store.messages.under_way())
         )
-        producer, offered = redis or (None, None)
+        producer, offered, self.held = redis or (None, None, None)
         return {
             "postgres": _word(schema),
             "schema": schema or UNKNOWN,
@@ -59,15 +62,16 @@ class Readiness:
             return str(error)
         return OK
 
-    async def _redis_side(self) -> tuple[bool, bool]:
-        """Whether a producer is alive, and whether a living consumer offers a slot. By the clock of Redis."""
+    async def _redis_side(self) -> tuple[bool, bool, HeldReport | None]:
+        """Whether a producer is alive, whether a living consumer offers a slot, what is held. By the clock of Redis."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.time()
             pipe.exists(keys.PRODUCER_HEARTBEAT)
             pipe.zrange(keys.SLOTS, 0, 0, desc=True, withscores=True)
-            (seconds, microseconds), producer, newest = await pipe.execute()
+            pipe.get(keys.HELD)
+            (seconds, microseconds), producer, newest, held = await pipe.execute()
         oldest = seconds + microseconds / 1e6 - keys.OFFER_LIFE_SECONDS
-        return bool(producer), bool(newest) and newest[0][1] >= oldest
+        return bool(producer), bool(newest) and newest[0][1] >= oldest, held_report(held)
 
     async def _ping_postgres(self) -> bool:
         await self._store.ping()

@@ -49,11 +49,18 @@ async def stores(request: web.Request) -> web.Response:
     },
 )
 async def ready(request: web.Request) -> web.Response:
-    """Tells whether a message could be delivered now."""
-    checks = await request.app[READINESS].all()
-    if _amiss(checks):
-        return answer(Readiness(status="unavailable", checks=checks), status=HTTPStatus.SERVICE_UNAVAILABLE)
-    return answer(Readiness(status="ready", checks=checks))
+    """Tells whether a message could be delivered now.
+
+    What is held makes it no less ready: the rest is delivered. `held` and `gateway` say what waits for something else.
+    """
+    checks, held = await request.app[READINESS].all(), request.app[READINESS].held
+    found = Readiness(
+        status="unavailable" if _amiss(checks) else "ready",
+        checks=checks,
+        held=(held and held.messages) or None,
+        gateway=None if held is None else held.gateway,
+    )
+    return answer(found, status=HTTPStatus.SERVICE_UNAVAILABLE if _amiss(checks) else HTTPStatus.OK)
 
 
 def _amiss(checks: dict[str, str]) -> str:

@@ -63,7 +63,7 @@ async def cancel(request: web.Request) -> web.Response:
 async def retry(request: web.Request) -> web.Response:
     """Retries messages that pass a filter.
 
-    Cancelled ones start again; failed ones are due now. Users retry their own, admins all.
+    Cancelled ones start again; failed and held ones are due now. Users retry their own, admins all.
     """
     wanted = await read(request, _retry_decoder)
     chosen = to_filter(wanted, principal(request).scope, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
@@ -101,7 +101,7 @@ def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset
         faults.append(Fault(field="all", detail=detail))
     if faults:
         raise InvalidError(faults)
-    return MessageFilter(user_id=user_id, status=selection.status, **values)
+    return MessageFilter(user_id=user_id, status=selection.status, held=selection.held, **values)
 
 
 def _has_filters(selection: Selection) -> bool:

@@ -16,7 +16,7 @@ from multidict import MultiMapping
 
 from api.http.problems import Fault, InvalidError
 from sql.messages import MessageFilter
-from tidings.domain.states import Status
+from tidings.domain.states import HeldReason, Status
 from tidings.domain.timestamps import parse_timestamp
 
 DEFAULT_LIMIT: Final = 50
@@ -108,6 +108,13 @@ def _status(text: str) -> Status:
         raise ValueError(f"must be one of {', '.join(Status)}") from None
 
 
+def _held(text: str) -> HeldReason:
+    try:
+        return HeldReason(text)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(HeldReason)}") from None
+
+
 def parse_text(text: str) -> str:
     """A text to compare with. Raises ValueError for one that the store cannot hold."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
@@ -134,6 +141,7 @@ _PARSERS: Final[Parsers] = {
     "channel": parse_text,
     "queue": parse_text,
     "recipient": parse_text,
+    "held": _held,
     "created_from": parse_created,
     "created_until": parse_created,
     **_PAGE_PARSERS,

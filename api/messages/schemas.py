@@ -15,8 +15,9 @@ from tidings.domain.mail_parts import KeptMail, Mailbox
 from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage, Priority
 from tidings.domain.message import Queue as StoredQueue
 from tidings.domain.retry import RetryDefaults, RetryDelays
-from tidings.domain.states import AttemptOutcome, CancelReason, Status
+from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
 from tidings.domain.turns import MAX_FAIRNESS_KEY
+from tidings.observability.reports import Held
 
 MAX_BATCH = 1000
 """Messages in one request at the most."""
@@ -224,6 +225,10 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None
     cancel_reason: CancelReason | None
     last_error: Annotated[str | None, Meta(description="What went wrong with the last attempt.")]
+    held_reason: Annotated[
+        HeldReason | None, Meta(description="What it waits for apart from its due time; null where that is nothing.")
+    ]
+    held_since: datetime | None
     provider_message_id: Annotated[str | None, Meta(description="The id that the provider gave it.")]
     created_at: datetime
     mail: Annotated[
@@ -304,6 +309,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     channel: str | None = None
     queue: str | None = None
     recipient: str | None = None
+    held: Annotated[HeldReason | None, Meta(description="Those that wait for this.")] = None
     created_from: Annotated[
         str | int | float | None, Meta(description="Those that were handed in then or later: RFC 3339, or Unix time.")
     ] = None
@@ -368,8 +374,15 @@ class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: str
 
 
-class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+class Readiness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether a message could be delivered now, and what is missing where it could not."""
 
     status: str
     checks: dict[str, str]
+    held: Annotated[
+        Sequence[Held] | None,
+        Meta(description="Messages that wait for something else, by reason; absent where there are none."),
+    ] = None
+    gateway: Annotated[
+        str | None, Meta(description="What is wrong with the operator's own gateway; absent where nothing is.")
+    ] = None

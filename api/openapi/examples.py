@@ -17,6 +17,7 @@ from api.accounts.schemas import (
     UserList,
 )
 from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
+from api.holds.schemas import HoldList, Released
 from api.messages.listing import encode_cursor
 from api.messages.schemas import (
     AttemptAnswer,
@@ -41,10 +42,10 @@ from api.overview.schemas import (
     Totals,
 )
 from tidings.domain.account import Role
-from tidings.domain.message import DEFAULT_QUEUE, NewMessage, Priority, Queue
+from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
-from tidings.domain.states import AttemptOutcome, CancelReason, Status
-from tidings.observability.reports import BreakerReport
+from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
+from tidings.observability.reports import BreakerReport, Held, HeldReport
 
 MESSAGE_ID: Final = UUID("0197d7a4-5b3e-7c41-9f0a-2b6c8d1e4f70")
 USER_ID: Final = UUID("0197d7a4-1c22-7f3b-8e55-0a9b7c6d5e4f")
@@ -150,6 +151,8 @@ EXPLANATION: Final = Explanation(
         destination="sms sms",
         due_at=_AGAIN,
         expires_at=None,
+        held_reason=None,
+        held_since=None,
         tries=1,
         max_tries=5,
         recoveries=0,
@@ -177,6 +180,18 @@ _FLOW: Final = Flow(
     duration_p99=0.19,
 )
 _COUNTS: Final = Counts(sent=[2063, 2051], failed=[2, 0], cancelled=[0, 0])
+
+HOLD: Final = Hold(
+    id=UUID("0197d7a4-77aa-7b10-b2c3-d4e5f6a7b8c9"),
+    channel="webhook",
+    endpoint="https://example.com/hooks/old",
+    user_id=USER_ID,
+    reason=HeldReason.ENDPOINT_DISABLED,
+    since=CREATED,
+    last_error="HTTP 410 Gone",
+)
+HOLDS: Final = HoldList(holds=[HOLD])
+RELEASED: Final = Released(hold=HOLD, messages=120)
 
 OVERVIEW: Final = Overview(
     at=DUE,
@@ -227,6 +242,7 @@ OVERVIEW: Final = Overview(
             breakers=[BreakerReport(destination="webhook example.com", state="open", seconds=7.5)],
         )
     ],
+    held=HeldReport(messages=[Held(HeldReason.ENDPOINT_DISABLED, 120, 840.0)], holds=[HOLD]),
     checks={"postgres": "ok", "schema": "ok", "redis": "ok", "producer": "ok", "consumers": "ok"},
     history=History(
         step_seconds=5,

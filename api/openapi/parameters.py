@@ -11,7 +11,7 @@ from api.messages.listing import DEFAULT_LIMIT, MAX_LIMIT
 from api.openapi import examples
 from api.openapi.operation import Parameter
 from tidings.domain.message import DEFAULT_QUEUE, QUEUE_NAME_PATTERN
-from tidings.domain.states import Status
+from tidings.domain.states import HeldReason, Status
 
 _Cursor = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{22}$")]
 _Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, extra_json_schema={"default": DEFAULT_LIMIT})]
@@ -26,6 +26,7 @@ _Moment = Annotated[
 MESSAGE_ID: Final = Parameter("id", UUID, "The id of a message.", examples.MESSAGE_ID, "path")
 USER_ID: Final = Parameter("id", UUID, "The id of a user.", examples.USER_ID, "path")
 KEY_ID: Final = Parameter("key_id", UUID, "The id of an API key.", examples.KEY_ID, "path")
+HOLD_ID: Final = Parameter("hold_id", UUID, "The id of a hold.", examples.HOLD.id, "path")
 QUEUE_NAME: Final = Parameter("name", str, "The name of a queue.", DEFAULT_QUEUE, "path")
 NEW_QUEUE_NAME: Final = Parameter(
     "name", _QueueName, "The name of a queue, which need not be there yet.", "newsletter", "path"
@@ -52,6 +53,7 @@ MESSAGE_FILTER: Final = (
     Parameter("channel", str, "Those of this channel.", "sms"),
     Parameter("queue", str, "Those of this queue.", DEFAULT_QUEUE),
     Parameter("recipient", str, "Those to this recipient, written as answers show it.", "+905551111111"),
+    Parameter("held", HeldReason, "Those that wait for this.", HeldReason.GATEWAY),
     Parameter("created_from", _Moment, "Those that were handed in then or later: RFC 3339, or Unix time.", _FROM),
     Parameter("created_until", _Moment, "Those that were handed in before.", examples.CREATED),
 )

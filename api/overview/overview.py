@@ -70,6 +70,7 @@ class Overviews:
             channels=[] if flows is None else [ChannelOverview(name=n, flow=f) for n, f in flows.channels.items()],
             queues=[_queue(queue, depths, flows) for queue in queues],
             consumers=[_consumer(report, now) for report in reports],
+            held=self._readiness.held,
             checks=checks,
             history=self._history.columns(RECENT_STEPS),
         )

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from tidings.domain.message import NextTick
-from tidings.observability.reports import BreakerReport
+from tidings.observability.reports import BreakerReport, HeldReport
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +134,9 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     channels: Sequence[ChannelOverview]
     queues: Sequence[QueueOverview]
     consumers: Sequence[ConsumerOverview]
+    held: Annotated[
+        HeldReport | None, Meta(description="Messages that wait for something else; null where nobody counts them.")
+    ]
     checks: Annotated[
         Mapping[str, str],
         Meta(description="Postgres, its schema, Redis, the producer and the consumers: `ok`, or what is amiss."),

@@ -1,4 +1,4 @@
-"""Programs of the peers that run on node: what they need is installed once, beside them."""
+"""Programs of the peers that run on node: what they need is installed once, beside them, but never by a smoke run."""
 
 import asyncio
 import shutil
@@ -14,17 +14,25 @@ from benchmarks.rig.figure import Round
 from benchmarks.rig.machine import Machine
 
 PROGRAMS: Final = Path(__file__).parents[1] / "peers" / "node"
+WANTED: Final = PROGRAMS / "package.json"
+INSTALLED: Final = PROGRAMS / "node_modules" / ".package-lock.json"
+"""What npm writes when it has installed; as old as that."""
+INSTALL_SECONDS: Final = 120.0
 OLDEST: Final = 20
 """The first version of node that the peers run on."""
 
 
-async def missing(_: Round) -> str | None:
+async def missing(current: Round) -> str | None:
     """Why these peers cannot run here; None where they can. Installs what they need."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         reason = "node or npm is not installed"
     elif int((await _output(node, "--version")).removeprefix("v").partition(".")[0]) < OLDEST:
         reason = f"node is older than {OLDEST}"
+    elif await asyncio.to_thread(_is_newer, INSTALLED, WANTED):
+        reason = ""
+    elif current.quick:
+        reason = "their packages are not installed, and a quick run installs none"
     else:
         reason = await _install(npm)
     if reason:
@@ -41,22 +49,24 @@ async def start(
 
 
 async def _install(npm: str) -> str:
-    """Returns why it could not, or nothing. What is there already is kept while `package.json` stays as it is."""
-    marker, wanted = PROGRAMS / "node_modules" / ".package-lock.json", PROGRAMS / "package.json"
-    if await asyncio.to_thread(_is_newer, marker, wanted):
-        return ""
+    """Returns why it could not, or nothing."""
     process = await asyncio.create_subprocess_exec(
-        *(npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"),
+        *(npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--fetch-retries=0", "--silent"),
         cwd=PROGRAMS,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, errors = await process.communicate()
+    try:
+        _, errors = await asyncio.wait_for(process.communicate(), timeout=INSTALL_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return f"npm install took longer than {INSTALL_SECONDS:g} s"
     if process.returncode:
         lines = errors.decode("utf-8", "replace").splitlines()
         return f"npm install: {lines[0] if lines else process.returncode}"
-    await asyncio.to_thread(marker.touch)
+    await asyncio.to_thread(INSTALLED.touch)
     return ""
 
 

@@ -223,7 +223,7 @@ UPDATE batches SET lease_until = now() + :lease::interval
 WHERE id = ANY(:ids::uuid[])
 RETURNING id;
 
--- name: record_outcomes(message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered, consumer, started_at, duration, outcome, status_code, error, answer, closed_batch_ids)
+-- name: record_outcomes(message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered, held_reason, consumer, started_at, duration, outcome, status_code, error, answer, closed_batch_ids)
 -- Writes a group of outcomes with their attempts (where one was started), and closes the batches that are through: one
 -- statement, one commit. Returns the ids that were recorded.
 -- Fenced: an outcome whose message has meanwhile left its batch changes nothing, but the attempt is kept.
@@ -236,11 +236,11 @@ WITH outcome AS MATERIALIZED (
     FROM unnest(
         :message_id::uuid[], :batch_id::uuid[], :status::text[], :tries::smallint[], :due_at::timestamptz[],
         :provider_message_id::text[], :sent_at::timestamptz[], :cancel_reason::text[], :last_error::text[],
-        :unanswered::boolean[], :started_at::timestamptz[], :duration::double precision[], :outcome::text[],
-        :status_code::integer[], :error::text[], :answer::text[]
+        :unanswered::boolean[], :held_reason::text[], :started_at::timestamptz[], :duration::double precision[],
+        :outcome::text[], :status_code::integer[], :error::text[], :answer::text[]
     ) AS outcome (
         message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered,
-        started_at, duration, result, status_code, error, answer
+        held_reason, started_at, duration, result, status_code, error, answer
     )
     ORDER BY message_id
 ),
@@ -257,6 +257,8 @@ recorded AS (
         cancel_reason = outcome.cancel_reason::cancel_reason,
         last_error = coalesce(outcome.last_error, messages.last_error),
         unanswered = messages.unanswered OR outcome.unanswered,
+        held_reason = outcome.held_reason,
+        held_since = CASE WHEN outcome.held_reason IS NOT NULL THEN coalesce(messages.held_since, now()) END,
         batch_id = NULL
     FROM outcome
     WHERE
@@ -331,6 +333,8 @@ returned AS (
         cancel_reason = CASE WHEN held.started AND recoveries + 1 >= :recoveries_allowed THEN 'poison'::cancel_reason END,
         last_error = CASE WHEN held.started THEN 'its consumer was lost; the outcome is unknown' ELSE last_error END,
         recoveries = recoveries + held.started::integer,
+        held_reason = CASE WHEN NOT held.started THEN held_reason END,
+        held_since = CASE WHEN NOT held.started THEN held_since END,
         share = CASE WHEN recoveries + held.started::integer >= 2 THEN least(share, ~share) ELSE share END,
         batch_id = NULL
     FROM held
@@ -358,6 +362,8 @@ healed AS (
         cancel_reason = CASE WHEN recoveries + 1 >= :recoveries_allowed THEN 'poison'::cancel_reason END,
         last_error = 'its batch was lost; the outcome is unknown',
         recoveries = recoveries + 1,
+        held_reason = NULL,
+        held_since = NULL,
         share = CASE WHEN recoveries + 1 >= 2 THEN least(share, ~share) ELSE share END,
         batch_id = NULL
     FROM orphans

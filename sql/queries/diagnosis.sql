@@ -42,6 +42,16 @@ SELECT name FROM needed
 WHERE NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass(name))
 ORDER BY name;
 
+-- name: gateway_statuses()
+-- The statuses with which the SMS gateway took the messages that were sent last.
+SELECT DISTINCT attempts.status_code
+FROM (
+    SELECT id FROM messages WHERE status = 'sent' AND channel = 'sms' ORDER BY sent_at DESC LIMIT 20
+) AS newest
+JOIN attempts ON attempts.message_id = newest.id
+WHERE attempts.outcome = 'accepted' AND attempts.status_code IS NOT NULL
+ORDER BY attempts.status_code;
+
 -- name: longest_overdue(queues, off_too)$
 -- Seconds since the due time of the message that has waited longest for its claim in a queue that is on and has no
 -- pace; 0 where none waits.

@@ -23,7 +23,7 @@ keyed AS (
 -- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
 id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
 retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
-created_at, share, mail_bytes
+created_at, share, mail_bytes, held_reason, held_since
 
 -- fragment: new_message_columns
 -- What a message is made of, in the order of the parameters of insert_messages.
@@ -38,6 +38,7 @@ AND (:status::text IS NULL OR status = :status::message_status)
 AND (:channel::text IS NULL OR channel = :channel)
 AND (:queue::text IS NULL OR queue = :queue)
 AND (:recipient::text IS NULL OR recipient = :recipient)
+AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
 
 -- fragment: retried
 -- What a message becomes when somebody retries it: a cancelled one starts again, a failed one is due now.
@@ -47,6 +48,8 @@ recoveries = CASE status WHEN 'cancelled' THEN 0 ELSE recoveries END,
 share = CASE status WHEN 'cancelled' THEN greatest(share, ~share) ELSE share END,
 expires_at = CASE WHEN expires_at > now() THEN expires_at END,
 cancel_reason = NULL,
+held_reason = NULL,
+held_since = NULL,
 due_at = now()
 
 -- fragment: lead

@@ -47,7 +47,7 @@ SELECT parts, remaining
 FROM mail_parts
 WHERE message_id = :id;
 
--- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, limit)
+-- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, held, limit)
 -- A page of messages, newest first, all of it older than the cursor.
 SELECT {message_columns}
 FROM messages
@@ -57,7 +57,7 @@ WHERE
 ORDER BY id DESC
 LIMIT :limit;
 
--- name: list_user_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, limit)
+-- name: list_user_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, held, limit)
 -- A page of one user's messages, newest first: list_messages for a single user, so that it reads nobody else's.
 SELECT {message_columns}
 FROM messages
@@ -112,9 +112,9 @@ WHERE id = :id AND status IN ('pending', 'failed')
 RETURNING {message_columns};
 
 -- name: retry_message(id)^
--- A cancelled message starts again, a failed one is due now; no row where it is neither.
+-- A cancelled message starts again, a failed or a held one is due now; no row where it is none of them.
 UPDATE messages SET {retried}
-WHERE id = :id AND status IN ('cancelled', 'failed')
+WHERE id = :id AND (status IN ('cancelled', 'failed') OR (status = 'pending' AND held_reason IS NOT NULL))
 RETURNING {message_columns};
 
 -- name: under_way()$
@@ -136,7 +136,7 @@ cancelled AS (
 )
 SELECT count(*) FROM cancelled;
 
--- name: cancel_messages(created_from, created_until, user_id, status, channel, queue, recipient, limit)$
+-- name: cancel_messages(created_from, created_until, user_id, status, channel, queue, recipient, held, limit)$
 -- Waiting messages that pass the filter become cancelled, up to a limit; returns the count. What is being claimed at this
 -- moment is passed over: it is on its way. Read from the index of waiting messages, however many finished ones there are.
 WITH chosen AS (
@@ -156,13 +156,17 @@ cancelled AS (
 )
 SELECT count(*) FROM cancelled;
 
--- name: retry_messages(created_from, created_until, user_id, status, channel, queue, recipient, cancel_reason, limit)$
--- retry_message for those that pass the filter, up to a limit; returns the count. A failed one that is due already is
--- none of them, so that this can be repeated until none is left.
+-- name: retry_messages(created_from, created_until, user_id, status, channel, queue, recipient, held, cancel_reason, limit)$
+-- retry_message for those that pass the filter, up to a limit; returns the count. A failed or a held one that is due
+-- already is none of them, so that this can be repeated until none is left.
 WITH chosen AS (
     SELECT id FROM messages
     WHERE
-        (status = 'cancelled' OR (status = 'failed' AND due_at > now()))
+        (
+            status = 'cancelled'
+            OR (status = 'failed' AND due_at > now())
+            OR (status = 'pending' AND held_reason IS NOT NULL AND due_at > now())
+        )
         AND {message_filter}
         AND (:user_id::uuid IS NULL OR user_id = :user_id)
         AND (:cancel_reason::text IS NULL OR cancel_reason = :cancel_reason::cancel_reason)
@@ -183,6 +187,7 @@ SELECT
     now() AS asked_at,
     messages.status::text, messages.tries, messages.recoveries, messages.due_at, messages.expires_at,
     messages.max_tries, messages.cancel_reason::text, messages.last_error, messages.sent_at,
+    messages.held_reason, messages.held_since,
     claimable_at(queues, messages.due_at) AS claimable_at,
     queues.active, queues.interval_seconds, queues.batch_size AS per_interval,
     batches.consumer, batches.size, batches.claimed_at, batches.started_at, batches.lease_until

@@ -32,11 +32,12 @@ class About(StrEnum):
     HOST = "host"
     """The host: no connection, TLS, a time-out."""
     ACCOUNT = "account"
-    """The user's account there: a refused login."""
+    """The user's account there, or that of the operator's gateway: a refused login or key. Uses up no attempt, and
+    holds what goes there until it is accepted again."""
     PACE = "pace"
     """The receiver takes no more at present (429): uses up no attempt."""
     OURSELVES = "ourselves"
-    """A shortage of our own, such as of file descriptors: uses up no attempt."""
+    """A shortage of our own, such as of file descriptors or of a key: uses up no attempt, and is logged as ours."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -78,6 +79,8 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status_code: int | None = None
     answer: bytes = b""
     about: About = About.ENDPOINT
+    holds: bool = False
+    """Nothing more may go there, to what `about` says, until somebody releases it."""
 
 
 Result = Accepted | Retry | Rejected
@@ -164,6 +167,11 @@ class Channel(ABC):
         Further ones are queued before their attempt begins, so a consumer that stops returns them without using one up.
         """
         return None
+
+    @property
+    def time_limit(self) -> float:
+        """Seconds within which an attempt ends. After twice that it is cut off, and its outcome is unknown."""
+        return self.context.settings.delivery_timeout
 
     def _sender(self, delivery: Delivery) -> Sender | None:
         return None if delivery.user_id is None else self.context.senders.known(delivery.user_id)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tidings.channels.base import Channel, Result
+from tidings.channels.recipient import EndpointKey
 from tidings.domain.message import Delivery
 
 if TYPE_CHECKING:
@@ -22,9 +23,16 @@ class TracedChannel(Channel):
     def destination(self, delivery: Delivery) -> str:
         return self._channel.destination(delivery)
 
+    def endpoint(self, delivery: Delivery) -> EndpointKey:
+        return self._channel.endpoint(delivery)
+
     @property
     def places_per_destination(self) -> int | None:
         return self._channel.places_per_destination
+
+    @property
+    def time_limit(self) -> float:
+        return self._channel.time_limit
 
     async def deliver(self, delivery: Delivery) -> Result:
         with self._spans.delivering(delivery) as (span, headers):

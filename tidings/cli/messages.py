@@ -79,7 +79,7 @@ def _mail(draft: Draft) -> dict[str, Any]:
 
 def query_of(which: Filter, **more: str | None) -> dict[str, str]:
     """The filter as the API takes it. Raises TimeError."""
-    query = {name: getattr(which, name) for name in ("status", "channel", "queue", "recipient")}
+    query = {name: getattr(which, name) for name in ("status", "channel", "queue", "recipient", "held")}
     now = utc_now()
     for parameter, text in (("created_from", which.since), ("created_until", which.until)):
         query[parameter] = text and rfc3339(before_now(text, now=now))
@@ -130,8 +130,13 @@ def _cells(message: Mapping[str, Any]) -> Sequence[Text | str]:
 
 
 def _status(message: Mapping[str, Any]) -> Text:
-    status, reason = str(message["status"]), message.get("cancel_reason")
+    status, reason = str(message["status"]), message.get("cancel_reason") or _waits_for(message)
     return Text(f"{status} ({reason})" if reason else status, style=STATUS_STYLES.get(status, ""))
+
+
+def _waits_for(message: Mapping[str, Any]) -> str | None:
+    held = message.get("held_reason")
+    return held and f"held: {held}"
 
 
 def _sheet(message: Mapping[str, Any]) -> Table:
@@ -149,7 +154,7 @@ def _sheet(message: Mapping[str, Any]) -> Table:
                 sheet.add_row(*row)
         elif name == "retry":
             sheet.add_row("tried again", Text(f"after {', '.join(f'{seconds:g}' for seconds in value['delays'])} s"))
-        elif value not in (None, "") and name != "cancel_reason":
+        elif value not in (None, "") and name not in {"cancel_reason", "held_reason"}:
             sheet.add_row(name.replace("_", " "), Text(_shown(name, value)))
     return sheet
 
@@ -168,7 +173,7 @@ def _mail_rows(mail: Mapping[str, Any]) -> list[tuple[str, Text]]:
 
 
 def _shown(name: str, value: object) -> str:
-    if name.endswith("_at"):
+    if name.endswith(("_at", "_since")):
         return f"{shown_time(value)} UTC"
     if name == "content":
         return "\n".join(printable(line) for line in str(value).splitlines())

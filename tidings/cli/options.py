@@ -82,6 +82,7 @@ class Filter:
     channel: Annotated[str | None, typer.Option(autocompletion=_complete_channel, help="By channel.")] = None
     queue: Annotated[str | None, typer.Option(help="By queue.")] = None
     recipient: Annotated[str | None, typer.Option(help="By recipient.")] = None
+    held: Annotated[str | None, typer.Option(help="By what it waits for: breaker, gateway, account, rate, …")] = None
     since: Annotated[str | None, typer.Option(help="Accepted at this time or later; 2h means two hours ago.")] = None
     until: Annotated[str | None, typer.Option(help="Accepted before this time; 1d means a day ago.")] = None
 

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from tidings.cli.options import Api, Json, unfolded
 
 
-class _ListByDefault(TyperGroup):
+class ListByDefault(TyperGroup):
     """A group that lists where nothing else is asked of it: `tidings queues --json` is `tidings queues list --json`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -21,7 +21,7 @@ class _ListByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=_ListByDefault, help="Show the queues; start, stop and pace them.")
+app = typer.Typer(cls=ListByDefault, help="Show the queues; start, stop and pace them.")
 
 Name = Annotated[str, typer.Argument(help="The queue's name.")]
 

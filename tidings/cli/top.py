@@ -23,8 +23,10 @@ from tidings.cli.client import ApiClient, ApiError
 from tidings.cli.options import Api
 from tidings.cli.printing import print_line, printable, rfc3339, shown_time
 from tidings.cli.queues import words_of_pace
+from tidings.observability.reports import HeldReport
 
 AGAIN_SECONDS: Final = 1.0
+HOLDS_DRAWN: Final = 5
 _OVERVIEW: Final = "/api/v1/overview"
 _EVENTS: Final = "/api/v1/overview/events"
 BARS: Final = "▁▂▃▄▅▆▇█"
@@ -106,6 +108,7 @@ def view(overview: Overview, rates: Sequence[float], url: str) -> RenderableType
     return Group(
         _head(overview, url),
         _totals(overview.totals),
+        *_held(overview.held),
         Sparkline(rates),
         Text(),
         _queues(overview.queues),
@@ -136,9 +139,21 @@ class Sparkline:
 def _head(overview: Overview, url: str) -> Text:
     head = Text.assemble(("tidings ", "bold"), (f"{url}  {shown_time(rfc3339(overview.at))} UTC  ", "dim"))
     amiss = {name: said for name, said in overview.checks.items() if said != "ok"}
+    if overview.held is not None and overview.held.gateway is not None:
+        amiss["gateway"] = overview.held.gateway
     if not amiss:
         return head.append("all is well", style="green")
     return head.append(", ".join(f"{name} {said}" for name, said in amiss.items()), style="bold red")
+
+
+def _held(report: HeldReport | None) -> list[RenderableType]:
+    """What waits for something else, and which endpoints wait for somebody."""
+    if report is None or not (report.messages or report.holds):
+        return []
+    counts = [f"{held.messages:,} {held.reason.replace('_', ' ')} ({_span(held.seconds)})" for held in report.messages]
+    holds = [f"{hold.channel} {printable(hold.endpoint)}" for hold in report.holds[:HOLDS_DRAWN]]
+    lines = [("held  ", counts), ("waits for `tidings holds release`  ", holds)]
+    return [Text.assemble((name, "dim"), (", ".join(said), "yellow")) for name, said in lines if said]
 
 
 def _totals(totals: Totals) -> Columns:

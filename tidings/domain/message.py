@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from tidings.domain.mail_parts import KeptMail
 from tidings.domain.retry import RetryDelays
-from tidings.domain.states import AttemptOutcome, CancelReason, Status
+from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
 
 DEFAULT_QUEUE = "default"
 """The queue that is always there and takes the messages that name none."""
@@ -71,6 +71,9 @@ class Message(NewMessage, frozen=True, kw_only=True):
     sent_at: datetime | None = None
     cancel_reason: CancelReason | None = None
     last_error: str | None = None
+    held_reason: HeldReason | None = None
+    """What it waits for, apart from its due time."""
+    held_since: datetime | None = None
 
 
 class Delivery(_Common, frozen=True, kw_only=True, gc=False):
@@ -105,12 +108,29 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The attempt went out and got no answer: the receiver may have the message."""
     remaining: tuple[str, ...] | None = None
     """The recipients of a mail that have not got it, where the others have."""
+    held_reason: HeldReason | None = None
+    hold: "Hold | None" = None
+    """Written before the outcome, so that a crash in between lets no further message through."""
     attempt: "Attempt | None" = None
     queue: str = DEFAULT_QUEUE
     channel: str = ""
     lateness: float | None = None
     """Seconds from the due time to the start of the attempt, if one was made. Like `queue` and `channel` this is for
     metrics, and not recorded."""
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint to which nothing goes until somebody releases it."""
+
+    id: UUID
+    channel: str
+    endpoint: str
+    """As the channel names it: without its query, for a webhook."""
+    user_id: UUID | None
+    """Whose messages are held; None: everybody's."""
+    reason: HeldReason
+    since: datetime
+    last_error: str | None
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):

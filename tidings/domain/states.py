@@ -28,6 +28,27 @@ class CancelReason(StrEnum):
     """By a request."""
 
 
+class HeldReason(StrEnum):
+    """What a message waits for that is not its own due time; docs/states.md says what ends each."""
+
+    BREAKER = "breaker"
+    """Its endpoint's breaker: the receiver answered with one failure after the other."""
+    HOST = "host"
+    """The breaker of its destination: no connection, or no answer in time."""
+    ACCOUNT = "account"
+    """Its user's account, which refused the login."""
+    GATEWAY = "gateway"
+    """The operator's gateway, whose address, key or account is wrong."""
+    ENDPOINT_DISABLED = "endpoint_disabled"
+    """Somebody: its receiver said that it is gone."""
+    RATE = "rate"
+    """The receiver, which takes no more at present."""
+    ROOM = "room"
+    """Deliveries before it to a slow destination."""
+    OURS = "ours"
+    """A shortage of this machine's own."""
+
+
 class AttemptOutcome(StrEnum):
     """How one attempt ended."""
 

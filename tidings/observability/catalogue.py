@@ -51,7 +51,21 @@ BEHIND_SECONDS: Final = Metric(
     "tidings_behind_seconds",
     "gauge",
     ("api",),
-    "How long the oldest claimable message has waited; 0 if there is none. Knows about pace and stopped queues.",
+    "How long the oldest claimable message has waited; 0 if there is none. Knows about pace and stopped queues. What "
+    "is held is not claimable: see `tidings_held_seconds`.",
+)
+MESSAGES_HELD: Final = Metric(
+    "tidings_messages_held",
+    "gauge",
+    ("api",),
+    "Waiting messages that are held by something other than their due time, counted up to 100,000 for each reason.",
+    ("reason",),
+)
+HELD_SECONDS: Final = Metric(
+    "tidings_held_seconds", "gauge", ("api",), "For how long the message that has waited longest is held.", ("reason",)
+)
+HOLDS: Final = Metric(
+    "tidings_holds", "gauge", ("api",), "Endpoints that wait until somebody releases them, up to 50.", ("reason",)
 )
 QUEUE_ACTIVE: Final = Metric("tidings_queue_active", "gauge", ("api",), "Whether the queue is on.", ("queue",))
 QUEUE_INTERVAL_SECONDS: Final = Metric(
@@ -133,6 +147,12 @@ MESSAGES_UNTRIED: Final = Metric(
     "`delivered_before` by a consumer that was lost.",
     ("why",),
 )
+DELIVERIES_OVERDUE: Final = Metric(
+    "tidings_deliveries_overdue_total",
+    "counter",
+    ("consumers",),
+    "Deliveries that their channel had not ended after twice its time limit: cut off, their outcomes unknown.",
+)
 BATCHES_TAKEN: Final = Metric("tidings_batches_taken_total", "counter", ("consumers",), "Batches started.")
 LEASES_LOST: Final = Metric(
     "tidings_leases_lost_total", "counter", ("consumers",), "Batches whose lease ran out while this consumer held them."
@@ -186,6 +206,11 @@ PANELS: Final[list[Panel]] = [
         "sum(max by (queue) (tidings_messages_waiting))",
     ),
     Stat("Due", "Messages that could be claimed now.", "sum(max by (queue) (tidings_messages_due))"),
+    Stat(
+        "Held",
+        "Messages that wait for a breaker, an account, a gateway, a rate or somebody.",
+        "sum(max by (reason) (tidings_messages_held))",
+    ),
     Stat(
         "Behind",
         "How long the oldest message that could be claimed has waited.",

@@ -6,12 +6,16 @@ overwrites its own entry of a bucket, so that saying the same twice counts once.
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
+
+from tidings.domain.message import Hold
+from tidings.domain.states import HeldReason
 
 BUCKET_SECONDS: Final = 5
 HISTORY_BUCKETS: Final = 720
@@ -31,6 +35,8 @@ BOUNDS: Final = tuple(
 the one before, which is how far off a quantile can be."""
 
 
+HOLDS_SHOWN: Final = 50
+"""In the report of what is held."""
 BREAKERS_SHOWN: Final = 50
 """Of a consumer, in its report, which is written every second."""
 MOST_SERIES: Final = 200
@@ -121,6 +127,40 @@ class Depth(msgspec.Struct, frozen=True, array_like=True):
     later: int
     """Messages that wait for their due time."""
     processing: int
+
+
+class Held(msgspec.Struct, frozen=True):
+    """The messages that one reason holds."""
+
+    reason: HeldReason
+    messages: Annotated[int, Meta(description="Counted up to 100,000.")]
+    seconds: Annotated[float, Meta(description="For how long the one that has waited longest is held.")]
+
+
+class HeldReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is held, kept as JSON while a producer leads."""
+
+    messages: Sequence[Held] = ()
+    holds: Annotated[
+        Sequence[Hold], Meta(description="The newest of the endpoints that wait until somebody releases them.")
+    ] = ()
+
+    @property
+    def gateway(self) -> str | None:
+        """What is wrong with the operator's own gateway; None where nothing is."""
+        waiting = next((held.messages for held in self.messages if held.reason is HeldReason.GATEWAY), 0)
+        hold = next((hold for hold in self.holds if hold.reason is HeldReason.GATEWAY), None)
+        if hold is not None:
+            return f"held until somebody releases it: `tidings holds release {hold.id}`; {waiting:,} messages wait"
+        return f"held, {waiting:,} messages wait: its address, key or account is wrong" if waiting else None
+
+
+def held_report(value: bytes | None) -> HeldReport | None:
+    """What Redis has under `keys.HELD`; None where nothing is there, or another version's."""
+    try:
+        return None if value is None else msgspec.json.decode(value, type=HeldReport)
+    except msgspec.MsgspecError:
+        return None
 
 
 class BreakerReport(msgspec.Struct, frozen=True, kw_only=True):

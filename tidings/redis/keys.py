@@ -57,6 +57,12 @@ the next success; lives an hour after the last failure."""
 
 FAILING_DUTIES_LIFE_SECONDS: Final = 3600
 
+HELD: Final = "tidings:held"
+"""How many messages are held, by reason (`HeldReport` in `tidings/observability/reports.py`), counted every 5 s by the
+producer that leads. Lives a minute: while nobody leads, nothing is known."""
+
+HELD_LIFE_SECONDS: Final = 60
+
 OFFER_LIFE_SECONDS: Final = 5.0
 """An older offer is a dead consumer's."""
 

@@ -19,13 +19,21 @@ def open_files_limit() -> int:
     return ENOUGH if soft == resource.RLIM_INFINITY else soft
 
 
+def highest_open_files_limit() -> int:
+    """What the limit is in a process that has raised it."""
+    if not _LIMITED:
+        return ENOUGH
+    import resource  # noqa: PLC0415
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(open_files_limit(), ENOUGH if hard == resource.RLIM_INFINITY else hard)
+
+
 def raise_open_files_limit() -> int:
     """Raises the soft limit to the hard one, and returns what it is then."""
-    if _LIMITED:
+    if _LIMITED and (wanted := highest_open_files_limit()) > open_files_limit():
         import resource  # noqa: PLC0415
 
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = ENOUGH if hard == resource.RLIM_INFINITY else hard
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return open_files_limit()

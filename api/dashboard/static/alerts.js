@@ -14,7 +14,14 @@ const REMEDIES = {
   consumers: html`Messages wait until one delivers them. Start one: ${command("tidings consumer")}`,
 };
 
-export function alerts({ checks, queues, consumers }) {
+const HELD = {
+  gateway: html`The operator's gateway takes nothing: see its address, key and account. ${command("tidings doctor")}`,
+  account: "A user's mail server refuses the login; the user must correct it.",
+  endpoint_disabled: html`Their receivers said that they are gone. ${command("tidings holds")}`,
+  ours: "This deployment is short of something; the log names it.",
+};
+
+export function alerts({ checks, queues, consumers, held }) {
   // A list of { kind, text }, the worst first.
   const broken = Object.entries(checks)
     .filter(([, said]) => said !== "ok" && said !== "unknown")
@@ -31,7 +38,19 @@ export function alerts({ checks, queues, consumers }) {
     kind: "warn",
     text: html`<strong>${breaker.destination} does not answer.</strong> Its messages wait; it is tried again in ${span(breaker.seconds)}.`,
   }));
-  return [...broken, ...stopped, ...resting];
+  const waiting = (held?.messages ?? [])
+    .filter(({ reason }) => HELD[reason])
+    .map(({ reason, messages, seconds }) => ({
+      kind: reason === "gateway" ? "bad" : "warn",
+      text: html`<strong>${plural(messages, "message")} ${messages === 1 ? "is" : "are"} held,</strong> the first for ${span(seconds)}.
+        ${HELD[reason]} <a href=${link("messages", { held: reason })}>Show them</a>`,
+    }));
+  const holds = (held?.holds ?? []).map(({ id, channel, endpoint, last_error: error }) => ({
+    kind: "warn",
+    text: html`<strong>Nothing goes to ${channel} ${endpoint}</strong> until somebody releases it: ${error}.
+      ${command(`tidings holds release ${id}`)}`,
+  }));
+  return [...broken, ...waiting, ...holds, ...stopped, ...resting];
 }
 
 const title = (name) => name[0].toUpperCase() + name.slice(1);

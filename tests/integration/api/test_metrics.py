@@ -7,13 +7,15 @@ import aiohttp
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.http.resources import METRICS, READINESS, STORE
+from api.http.resources import METRICS, READINESS, REDIS, STORE
 from api.metrics import ApiMetrics, Work
 from api.overview.cluster import QueueDepths
+from producer.depths import DepthRecorder
 from sql.store import Store
-from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, keep, new_hold, offers
 from tests.integration.api.client import MESSAGE, Api
 from tidings.domain.ids import new_id
+from tidings.domain.states import HeldReason
 from tidings.domain.timestamps import utc_now
 
 
@@ -86,6 +88,25 @@ async def test_what_the_queues_hold(app: web.Application, api: Api, store: Store
     # What stands in a stopped queue is not late.
     assert values["tidings_behind_seconds",] < 30
     assert (values["tidings_producer_up",], values["tidings_consumers_up",]) == (0, 0)
+
+
+async def test_what_is_held(app: web.Application, api: Api, store: Store) -> None:
+    values = await seen(app)
+    assert math.isnan(values["tidings_messages_held", "gateway"])
+    assert math.isnan(values["tidings_holds", "gateway"])
+    await keep(store, 3, due_at=utc_now() + timedelta(hours=1))
+    async with store.database.pool.acquire() as connection:
+        await connection.execute("UPDATE messages SET held_reason = 'gateway', held_since = now() - interval '90 s'")
+    await store.holds.put([new_hold()])
+    await DepthRecorder(store, app[REDIS]).record()
+    values = await seen(app)
+    assert {reason: values["tidings_messages_held", reason] for reason in HeldReason} == {
+        reason: 3 if reason is HeldReason.GATEWAY else 0 for reason in HeldReason
+    }
+    assert 90 <= values["tidings_held_seconds", "gateway"] < 120
+    assert (values["tidings_holds", "endpoint_disabled"], values["tidings_holds", "gateway"]) == (1, 0)
+    # Held, not late.
+    assert values["tidings_behind_seconds",] == 0
 
 
 async def test_a_count_is_good_for_a_while(app: web.Application, api: Api, store: Store) -> None:

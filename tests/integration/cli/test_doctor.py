@@ -7,12 +7,15 @@ from datetime import timedelta
 import asyncpg
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from redis.asyncio import Redis
 
 from sql.store import Store
 from tests.factories import new_message
+from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, keep_sms, until
 from tidings.cli.doctor import findings_of
 from tidings.cli.doctor.finding import Finding, Level
+from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis
@@ -123,6 +126,23 @@ async def test_a_message_that_waits_too_long(settings: Settings, store: Store) -
     assert (await look())["waiting"].level is Level.WARNING
     await store.queues.set_active("default", active=False)
     assert (await look())["waiting"].level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "says"),
+    [(202, Level.OK, "with 202"), (200, Level.WARNING, "with 200"), (None, Level.OK, "yet")],
+)
+async def test_a_gateway_that_takes_messages_in_its_own_way(
+    settings: Settings, store: Store, status: int | None, level: Level, says: str
+) -> None:
+    if status is not None:
+        [message_id] = await keep_sms(store)
+        async with consuming(settings, Gateway(web.Response(status=status))) as consumer:
+            await hand_over(store, consumer)
+            await until(store, message_id, Status.SENT)
+    found = (await look())["sms answers"]
+    assert found.level is level
+    assert says in found.says
 
 
 async def test_a_redis_that_evicts(redis: Redis) -> None:

@@ -8,14 +8,22 @@ from uuid import UUID
 
 import msgspec
 from aiohttp import web
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from consumers.consumer import Consumer
+from sql.messages import MessageFilter
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import keep
 from tests.integration.channels.receivers import web_receiver
 from tests.integration.consumers.test_consumer import hand_over, until
-from tidings.domain.states import Status
+from tests.integration.consumers.test_metrics import scrape
+from tests.integration.consumers.test_report import reports
+from tests.unit.observability.test_metrics import free_port
+from tidings.channels.webhook.recipient import shortened
+from tidings.domain.message import Message
+from tidings.domain.states import HeldReason, Status
 from tidings.settings import Settings
 
 
@@ -55,6 +63,20 @@ async def webhooks(store: Store, url: str, count: int, user_id: UUID | None = No
     return await keep(store, count, channel="webhook", recipient=url, user_id=user_id)
 
 
+async def held_reason(store: Store, message_id: UUID) -> HeldReason | None:
+    """Waits until a message has failed or is held; a message that was never tried has not failed."""
+
+    async def came_back() -> Message | None:
+        message = await store.messages.get(message_id)
+        assert message is not None
+        assert message.tries or message.status is not Status.FAILED
+        return message if message.status is Status.FAILED or message.held_reason else None
+
+    message = await eventually(came_back)
+    assert message is not None
+    return message.held_reason
+
+
 async def test_a_dead_path_stops_neither_another_path_of_its_host_nor_another_user(
     store: Store, settings: Settings
 ) -> None:
@@ -64,10 +86,9 @@ async def test_a_dead_path_stops_neither_another_path_of_its_host_nor_another_us
     async with delivering(settings, host, breaker_failures=5, breaker_seconds=60) as (consumer, url):
         dead = await webhooks(store, f"{url}/bad?n=1", 20, ada.id)
         await hand_over(store, consumer)
-        for message_id in dead:
-            await until(store, message_id, Status.FAILED)
+        assert {await held_reason(store, message_id) for message_id in dead} <= {None, HeldReason.BREAKER}
         [breaker] = consumer._dispatcher.limiter.breakers()
-        assert breaker.name == f"webhook {url}/bad"
+        assert breaker.name == f"webhook {shortened(f'{url}/bad')}"
         assert breaker.user_id == ada.id
         good = await webhooks(store, f"{url}/good", 3, ada.id)
         [bobs] = await webhooks(store, f"{url}/bad", 1, bob.id)
@@ -77,7 +98,31 @@ async def test_a_dead_path_stops_neither_another_path_of_its_host_nor_another_us
             await until(store, message_id, Status.SENT)
         # His is tried, hers is not.
         assert (await until(store, bobs, Status.FAILED)).tries == 1
-        assert (await until(store, held, Status.FAILED)).tries == 0
+        message = await until(store, held, Status.PENDING)
+        assert (message.tries, message.held_reason, message.last_error) == (0, HeldReason.BREAKER, None)
+        assert (
+            await store.messages.list(MessageFilter(held=HeldReason.BREAKER, user_id=bob.id), before=None, limit=1)
+            == []
+        )
+
+
+async def test_the_path_of_a_url_is_shown_to_its_owner_alone(store: Store, settings: Settings, redis: Redis) -> None:
+    secret = "T024BE7LD/B0123/aXuTPjdd5nHHG"
+    host, port = Host(), free_port()
+    with capture_logs() as logged:
+        async with delivering(settings, host, breaker_failures=1, metrics_port=port) as (consumer, url):
+            [failed] = await webhooks(store, f"{url}/bad/{secret}?token={secret}", 1)
+            [hung_up] = await webhooks(store, f"http://127.0.0.1:{free_port()}/{secret}", 1)
+            await hand_over(store, consumer)
+            errors = [(await until(store, each, Status.FAILED)).last_error for each in (failed, hung_up)]
+            await consumer._reporter.report()
+            [report] = (await reports(redis)).values()
+            metrics = await scrape(port)
+    assert any(line["event"] == "breaker opened" and "…" in line["destination"] for line in logged)
+    assert ["…" in each.destination for each in report.breakers] == [False, True]
+    shown = f"{logged} {report} {errors} {metrics}"
+    assert errors[0] == "HTTP 503 Service Unavailable"
+    assert not [part for part in secret.split("/") if part in shown]
 
 
 async def test_a_receiver_that_takes_so_many_a_second_costs_no_attempts(store: Store, settings: Settings) -> None:

@@ -6,9 +6,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from consumers.consumer import Consumer
 from sql.store import Store
 from tests.eventually import eventually
-from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, keep_sms, until
+from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, keep_sms, until, until_held
 from tests.unit.observability.test_metrics import free_port
-from tidings.domain.states import Status
+from tidings.domain.states import HeldReason, Status
 from tidings.domain.timestamps import utc_now
 from tidings.settings import Settings
 
@@ -74,7 +74,7 @@ async def test_a_breaker_that_opens_and_what_it_sends_back(store: Store, setting
         await until(store, first, Status.FAILED)
         [second] = await keep_sms(store)
         await hand_over(store, consumer)
-        await until(store, second, Status.FAILED)
+        await until_held(store, second, HeldReason.BREAKER)
 
         async def counted() -> bool:
             return value(await scrape(port), "tidings_messages_untried_total", "returned") == 1

@@ -12,6 +12,7 @@ from sql.store import Store
 from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tidings.domain.timestamps import utc_now
 from tidings.observability.reports import BUCKET_LIFE_SECONDS, Depth
+from tidings.redis import keys
 
 
 async def recorded(redis: Redis) -> list[dict[str, Depth]]:
@@ -28,5 +29,6 @@ async def test_due_later_and_on_its_way(store: Store, redis: Redis, monkeypatch:
     await keep(store, 12, queue="night")
     await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=3)
     monkeypatch.setattr(depths, "COUNTED_UP_TO", 10)
-    await DepthRecorder(store.queues, redis).record()
+    await DepthRecorder(store, redis).record()
+    assert await redis.get(keys.HELD) == b'{"messages":[],"holds":[]}'
     assert await recorded(redis) == [{"default": Depth(4, 4, 3), "night": Depth(10, 0, 0)}]

@@ -9,6 +9,13 @@ from tests.integration.runtime.test_process import AWAY
 
 RAISE = "from tidings.runtime.files import raise_open_files_limit; print(raise_open_files_limit())"
 
+DOCTOR = """
+from tidings.cli.doctor.configuration import examine
+from tidings.settings import Settings
+[found] = [each for each in examine(Settings(in_flight=500)) if each.check == "open files"]
+print(found.level.value, found.says)
+"""
+
 
 async def run(*command: str, soft: int, hard: int) -> bytes:
     """What the command prints, begun with these limits."""
@@ -42,3 +49,10 @@ async def test_a_process_says_what_fits() -> None:
     assert b"warning" not in said.lower()
     said = await run(sys.executable, "-m", "consumers", soft=256, hard=300)
     assert b"warning" in said.lower()
+
+
+async def test_the_doctor_says_what_fits_in_a_process_that_has_raised_its_limit() -> None:
+    said = await run(sys.executable, "-c", DOCTOR, soft=256, hard=768)
+    assert said == b"ok a process may open 768, a consumer needs 628\n"
+    said = await run(sys.executable, "-c", DOCTOR, soft=256, hard=300)
+    assert said.startswith(b"warning a process may open 300, which fit 172 deliveries in flight")

@@ -228,8 +228,8 @@ class TestOwnMessages:
         await keep(store, 20, user_id=ada)
         await keep(store, 2000, user_id=new_id())
         query = store.database.queries.list_user_messages.sql
-        values = [ada, None, None, None, None, None, None, None, 10]  # numbered as they appear
-        kinds = "uuid, uuid, timestamptz, timestamptz, text, text, text, text, bigint"
+        values = [ada, None, None, None, None, None, None, None, None, 10]  # numbered as they appear
+        kinds = "uuid, uuid, timestamptz, timestamptz, text, text, text, text, text, bigint"
         async with store.database.pool.acquire() as connection:
             await connection.execute(f"PREPARE own ({kinds}) AS {query}")
             literals = ", ".join("NULL" if value is None else f"'{value}'" for value in values)

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories import new_hold
 from tests.unit.cli.conftest import Serve
-from tidings.cli.doctor import clocks, configuration, examine, findings_of
+from tidings.cli.doctor import clocks, configuration, examine, findings_of, redis
 from tidings.cli.doctor.finding import Finding, Level
+from tidings.cli.doctor.redis import Seen
+from tidings.domain.states import HeldReason
+from tidings.observability.reports import Held, HeldReport
 from tidings.settings import Settings
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -101,3 +105,20 @@ def test_a_failure_is_exit_code_1_and_says_how_to_mend_it(
     assert "→ set REDIS_URI right" in out
     assert out.endswith("ok: 0, warning: 0, failure: 1\n")
     assert err == ""
+
+
+def test_what_somebody_must_mend_is_named_with_what_to_do() -> None:
+    hold = new_hold()
+    report = HeldReport(messages=[Held(HeldReason.GATEWAY, 2000, 61.0), Held(HeldReason.RATE, 5, 1.0)], holds=[hold])
+    found = {
+        each.check: each
+        for each in redis.processes(Seen(True, frozenset({"c"}), (), held=report), busy=True, leads=True)
+    }
+    assert f"tidings holds release {hold.id}" in (found["hold webhook"].mend or "")
+    assert "https://example.com/gone" in found["hold webhook"].says
+    assert "HTTP 410 Gone" in found["hold webhook"].says
+    assert found["held: gateway"].level is Level.WARNING
+    assert "2,000 messages wait" in found["held: gateway"].says
+    assert "WEBHOOK_URL" in (found["held: gateway"].mend or "")
+    # A limit of the receiver's is nothing to mend.
+    assert "held: rate" not in found

@@ -37,4 +37,4 @@ def test_each_group_is_made_of_its_own_options(app: typer.Typer, asked: list[tup
 
 def test_options_stand_where_their_group_does(app: typer.Typer) -> None:
     names = [parameter.name for parameter in typer.main.get_command(app).params]
-    assert names[:9] == ["status", "channel", "queue", "recipient", "since", "until", "deep", "url", "api_key"]
+    assert names[:10] == ["status", "channel", "queue", "recipient", "held", "since", "until", "deep", "url", "api_key"]

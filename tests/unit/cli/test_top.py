@@ -9,6 +9,8 @@ from rich.console import Console
 from api.openapi.examples import OVERVIEW
 from api.overview.schemas import Health, Overview
 from tidings.cli.top import Past, away, view
+from tidings.domain.states import HeldReason
+from tidings.observability.reports import Held, HeldReport
 
 
 def drawn(overview: Overview, *, rates: list[float] | None = None, width: int = 80) -> str:
@@ -81,3 +83,16 @@ def test_the_past_is_put_together_from_its_last_steps() -> None:
     assert past.rates == [4.0, 7.0]
     past.learn(msgspec.structs.replace(history, at=[15, 20], sent=[50, 0]))
     assert past.rates == [7.0, 10.0]
+
+
+def test_what_is_held_is_counted_and_a_held_gateway_comes_first() -> None:
+    shown = drawn(OVERVIEW, width=120)
+    assert "all is well" in shown.splitlines()[0]
+    assert "120 endpoint disabled (14 min)" in shown
+    assert "webhook https://example.com/hooks/old" in shown
+    held = HeldReport(messages=[Held(HeldReason.GATEWAY, 2000, 61.0)])
+    shown = drawn(msgspec.structs.replace(OVERVIEW, held=held), width=120)
+    assert "gateway held, 2,000 messages wait" in shown.splitlines()[0]
+    assert "2,000 gateway (61.0 s)" in shown
+    assert "held" not in drawn(msgspec.structs.replace(OVERVIEW, held=HeldReport()))
+    assert "held" not in drawn(msgspec.structs.replace(OVERVIEW, held=None))

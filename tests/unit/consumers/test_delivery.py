@@ -10,21 +10,29 @@ from uuid import UUID
 
 import pytest
 from msgspec import structs
+from structlog.testing import capture_logs
 
 from consumers import outcomes
+from consumers.backstop import Backstop
 from consumers.breaker import Breaker, BreakerState
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import USUAL_TYPES, Deliveries, DeliveryRun, checked
+from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter, Endpoint
 from consumers.recorder import OutcomeRecorder
-from tests.factories import new_delivery
+from consumers.shortages import Shortages
+from sql.holds import HoldStore
+from tests.eventually import eventually
+from tests.factories import new_delivery, new_hold
 from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry
+from tidings.channels.recipient import EndpointKey
 from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.ids import new_id
 from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
-from tidings.domain.states import CancelReason, Status
+from tidings.domain.states import CancelReason, HeldReason, Status
 from tidings.security.sealed_headers import seal_headers
 from tidings.security.secretbox import SecretBox, new_key
 
@@ -62,6 +70,7 @@ class Fakes:
         self.abandoned.append(batch)
 
 
+THERE = EndpointKey("there")
 BOX = SecretBox([new_key()])
 
 
@@ -71,6 +80,7 @@ class Bench:
     def __init__(self, deliver: Callable[[], Awaitable[object]]) -> None:
         self.fakes = Fakes()
         self.now = 0.0
+        self.time_limit = 60.0
         self.deliver = deliver
         self.headers: list[dict[str, str] | None] = []
         self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
@@ -81,15 +91,20 @@ class Bench:
             breaker=lambda: Breaker(failures=FAILURES, open_seconds=10),
             clock=lambda: self.now,
         )
+        self.endpoint = THERE
+        self.holds = Holds(cast("HoldStore", None))
         self.shared = Deliveries(
             recorder=cast("OutcomeRecorder", self.fakes),
             dedup=cast("DedupRecords", self.fakes),
             leases=cast("Leases", self.fakes),
             limiter=self.limiter,
+            holds=self.holds,
             policy=RetryPolicy(delays=(1.0,), jitter=0, random=lambda: 0.5),
             consumer="c",
             now=lambda: NOW,
             clock=lambda: self.now,
+            shortages=Shortages(lambda: self.now),
+            backstop=Backstop(grace=0.01),
             box=BOX,
         )
         self.tasks: list[asyncio.Task[None]] = []
@@ -102,13 +117,17 @@ class Bench:
         bench = self
 
         class Scripted:
+            time_limit = self.time_limit
+
             async def deliver(self, delivery: Delivery) -> object:
                 bench.headers.append(delivery.headers)
                 return await bench.deliver()
 
         batch = batch or OpenBatch(new_id(), left=1, held_until=math.inf)
-        run = DeliveryRun(self.shared, cast("Channel", Scripted()), new_delivery(**changes), batch)
-        retry_in = self.limiter.enter("there", run)
+        run = DeliveryRun(
+            self.shared, cast("Channel", Scripted()), new_delivery(**changes), batch, "there", self.endpoint
+        )
+        retry_in = self.limiter.enter("there", run, endpoint=self.endpoint)
         if retry_in is not None:
             run.send_back(retry_in)
         return batch
@@ -229,7 +248,8 @@ async def test_an_open_breaker_sends_back_the_line() -> None:
         bench.enter()
     await bench.end()
     # One more had started when the second failure came.
-    assert bench.statuses == [Status.FAILED] * 5
+    assert sorted(bench.statuses) == [Status.FAILED] * 3 + [Status.PENDING] * 2
+    assert {o.held_reason for o, _ in bench.fakes.outcomes if o.attempt is None} == {HeldReason.BREAKER}
     assert [outcome.attempt is None for outcome, _ in bench.fakes.outcomes].count(True) == 2
     assert all(
         outcome.due_at == NOW + timedelta(seconds=11) for outcome, _ in bench.fakes.outcomes if not outcome.tries
@@ -243,6 +263,8 @@ async def test_a_channel_that_raises_costs_an_attempt_and_counts_against_its_des
         bench.enter()
     await bench.end()
     assert {outcome.last_error for outcome, _ in bench.fakes.outcomes} == {"UnexpectedError in the channel"}
+    # It may have sent the message before it raised.
+    assert [(outcome.tries, outcome.unanswered) for outcome, _ in bench.fakes.outcomes] == [(1, True)] * FAILURES
     assert bench.breakers == {"there": BreakerState.OPEN}
 
 
@@ -350,6 +372,78 @@ async def test_a_probe_that_is_cut_off_abandons_its_batch_and_frees_the_breaker(
     bench.assert_settled()
 
 
+async def test_a_channel_that_does_not_return_is_cut_off_after_twice_its_time_limit() -> None:
+    bench = Bench(never)
+    bench.time_limit = 0.01
+    for _ in range(FAILURES):
+        bench.enter()
+    with capture_logs() as logged:
+        assert await bench.end() == [None] * FAILURES
+    assert [(outcome.status, outcome.tries, outcome.unanswered) for outcome, _ in bench.fakes.outcomes] == [
+        (Status.FAILED, 1, True)
+    ] * FAILURES
+    assert bench.shared.backstop.overdue == FAILURES
+    assert [line["event"] for line in logged].count("the channel has not ended a delivery: cancelled") == FAILURES
+    assert bench.breakers == {"there": BreakerState.OPEN}
+    assert bench.fakes.abandoned == []
+    bench.assert_settled()
+
+
+async def test_a_channel_that_goes_on_after_it_was_cancelled_is_settled_without_it() -> None:
+    release, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> object:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+        return Accepted()
+
+    bench = Bench(stubborn)
+    bench.time_limit = 0.01
+    batch = bench.enter()
+    await cancelled.wait()
+
+    async def settled() -> bool:
+        return bool(bench.fakes.outcomes)
+
+    await eventually(settled)
+    bench.assert_settled()
+    assert (batch.left, len(bench.shared.backstop._going_on)) == (0, 1)
+    # Whatever it says in the end changes nothing.
+    release.set()
+    assert await bench.end() == [None]
+    assert bench.statuses == [Status.FAILED]
+    assert (bench.fakes.dedup, bench.shared.backstop._going_on) == ([], set())
+    bench.assert_settled()
+
+
+async def test_what_a_channel_says_when_it_is_cut_off_counts() -> None:
+    async def late() -> object:
+        try:
+            return await never()
+        except asyncio.CancelledError:
+            return Accepted(provider_message_id="p")
+
+    bench = Bench(late)
+    bench.time_limit = 0.01
+    bench.enter()
+    assert await bench.end() == [None]
+    assert (bench.statuses, len(bench.fakes.dedup)) == ([Status.SENT], 1)
+
+
+async def test_one_that_is_cut_off_at_a_stop_too_has_no_outcome() -> None:
+    bench = Bench(never)
+    batch = bench.enter()
+    await asyncio.sleep(0)
+    [run] = bench.shared.running
+    run.expire()
+    await cancel_and_wait(*bench.tasks)
+    assert (bench.statuses, bench.fakes.abandoned) == ([], [batch])
+    bench.assert_settled()
+
+
 class OwnAccepted(Accepted, frozen=True, kw_only=True):
     """Of a plug-in that wants to say more."""
 
@@ -428,10 +522,77 @@ async def test_sealed_headers_are_opened_for_the_channel() -> None:
     assert bench.headers == [headers, None]
 
 
-async def test_headers_that_no_key_opens_are_tried_again_and_never_sent() -> None:
-    bench = Bench(returning(Accepted()))
-    bench.enter(headers=seal_headers({"Authorization": "Bearer hunter2"}, new_id(), BOX))
+async def test_what_fails_on_our_side_uses_up_no_attempt_opens_no_breaker_and_is_logged() -> None:
+    bench = Bench(raising(StoreUnavailableError("the user could not be read")))
+    with capture_logs() as logged:
+        for _ in range(FAILURES + 1):
+            bench.enter(created_at=NOW)
+            await bench.end()
+    assert [(outcome.status, outcome.tries) for outcome, _ in bench.fakes.outcomes] == [(Status.PENDING, 0)] * 3
+    assert bench.breakers == {}
+    assert [line["error"] for line in logged] == ["the user could not be read"]
+    bench.assert_settled()
+
+
+async def test_a_channel_that_is_not_there_uses_up_no_attempt() -> None:
+    bench = Bench(never)
+    batch = OpenBatch(new_id(), left=1, held_until=math.inf)
+    run = DeliveryRun(bench.shared, None, new_delivery(created_at=NOW), batch, "there", EndpointKey("there"))
+    assert bench.limiter.enter("there", run) is None
     await bench.end()
-    assert (bench.statuses, bench.headers) == ([Status.FAILED], [])
+    [(outcome, _)] = bench.fakes.outcomes
+    assert (outcome.status, outcome.tries) == (Status.PENDING, 0)
+    assert outcome.last_error == "channel 'echo' is not there in this consumer"
+
+
+async def test_headers_that_no_key_opens_wait_untried_and_are_never_sent() -> None:
+    bench = Bench(returning(Accepted()))
+    bench.enter(created_at=NOW, headers=seal_headers({"Authorization": "Bearer hunter2"}, new_id(), BOX))
+    await bench.end()
+    assert (bench.statuses, bench.headers) == ([Status.PENDING], [])
     assert "Bearer" not in str(bench.fakes.outcomes)
     bench.assert_settled()
+
+
+async def test_a_hold_is_known_with_the_outcome_and_holds_what_comes() -> None:
+    bench = Bench(returning(Rejected(error="HTTP 410 Gone", status_code=410, holds=True)))
+    bench.enter(channel="webhook")
+    await bench.end()
+    [(outcome, _)] = bench.fakes.outcomes
+    assert (outcome.status, outcome.cancel_reason, outcome.tries) == (Status.CANCELLED, CancelReason.REJECTED, 1)
+    assert outcome.hold is not None
+    assert (outcome.hold.channel, outcome.hold.endpoint, outcome.hold.user_id) == ("webhook", "there", None)
+    assert (outcome.hold.reason, outcome.hold.last_error) == (HeldReason.ENDPOINT_DISABLED, "HTTP 410 Gone")
+    bench.assert_settled()
+
+
+async def test_what_was_in_line_when_another_consumer_set_a_hold_is_not_attempted() -> None:
+    bench = Bench(returning(Accepted()))
+    bench.holds.add(new_hold(channel="sms", endpoint="sms", reason=HeldReason.GATEWAY))
+    bench.endpoint = EndpointKey("sms sms")
+    bench.enter(channel="sms")
+    await bench.end()
+    [(outcome, _)] = bench.fakes.outcomes
+    assert (outcome.status, outcome.tries, outcome.held_reason) == (Status.PENDING, 0, HeldReason.GATEWAY)
+    assert outcome.due_at is not None
+    assert outcome.due_at - NOW >= timedelta(seconds=HELD_SECONDS)
+    assert bench.headers == []
+    bench.assert_settled()
+
+
+@pytest.mark.parametrize(("user_id", "reason"), [(new_id(), HeldReason.ACCOUNT), (None, HeldReason.GATEWAY)])
+async def test_a_refused_account_burns_nothing_and_holds_its_user_alone(
+    user_id: UUID | None, reason: HeldReason
+) -> None:
+    bench = Bench(returning(Retry(error="AUTH: refused with 535", status_code=535, about=About.ACCOUNT)))
+    bench.endpoint = EndpointKey("email ada@host", user_id)
+    bench.enter(channel="email", user_id=user_id, created_at=NOW)
+    await bench.end()
+    bench.enter(channel="email", user_id=user_id, created_at=NOW)
+    assert [(o.status, o.tries, o.held_reason, o.attempt) for o, _ in bench.fakes.outcomes] == [
+        (Status.PENDING, 0, reason, None)
+    ] * 2
+    bench.endpoint, bench.deliver = EndpointKey("email ada@host", new_id()), returning(Accepted())
+    bench.enter(channel="email")
+    await bench.end()
+    assert bench.statuses[-1] is Status.SENT

@@ -8,9 +8,11 @@ from consumers import outcomes
 from consumers.dedup import Record
 from tests.factories import new_delivery
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
+from tidings.channels.http.judgement import judge
+from tidings.channels.http.transport import Answer
 from tidings.domain.message import Delivery, Outcome
-from tidings.domain.retry import RetryPolicy
-from tidings.domain.states import CancelReason, Status
+from tidings.domain.retry import LONGEST_WAIT_ASKED, RetryPolicy
+from tidings.domain.states import CancelReason, HeldReason, Status
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 POLICY = RetryPolicy(delays=(5, 30, 120), jitter=0.2, random=lambda: 0.5)
@@ -80,6 +82,45 @@ def test_a_message_that_was_never_tried_goes_back_to_pending() -> None:
     assert outcomes.returned(new_delivery(recoveries=1)).status is Status.FAILED
 
 
+@pytest.mark.parametrize("reason", HeldReason)
+def test_a_message_that_is_held_is_as_it_was(reason: HeldReason) -> None:
+    for changes, status in (({}, Status.PENDING), ({"tries": 2}, Status.FAILED), ({"recoveries": 1}, Status.FAILED)):
+        delivery = new_delivery(**changes)
+        outcome = outcomes.returned(delivery, due_at=NOON, held_reason=reason)
+        assert (outcome.status, outcome.tries, outcome.due_at) == (status, delivery.tries, NOON)
+        assert (outcome.held_reason, outcome.attempt) == (reason, None)
+
+
+@pytest.mark.parametrize(
+    ("about", "account", "reason", "untried_for"),
+    [
+        (About.PACE, HeldReason.GATEWAY, HeldReason.RATE, timedelta(hours=23)),
+        (About.OURSELVES, HeldReason.GATEWAY, HeldReason.OURS, timedelta(hours=23)),
+        (About.ACCOUNT, HeldReason.GATEWAY, HeldReason.GATEWAY, timedelta(days=6)),
+        (About.ACCOUNT, HeldReason.ACCOUNT, HeldReason.ACCOUNT, timedelta(days=6)),
+    ],
+)
+def test_what_speaks_of_something_else_says_what_it_waits_for(
+    about: About, account: HeldReason, reason: HeldReason, untried_for: timedelta
+) -> None:
+    delivery = new_delivery(created_at=NOON - untried_for)
+    result = Retry(error="no", about=about)
+    outcome = outcomes.conclude(
+        delivery, result, policy=POLICY, consumer="c", started_at=NOON, duration=0, account=account
+    )
+    assert (outcome.status, outcome.tries, outcome.held_reason) == (Status.PENDING, 0, reason)
+    assert (outcome.attempt, outcome.last_error) == (None, "no")
+    late = new_delivery(created_at=NOON - untried_for - timedelta(days=1))
+    outcome = outcomes.conclude(late, result, policy=POLICY, consumer="c", started_at=NOON, duration=0, account=account)
+    assert (outcome.status, outcome.tries, outcome.held_reason) == (Status.FAILED, 1, None)
+
+
+@pytest.mark.parametrize("about", [About.MESSAGE, About.ENDPOINT, About.HOST])
+def test_a_message_that_was_tried_is_not_held(about: About) -> None:
+    outcome = conclude(new_delivery(), Retry(error="503", about=about))
+    assert (outcome.status, outcome.tries, outcome.held_reason) == (Status.FAILED, 1, None)
+
+
 def test_what_the_record_tells_is_sent() -> None:
     outcome = outcomes.already_sent(new_delivery(tries=5), Record(NOON, "abc"))
     assert (outcome.status, outcome.tries, outcome.sent_at, outcome.provider_message_id) == (
@@ -128,3 +169,49 @@ def test_it_does_not_wait_for_ever() -> None:
     assert (outcome.status, outcome.tries) == (Status.FAILED, 1)
     outcome = conclude(new_delivery(created_at=old, tries=4), PACED)
     assert (outcome.status, outcome.cancel_reason) == (Status.CANCELLED, CancelReason.EXHAUSTED)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize(
+    ("value", "least"),
+    [
+        ("0", 0),
+        ("1.5", 1.5),
+        ("2.", 2),
+        ("00060", 60),
+        ("999999999", 3600),
+        ("999999999999.9", 0),
+        (str(int(NOON.timestamp()) + 60), 60),
+        (f"{NOON.timestamp() + 60}", 60),
+        (str(int(NOON.timestamp()) + 10**8), 0),
+        (str(int(NOON.timestamp()) - 60), 0),
+        (str(int(NOON.timestamp() * 1000)), 0),
+        ("Tue, 01 Jan 2030 12:01:00 GMT", 60),
+        ("Tue, 01 Jan 2030 11:00:00 GMT", 0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
+        ("Tue, 01 Jan 2030 12:01:00", 60),
+        ("-5", 0),
+        ("-1e9", 0),
+        ("1e3", 0),
+        ("inf", 0),
+        ("nan", 0),
+        ("5, 10", 0),
+        ("soon", 0),
+        ("\N{SUPERSCRIPT TWO}", 0),
+        ("", 0),
+        ("9" * 4000, 0),
+    ],
+)
+def test_whatever_a_receiver_asks_for_is_bounded(status: int, value: str, least: float) -> None:
+    result = judge(Answer(status, {"Retry-After": value}, b""), lambda: NOON)
+    assert isinstance(result, Retry)
+    outcome = conclude(new_delivery(created_at=NOON), result)
+    assert outcome.due_at is not None
+    waits = (outcome.due_at - NOON).total_seconds()
+    untried = outcome.attempt is None
+    most = (outcomes.LONGEST_PACED if untried else LONGEST_WAIT_ASKED) * (1 + POLICY.jitter)
+    assert max(least, outcomes.SHORTEST_PACED) <= waits <= most
+    # What asks for less than the policy, or for nothing that can be understood, waits no longer than that.
+    if least <= 5:
+        assert waits <= 6

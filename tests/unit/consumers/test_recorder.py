@@ -48,7 +48,10 @@ def store() -> FakeStore:
 async def run(store: FakeStore, count: int, *, closing: bool = True) -> tuple[list[Outcome], list[UUID]]:
     """Records that many outcomes; returns them, and the batches that were closed."""
     closed: list[UUID] = []
-    under_test = OutcomeRecorder(cast("Store", store), consumer="c", backlog=100, on_closed=closed.extend)
+    closing_now: list[UUID] = []
+    under_test = OutcomeRecorder(
+        cast("Store", store), consumer="c", backlog=100, on_closing=closing_now.extend, on_closed=closed.extend
+    )
     task = asyncio.create_task(under_test.run())
     made = [outcomes.returned(new_delivery()) for _ in range(count)]
     if store.batches.poison is not None:
@@ -58,6 +61,7 @@ async def run(store: FakeStore, count: int, *, closing: bool = True) -> tuple[li
     await under_test.written()
     assert under_test.accepting
     task.cancel()
+    assert set(closed) <= set(closing_now)
     return made, closed
 
 
@@ -77,7 +81,9 @@ async def test_outcomes_wait_while_postgres_is_away(store: FakeStore, monkeypatc
 
 
 async def test_intake_stops_while_postgres_is_away_or_too_much_waits(store: FakeStore) -> None:
-    under_test = OutcomeRecorder(cast("Store", store), consumer="c", backlog=5, on_closed=lambda _: None)
+    under_test = OutcomeRecorder(
+        cast("Store", store), consumer="c", backlog=5, on_closing=lambda _: None, on_closed=lambda _: None
+    )
     for _ in range(5):
         assert under_test.accepting
         under_test.put(outcomes.returned(new_delivery()), closes_batch=False)

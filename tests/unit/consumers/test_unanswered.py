@@ -30,12 +30,12 @@ def conclude(delivery: Delivery, result: Retry) -> Outcome:
     )
 
 
-@pytest.mark.parametrize("unanswered", [True, False])
-async def test_channels_tell_what_the_transport_tells(unanswered: bool) -> None:
+@pytest.mark.parametrize(("unanswered", "about"), [(True, About.ENDPOINT), (False, About.HOST)])
+async def test_channels_tell_what_the_transport_tells(unanswered: bool, about: About) -> None:
     error = TransportError("closed without an answer", unanswered=unanswered)
     for_webhook, _ = context(error)
     for_sms, _ = context(error, webhook_url=URL)
-    expected = Retry(error="closed without an answer", unanswered=unanswered, about=About.HOST)
+    expected = Retry(error="closed without an answer", unanswered=unanswered, about=about)
     assert await WebhookChannel(for_webhook).deliver(new_delivery(channel="webhook", recipient=URL)) == expected
     assert await SmsChannel(for_sms).deliver(new_delivery(channel="sms", recipient="+905551111111")) == expected
 

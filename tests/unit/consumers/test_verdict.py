@@ -5,16 +5,18 @@ import pytest
 from consumers import limiter as module
 from consumers.breaker import Breaker, BreakerState
 from consumers.limiter import DestinationLimiter, Endpoint
-from consumers.verdict import Changes, settle
+from consumers.verdict import Changes, of_account, reason_of, settle
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.channels.recipient import EndpointKey
 from tidings.domain.ids import new_id
+from tidings.domain.states import HeldReason
 
 ADA, BOB = new_id(), new_id()
 BAD = EndpointKey("webhook https://host/bad", ADA)
 GOOD = EndpointKey("webhook https://host/good", ADA)
 BOBS = EndpointKey("webhook https://host/bad", BOB)
 FAILED = Retry(error="HTTP 503")
+SILENT = Retry(error="timed out after 15 s", unanswered=True)
 
 
 class Bench:
@@ -98,6 +100,48 @@ async def test_an_answer_shows_that_the_host_works() -> None:
     assert bench.breakers == {}
 
 
+async def test_a_path_that_hangs_stops_neither_the_other_paths_of_its_host_nor_other_users() -> None:
+    bench = Bench()
+    bench.attempt(BAD, SILENT)
+    for _ in range(5):
+        # One known to hang says nothing new with each probe.
+        bench.now += 100
+        bench.attempt(BAD, SILENT, times=1)
+    assert bench.breakers == {BAD: BreakerState.OPEN}
+    assert (bench.enter(GOOD), bench.enter(BOBS)) == (None, None)
+
+
+async def test_a_host_where_path_after_path_hangs_is_stopped_and_any_answer_clears_it() -> None:
+    bench = Bench()
+    for n in range(2):
+        bench.attempt(EndpointKey(f"silent{n}"), SILENT)
+    bench.attempt(GOOD, FAILED, times=1)
+    for n in range(2, 5):
+        assert ("webhook host", None) not in bench.breakers
+        bench.attempt(EndpointKey(f"silent{n}"), SILENT)
+    assert bench.breakers["webhook host", None] is BreakerState.OPEN
+    assert bench.enter(GOOD) is not None
+    bench.now += 10
+    # Its probe is the message of an endpoint that has not hung: another one that does stops the host again.
+    bench.attempt(EndpointKey("silent5"), SILENT, times=1)
+    assert bench.breakers["webhook host", None] is BreakerState.OPEN
+    bench.now += 20
+    bench.attempt(GOOD, FAILED, times=1)
+    assert ("webhook host", None) not in bench.breakers
+
+
+async def test_a_path_known_to_hang_that_probes_its_host_lets_another_probe() -> None:
+    bench = Bench()
+    bench.attempt(BAD, SILENT)
+    # That BAD hangs is the first failure of the host.
+    bench.attempt(GOOD, Retry(error="no connection", about=About.HOST), times=2)
+    bench.now += 10
+    bench.attempt(BAD, SILENT, times=1)
+    assert bench.breakers["webhook host", None] is BreakerState.HALF_OPEN
+    bench.attempt(GOOD, Accepted(), times=1)
+    assert bench.breakers == {BAD: BreakerState.OPEN}
+
+
 @pytest.mark.parametrize("about", [About.MESSAGE, About.PACE, About.OURSELVES])
 async def test_what_speaks_of_neither_opens_no_breaker(about: About) -> None:
     bench = Bench()
@@ -165,3 +209,62 @@ async def test_idle_endpoints_are_forgotten_and_those_kept_are_bounded(monkeypat
         assert bench.enter(BAD) is not None
     assert len(bench.limiter._endpoints) == 10
     assert bench.breakers == {BAD: BreakerState.OPEN}
+
+
+HOST_DOWN = Retry(error="no connection", about=About.HOST)
+REFUSED_KEY = Retry(error="HTTP 401", about=About.ACCOUNT)
+SMS = EndpointKey("sms sms")
+
+
+@pytest.mark.parametrize(
+    ("result", "times", "endpoint", "reason"),
+    [
+        (FAILED, 3, BAD, HeldReason.BREAKER),
+        (HOST_DOWN, 3, BAD, HeldReason.HOST),
+        (REFUSED_KEY, 1, BAD, HeldReason.ACCOUNT),
+        (REFUSED_KEY, 1, SMS, HeldReason.GATEWAY),
+        (Retry(error="429", about=About.PACE, delay=5), 1, BAD, HeldReason.RATE),
+    ],
+)
+async def test_what_is_sent_back_knows_what_it_waits_for(
+    result: Result, times: int, endpoint: EndpointKey, reason: HeldReason
+) -> None:
+    bench = Bench()
+    bench.attempt(endpoint, result, times)
+    assert bench.enter(endpoint) is not None
+    assert reason_of(bench.limiter, "webhook host", endpoint, bench.now) is reason
+
+
+async def test_an_account_opens_at_once_and_a_probe_that_is_accepted_closes_it() -> None:
+    bench = Bench()
+    bench.attempt(SMS, REFUSED_KEY, 1)
+    assert bench.breakers == {SMS: BreakerState.OPEN}
+    bench.now += 10
+    bench.attempt(SMS, REFUSED_KEY, 1)
+    assert bench.enter(SMS) is not None
+    bench.now += 20
+    bench.attempt(SMS, Accepted(), 1)
+    assert bench.breakers == {}
+    # Three failures in a row again, no longer the first one.
+    bench.attempt(SMS, FAILED, 2)
+    assert bench.breakers == {}
+    bench.attempt(SMS, FAILED, 1)
+    assert reason_of(bench.limiter, "webhook host", SMS, bench.now) is HeldReason.BREAKER
+
+
+async def test_what_nothing_holds_up_waits_for_room() -> None:
+    assert reason_of(Bench().limiter, "webhook host", GOOD, 0) is HeldReason.ROOM
+
+
+async def test_a_hold_sends_back_what_is_in_line_there() -> None:
+    bench = Bench(per_destination=1)
+    for n in range(3):
+        bench.enter(BAD, f"bad{n}")
+    bench.enter(GOOD, "good")
+    bench.end(Rejected(error="HTTP 410 Gone", holds=True))
+    assert sorted(bench.back) == ["bad1", "bad2"]
+    assert [delivery for _, delivery in bench.going] == ["good"]
+
+
+def test_an_account_is_its_users_or_the_operators() -> None:
+    assert (of_account(BAD), of_account(SMS)) == (HeldReason.ACCOUNT, HeldReason.GATEWAY)

@@ -12,6 +12,7 @@ from opentelemetry.trace import SpanKind
 from tests.factories import new_delivery
 from tests.unit.channels.doubles import answer, context
 from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result
+from tidings.channels.recipient import EndpointKey
 from tidings.channels.smtp.mail import compose
 from tidings.channels.traced import TracedChannel
 from tidings.domain.errors import SettingsError
@@ -112,6 +113,13 @@ class Heard(Channel):
     def destination(self, delivery: Delivery) -> str:
         return delivery.recipient
 
+    def endpoint(self, delivery: Delivery) -> EndpointKey:
+        return EndpointKey("line", delivery.user_id)
+
+    @property
+    def time_limit(self) -> float:
+        return 7
+
     async def deliver(self, delivery: Delivery) -> Result:
         self.given.append(delivery)
         answer = self.answers.pop(0)
@@ -127,7 +135,9 @@ async def test_a_try_is_part_of_the_messages_trace(spans: Spans, exported: InMem
     traced = TracedChannel(channel, spans)
     delivery = new_delivery(headers={"X-Mine": "1", "Traceparent": PARENT}, recipient="+4915112345678")
     assert traced.destination(delivery) == "+4915112345678"
+    assert traced.endpoint(delivery) == channel.endpoint(delivery) == EndpointKey("line", delivery.user_id)
     assert traced.places_per_destination == 3
+    assert traced.time_limit == 7
     assert isinstance(await traced.deliver(delivery), Accepted)
     assert isinstance(await traced.deliver(delivery), Rejected)
     accepted, rejected = exported.get_finished_spans()

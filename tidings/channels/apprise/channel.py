@@ -20,7 +20,7 @@ from apprise import Apprise, AppriseAsset, NotifyFormat, PersistentStoreMode
 from apprise.exception import AppriseException
 
 from tidings.channels.apprise.recipient import AppriseRecipients, check_url
-from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import judge
 from tidings.channels.http.transport import Answer
 from tidings.channels.recipient import RecipientError
@@ -57,21 +57,31 @@ class AppriseChannel(Channel):
         self._free = asyncio.Semaphore(THREADS)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="apprise")
 
+    @property
+    def time_limit(self) -> float:
+        """With the wait for a thread."""
+        return 2 * self._timeout
+
     async def deliver(self, delivery: Delivery) -> Result:
         try:
             url = check_url(self.recipients.unseal(delivery.recipient, delivery.id, self._box), self._opened)
         except UnsealError as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), about=About.OURSELVES)
         except RecipientError as error:
             return Rejected(error=f"the recipient {error}")
-        await self._free.acquire()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._free.acquire()
+        except TimeoutError:
+            # Nothing was sent: all threads are with services that do not answer.
+            return Retry(error=f"no thread was free within {self._timeout:g} s", about=About.OURSELVES)
         sending = asyncio.get_running_loop().run_in_executor(self._pool, self._send, url, delivery)
         sending.add_done_callback(lambda _: self._free.release())
         try:
             async with asyncio.timeout(self._timeout):
                 return await asyncio.shield(sending)
         except TimeoutError:
-            return Retry(error=f"timed out after {self._timeout:g} s")
+            return Retry(error=f"timed out after {self._timeout:g} s", unanswered=True)
 
     async def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

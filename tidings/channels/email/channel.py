@@ -1,8 +1,8 @@
 """E-mail through each user's own SMTP account.
 
-4xx and lost connections are retried; 5xx rejects the message, in whichever phase. So does a refused login, which the
-user must correct. A certificate that cannot be verified is retried: certificates are renewed, and a man in the middle
-must not be able to cancel messages.
+4xx and lost connections are retried; 5xx rejects the message, but for a refused login, which the user must correct: the
+account is held meanwhile. A certificate that cannot be verified is retried: certificates are renewed, and a man in the
+middle must not be able to cancel messages.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from tidings.channels.email.addresses import on_the_wire
 from tidings.channels.email.partial import settled
 from tidings.channels.email.recipient import EmailRecipients
 from tidings.channels.recipient import RecipientError
-from tidings.channels.smtp.connection import Terms
+from tidings.channels.smtp.connection import ANSWER_SECONDS, Terms
 from tidings.channels.smtp.errors import (
     CLOSING,
     ConnectionLostError,
@@ -49,7 +49,7 @@ IN_THREAD: Final = 256 * 1024
 _QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
 """In the replies of Postfix and many others, and of Exim."""
 
-_BEFORE_LOGIN: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO})
+_OPENING: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO, Phase.AUTH})
 
 
 class EmailChannel(Channel):
@@ -78,11 +78,17 @@ class EmailChannel(Channel):
     def places_per_destination(self) -> int:
         return self.context.settings.smtp_connections_per_account
 
+    @property
+    def time_limit(self) -> float:
+        """With the wait for a slot, while a server allows one connection."""
+        settings = self.context.settings
+        return settings.smtp_connections_per_account * (settings.delivery_timeout + ANSWER_SECONDS)
+
     async def deliver(self, delivery: Delivery) -> Result:
         try:
             sender = None if delivery.user_id is None else await self.context.senders.get(delivery.user_id)
         except StoreUnavailableError as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), about=About.OURSELVES)
         if sender is None:
             return Rejected(error="the message has no user, through whose SMTP account it could go out")
         if sender.smtp is None:
@@ -132,8 +138,10 @@ class EmailChannel(Channel):
         try:
             reply = await self._pool.send(owner, account, mail)
         except UnsealError as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), about=About.OURSELVES)
         except PermanentError as failure:
+            if _about(failure) is About.ACCOUNT:
+                return Retry(error=str(failure), status_code=failure.code, about=About.ACCOUNT)
             return Rejected(error=str(failure), status_code=failure.code, answer=failure.answer, about=_about(failure))
         except TransientError as failure:
             return Retry(
@@ -153,9 +161,10 @@ class EmailChannel(Channel):
 def _about(failure: SmtpError) -> About:
     if failure.phase is Phase.AUTH and not isinstance(failure, ConnectionLostError):
         return About.ACCOUNT
-    lost = isinstance(failure, ConnectionLostError | OutcomeUnknownError)
-    if lost or failure.code == CLOSING or failure.phase in _BEFORE_LOGIN:
+    if failure.code == CLOSING or failure.phase in _OPENING:
         return About.HOST
+    if isinstance(failure, ConnectionLostError | OutcomeUnknownError):
+        return About.ENDPOINT
     # A recipient that is refused or greylisted says nothing about the others; nor does one that needs SMTPUTF8.
     return About.MESSAGE if failure.phase is Phase.RCPT or failure.code is None else About.ENDPOINT
 

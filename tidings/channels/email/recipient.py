@@ -13,7 +13,10 @@ from tidings.settings import Settings
 
 
 class EmailRecipients(Recipients):
-    """The destination is the sender's SMTP account, through which all their mail goes."""
+    """The destination is the sender's SMTP account, through which all their mail goes.
+
+    Two users may name the same server and user name, and only one of them be let in: they share nothing.
+    """
 
     retry_delays = EMAIL_DELAYS
 
@@ -33,8 +36,7 @@ class EmailRecipients(Recipients):
     def destination(self, message: Message | Delivery, sender: Sender | None) -> str:
         if sender is None or sender.smtp is None:
             return str(message.user_id)
-        return f"{sender.smtp.username or ''}@{sender.smtp.host}:{sender.smtp.port}"
+        return f"{sender.smtp.username or ''}@{sender.smtp.host}:{sender.smtp.port} of {sender.id}"
 
     def endpoint(self, message: Message | Delivery, sender: Sender | None) -> EndpointKey:
-        # Two users may name the same server and user name, with different passwords.
         return EndpointKey(self.destination(message, sender), message.user_id)

@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from tidings.channels.http.connecting import Connector, reason
+from tidings.channels.http.connecting import Connector, reason, refuses_certificate
 from tidings.channels.http.connection import Connection, LostError, NotHttpError
 from tidings.channels.http.pool import Pool
 from tidings.channels.http.requests import Target, head, read_url
@@ -145,4 +145,5 @@ class HttpClient:
             text = f"connection lost: closed {'without' if error.untouched else 'within'} an answer"
         else:
             text = f"connection lost: {reason(error.cause)}"
-        return TransportError(text, unanswered=True)
+        # TLS 1.3 tells after the handshake that it wants another certificate; the request was not read.
+        return TransportError(text, unanswered=not refuses_certificate(error.cause))

@@ -170,14 +170,23 @@ def reason(error: Exception) -> str:
             return type(error).__name__
 
 
+def refuses_certificate(error: Exception | None) -> bool:
+    """Whether the receiver ended a connection for want of a client certificate that it accepts."""
+    return isinstance(error, ssl.SSLError) and _speaks_of_certificate(error.reason or "")
+
+
 def _tls_reason(alert: str) -> str:
     if "CERTIFICATE_REQUIRED" in alert:
         return "the receiver asks for a client certificate"
     if "ALERT_HANDSHAKE_FAILURE" in alert:  # so says TLS 1.2
         return "the receiver refused the handshake; it may ask for a client certificate"
-    if "_ALERT_" in alert and any(word in alert for word in ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")):
+    if _speaks_of_certificate(alert):
         return "the receiver does not accept the client certificate"
     return alert or "the connection was closed"
+
+
+def _speaks_of_certificate(alert: str) -> bool:
+    return "_ALERT_" in alert and any(word in alert for word in ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED"))
 
 
 def _shortage(error: OSError) -> int | None:

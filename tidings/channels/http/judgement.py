@@ -49,8 +49,13 @@ def judge(answer: Answer, now: Callable[[], datetime], *, rejects: Callable[[int
 
 
 def about(error: TransportError) -> About:
-    """What a request without a response speaks of."""
-    return About.OURSELVES if isinstance(error, ShortageError) else About.HOST
+    """What a request without a response speaks of.
+
+    Once it has gone out, its host could be reached: that nothing came back concerns where it went.
+    """
+    if isinstance(error, ShortageError):
+        return About.OURSELVES
+    return About.ENDPOINT if error.unanswered else About.HOST
 
 
 def describe(status: int) -> str:

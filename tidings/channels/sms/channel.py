@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from tidings.channels.base import Accepted, Channel, ChannelContext, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import about, describe, is_refusal, judge
 from tidings.channels.http.transport import Answer, TransportError
 from tidings.channels.sms.recipient import SmsRecipients
@@ -51,7 +51,7 @@ class SmsChannel(Channel):
 
     async def deliver(self, delivery: Delivery) -> Result:
         if not self._url:
-            return Retry(error="WEBHOOK_URL is not set: there is no SMS gateway to send to")
+            return Retry(error="WEBHOOK_URL is not set: there is no SMS gateway to send to", about=About.ACCOUNT)
         headers = {**self._headers, "Idempotency-Key": str(delivery.id)}
         body = self._order.encode(_Order(delivery.recipient, delivery.content))
         try:
@@ -61,13 +61,20 @@ class SmsChannel(Channel):
         message_id = self._message_id(answer.body)
         match judge(answer, self.context.now, rejects=_speaks_of_the_message):
             case Accepted(status_code=status) if message_id is None and _is_page(answer):
-                # Not tried again: it may be a gateway all the same, and the phone would ring twice.
-                return Rejected(error=f"{describe(answer.status)}: {_PAGE}", status_code=status, answer=answer.body)
+                # Not tried again: it may be a gateway all the same, and the phone would ring twice. Nothing else goes
+                # there until somebody has seen to it.
+                return Rejected(
+                    error=f"{describe(answer.status)}: {_PAGE}",
+                    status_code=status,
+                    answer=answer.body,
+                    about=About.ACCOUNT,
+                    holds=True,
+                )
             case Accepted(status_code=status):
                 # The gateway has the message, even if no id can be read, and whichever 2xx it says so with.
                 return Accepted(provider_message_id=message_id, status_code=status, answer=answer.body)
             case Retry() as result if _speaks_of_the_gateway(answer.status):
-                return msgspec.structs.replace(result, error=f"{result.error}: {_GATEWAY}")
+                return msgspec.structs.replace(result, error=f"{result.error}: {_GATEWAY}", about=About.ACCOUNT)
             case result:
                 return result
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from tidings.channels.base import Channel, ChannelContext, Rejected, Result, Retry
+from tidings.channels.base import About, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import about, judge
 from tidings.channels.http.transport import ForbiddenError, Transport, TransportError
 from tidings.channels.webhook.recipient import WebhookRecipients
@@ -55,8 +55,9 @@ _ANY_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 class WebhookChannel(Channel):
-    """Any 2xx is a delivery, 410 ends the message, and anything else is tried again: a receiver that answers 404 or 401
-    may be in the middle of a deploy. Signed if the user has a secret or `WEBHOOK_SIGNING_SECRET` is set."""
+    """Any 2xx is a delivery, 410 ends the message and disables the endpoint, and anything else is tried again: a
+    receiver that answers 404 or 401 may be in the middle of a deploy. Signed if the user has a secret or
+    `WEBHOOK_SIGNING_SECRET` is set."""
 
     recipients = WebhookRecipients()
 
@@ -73,7 +74,7 @@ class WebhookChannel(Channel):
         except HeaderError as error:
             return Rejected(error=f"headers: {error}")
         except (UnsealError, StoreUnavailableError) as error:
-            return Retry(error=str(error))
+            return Retry(error=str(error), about=About.OURSELVES)
         try:
             answer = await self._transport(delivery).post(
                 delivery.recipient, body=body, headers=headers, when_repeated=REPEATED
@@ -83,7 +84,8 @@ class WebhookChannel(Channel):
             return Rejected(error=str(error))
         except TransportError as error:
             return Retry(error=str(error), unanswered=error.unanswered, about=about(error))
-        return judge(answer, self.context.now, rejects=_is_gone)
+        result = judge(answer, self.context.now, rejects=_is_gone)
+        return msgspec.structs.replace(result, holds=True) if isinstance(result, Rejected) else result
 
     def _transport(self, delivery: Delivery) -> Transport:
         plain = None if delivery.recipient.startswith("https:") else self.context.plain_transport

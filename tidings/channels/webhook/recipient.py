@@ -6,7 +6,9 @@ and again with every connection (`tidings/security/egress.py`).
 
 import re
 from functools import lru_cache
+from hashlib import sha256
 from ipaddress import ip_address
+from typing import Final
 from uuid import UUID
 
 from yarl import URL
@@ -19,6 +21,8 @@ from tidings.domain.retry import WEBHOOK_DELAYS
 from tidings.security.egress import plain_webhook_egress, webhook_egress
 from tidings.settings import Settings
 
+DIGEST: Final = 12
+"""Hexadecimal digits of a path's digest that are shown."""
 _NOT_IN_PATH = re.compile(r'[^!-~]|["<>\\^`{}]')
 _NOT_IN_QUERY = re.compile(r'[^!-~]|["<>\\]')
 """What browsers encode (https://url.spec.whatwg.org/#percent-encoded-bytes), and so what receivers are used to."""
@@ -69,8 +73,19 @@ class WebhookRecipients(Recipients):
         return message.recipient.partition("://")[2].partition("/")[0]
 
     def endpoint(self, message: Message | Delivery, sender: Sender | None) -> EndpointKey:
-        # Without its query, which may differ from message to message, and is where secrets are.
-        return EndpointKey(message.recipient.partition("?")[0], message.user_id)
+        # Without its query, which may differ from message to message.
+        return EndpointKey(shortened(message.recipient.partition("?")[0]), message.user_id)
+
+
+@lru_cache(maxsize=4096)
+def shortened(url: str) -> str:
+    """A URL as operators may see it: its path, which may be a secret as those of Slack and Discord are, is a digest.
+
+    The same URL has the same one, so that reports, logs and `explain` can be compared.
+    """
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    return f"{scheme}://{host}/" + (f"…{sha256(url.encode()).hexdigest()[:DIGEST]}" if path else "")
 
 
 def _encoded(tail: str) -> str:

@@ -1,6 +1,5 @@
 """The settings, beyond what every process refuses by itself: what is allowed and still not wise."""
 
-import resource
 import shutil
 from collections.abc import Iterator
 from typing import Final
@@ -11,6 +10,7 @@ from tidings import embedded
 from tidings.cli.doctor.finding import Finding, failure, ok, warning
 from tidings.domain.addresses import is_loopback
 from tidings.domain.errors import SettingsError
+from tidings.runtime.files import highest_open_files_limit
 from tidings.settings import Settings
 
 MOVES_ON_SECONDS: Final = 15.0
@@ -82,15 +82,17 @@ def _gateway(settings: Settings) -> Finding:
 
 
 def _open_files(settings: Settings) -> Finding:
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Each process raises its soft limit to the hard one when it starts.
+    limit = highest_open_files_limit()
     needed = settings.in_flight + FILES_BESIDE_DELIVERIES
-    if 0 <= limit < needed:
+    if limit < needed:
         return warning(
             "open files",
-            f"a process may open {limit}; a consumer with {settings.in_flight} deliveries in flight needs {needed}",
-            f"`ulimit -n {needed}` (LimitNOFILE= of a systemd unit), or a smaller IN_FLIGHT",
+            f"a process may open {limit}, which fit {max(limit - FILES_BESIDE_DELIVERIES, 0)} deliveries in flight; a "
+            f"consumer with IN_FLIGHT={settings.in_flight} needs {needed}",
+            f"`ulimit -Hn {needed}` (LimitNOFILE= of a systemd unit), or a smaller IN_FLIGHT",
         )
-    return ok("open files", f"a process may open {limit if limit >= 0 else 'any number'}, a consumer needs {needed}")
+    return ok("open files", f"a process may open {limit}, a consumer needs {needed}")
 
 
 def _disk(settings: Settings) -> Finding:

@@ -1,6 +1,7 @@
 """Postgres: reachable, recent enough, safe for what is committed, and with the schema and partitions it should have."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Final
 
 import asyncpg
@@ -50,6 +51,7 @@ async def _examine(diagnosis: Diagnosis) -> list[Finding]:
     if schema.mend is None:
         found.append(_partitions(await diagnosis.missing_partitions()))
         found.append(_overdue(await diagnosis.longest_overdue()))
+        found.append(_gateway_answers(await diagnosis.gateway_statuses()))
     return found
 
 
@@ -131,3 +133,16 @@ def _overdue(seconds: float) -> Finding:
             "see below whether producer and consumers are alive; if so, they are too few: `tidings top` shows the load",
         )
     return ok("waiting", "no message of a queue that is on waits longer than it should")
+
+
+def _gateway_answers(statuses: list[int]) -> Finding:
+    if not statuses:
+        return ok("sms answers", "no text message has been sent yet")
+    others = [status for status in statuses if status != HTTPStatus.ACCEPTED]
+    if others:
+        return warning(
+            "sms answers",
+            f"the SMS gateway takes messages with {', '.join(map(str, others))}: that counts as accepted",
+            "the contract is 202 with a `messageId`: see that WEBHOOK_URL is the gateway's address for sending",
+        )
+    return ok("sms answers", "the gateway takes messages with 202")

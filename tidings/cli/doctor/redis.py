@@ -13,8 +13,9 @@ from tidings import __version__
 from tidings.cli.doctor import clocks
 from tidings.cli.doctor.finding import Finding, failure, ok, warning
 from tidings.domain.errors import SettingsError
+from tidings.domain.states import HeldReason
 from tidings.domain.timestamps import utc_now
-from tidings.observability.reports import SILENT_SECONDS, ConsumerReport
+from tidings.observability.reports import SILENT_SECONDS, ConsumerReport, HeldReport, held_report
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis
 from tidings.settings import Settings
@@ -22,6 +23,14 @@ from tidings.settings import Settings
 PATIENCE_SECONDS: Final = 5.0
 OLDEST: Final = (6, 2)
 FULL_SHARE: Final = 0.8
+
+
+_MENDS: Final = {
+    HeldReason.GATEWAY: "see WEBHOOK_URL, WEBHOOK_AUTH_KEY and the account there; it is probed now and then",
+    HeldReason.ACCOUNT: "whose SMTP account it is must correct it: `tidings list --held account`",
+    HeldReason.OURS: "more of what this machine is short of; the log names it",
+}
+"""What to do about what does not end by itself."""
 
 
 class Seen(NamedTuple):
@@ -34,6 +43,7 @@ class Seen(NamedTuple):
     """Of the consumers that are not silent."""
     failing: tuple[tuple[str, str], ...] = ()
     """The duties at which the producer that leads fails, each with its error."""
+    held: HeldReport = HeldReport()
 
 
 async def examine(settings: Settings) -> tuple[list[Finding], Seen | None]:
@@ -70,13 +80,15 @@ async def _seen(client: Redis, now: float) -> Seen:
         pipe.zrangebyscore(keys.SLOTS, now - keys.OFFER_LIFE_SECONDS, "+inf")
         pipe.hvals(keys.CONSUMERS)
         pipe.hgetall(keys.FAILING_DUTIES)
-        producer, slots, reports, failing = await pipe.execute()
+        pipe.get(keys.HELD)
+        producer, slots, reports, failing, held = await pipe.execute()
     decoded = (msgspec.json.decode(report, type=ConsumerReport) for report in reports)
     return Seen(
         producer=bool(producer),
         offering=frozenset(slot.decode().rpartition("/")[0] for slot in slots),
         reports=tuple(report for report in decoded if now - report.reported_at.timestamp() <= SILENT_SECONDS),
         failing=tuple((duty.decode(), error.decode()) for duty, error in sorted(failing.items())),
+        held=held_report(held) or HeldReport(),
     )
 
 
@@ -166,6 +178,7 @@ def processes(seen: Seen | None, *, busy: bool | None, leads: bool | None) -> It
         yield warning(f"duty {duty}", f"the producer fails at it: {error}", "mend what it says; it is tried again soon")
     yield _consumers(seen, busy=bool(busy))
     yield from _unwell(seen.reports)
+    yield from _held(seen.held)
 
 
 def _consumers(seen: Seen, *, busy: bool) -> Finding:
@@ -191,6 +204,20 @@ def _unwell(reports: tuple[ConsumerReport, ...]) -> Iterator[Finding]:
                 f"it sends nothing to {breaker.destination} for {breaker.seconds:.0f} s more, after failures in a row",
                 "see what the receiver returned: `tidings list --status failed`, then `tidings show ID`",
             )
+
+
+def _held(report: HeldReport) -> Iterator[Finding]:
+    """What waits for something that somebody may have to mend."""
+    for hold in report.holds:
+        yield warning(
+            f"hold {hold.channel}",
+            f"nothing goes to {hold.endpoint} since {hold.since:%Y-%m-%d %H:%M} UTC: {hold.last_error}",
+            f"see to it, then `tidings holds release {hold.id}`",
+        )
+    for held in report.messages:
+        if held.reason in _MENDS:
+            says = f"{held.messages:,} messages wait, the first for {held.seconds:,.0f} s"
+            yield warning(f"held: {held.reason}", says, _MENDS[held.reason])
 
 
 def _clock(read: tuple[int, int]) -> datetime:

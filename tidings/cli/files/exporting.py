@@ -34,6 +34,8 @@ EXPORTED: Final = (
     "sent_at",
     "provider_message_id",
     "last_error",
+    "held_reason",
+    "held_since",
 )
 """The columns by default."""
 FORMATS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}

@@ -80,11 +80,11 @@ export function message(root) {
     );
   }
 
-  function buttons({ status }) {
+  function buttons({ status, held_reason: held }) {
     return html`<div class="actions">
-      ${["failed", "cancelled"].includes(status)
-        ? html`<button class="primary" @click=${() => act("retry", status === "failed" ? "Due now." : "Started again.")}>
-            ${status === "failed" ? "Try now" : "Retry"}
+      ${["failed", "cancelled"].includes(status) || held
+        ? html`<button class="primary" @click=${() => act("retry", status === "cancelled" ? "Started again." : "Due now.")}>
+            ${status === "cancelled" ? "Retry" : "Try now"}
           </button>`
         : nothing}
       ${WAITING.includes(status) ? html`<button class="danger" @click=${cancel}>Cancel…</button>` : nothing}
@@ -147,6 +147,7 @@ function facts(message) {
     ["Channel", message.channel],
     ["Queue", message.queue],
     ["Priority", message.priority],
+    ...(message.held_reason ? [["Held by", `${message.held_reason.replace("_", " ")}, since ${at(message.held_since)}`]] : []),
     ["Tries", `${message.tries} of ${message.max_tries}`],
     ["Accepted", ago(message.created_at)],
     ["Expires", message.expires_at ? at(message.expires_at) : "never"],

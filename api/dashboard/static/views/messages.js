@@ -11,7 +11,8 @@ import { repeat } from "../vendor/lit-html/directives/repeat.js";
 
 const STATUSES = ["pending", "processing", "sent", "failed", "cancelled"];
 const CHANNELS = ["sms", "webhook", "email", "echo", "apprise"];
-const FILTERS = ["status", "channel", "queue", "recipient", "created_from", "created_until"];
+const HELD_REASONS = ["breaker", "host", "account", "gateway", "endpoint_disabled", "rate", "room", "ours"];
+const FILTERS = ["status", "channel", "queue", "recipient", "held", "created_from", "created_until"];
 const RETRIED = new Set([undefined, "failed", "cancelled"]);
 const CANCELLED = new Set([undefined, "pending", "failed"]);
 const SIZES = [50, 100, 500];
@@ -107,6 +108,7 @@ export function messages(root) {
             <button type="button" class="narrow" aria-expanded=${more} @click=${() => { more = !more; draw(); }}>${more ? "Fewer" : "More"} filters</button>
             ${choice("channel", "Channel", channels, query.channel)}
             ${choice("queue", "Queue", queues, query.queue)}
+            ${choice("held", "Held by", HELD_REASONS, query.held)}
             <label class="more">Accepted from <input name="created_from" type="datetime-local" .value=${local(query.created_from)} /></label>
             <label class="more">until <input name="created_until" type="datetime-local" .value=${local(query.created_until)} /></label>
             ${filtered ? html`<a class="button" href="#/messages">Clear</a>` : nothing}
@@ -199,7 +201,7 @@ function when(message) {
   if (status === "sent") return html`<span class="muted">sent</span> ${ago(sent)}`;
   if (status === "cancelled") return html`<span class="muted">${message.cancel_reason}</span>`;
   if (status === "processing") return html`<span class="muted">on its way</span>`;
-  const word = status === "failed" ? "again" : "due";
+  const word = message.held_reason ? `held: ${message.held_reason.replace("_", " ")},` : status === "failed" ? "again" : "due";
   return html`<span class="muted">${word}</span> <time datetime=${due} title=${clock(due)}>${relative(due)}</time>`;
 }
 

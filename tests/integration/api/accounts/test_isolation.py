@@ -20,7 +20,7 @@ from api.http.auth import NOT_ADMIN
 from api.http.resources import STORE
 from api.openapi.operation import Access, access_of
 from sql.store import Store
-from tests.factories import keep
+from tests.factories import keep, new_hold
 from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, admin, join, operator, stranger
 from tests.integration.api.client import JSON, Api
 from tidings.domain.ids import new_id
@@ -67,6 +67,8 @@ ROUTES: Final[Mapping[str, Business]] = {
     "GET /api/v1/messages/{id}/explain": Business.ONE_THING,
     "POST /api/v1/messages/{id}/cancel": Business.ONE_THING,
     "POST /api/v1/messages/{id}/retry": Business.ONE_THING,
+    "GET /api/v1/holds": Business.OWN,
+    "POST /api/v1/holds/{hold_id}/release": Business.ONE_THING,
     "GET /api/v1/overview": Business.ADMINS,
     "GET /api/v1/overview/events": Business.ADMINS,
     "GET /api/v1/queues": Business.SHARED,
@@ -147,18 +149,21 @@ class Belongings(msgspec.Struct, frozen=True):
     cancelled: UUID
     sent: UUID
     key_id: str
+    hold_id: UUID
 
     @property
     def marks(self) -> list[str]:
         """What shows in an answer that it tells of them."""
-        things = (self.ada.id, self.waiting, self.cancelled, self.sent, self.key_id)
+        things = (self.ada.id, self.waiting, self.cancelled, self.sent, self.key_id, self.hold_id)
         return [ADAS, ADAS_ADDRESS, *map(str, things)]
 
     def paths(self, pattern: str) -> Iterator[str]:
         """The paths that a route has for them."""
         whose = self.ada.id if "/user" in pattern else None
         for message_id in (self.waiting, self.cancelled, self.sent):
-            yield pattern.format(id=whose or message_id, key_id=self.key_id, name="default", action="stop")
+            yield pattern.format(
+                id=whose or message_id, key_id=self.key_id, hold_id=self.hold_id, name="default", action="stop"
+            )
             if whose or "{id}" not in pattern:
                 return
 
@@ -186,7 +191,9 @@ async def belongings(app: web.Application, api: Api) -> Belongings:
             f"status = 'sent', batch_id = NULL, sent_at = now(), provider_message_id = '{ADAS}'",
         ):
             await connection.execute(f"UPDATE messages SET {change} WHERE id = $1", sent)
-    return Belongings(ada, waiting, cancelled, sent, key.body["id"])
+    hold = new_hold(user_id=ada.id, endpoint=f"https://example.com/{ADAS}")
+    await store.holds.put([hold])
+    return Belongings(ada, waiting, cancelled, sent, key.body["id"], hold.id)
 
 
 @pytest_asyncio.fixture
@@ -222,6 +229,7 @@ async def everything_but(store: Store, user_id: UUID | None) -> list[list[str]]:
                 "SELECT * FROM messages WHERE user_id IS DISTINCT FROM $1",
                 "SELECT * FROM users WHERE id <> $1",
                 "SELECT id, user_id, name, prefix, hash, channels, revoked_at FROM api_keys WHERE user_id <> $1",
+                "SELECT * FROM holds WHERE user_id IS DISTINCT FROM $1",
                 "SELECT queues.* FROM queues WHERE $1::uuid IS NOT NULL",
             )
         ]

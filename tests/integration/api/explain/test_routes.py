@@ -2,7 +2,7 @@
 
 import socket
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -18,8 +18,9 @@ from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.api.client import Api
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, holding, keep_sms, until
 from tests.reporting import report
+from tidings.channels.webhook.recipient import shortened
 from tidings.domain.account import SmtpAccount
-from tidings.domain.states import Status
+from tidings.domain.states import HeldReason, Status
 from tidings.domain.timestamps import utc_now
 from tidings.redis import keys
 from tidings.settings import Settings
@@ -42,12 +43,12 @@ async def test_a_message_goes_to_the_destination_that_consumers_name(store: Stor
     smtp = SmtpAccount(host="mail.example.com", port=587, username="ada", password=None)
     ada = await store.users.create(email="ada@example.com", password_hash="x", smtp=smtp)
     bob = await store.users.create(email="bob@example.com", password_hash="x")
-    account = "email ada@mail.example.com:587"
+    account = f"email ada@mail.example.com:587 of {ada.id}"
     for channel, user_id, expected, endpoint in (
         ("email", ada.id, account, (account, ada.id)),
         ("email", bob.id, f"email {bob.id}", (f"email {bob.id}", bob.id)),
         ("email", None, "email None", ("email None", None)),
-        ("webhook", ada.id, "webhook example.com", ("webhook https://example.com/in", ada.id)),
+        ("webhook", ada.id, "webhook example.com", (f"webhook {shortened('https://example.com/in')}", ada.id)),
         ("sms", ada.id, "sms sms", ("sms sms", None)),
         ("pigeon", ada.id, None, None),
     ):
@@ -242,9 +243,10 @@ async def test_breaker_open(api: Api, store: Store, settings: Settings) -> None:
         settings, gateway, breaker_failures=2, breaker_seconds=30, in_flight=2, in_flight_per_destination=2
     ) as consumer:
         await hand_over(store, consumer)
-        for message_id in ids:
+        for message_id in ids[:2]:
             await until(store, message_id, Status.FAILED)
         found = await until_reason(api, ids[3], "breaker_open")
+        assert found["facts"]["held_reason"] == "breaker"
         message = await store.messages.get(ids[3])
         assert message is not None
         assert (message.tries, found["facts"]["destination"]) == (0, "sms sms")
@@ -253,6 +255,43 @@ async def test_breaker_open(api: Api, store: Store, settings: Settings) -> None:
         # What is due later than that has another reason to wait.
         [tomorrow] = await keep_sms(store, due_at=utc_now() + timedelta(days=1))
         assert (await explain(api, tomorrow))["reason"] == "not_due"
+
+
+HELD: Final = {
+    HeldReason.GATEWAY: ("held", "operator's gateway is held"),
+    HeldReason.ACCOUNT: ("held", "login was refused"),
+    HeldReason.ENDPOINT_DISABLED: ("held", "said that it is gone"),
+    HeldReason.RATE: ("held", "takes no more at present"),
+    HeldReason.OURS: ("held", "short of something"),
+    HeldReason.ROOM: ("waiting_for_room", "no room"),
+    HeldReason.BREAKER: ("breaker_open", "failed many times in a row"),
+    HeldReason.HOST: ("breaker_open", "failed many times in a row"),
+}
+
+
+@pytest.mark.parametrize("held", HeldReason)
+async def test_held(api: Api, store: Store, held: HeldReason) -> None:
+    [message_id] = await keep_sms(store)
+    async with store.database.pool.acquire() as connection:
+        await connection.execute(
+            "UPDATE messages SET held_reason = $1, held_since = now(), due_at = now() + interval '1 minute'", held
+        )
+    found = await explain(api, message_id)
+    reason, words = HELD[held]
+    assert (found["reason"], found["facts"]["held_reason"]) == (reason, held)
+    assert words in found["summary"]
+    shown = (await api.get(f"/api/v1/messages/{message_id}")).body
+    assert (shown["status"], shown["held_reason"], shown["held_since"]) == (
+        "pending",
+        held,
+        found["facts"]["held_since"],
+    )
+    assert [m["id"] for m in (await api.get(f"/api/v1/messages?held={held}")).body["messages"]] == [str(message_id)]
+    other = HeldReason.RATE if held is HeldReason.ROOM else HeldReason.ROOM
+    assert (await api.get(f"/api/v1/messages?held={other}")).body["messages"] == []
+    # Whoever wants to may try it now.
+    retried = (await api.post(f"/api/v1/messages/{message_id}/retry")).body
+    assert (retried["status"], retried["held_reason"], retried["held_since"]) == ("pending", None, None)
 
 
 @pytest.mark.usefixtures("_producer")

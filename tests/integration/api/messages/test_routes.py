@@ -32,6 +32,8 @@ FIELDS = {
     "expires_at",
     "sent_at",
     "cancel_reason",
+    "held_reason",
+    "held_since",
     "last_error",
     "provider_message_id",
     "created_at",

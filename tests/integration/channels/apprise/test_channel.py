@@ -18,7 +18,7 @@ from tests.unit.channels.doubles import MESSAGE_ID, answer, context
 from tests.unit.channels.doubles import delivery as any_delivery
 from tidings.channels import installed
 from tidings.channels.apprise.channel import THREADS, AppriseChannel
-from tidings.channels.base import Accepted, ChannelContext, Rejected, Retry
+from tidings.channels.base import About, Accepted, ChannelContext, Rejected, Retry
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.message import Delivery
 from tidings.security.secretbox import Purpose, SecretBox, new_key
@@ -146,13 +146,15 @@ async def test_a_slow_service_times_out_and_keeps_its_thread() -> None:
     async with Receiver(stall) as receiver:
         url = json_url(receiver.url.partition("?")[0])
         results = await asyncio.gather(*(channel.deliver(delivery(url)) for _ in range(THREADS)))
-        assert results == [Retry(error="timed out after 0.3 s")] * THREADS
-        waiting = asyncio.create_task(channel.deliver(delivery(url)))
-        await asyncio.sleep(0.2)
+        assert results == [Retry(error="timed out after 0.3 s", unanswered=True)] * THREADS
+        waiting = await channel.deliver(delivery(url))
+        assert waiting == Retry(error="no thread was free within 0.3 s", about=About.OURSELVES)
         assert started == THREADS
         assert threading.active_count() <= before + THREADS
         release.set()
-        await waiting
+        after: object = waiting
+        while after == waiting:
+            after = await channel.deliver(delivery(url))
     await channel.close()
 
 
@@ -181,7 +183,7 @@ async def test_what_cannot_be_delivered_is_rejected(
 async def test_a_key_that_is_missing_is_waited_for() -> None:
     channel = AppriseChannel(channel_context(secret_keys=(new_key(),)))
     result = await channel.deliver(delivery("json://127.0.0.1/"))
-    assert result == Retry(error="none of SECRET_KEYS opens a secret that is kept")
+    assert result == Retry(error="none of SECRET_KEYS opens a secret that is kept", about=About.OURSELVES)
     await channel.close()
 
 

@@ -60,7 +60,7 @@ async def test_a_mail_arrives(
         ("EHLO", "550 5.7.1 No", Rejected(error="EHLO: refused with 550 5.7.1", status_code=550, about=About.HOST)),
         ("STARTTLS", "454 Later", Retry(error="TLS: refused with 454", status_code=454, about=About.HOST)),
         ("AUTH", "454 4.7.0 Later", Retry(error="AUTH: refused with 454 4.7.0", status_code=454, about=About.ACCOUNT)),
-        ("AUTH", "535 5.7.8 No", Rejected(error="AUTH: refused with 535 5.7.8", status_code=535, about=About.ACCOUNT)),
+        ("AUTH", "535 5.7.8 No", Retry(error="AUTH: refused with 535 5.7.8", status_code=535, about=About.ACCOUNT)),
         ("MAIL", "451 4.3.0 Later", Retry(error="MAIL: refused with 451 4.3.0", status_code=451)),
         ("MAIL", "553 5.1.8 No", Rejected(error="MAIL: refused with 553 5.1.8", status_code=553)),
         ("RCPT", "450 4.2.0 Later", Retry(error="RCPT: refused with 450 4.2.0", status_code=450, about=About.MESSAGE)),
@@ -116,7 +116,8 @@ async def test_a_server_that_falls_silent(phase: str, make_channel: MakeChannel,
     server.fail(phase, lambda _: None)
     result = await channel.deliver(delivery())
     name = {"STARTTLS": "TLS"}.get(phase, phase)
-    assert result == Retry(error=f"{name}: timed out", about=About.HOST)
+    about = About.ENDPOINT if phase in {"RCPT", "DATA"} else About.HOST
+    assert result == Retry(error=f"{name}: timed out", about=about)
     assert isinstance(await channel.deliver(delivery()), Accepted)
 
 
@@ -140,7 +141,7 @@ async def test_and_times_out_at_last(
     assert result == Retry(
         error="end of DATA: timed out before the server answered; it may have taken the message",
         unanswered=True,
-        about=About.HOST,
+        about=About.ENDPOINT,
     )
     server.hold.set()
 
@@ -241,7 +242,7 @@ async def test_a_large_mail(channel: EmailChannel, server: SmtpServer) -> None:
 
 
 async def test_the_account_is_the_destination(channel: EmailChannel, server: SmtpServer) -> None:
-    assert channel.destination(delivery()) == f"{USERNAME}@{HOST}:{server.port}"
+    assert channel.destination(delivery()) == f"{USERNAME}@{HOST}:{server.port} of {delivery().user_id}"
 
 
 async def test_its_concurrency_is_its_connections(make_channel: MakeChannel, server: SmtpServer) -> None:
@@ -260,4 +261,5 @@ async def test_an_authority_that_cannot_be_read(make_channel: MakeChannel, tmp_p
 async def test_a_user_that_cannot_be_read_now(make_channel: MakeChannel) -> None:
     senders = Senders(None)
     senders.away = True
-    assert await make_channel(senders).deliver(delivery()) == Retry(error="the user of the message could not be read")
+    result = await make_channel(senders).deliver(delivery())
+    assert result == Retry(error="the user of the message could not be read", about=About.OURSELVES)

@@ -18,8 +18,10 @@ from structlog.testing import capture_logs
 from tests.eventually import eventually
 from tests.integration.channels.names import Names
 from tests.integration.channels.receivers import Behaviour, Receiver, read_request, strict_receiver, tls_receiver
+from tidings.channels.base import About
 from tidings.channels.http import pool, resolving
 from tidings.channels.http.client import HttpClient
+from tidings.channels.http.judgement import about
 from tidings.channels.http.resolving import REFUSED
 from tidings.channels.http.tls import CONTEXTS_KEPT, ClientCertificate, Contexts
 from tidings.channels.http.transport import ForbiddenError, ShortageError, TransportError
@@ -117,7 +119,10 @@ class TestClientCertificates:
         with asking(authority, version) as url:
             assert await post(client, url, certificate=certificate(authority)) == 200
             # It is of that request alone.
-            assert "client certificate" in str(await failure(client, url))
+            error = await failure(client, url)
+        assert "client certificate" in str(error)
+        # The receiver did not read the request.
+        assert about(error) is About.HOST
 
     @pytest.mark.parametrize("version", VERSIONS)
     async def test_one_of_an_authority_that_is_not_known(
@@ -126,6 +131,7 @@ class TestClientCertificates:
         with asking(authority, version) as url:
             error = await failure(make_client(trust=trust), url, certificate=certificate(trustme.CA()))
         assert "the receiver does not accept the client certificate" in str(error)
+        assert about(error) is About.HOST
 
     async def test_one_that_is_none(self, make_client: MakeClient, authority: trustme.CA, trust: Any) -> None:
         good, other = certificate(authority), certificate(authority)

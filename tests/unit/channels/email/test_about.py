@@ -25,6 +25,11 @@ def test_a_reply(phase: Phase, code: int, expected: About) -> None:
     assert _about(refusal(phase, code, "4.7.1 later")) is expected
 
 
-@pytest.mark.parametrize("phase", [Phase.CONNECT, Phase.AUTH, Phase.RCPT, Phase.END_OF_DATA])
-def test_no_reply_speaks_of_the_host(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", [Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO, Phase.AUTH])
+def test_no_reply_before_the_login_is_done_speaks_of_the_host(phase: Phase) -> None:
     assert _about(interrupted(phase, "timed out")) is About.HOST
+
+
+@pytest.mark.parametrize("phase", [Phase.RSET, Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.END_OF_DATA])
+def test_no_reply_to_a_mail_speaks_of_its_account_there(phase: Phase) -> None:
+    assert _about(interrupted(phase, "timed out")) is About.ENDPOINT

@@ -9,6 +9,7 @@ from tests.unit.channels.doubles import delivery
 from tidings.channels.email.recipient import EmailRecipients
 from tidings.channels.recipient import RecipientError
 from tidings.domain.account import Sender, SmtpAccount
+from tidings.domain.ids import new_id
 
 RULES = EmailRecipients()
 USER = UUID(int=7)
@@ -54,7 +55,19 @@ def test_what_is_no_email_address_is_refused(recipient: str) -> None:
 def test_the_account_is_the_destination(username: str | None, named: str) -> None:
     smtp = SmtpAccount(host="mail.example.com", port=587, username=username)
     sender = Sender(id=USER, email="ada@example.com", smtp=smtp)
-    assert RULES.destination(delivery(channel="email"), sender) == f"{named}@mail.example.com:587"
+    assert RULES.destination(delivery(channel="email"), sender) == f"{named}@mail.example.com:587 of {USER}"
+
+
+def test_users_who_name_the_same_account_share_neither_destination_nor_endpoint() -> None:
+    smtp = SmtpAccount(host="mail.example.com", port=587, username="ada")
+    ada, bob = (Sender(id=new_id(), email="a@example.com", smtp=smtp) for _ in range(2))
+    hers, his = (
+        (RULES.destination(mail, sender), RULES.endpoint(mail, sender))
+        for sender in (ada, bob)
+        for mail in [msgspec.structs.replace(delivery(channel="email"), user_id=sender.id)]
+    )
+    assert hers[0] != his[0]
+    assert hers[1] != his[1]
 
 
 def test_without_an_account_the_user_is() -> None:

@@ -133,5 +133,6 @@ def test_what_an_answer_speaks_of(status: int, retry_after: str | None, expected
 
 
 def test_what_no_answer_speaks_of() -> None:
-    assert about(TransportError("timed out")) is About.HOST
+    assert about(TransportError("no connection: timed out after 5 s")) is About.HOST
+    assert about(TransportError("timed out after 15 s", unanswered=True)) is About.ENDPOINT
     assert about(ShortageError("no connection: Too many open files on our side")) is About.OURSELVES

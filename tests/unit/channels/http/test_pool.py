@@ -8,7 +8,7 @@ from tests.unit.channels.http import wire
 from tests.unit.channels.http.wire import Wire
 from tidings.channels.http.connection import Connection
 from tidings.channels.http.pool import AGE_SECONDS, REQUESTS_LIMIT, Pool
-from tidings.channels.http.transport import IDLE_SECONDS
+from tidings.channels.http.transport import IDLE_SECONDS, NAME_SECONDS
 
 
 def connected(key: str = "a") -> tuple[Connection, Wire]:
@@ -121,3 +121,8 @@ def test_all_are_closed_at_the_end() -> None:
         assert not pool
 
     wire.run(main)
+
+
+def test_a_name_that_moves_is_followed_within_a_minute() -> None:
+    # An old connection is used for that long, and the new one goes to addresses that were cached that long ago.
+    assert AGE_SECONDS + NAME_SECONDS <= 60

@@ -140,6 +140,17 @@ async def test_the_gateway_refuses() -> None:
 
 
 async def test_no_answer() -> None:
-    assert await deliver(TransportError("timed out after 15 s")) == Retry(
-        error="timed out after 15 s", about=About.HOST
+    assert await deliver(TransportError("no connection: timed out after 5 s")) == Retry(
+        error="no connection: timed out after 5 s", about=About.HOST
     )
+    assert await deliver(TransportError("timed out after 15 s", unanswered=True)) == Retry(
+        error="timed out after 15 s", unanswered=True, about=About.ENDPOINT
+    )
+
+
+async def test_without_a_gateway_messages_wait_and_use_up_no_attempt() -> None:
+    channel_context, transport = context(answer(202), webhook_url="")
+    result = await SmsChannel(channel_context).deliver(delivery())
+    assert isinstance(result, Retry)
+    assert result.about is About.ACCOUNT
+    assert transport.requests == []

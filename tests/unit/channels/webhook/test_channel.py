@@ -234,7 +234,9 @@ class TestSignatures:
         wrong = Sender(id=USER, email="a@b.example", secret=sealed("whsec_aHVudGVyMg=="))
         changed = replace(channel_context, settings=Settings(secret_keys=(KEY,)), senders=OneSender(wrong))
         result = await WebhookChannel(changed).deliver(replace(webhook(), user_id=USER))
-        assert result == Retry(error="the user's signing secret must hold 24 to 64 bytes in base64, not 7")
+        assert result == Retry(
+            error="the user's signing secret must hold 24 to 64 bytes in base64, not 7", about=About.OURSELVES
+        )
         assert not transport.requests
 
     @pytest.mark.parametrize("keys", [(), (new_key(),)])
@@ -282,7 +284,7 @@ async def test_all_but_a_yes_and_gone_is_tried_again(status: int) -> None:
 async def test_a_receiver_that_is_gone_ends_the_message() -> None:
     channel_context, _ = context(answer(410, b"bye"))
     result = await WebhookChannel(channel_context).deliver(delivery(channel="webhook", recipient=URL))
-    assert result == Rejected(error="HTTP 410 Gone", status_code=410, answer=b"bye")
+    assert result == Rejected(error="HTTP 410 Gone", status_code=410, answer=b"bye", holds=True)
 
 
 @pytest.mark.parametrize(("url", "plainly"), [(URL, False), ("http://orders.internal/hook", True)])

@@ -1,5 +1,7 @@
 """tidings/channels/webhook/recipient.py"""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,9 +10,11 @@ from msgspec.structs import replace
 from tests.unit.channels.doubles import MESSAGE_ID, delivery
 from tidings.channels.recipient import MAX_BYTES, RecipientError
 from tidings.channels.webhook.recipient import WebhookRecipients
+from tidings.domain.ids import new_id
 from tidings.settings import Settings
 
 RULES = WebhookRecipients()
+USER = new_id()
 
 
 @pytest.mark.parametrize(
@@ -136,3 +140,15 @@ def test_what_the_settings_open_is_stored_as_it_is(recipient: str, settings: Set
 def test_what_the_settings_keep_closed_is_refused_by_name(recipient: str, settings: Settings, part: str) -> None:
     with pytest.raises(RecipientError, match=part):
         stored(recipient, settings)
+
+
+def test_the_endpoint_shows_no_path() -> None:
+    secret = "https://hooks.slack.example/services/T024BE7LD/B0123/aXuTPjdd5nHHG"
+    endpoint = RULES.endpoint(delivery(recipient=f"{secret}?n=1", user_id=USER), None)
+    assert endpoint.user_id == USER
+    assert re.fullmatch(r"https://hooks\.slack\.example/…[0-9a-f]{12}", endpoint.name)
+    # It is one and the same whatever the query, and another for another path.
+    assert RULES.endpoint(delivery(recipient=secret, user_id=USER), None) == endpoint
+    assert RULES.endpoint(delivery(recipient=f"{secret}/", user_id=USER), None) != endpoint
+    bare = RULES.endpoint(delivery(recipient="https://example.com/?a=b", user_id=USER), None)
+    assert bare.name == "https://example.com/"
