@@ -80,7 +80,7 @@ def count(result: Result, now: float, *, endpoint: Breaker, host: Breaker) -> Ch
     if about is None or (isinstance(result, Rejected) and about in _ANSWERS):
         return Changes(_succeed(endpoint), _succeed(host))
     if isinstance(result, Retry) and about in {About.ENDPOINT, About.ACCOUNT}:
-        if result.unanswered:
+        if result.unanswered and about is About.ENDPOINT:
             return _count_silence(now, endpoint, host)
         return Changes(endpoint.fail(now, of_account=about is About.ACCOUNT) or None, _succeed(host))
     # If it was the endpoint's probe, another may probe.

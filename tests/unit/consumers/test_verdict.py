@@ -268,3 +268,9 @@ async def test_a_hold_sends_back_what_is_in_line_there() -> None:
 
 def test_an_account_is_its_users_or_the_operators() -> None:
     assert (of_account(BAD), of_account(SMS)) == (HeldReason.ACCOUNT, HeldReason.GATEWAY)
+
+
+async def test_a_refused_account_opens_its_breaker_at_once_even_where_the_attempt_is_of_unknown_outcome() -> None:
+    bench = Bench()
+    bench.attempt(BAD, Retry(error="refused", about=About.ACCOUNT, unanswered=True), times=1)
+    assert bench.breakers == {BAD: BreakerState.OPEN}

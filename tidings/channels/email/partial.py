@@ -13,6 +13,8 @@ from tidings.channels.smtp.errors import TransientError
 from tidings.channels.smtp.mail import Mail
 from tidings.domain.message import Delivery
 
+NOT_THE_MAIL: Final = frozenset({About.ACCOUNT, About.PACE, About.OURSELVES})
+"""What ends no message: it waits until that is over."""
 NAMED: Final = 10
 """Recipients that an error names."""
 
@@ -31,7 +33,7 @@ def settled(result: Result, mail: Mail, delivery: Delivery, *, others_have_it: b
                 error=error, status_code=first.code, answer=first.answer, about=About.MESSAGE, remaining=remaining
             )
         return msgspec.structs.replace(result, error=error, answer=answer)
-    if others_have_it and (last or not isinstance(result, Retry)):
+    if others_have_it and result.about not in NOT_THE_MAIL and (last or not isinstance(result, Retry)):
         error = f"not to {_listed(list(mail.recipients))}: {result.error}"
         return Accepted(status_code=result.status_code, answer=result.answer, error=error)
     return result

@@ -71,6 +71,13 @@ async def test_what_ends_without_the_rest_is_sent_all_the_same(
     assert server.mails == []
 
 
+async def test_a_refused_login_ends_nothing(channel: EmailChannel, server: SmtpServer) -> None:
+    server.fail("AUTH", "454 4.7.0 Later")
+    result = await channel.deliver(to_three(remaining=(CC,), tries=2))
+    assert isinstance(result, Retry)
+    assert result.about is About.ACCOUNT
+
+
 async def test_all_are_refused(channel: EmailChannel, server: SmtpServer) -> None:
     server.fail("RCPT", *["550 5.1.1 Who?"] * 3)
     result = await channel.deliver(to_three())
