@@ -224,6 +224,8 @@ class Consumer:
                     if batch is not None:
                         await batch.through.wait()
             else:
+                # What is not taken yet holds no memory. If that lasts, its lease runs out and it goes back as it was.
+                await self._dispatcher.limiter.room.wait()
                 await self._begin(batch_id)
                 await self._dispatcher.limiter.room.wait()
         except AWAY as error:

@@ -192,7 +192,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Name of this consumer and of its queue; unique among the running ones."
     )] = msgspec.field(default_factory=socket.gethostname)
     consumer_slots: Annotated[int, Meta(ge=1, le=100, description="Batches that a consumer takes in at once.")] = 8
-    in_flight: Annotated[Count, Meta(description="Deliveries in flight per consumer at the most.")] = 512
+    in_flight: Annotated[Count, Meta(description=
+        "Deliveries in flight per consumer at the most, beside those of `IN_FLIGHT_SLOW`.")] = 512
+    in_flight_slow: Annotated[Count, Meta(description=
+        "As many more that have waited for over a second, or go to a destination that has not answered promptly lately;"
+        " fewer where the process may open few files. Each holds a connection, which takes up to 100 kB with TLS."
+    )] = 2048
+    in_flight_bytes: Annotated[Count, Meta(description=
+        "Bytes of contents that a consumer holds at the most; then it takes nothing more. A delivery in flight needs up"
+        " to four times as much memory as its content.")] = 64 * 1024 * 1024
     in_flight_per_destination: Annotated[Count, Meta(description=
         "Deliveries in flight per consumer and destination at the most.")] = 128
     breaker_failures: Annotated[Count, Meta(description=
