@@ -6,25 +6,39 @@ a reply speaks of is decided in tidings/channels/smtp/replies.py. A certificate 
 certificates are renewed, and a man in the middle must not be able to cancel messages.
 """
 
+import asyncio
 import ssl
 import time
+from functools import partial
+from typing import Final
 from uuid import UUID
 
 from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
+from tidings.channels.email.addresses import on_the_wire
+from tidings.channels.email.partial import settled
 from tidings.channels.email.recipient import EmailRecipients
 from tidings.channels.recipient import RecipientError
 from tidings.channels.smtp.connection import Terms
 from tidings.channels.smtp.errors import OutcomeUnknownError, PermanentError, TransientError, reply_bytes
-from tidings.channels.smtp.mail import Mail, MailError, compose, mailbox
+from tidings.channels.smtp.mail import Mail, MailError, compose
 from tidings.channels.smtp.oauth import AccessTokens
 from tidings.channels.smtp.pool import SmtpPool
 from tidings.channels.smtp.replies import queue_id
-from tidings.domain.account import Sender, SmtpAccount
+from tidings.domain.account import Sender, SmtpAccount, may_send_from
+from tidings.domain.budget import ByteBudget
 from tidings.domain.errors import SettingsError, StoreUnavailableError, UnsealError
+from tidings.domain.mail_parts import KeptMail, Mailbox
 from tidings.domain.message import Delivery
 from tidings.security.egress import smtp_egress
 from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
+
+MAIL_BUDGET: Final = 192 * 1024**2
+"""Bytes of large mails in memory at once, per consumer."""
+IN_MEMORY: Final = 7
+"""Times its size that a large mail takes there while it is composed; then two and a half times, until it is sent."""
+IN_THREAD: Final = 256 * 1024
+"""Bytes of attachments from which on a mail is composed in a thread."""
 
 
 class EmailChannel(Channel):
@@ -36,6 +50,7 @@ class EmailChannel(Channel):
         super().__init__(context)
         settings = context.settings
         box = SecretBox(settings.secret_keys)
+        self._budget = ByteBudget(MAIL_BUDGET)
         self._pool = SmtpPool(
             Terms(
                 tls=_tls(settings),
@@ -74,13 +89,45 @@ class EmailChannel(Channel):
         if sender.smtp is None:
             return Retry(error="the user has no SMTP account", about=About.ACCOUNT)
         try:
-            mail = compose(delivery, sender=_address(sender, sender.smtp), now=self.context.now())
+            own = Mailbox(email=_address(sender, sender.smtp))
         except MailError as error:
             return Rejected(error=str(error))
-        return await self._send(sender.id, sender.smtp, mail)
+        if delivery.mail_bytes is None:
+            return await self._compose_and_send(delivery, sender, own, None)
+        # Bounded in all, since a server takes a large mail slowly; small ones came with their batch.
+        size = 0 if delivery.mail is not None else delivery.mail_bytes * IN_MEMORY
+        async with self._budget.lend(size):
+            return await self._send_kept(delivery, sender, own)
 
     async def close(self) -> None:
         await self._pool.close()
+
+    async def _send_kept(self, delivery: Delivery, sender: Sender, own: Mailbox) -> Result:
+        try:
+            kept = delivery.mail or await self.context.mails.get(delivery.id)
+        except StoreUnavailableError as error:
+            return Retry(error=str(error), about=About.OURSELVES)
+        if kept is None:
+            return Rejected(error="what belongs to the mail besides its text is gone", about=About.MESSAGE)
+        given = kept.parts.sender
+        if given is not None and not may_send_from(given.email, sender):
+            return Rejected(error=f"from {given.email}: the account may not send from it (any more)")
+        return await self._compose_and_send(delivery, sender, own, kept)
+
+    async def _compose_and_send(
+        self, delivery: Delivery, sender: Sender, own: Mailbox, kept: KeptMail | None
+    ) -> Result:
+        make = partial(compose, delivery, sender=own, now=self.context.now(), mail=kept)
+        try:
+            # Not in the event loop where it takes longer than a few milliseconds.
+            mail = make() if kept is None or len(kept.files) < IN_THREAD else await asyncio.to_thread(make)
+        except MailError as error:
+            return Rejected(error=str(error))
+        if sender.smtp is None:
+            return Retry(error="the user has no SMTP account", about=About.ACCOUNT)
+        result = await self._send(sender.id, sender.smtp, mail)
+        others_have_it = kept is not None and kept.remaining is not None
+        return settled(result, mail, delivery, others_have_it=others_have_it)
 
     async def _send(self, owner: UUID, account: SmtpAccount, mail: Mail) -> Result:
         try:
@@ -106,11 +153,11 @@ class EmailChannel(Channel):
 
 def _address(sender: Sender, account: SmtpAccount) -> str:
     try:
-        return mailbox(account.username or "")
+        return on_the_wire(account.username or "")
     except RecipientError:
         pass
     try:
-        return mailbox(sender.email)
+        return on_the_wire(sender.email)
     except RecipientError as error:
         raise MailError(f"the user's own address {error}") from None
 

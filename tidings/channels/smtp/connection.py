@@ -45,6 +45,8 @@ _START_INPUT: Final = 354
 _CHALLENGE: Final = 334
 _NO_EHLO: Final = frozenset({500, 501, 502, 504})
 """Replies of servers that know HELO alone, or take no EHLO from this name."""
+_OF_RECIPIENT: Final = frozenset({About.MESSAGE, About.ENDPOINT})
+"""What a refusal speaks of that the server may not have for the next recipient."""
 _MAILMAX: Final = re.compile(r"\bMAILMAX=([1-9][0-9]{0,8})\b", re.IGNORECASE)
 """In the extension LIMITS (RFC 9422): how many mails a session may carry."""
 _TLS_HINTS: Final = {
@@ -248,7 +250,7 @@ class SmtpConnection:
             options += [b"SMTPUTF8", b"BODY=8BITMIME"]
         await self._command(Phase.MAIL, b"MAIL", b"FROM:<%b>" % mail.sender.encode(), *options)
         self._unfinished = True
-        await self._command(Phase.RCPT, b"RCPT", b"TO:<%b>" % mail.recipient.encode())
+        await self._name_recipients(mail)
         await self._command(Phase.DATA, b"DATA", wanted=_START_INPUT)
         reply = await self._data(mail.data, deadline)
         # The final dot ends a transaction, taken or not: no RSET is needed (RFC 5321, section 4.1.1.4).
@@ -256,6 +258,21 @@ class SmtpConnection:
         if reply.code // 100 != _POSITIVE:
             raise refusal(Phase.END_OF_DATA, reply.code, reply.message)
         return reply
+
+    async def _name_recipients(self, mail: Mail) -> None:
+        """Those that are refused are in `mail.refused` then. Raises SmtpError where all of them are."""
+        mail.refused.clear()
+        for recipient in mail.recipients:
+            try:
+                await self._command(Phase.RCPT, b"RCPT", b"TO:<%b>" % recipient.encode())
+            except SmtpError as failure:
+                lost = isinstance(failure, ConnectionLostError) or failure.code == CLOSING
+                if lost or failure.of_session or failure.about not in _OF_RECIPIENT:
+                    raise
+                mail.refused[recipient] = failure
+        if len(mail.refused) == len(mail.recipients):
+            # One that may be taken later is worth another attempt for all.
+            raise min(mail.refused.values(), key=lambda failure: isinstance(failure, PermanentError))
 
     async def _data(self, data: bytes, deadline: asyncio.Timeout) -> SMTPResponse:
         protocol = self._connected.protocol

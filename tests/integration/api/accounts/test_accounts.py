@@ -197,8 +197,7 @@ class TestOwnAccount:
             smtp = {"host": "localhost", "port": port, "tls": tls}
             assert (await ada.send("PATCH", ME, {"smtp": smtp})).body["smtp"]["tls"] == expected
         wrong = await ada.send("PATCH", ME, {"smtp": {**plain, "tls": "ssl"}})
-        assert (wrong.status, wrong.faults) == (422, [(None, "smtp")])
-        assert wrong.body["errors"][0]["detail"].startswith("tls: ")
+        assert (wrong.status, wrong.faults) == (422, [(None, "smtp.tls")])
         assert (await ada.send("PATCH", ME, {})).body["smtp"]["host"] == "localhost"
         assert (await ada.send("PATCH", ME, {"smtp": None})).body["smtp"] is None
 
