@@ -269,15 +269,12 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         self.recorded = True
 
     def _judge(self, entry: Entry["DeliveryRun"], result: Result) -> None:
-        """Adjusts concurrency and breakers, and logs what that changed."""
+        """Adjusts concurrency, rate and breakers, and logs what that changed."""
         now, endpoint, destination = self.shared.clock(), entry.endpoint, entry.endpoint.destination
         changes = settle(self.shared.limiter, endpoint, result, began=self.began, now=now)
-        if changes.decreased:
-            log.info(
-                "destination limited by the receiver",
-                destination=destination.key,
-                concurrency=destination.concurrency,
-            )
+        if changes.slower and endpoint.paced is not None:
+            rate = endpoint.paced.pace.rate
+            log.info("rate limited by the receiver", destination=endpoint.key.name, rate=round(rate, 3))
         if changes.hangs:
             log.info("destination does not answer: one delivery at a time", destination=destination.key)
         for name, change, breaker in (

@@ -2,8 +2,8 @@
 
 Pure and in memory only; times are seconds of the caller's monotonic clock. A destination that has not answered lately
 has one delivery in flight. Each answer adds more, so that a few round trips bring all of its concurrency. A time-out
-during which nothing else was answered puts it back to one. One that asks for less (429) gets half of its concurrency,
-and one more for each round of deliveries that it takes.
+during which nothing else was answered puts it back to one. An endpoint whose receiver asks for less (429) has a line of
+its own, from which messages go at the rate that it takes.
 """
 
 from collections import deque
@@ -12,10 +12,17 @@ from uuid import UUID
 
 from consumers.breaker import Breaker, BreakerState
 from consumers.capacity import SLOW_SECONDS, Share
+from consumers.paced_line import PacedLine
 from tidings.channels.recipient import EndpointKey
 
-GROWTH: Final = 3
-"""What an answer adds to the concurrency: four times as many after each round trip."""
+GROWTH: Final = 1
+"""What an answer adds to the concurrency: twice as many after each round trip."""
+GROWTH_OF_SLOW: Final = 3
+"""What an answer adds that took longer than `PROMPT_SECONDS`: four times as many, or it would take seconds.
+
+With that for all, two consumers would have half as many messages again refused by a receiver of five a second.
+"""
+PROMPT_SECONDS: Final = 0.05
 FORGOTTEN_SECONDS: Final = 60.0
 """After so long without a delivery, nothing is known of a destination any more."""
 ENDPOINT_PART: Final = 4
@@ -53,6 +60,15 @@ class NotClosed(NamedTuple):
     """Until something may go there again."""
 
 
+class Paced(NamedTuple):
+    """An endpoint whose receiver has a rate."""
+
+    name: str
+    user_id: UUID | None
+    rate: float
+    """Messages a second, from this consumer."""
+
+
 class Entry(Generic[T]):
     """One delivery within the limiter: in line, and then in flight."""
 
@@ -75,7 +91,6 @@ class Destination(Generic[T]):
 
     __slots__ = (
         "_answered_at",
-        "_decreased_at",
         "_ended",
         "_ended_before",
         "_ended_lately",
@@ -86,7 +101,6 @@ class Destination(Generic[T]):
         "_prompt",
         "_returns_at",
         "_silent_since",
-        "_slow_start",
         "_timed_out",
         "breaker",
         "held_bytes",
@@ -97,6 +111,7 @@ class Destination(Generic[T]):
         "line",
         "line_limit",
         "moved_at",
+        "paced",
         "parked",
     )
 
@@ -105,8 +120,6 @@ class Destination(Generic[T]):
         self.breaker = breaker
         self._most = float(concurrency)
         self._limit = 1.0
-        self._slow_start = True
-        """Until it asks for less: its concurrency grows quickly."""
         self.in_flight = 0
         self.held_bytes = 0
         """Of the contents in flight."""
@@ -117,9 +130,11 @@ class Destination(Generic[T]):
         """Endpoints with messages that wait for an answer from there, and stand in no line meanwhile."""
         self.high = 0
         """Messages of priority `high` in its line; they come first."""
+        self.paced = 0
+        """Messages that wait for the rate of their endpoint."""
         self.line_limit = 0
         """After a cut the length at which the line takes nothing more, until it is half as long; otherwise 0."""
-        self.moved_at = self._decreased_at = self._lately_since = now
+        self.moved_at = self._lately_since = now
         self._ended = self._ended_before = 0
         """Deliveries that have ended, and those before `_observed_since`."""
         self._observed_since: float | None = None
@@ -146,7 +161,7 @@ class Destination(Generic[T]):
 
     @property
     def idle(self) -> bool:
-        return not (self.in_flight or self.line or self.parked)
+        return not (self.in_flight or self.line or self.parked or self.paced)
 
     @property
     def full(self) -> bool:
@@ -186,7 +201,7 @@ class Destination(Generic[T]):
             if not self._timed_out:
                 self._silent_since = now
             if self._answered_at is not None and now - self._answered_at > FORGOTTEN_SECONDS:
-                self._answered_at, self._prompt, self._limit, self._slow_start = None, False, 1.0, True
+                self._answered_at, self._prompt, self._limit = None, False, 1.0
         self.in_flight += 1
         self.held_bytes += entry.size
         self.moved_at = now
@@ -208,27 +223,16 @@ class Destination(Generic[T]):
         self._timed_out = False
         self._prompt = now - began <= SLOW_SECONDS
         if takes_more and self._limit < self._most:
-            self._limit = min(self._limit + (GROWTH if self._slow_start else 1 / self._limit), self._most)
+            growth = GROWTH if now - began < PROMPT_SECONDS else GROWTH_OF_SLOW
+            self._limit = min(self._limit + growth, self._most)
 
     def unanswered(self, *, began: float) -> bool:
         """Counts a time-out; returns whether the destination is back to one by that."""
         if self._answered_at is not None and self._answered_at > began:
             return False
         first = not self._timed_out
-        self._timed_out, self._prompt, self._limit, self._slow_start = True, False, 1.0, True
+        self._timed_out, self._prompt, self._limit = True, False, 1.0
         return first
-
-    def decrease(self, now: float, began: float) -> bool:
-        """Halves the concurrency after a delivery that began at `began` was answered "too many requests".
-
-        Deliveries that were in flight together count once: returns False for all but the first.
-        """
-        if began < self._decreased_at:
-            return False
-        self._decreased_at = now
-        self._slow_start = False
-        self._limit = max(min(self._limit, self.in_flight) / 2, 1.0)
-        return True
 
     def silent(self, now: float) -> float:
         """Seconds for which something has been in flight, or has timed out, without any answer."""
@@ -299,12 +303,12 @@ class Endpoint(Generic[T]):
     its other messages are parked. So a path that hangs does not hold up its host.
     """
 
-    def __init__(self, key: EndpointKey, breaker: Breaker, destination: Destination[T]) -> None:
+    def __init__(self, key: EndpointKey, breaker: Breaker, destination: Destination[T], now: float) -> None:
         self.key = key
         self.breaker = breaker
         self.destination = destination
         self.inside = 0
-        """Its messages in line, parked and in flight."""
+        """Its messages in either line, parked and in flight."""
         self.in_flight = 0
         self.parked: deque[Entry[T]] = deque()
         self._by_itself = key.name != destination.key or key.user_id is not None
@@ -315,7 +319,10 @@ class Endpoint(Generic[T]):
         self._timed_out = False
         """Since its last answer."""
         self._began = 0.0
-        self._paused_until = 0.0
+        self.paced: PacedLine[Entry[T]] | None = None
+        """Where its receiver has refused some as too many."""
+        self._accepted_lately = 0.0
+        self._lately_since = now
 
     @property
     def full(self) -> bool:
@@ -344,14 +351,18 @@ class Endpoint(Generic[T]):
         """Seconds for which something has been in flight, where it has not answered lately."""
         return now - self._began if self.full else 0.0
 
-    def pause(self, until: float) -> None:
-        """Lets nothing go until then, as the receiver asks (`Retry-After`)."""
-        self._paused_until = max(self._paused_until, until)
+    def count_accepted(self, now: float) -> None:
+        self._accepted_lately += 1
+        if now - self._lately_since > RATE_SECONDS:
+            self._accepted_lately /= 2
+            self._lately_since = (now + self._lately_since) / 2
+
+    def accepted_rate(self, now: float) -> float:
+        """Messages that were accepted in a second, over the last `RATE_SECONDS` or so."""
+        return self._accepted_lately / max(now - self._lately_since, 1.0)
 
     def wait(self, now: float) -> float:
         """Seconds until one of its messages may stand in line; 0 where it may now."""
-        if now < self._paused_until:
-            return self._paused_until - now - SHORTEST_RETRY_IN + self.destination.retry_in(now)
         if self.breaker.state(now) is BreakerState.CLOSED:
             return 0.0
         if wait := self.breaker.wait(now):
@@ -361,4 +372,5 @@ class Endpoint(Generic[T]):
 
     def at_rest(self, now: float) -> bool:
         """Idle, and a new one would be the same."""
-        return not self.inside and self.breaker.at_rest and now >= self._paused_until and not self._timed_out
+        limited = self.paced is not None and not self.paced.over(now)
+        return not (self.inside or limited or self._timed_out) and self.breaker.at_rest

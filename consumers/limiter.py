@@ -3,7 +3,8 @@
 In play, in memory only: for each destination its deliveries in flight, the line of those that wait, and a breaker; for
 each endpoint within it another breaker. A crash loses the lines; their batches' leases run out. Free capacity goes to
 the lines in turn. What is slow, or goes to a destination that has not answered lately, counts against a share of its
-own (capacity.py), so that the fast one is never taken up by what hangs.
+own (capacity.py), so that the fast one is never taken up by what hangs. What goes to an endpoint whose receiver asks
+for less (429) waits for its rate first, in a line of its own (paced_line.py).
 
 Waiting in a line costs no slot of the consumer. Lines hold as many messages as can be in flight, and all contents that
 are held as many bytes as the settings allow; then nothing more is taken in, which slows the producer down. Lines that
@@ -11,7 +12,6 @@ are too long then go back to Postgres for about as long as the rest of the line 
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
@@ -20,7 +20,7 @@ import structlog
 from consumers import room
 from consumers.ageing import Ageing
 from consumers.breaker import Breaker, BreakerState
-from consumers.capacity import SLOW_SECONDS, Limits, Share, shares
+from consumers.capacity import SLOW_SECONDS, Limits, shares
 from consumers.destination import (
     SHORTEST_RETRY_IN,
     SILENT_FACTOR,
@@ -30,6 +30,8 @@ from consumers.destination import (
     Entry,
     NotClosed,
 )
+from consumers.paces import Paces
+from consumers.turns import Turns
 from tidings.channels.recipient import EndpointKey
 
 log = structlog.get_logger(__name__)
@@ -42,34 +44,6 @@ ENDPOINTS_KEPT: Final = 10_000
 """The same of endpoints; beyond that, the idle one is forgotten that was used least recently."""
 
 T = TypeVar("T")
-
-
-class Turns(Generic[T]):
-    """Destinations with a line and free concurrency, once each, in the order in which they are served from a share."""
-
-    __slots__ = ("order", "share", "waiting")
-
-    def __init__(self, share: Share) -> None:
-        self.share = share
-        self.order: deque[Destination[T]] = deque()
-        self.waiting: dict[Destination[T], None] = {}
-        """Those whose turn had come when the share took none of their kind."""
-
-    def ready(self) -> bool:
-        return bool(self.order) and not self.share.full
-
-    def freed(self) -> None:
-        """A turn was not used, or something has ended: two that were waiting get theirs again, as both may fit."""
-        for _ in range(min(2, len(self.waiting))):
-            destination = next(iter(self.waiting))
-            del self.waiting[destination]
-            self.order.append(destination)
-
-    def changed(self, destination: Destination[T]) -> None:
-        """One that may be waiting is of another kind now."""
-        if destination in self.waiting:
-            del self.waiting[destination]
-            self.order.append(destination)
 
 
 class DestinationLimiter(Generic[T]):
@@ -101,6 +75,10 @@ class DestinationLimiter(Generic[T]):
         self._slow: Turns[T] = Turns(slow)
         self._ageing: Ageing[Entry[T]] = Ageing(SLOW_SECONDS, self._grow_old, clock=clock)
         self.waiting = 0
+        """In all lines."""
+        self.paces: Paces[T] = Paces(
+            self._endpoints, self._go, self._send_paced_back, limit=limits.in_flight // 2, clock=clock
+        )
         self.held_bytes = 0
         """Of the contents in line and in flight."""
         self._check_timer: asyncio.TimerHandle | None = None
@@ -162,13 +140,52 @@ class DestinationLimiter(Generic[T]):
         entered.inside += 1
         self.waiting += 1
         self.held_bytes += size
-        self._put_in_line(Entry(entered, delivery, size, self._fast.share, high=high), now)
+        refused = self._enter(Entry(entered, delivery, size, self._fast.share, high=high), now)
+        self._judge_room()
+        return refused
+
+    def refuse(self, endpoint: Endpoint[T], *, began: float, delay: float | None) -> bool:
+        """A delivery that began at `began` was too many for the receiver, which may ask for a `delay`.
+
+        Returns whether that lowered the rate of its endpoint.
+        """
+        now = self._clock()
+        if not self.paces.refuse(endpoint, now, began=began, delay=delay):
+            return False
+        for entry in self._take(endpoint.destination, endpoint):
+            if retry_in := self._enter(entry, now):
+                self._send_back(entry.delivery, retry_in)
+        self._judge_room()
+        return True
+
+    def _enter(self, entry: Entry[T], now: float) -> float | None:
+        """Puts an entry in its destination's line, or in its endpoint's where that has a rate. As `enter`."""
+        wait = self.paces.enter(entry, now)
+        if wait:
+            self._gone(entry)
+        elif wait is not None:
+            self._go(entry)
+        return wait or None
+
+    def _go(self, entry: Entry[T]) -> None:
+        """Nothing of its endpoint's own holds it up."""
+        now, destination = self._clock(), entry.endpoint.destination
+        self._put_in_line(entry, now)
         self._take_turns(destination, now)
         self._serve(now)
         if len(destination.line) > self._limits.per_destination:
             destination.observe(now)
+
+    def _send_paced_back(self, entry: Entry[T], retry_in: float) -> None:
+        self._gone(entry)
         self._judge_room()
-        return None
+        self._send_back(entry.delivery, retry_in)
+
+    def _gone(self, entry: Entry[T]) -> None:
+        """Counts an entry that waits no longer, and does not go."""
+        self.waiting -= 1
+        self.held_bytes -= entry.size
+        self._left(entry.endpoint)
 
     def find(self, key: str, endpoint: EndpointKey) -> tuple[Destination[T] | None, Endpoint[T] | None]:
         """A destination and an endpoint within it, where they are known."""
@@ -198,6 +215,19 @@ class DestinationLimiter(Generic[T]):
 
     def clear_line(self, destination: Destination[T], of: Endpoint[T] | None = None) -> list[T]:
         """Empties one line, or takes one endpoint's messages out of it, and returns what was taken."""
+        taken = self._take(destination, of)
+        for entry in taken:
+            self._gone(entry)
+        self._judge_room()
+        return [entry.delivery for entry in taken]
+
+    def send_back(self, seconds: float, destination: Destination[T], of: Endpoint[T] | None = None) -> None:
+        """Sends back a line, or one endpoint's part of it."""
+        for delivery in self.clear_line(destination, of):
+            self._send_back(delivery, seconds)
+
+    def _take(self, destination: Destination[T], of: Endpoint[T] | None) -> list[Entry[T]]:
+        """Takes entries out of the lines they wait in, and leaves them counted."""
         for endpoint in list(destination.parked) if of is None else [of]:
             self._unpark(endpoint, self._clock(), whole=True)
         line = list(destination.line)
@@ -206,16 +236,9 @@ class DestinationLimiter(Generic[T]):
         destination.line.extend(entry for entry in line if not (of is None or entry.endpoint is of))
         for entry in taken:
             self._out_of_line(entry)
-            self.held_bytes -= entry.size
-            self._left(entry.endpoint)
-        self._judge_room()
-        return [entry.delivery for entry in taken]
-
-    def send_back(self, seconds: float | None, destination: Destination[T], of: Endpoint[T] | None = None) -> None:
-        """Sends back a line, or one endpoint's part of it; without `seconds` for as long as that is paused."""
-        now = self._clock()
-        for delivery in self.clear_line(destination, of):
-            self._send_back(delivery, seconds or (destination.retry_in(now) if of is None else of.wait(now)))
+        if destination.paced:
+            taken += self.paces.take(destination, of)
+        return taken
 
     def clear(self) -> list[T]:
         """Empties every line and returns what was in them."""
@@ -250,8 +273,7 @@ class DestinationLimiter(Generic[T]):
         over = [destination.line.pop() for _ in range(len(destination.line) - length)]
         for entry in reversed(over):
             self._out_of_line(entry)
-            self.held_bytes -= entry.size
-            self._left(entry.endpoint)
+            self._gone(entry)
             self._send_back(entry.delivery, destination.retry_in(now))
 
     def _put_in_line(self, entry: Entry[T], now: float) -> None:
@@ -286,7 +308,6 @@ class DestinationLimiter(Generic[T]):
     def _out_of_line(self, entry: Entry[T]) -> None:
         """Counts an entry that was taken out of its line."""
         destination = entry.endpoint.destination
-        self.waiting -= 1
         destination.high -= entry.high
         if len(destination.line) <= destination.line_limit // 2:
             destination.line_limit = 0
@@ -303,7 +324,7 @@ class DestinationLimiter(Generic[T]):
         while turns := fast if fast.ready() else slow if slow.ready() else None:
             destination = turns.order.popleft()
             if not destination.may_start(self._limits.destination_bytes):
-                # Its line was cleared, or its concurrency was decreased in the meantime.
+                # Its line was cleared, or its concurrency has become less in the meantime.
                 destination.in_turn = False
                 turns.freed()
                 continue
@@ -322,6 +343,7 @@ class DestinationLimiter(Generic[T]):
             destination.in_turn = False
             destination.line.popleft()
             self._out_of_line(entry)
+            self.waiting -= 1
             destination.start(entry, now)
             entry.endpoint.start(now)
             entry.share, entry.sure = share, sure
@@ -366,7 +388,7 @@ class DestinationLimiter(Generic[T]):
                 oldest = next((each for each, endpoint in self._endpoints.items() if not endpoint.inside), None)
                 if oldest is not None:
                     del self._endpoints[oldest]
-            endpoint = Endpoint(key, self._new_breaker(), destination)
+            endpoint = Endpoint(key, self._new_breaker(), destination, self._clock())
         # While it was idle, the destination may have been forgotten and opened again.
         endpoint.destination = destination
         self._endpoints[destination.key, key] = endpoint

@@ -22,7 +22,7 @@ LONGEST_PACED: Final = 3600.0
 """Seconds that a receiver which takes no more at present may make a message wait at a time."""
 SHORTEST_PACED: Final = 1.0
 MAX_PACED_SECONDS: Final = 24 * 3600.0
-"""A message that is older uses up attempts again, so that none waits for ever."""
+"""A message that has waited untried for longer uses up an attempt, so that none waits for ever."""
 MAX_ACCOUNT_SECONDS: Final = 7 * 24 * 3600.0
 """The same where somebody must mend an account or a key."""
 
@@ -101,9 +101,12 @@ def returned(delivery: Delivery, *, due_at: datetime | None = None, held_reason:
 
 
 def waits_untried(delivery: Delivery, result: Retry, now: datetime) -> bool:
-    """Whether a failure uses up no attempt."""
+    """Whether a failure uses up no attempt.
+
+    Counted from when it was held, not from `created_at`: it may have been scheduled long ago, or retried by hand.
+    """
     most = MAX_ACCOUNT_SECONDS if result.about is About.ACCOUNT else MAX_PACED_SECONDS
-    return result.about in UNTRIED and (now - delivery.created_at).total_seconds() < most
+    return result.about in UNTRIED and (now - (delivery.held_since or now)).total_seconds() < most
 
 
 def _paced(delivery: Delivery, result: Retry, ended_at: datetime, policy: RetryPolicy, account: HeldReason) -> Outcome:

@@ -1,4 +1,4 @@
-"""What the end of a delivery says of its endpoint and its destination: concurrency, breakers and pauses follow from it.
+"""What the end of a delivery says of its endpoint and its destination: concurrency, rate and breakers follow from it.
 
 Pure but for the limiter that it adjusts; nothing is kept here.
 """
@@ -11,7 +11,6 @@ from consumers.capacity import SLOW_SECONDS
 from consumers.destination import Endpoint
 from consumers.holds import HELD_SECONDS
 from consumers.limiter import DestinationLimiter
-from consumers.outcomes import LONGEST_PACED
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.channels.recipient import EndpointKey
 from tidings.domain.states import HeldReason
@@ -31,8 +30,8 @@ class Changes(NamedTuple):
 
     endpoint: bool | None
     host: bool | None
-    decreased: bool = False
-    """Whether the destination's concurrency was decreased."""
+    slower: bool = False
+    """Whether the rate of its endpoint was lowered."""
     hangs: bool = False
     """Whether the destination is down to one delivery, since it did not answer."""
 
@@ -40,22 +39,26 @@ class Changes(NamedTuple):
 def settle(
     limiter: DestinationLimiter[T], endpoint: Endpoint[T], result: Result, *, began: float, now: float
 ) -> Changes:
-    """Adjusts concurrency and breakers; what waits for one that opens is sent back at once."""
-    destination, paced = endpoint.destination, isinstance(result, Retry) and result.about is About.PACE
-    too_many = paced or result.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    """Adjusts concurrency, rate and breakers; what waits for one that opens is sent back at once."""
+    destination, slower = endpoint.destination, False
+    too_many = isinstance(result, Retry) and (
+        result.about is About.PACE or result.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    )
     hangs = _hear(endpoint, result, began=began, now=now, takes_more=not too_many)
-    decreased = too_many and destination.decrease(now, began)
+    if not isinstance(result, Retry):
+        endpoint.count_accepted(now)
+        if endpoint.paced is not None:
+            endpoint.paced.pace.accept(now)
+    elif too_many:
+        slower = limiter.refuse(endpoint, began=began, delay=result.delay)
     changes = count(result, now, endpoint=endpoint.breaker, host=destination.breaker)
-    changes = changes._replace(decreased=decreased, hangs=hangs)
+    changes = changes._replace(slower=slower, hangs=hangs)
     if changes.host:
         limiter.send_back(destination.breaker.wait(now), destination)
     elif changes.endpoint:
         limiter.send_back(endpoint.breaker.wait(now), destination, of=endpoint)
     elif isinstance(result, Rejected) and result.holds:
         limiter.send_back(HELD_SECONDS, destination, of=endpoint)
-    elif isinstance(result, Retry) and paced and result.delay:
-        endpoint.pause(now + min(result.delay, LONGEST_PACED))
-        limiter.send_back(None, destination, of=endpoint)
     return changes
 
 
@@ -64,11 +67,10 @@ def reason_of(limiter: DestinationLimiter[T], key: str, endpoint: EndpointKey, n
     destination, entered = limiter.find(key, endpoint)
     if destination is not None and destination.breaker.state(now) is not BreakerState.CLOSED:
         return HeldReason.HOST
-    if entered is None or not entered.wait(now):
-        return HeldReason.ROOM
-    if entered.breaker.state(now) is BreakerState.CLOSED:
-        return HeldReason.RATE
-    return of_account(endpoint) if entered.breaker.of_account else HeldReason.BREAKER
+    if entered is not None and entered.wait(now):
+        return of_account(endpoint) if entered.breaker.of_account else HeldReason.BREAKER
+    limited = entered is not None and entered.paced is not None and entered.paced.pace.limits
+    return HeldReason.RATE if limited else HeldReason.ROOM
 
 
 def of_account(endpoint: EndpointKey) -> HeldReason:
@@ -87,7 +89,7 @@ def count(result: Result, now: float, *, endpoint: Breaker, host: Breaker) -> Ch
     if about is None or (isinstance(result, Rejected) and about in _ANSWERS):
         return Changes(_succeed(endpoint), _succeed(host))
     if isinstance(result, Retry) and about in {About.ENDPOINT, About.ACCOUNT}:
-        if result.unanswered:
+        if result.unanswered and about is About.ENDPOINT:
             return _count_silence(now, endpoint, host)
         return Changes(endpoint.fail(now, of_account=about is About.ACCOUNT) or None, _succeed(host))
     # If it was the endpoint's probe, another may probe.

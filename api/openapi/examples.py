@@ -45,7 +45,7 @@ from tidings.domain.account import Role
 from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
-from tidings.observability.reports import BreakerReport, Held, HeldReport
+from tidings.observability.reports import BreakerReport, Held, HeldReport, RateReport
 
 MESSAGE_ID: Final = UUID("0197d7a4-5b3e-7c41-9f0a-2b6c8d1e4f70")
 USER_ID: Final = UUID("0197d7a4-1c22-7f3b-8e55-0a9b7c6d5e4f")
@@ -239,6 +239,7 @@ OVERVIEW: Final = Overview(
             outcomes_waiting=11,
             accepting=True,
             breakers=[BreakerReport(destination="webhook example.com", state="open", seconds=7.5)],
+            rates=[RateReport(destination="webhook https://example.org/orders", rate=4.85)],
         )
     ],
     held=HeldReport(messages=[Held(HeldReason.ENDPOINT_DISABLED, 120, 840.0)], holds=[HOLD]),

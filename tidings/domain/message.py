@@ -80,6 +80,8 @@ class Delivery(_Common, frozen=True, kw_only=True, gc=False):
     priority: Priority = Priority.NORMAL
     unanswered: bool = False
     """An earlier attempt went out and got no answer."""
+    held_since: datetime | None = None
+    """Since when it has waited untried."""
 
     @property
     def possible_duplicate(self) -> bool:
@@ -119,7 +121,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     channel: str
     endpoint: str
-    """As the channel names it: without its query, for a webhook."""
+    """As the channel names it: scheme, host and a digest of the path, for a webhook."""
     user_id: UUID | None
     """Whose messages are held; None: everybody's."""
     reason: HeldReason

@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from consumers import outcomes
 from sql.store import Store
 from tests.factories import keep
 from tests.integration.sql.test_batches import claim, message, sent
 from tidings.domain.message import Outcome
-from tidings.domain.states import Status
+from tidings.domain.states import HeldReason, Status
 from tidings.domain.timestamps import utc_now
 
 
@@ -37,6 +38,23 @@ async def test_a_try_without_an_answer_is_told_to_the_next(store: Store) -> None
     await store.batches.record(answers, closed=[again[0].batch_id], consumer="consumer")
     [third] = await claim(store)
     assert {delivery.id: delivery.possible_duplicate for delivery in third} == {answered: False, silent: True}
+
+
+async def test_a_delivery_knows_since_when_it_has_waited_untried(store: Store) -> None:
+    await keep(store, created_at=utc_now() - timedelta(days=30))
+    since = set()
+    for reason in (HeldReason.RATE, HeldReason.OURS, None):
+        [[delivery]] = await claim(store)
+        since.add(delivery.held_since)
+        untried = outcomes.returned(delivery, due_at=utc_now(), held_reason=reason)
+        await store.batches.record([untried], closed=[delivery.batch_id], consumer="consumer")
+    # Not before it was held, and from then on the same moment.
+    [first] = since - {None}
+    assert first is not None
+    assert utc_now() - first < timedelta(minutes=1)
+    # What is not held any more begins again.
+    [[delivery]] = await claim(store)
+    assert (len(since), delivery.held_since) == (2, None)
 
 
 async def test_a_day_without_a_partition_gets_one(store: Store) -> None:

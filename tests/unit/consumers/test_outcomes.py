@@ -103,14 +103,14 @@ def test_a_message_that_is_held_is_as_it_was(reason: HeldReason) -> None:
 def test_what_speaks_of_something_else_says_what_it_waits_for(
     about: About, account: HeldReason, reason: HeldReason, untried_for: timedelta
 ) -> None:
-    delivery = new_delivery(created_at=NOON - untried_for)
+    delivery = new_delivery(held_since=NOON - untried_for)
     result = Retry(error="no", about=about)
     outcome = outcomes.conclude(
         delivery, result, policy=POLICY, consumer="c", started_at=NOON, duration=0, account=account
     )
     assert (outcome.status, outcome.tries, outcome.held_reason) == (Status.PENDING, 0, reason)
     assert (outcome.attempt, outcome.last_error) == (None, "no")
-    late = new_delivery(created_at=NOON - untried_for - timedelta(days=1))
+    late = new_delivery(held_since=NOON - untried_for - timedelta(days=1))
     outcome = outcomes.conclude(late, result, policy=POLICY, consumer="c", started_at=NOON, duration=0, account=account)
     assert (outcome.status, outcome.tries, outcome.held_reason) == (Status.FAILED, 1, None)
 
@@ -165,9 +165,9 @@ def test_it_waits_until_it_expires() -> None:
 
 def test_it_does_not_wait_for_ever() -> None:
     old = NOON - timedelta(seconds=outcomes.MAX_PACED_SECONDS)
-    outcome = conclude(new_delivery(created_at=old), PACED)
+    outcome = conclude(new_delivery(created_at=old, held_since=old), PACED)
     assert (outcome.status, outcome.tries) == (Status.FAILED, 1)
-    outcome = conclude(new_delivery(created_at=old, tries=4), PACED)
+    outcome = conclude(new_delivery(created_at=old, held_since=old, tries=4), PACED)
     assert (outcome.status, outcome.cancel_reason) == (Status.CANCELLED, CancelReason.EXHAUSTED)
 
 
@@ -215,3 +215,10 @@ def test_whatever_a_receiver_asks_for_is_bounded(status: int, value: str, least:
     # What asks for less than the policy, or for nothing that can be understood, waits no longer than that.
     if least <= 5:
         assert waits <= 6
+
+
+@pytest.mark.parametrize("held_since", [None, NOON - timedelta(hours=23)])
+def test_what_was_scheduled_long_ago_or_retried_has_its_time_to_wait_untried(held_since: datetime | None) -> None:
+    delivery = new_delivery(created_at=NOON - timedelta(days=30), due_at=NOON, held_since=held_since)
+    outcome = conclude(delivery, PACED)
+    assert (outcome.status, outcome.tries, outcome.held_reason) == (Status.PENDING, 0, HeldReason.RATE)

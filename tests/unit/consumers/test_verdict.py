@@ -1,7 +1,9 @@
 """consumers/verdict.py: what a result speaks of is what it holds up."""
 
+import msgspec
 import pytest
 
+from consumers import destination as destinations
 from consumers import limiter as module
 from consumers.breaker import Breaker, BreakerState
 from consumers.capacity import Limits
@@ -143,7 +145,7 @@ async def test_a_path_known_to_hang_that_probes_its_host_lets_another_probe() ->
     assert bench.breakers == {BAD: BreakerState.OPEN}
 
 
-@pytest.mark.parametrize("about", [About.MESSAGE, About.PACE, About.OURSELVES])
+@pytest.mark.parametrize("about", [About.MESSAGE, About.OURSELVES])
 async def test_what_speaks_of_neither_opens_no_breaker(about: About) -> None:
     bench = Bench()
     bench.attempt(BAD, Retry(error="e", about=about), times=9)
@@ -181,20 +183,82 @@ async def test_a_probe_that_says_nothing_of_its_endpoint_lets_another_probe(resu
     assert bench.enter(BAD) is None
 
 
-async def test_a_receiver_that_asks_for_a_pause_gets_it_for_that_endpoint() -> None:
-    bench = Bench(per_destination=1)
-    for n in range(3):
+PACED = Retry(error="HTTP 429", status_code=429, about=About.PACE)
+
+
+async def test_a_receiver_that_takes_no_more_opens_no_breaker() -> None:
+    bench = Bench(per_destination=9)
+    bench.attempt(GOOD, Accepted(), times=9)
+    for n in range(9):
+        bench.enter(BAD, f"m{n}")
+    for _ in range(9):
+        bench.end(PACED)
+    assert bench.breakers == {}
+    [paced] = bench.limiter.paces.listed()
+    assert (paced.name, paced.user_id) == BAD
+    assert bench.limiter._endpoints.keys() == {("webhook host", BAD)}
+
+
+async def test_one_refusal_slows_nothing_down() -> None:
+    bench = Bench(per_destination=9)
+    bench.attempt(GOOD, Accepted(), times=9)
+    for n in range(18):
+        bench.enter(BAD, f"m{n}")
+    assert bench.end(msgspec.structs.replace(PACED, delay=3600)) == Changes(None, None, slower=False)
+    assert [bench.end(Accepted()).slower for _ in range(17)] == [False] * 17
+    assert (bench.back, bench.limiter.paces.listed()) == ({}, [])
+
+
+async def test_two_refusals_limit_that_endpoint_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(destinations, "ENDPOINT_LEAST", 1)
+    bench = Bench(per_destination=2)
+    bench.attempt(GOOD, Accepted(), times=9)
+    for n in range(4):
         bench.enter(BAD, f"bad{n}")
     bench.enter(GOOD, "good")
-    bench.end(Retry(error="HTTP 429", delay=5, about=About.PACE))
+    assert [bench.end(PACED, of=BAD).slower, bench.end(PACED, of=BAD).slower] == [False, True]
+    # The others wait for the rate, and hold up nobody.
     assert [entry.delivery for entry in bench.going] == ["good"]
-    # They come again one after another, not all at the end of the pause.
-    assert 5 <= bench.back["bad1"] < bench.back["bad2"] < 6
+    assert (bench.limiter.waiting, bench.back) == (2, {})
+    bench.enter(BOBS, "bob")
+    assert [entry.delivery for entry in bench.going] == ["good", "bob"]
+
+
+async def test_what_waits_for_the_rate_is_sent_back_when_the_breaker_opens() -> None:
+    bench = Bench(per_destination=5)
+    bench.attempt(GOOD, Accepted(), times=9)
+    for n in range(6):
+        bench.enter(BAD, f"bad{n}")
+    bench.end(PACED)
+    bench.end(PACED)
+    assert bench.limiter.waiting == 0
+    bench.enter(BAD, "waits")
+    assert (bench.limiter.waiting, bench.back) == (1, {})
+    for _ in range(3):
+        bench.end(Retry(error="no connection", about=About.HOST))
+    assert bench.back == {"waits": pytest.approx(10)}
+    assert bench.limiter.waiting == 0
+
+
+async def test_a_long_pause_sends_all_back_each_a_bit_later_than_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(destinations, "ENDPOINT_LEAST", 1)
+    bench = Bench(per_destination=3)
+    bench.attempt(GOOD, Accepted(), times=9)
+    for n in range(5):
+        bench.enter(BAD, f"bad{n}")
+    bench.enter(GOOD, "good")
+    bench.end(PACED, of=BAD)
+    assert bench.end(msgspec.structs.replace(PACED, delay=300), of=BAD).slower
+    sent_back = list(bench.back.values())
+    assert len(sent_back) >= 2
+    assert sent_back == sorted(sent_back)
+    assert 300 <= sent_back[0] < sent_back[-1] < 305
     wait = bench.enter(BAD)
     assert wait is not None
-    assert wait > bench.back["bad2"]
-    bench.now += 5
-    assert bench.enter(BAD) is None
+    assert wait > sent_back[-1]
+    assert bench.enter(BOBS) is None
 
 
 async def test_idle_endpoints_are_forgotten_and_those_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +288,7 @@ SMS = EndpointKey("sms sms")
         (HOST_DOWN, 3, BAD, HeldReason.HOST),
         (REFUSED_KEY, 1, BAD, HeldReason.ACCOUNT),
         (REFUSED_KEY, 1, SMS, HeldReason.GATEWAY),
-        (Retry(error="429", about=About.PACE, delay=5), 1, BAD, HeldReason.RATE),
+        (Retry(error="429", about=About.PACE, delay=500), 2, BAD, HeldReason.RATE),
     ],
 )
 async def test_what_is_sent_back_knows_what_it_waits_for(
@@ -269,3 +333,9 @@ async def test_a_hold_sends_back_what_is_in_line_there() -> None:
 
 def test_an_account_is_its_users_or_the_operators() -> None:
     assert (of_account(BAD), of_account(SMS)) == (HeldReason.ACCOUNT, HeldReason.GATEWAY)
+
+
+async def test_a_refused_account_opens_its_breaker_at_once_even_where_the_attempt_is_of_unknown_outcome() -> None:
+    bench = Bench()
+    bench.attempt(BAD, Retry(error="refused", about=About.ACCOUNT, unanswered=True), times=1)
+    assert bench.breakers == {BAD: BreakerState.OPEN}

@@ -36,6 +36,15 @@ from tidings.settings import Settings
 _QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
 """In the replies of Postfix and many others, and of Exim."""
 
+_THROTTLED: Final = 432
+"""What Exchange answers where an account sends too fast."""
+_TOO_FAST: Final = re.compile(
+    rb"too (fast|quickly|many (messages|mails|emails|connections))|throttl|slow down|rate.?limit|(rate|limit) exceeded",
+    re.IGNORECASE,
+)
+"""Words of servers that limit a rate; greylisting has others."""
+_OF_THE_RECIPIENT: Final = re.compile(rb"4[0-9]{2}[ -]4\.2\.")
+"""Its mailbox gets too much, whoever sends it."""
 _OPENING: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO, Phase.AUTH})
 
 
@@ -115,12 +124,21 @@ class EmailChannel(Channel):
 def _about(failure: SmtpError) -> About:
     if failure.phase is Phase.AUTH and not isinstance(failure, ConnectionLostError):
         return About.ACCOUNT
+    lost = isinstance(failure, ConnectionLostError | OutcomeUnknownError)
+    if not lost and isinstance(failure, TransientError) and _is_too_fast(failure):
+        return About.PACE
     if failure.code == CLOSING or failure.phase in _OPENING:
         return About.HOST
     if isinstance(failure, ConnectionLostError | OutcomeUnknownError):
         return About.ENDPOINT
     # A recipient that is refused or greylisted says nothing about the others; nor does one that needs SMTPUTF8.
     return About.MESSAGE if failure.phase is Phase.RCPT or failure.code is None else About.ENDPOINT
+
+
+def _is_too_fast(failure: TransientError) -> bool:
+    if failure.code == _THROTTLED:
+        return True
+    return bool(_TOO_FAST.search(failure.answer)) and not _OF_THE_RECIPIENT.match(failure.answer)
 
 
 def _address(sender: Sender, account: SmtpAccount) -> str:
