@@ -49,11 +49,12 @@ async def test_mails_that_wait_for_a_connection_are_given_back_untried(
     async with smtp_server(Security.STARTTLS, authority) as server:
         smtp = SmtpAccount(host=HOST, port=server.port)
         await store.users.create(user_id=user_id, email="ada@example.com", password_hash="argon2", smtp=smtp)
-        [first] = await keep(store, channel="email", recipient="grace@example.org", user_id=user_id)
+        before = await keep(store, CONNECTIONS, channel="email", recipient="grace@example.org", user_id=user_id)
         with capture_logs() as logs:
             async with consuming(settings, Gateway()) as consumer:
                 await hand_over(store, consumer)
-                await until(store, first, Status.SENT)
+                for message_id in before:
+                    await until(store, message_id, Status.SENT)
                 server.hold = asyncio.Event()
                 server.mails.clear()
                 ids = await keep(store, MAILS, channel="email", recipient="grace@example.org", user_id=user_id)
