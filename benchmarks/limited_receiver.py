@@ -1,9 +1,9 @@
 """Figure 16: messages to a receiver that takes five a second, and answers 429 with `Retry-After: 1` to the rest.
 
-Channel `webhook`, 1,500 messages to one host, all due when the queue is started; the default settings, with one consumer
-and with two. The receiver's allowance is refilled evenly, and holds a second's worth, as at the start. The share
-is what it took of what it allowed, from the start to the arrival of the last message, or over `WITHIN_SECONDS` where
-they do not all arrive in that time.
+Channel `webhook`, 1,500 messages to one host, all due when the queue is started; the default settings, with one
+consumer and with two. The receiver's allowance is refilled evenly, and holds a second's worth, as at the start. The
+share is what it took of what it allowed, from the start to the arrival of the last message, or over `WITHIN_SECONDS`
+where they do not all arrive in that time.
 
 What would make it lie: the pace has to be learnt, and that is in the share; of fewer messages it would be more of it.
 """
