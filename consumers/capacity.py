@@ -39,11 +39,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, settings: Settings, *, files: int) -> Self:
-        """Those of the settings, with fewer slow deliveries where the process may open few files."""
-        free = files - files // IDLE_FILES - OTHER_FILES - settings.in_flight
+        """Those of the settings, and where the process may open few files half of these for either share."""
+        free = files - files // IDLE_FILES - OTHER_FILES
+        in_flight = max(min(settings.in_flight, free // 2), 1)
         return cls(
-            in_flight=settings.in_flight,
-            slow=max(min(settings.in_flight_slow, free), 1),
+            in_flight=in_flight,
+            slow=max(min(settings.in_flight_slow, free - in_flight), 1),
             per_destination=settings.in_flight_per_destination,
             held_bytes=settings.in_flight_bytes,
         )

@@ -44,7 +44,8 @@ class Holds:
 
     def add(self, hold: Hold) -> None:
         """Holds an endpoint at once; `write` follows with the outcome."""
-        log.error("held until it is released", channel=hold.channel, endpoint=hold.endpoint, error=hold.last_error)
+        if self.reason(endpoint_of(hold)) is None:
+            log.error("held until it is released", channel=hold.channel, endpoint=hold.endpoint, error=hold.last_error)
         self._found[endpoint_of(hold)] = hold.reason
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:

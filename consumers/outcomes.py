@@ -118,20 +118,20 @@ def _paced(delivery: Delivery, result: Retry, ended_at: datetime, policy: RetryP
     else:
         seconds = max(result.delay, SHORTEST_PACED) * (1 + policy.jitter * policy.random())
     due_at = ended_at + timedelta(seconds=min(seconds, LONGEST_PACED))
-    error = _text(result.error)
-    if delivery.expires_at is not None and due_at >= delivery.expires_at:
-        return _untried(
-            delivery, Status.CANCELLED, delivery.tries, cancel_reason=CancelReason.EXPIRED, last_error=error
-        )
     return _untried(
         delivery,
         _as_before(delivery),
         delivery.tries,
-        due_at=due_at,
-        last_error=error,
+        due_at=_by_expiry(delivery, due_at),
+        last_error=_text(result.error),
         unanswered=result.unanswered,
         held_reason=account if result.about is About.ACCOUNT else UNTRIED[result.about],
     )
+
+
+def _by_expiry(delivery: Delivery, due_at: datetime) -> datetime:
+    """When a message is looked at again: at the latest when it expires, and then it ends."""
+    return due_at if delivery.expires_at is None else min(due_at, delivery.expires_at)
 
 
 def _as_before(delivery: Delivery) -> Status:
@@ -152,9 +152,7 @@ def _next_attempt(
             delivery.tries + 1, result.delay, own=delivery.retry_delays, channel=delivery.channel
         )
     )
-    if delivery.expires_at is not None and due_at >= delivery.expires_at:
-        return None, CancelReason.EXPIRED
-    return due_at, None
+    return _by_expiry(delivery, due_at), None
 
 
 def _untried(delivery: Delivery, status: Status, tries: int, **values: Any) -> Outcome:

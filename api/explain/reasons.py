@@ -118,7 +118,8 @@ def _processing(case: Case) -> Verdict:
     return Verdict(
         Reason.LEASED,
         f"Consumer {holder.consumer} has it since {_time(holder.started_at)}, in a batch of {holder.size}, "
-        f"and is at work: attempt {case.circumstances.tries + 1} of {case.circumstances.max_tries}.",
+        f"and delivers it or has it in line for its destination: "
+        f"attempt {case.circumstances.tries + 1} of {case.circumstances.max_tries}.",
         Next(what="The consumer delivers it, or gives it back; it renews its lease until then.", at=None),
     )
 

@@ -44,11 +44,13 @@ def test_the_smallest_limits_let_one_go() -> None:
     assert slow.takes(9, sure=False)
 
 
-@pytest.mark.parametrize(("files", "slow"), [(65_536, 2048), (2048, 960), (1024, 192), (256, 1)])
-def test_fewer_may_be_slow_where_the_process_may_open_few_files(files: int, slow: int) -> None:
+@pytest.mark.parametrize(
+    ("files", "fast", "slow"),
+    [(65_536, 512, 2048), (3072, 512, 1728), (2048, 512, 960), (1024, 352, 352), (256, 64, 64), (64, 1, 1)],
+)
+def test_fewer_may_be_in_flight_where_the_process_may_open_few_files(files: int, fast: int, slow: int) -> None:
     limits = Limits.of(Settings(), files=files)
-    assert limits.slow == slow
-    assert limits.in_flight == Settings().in_flight
+    assert (limits.in_flight, limits.slow) == (fast, slow)
 
 
 def test_the_limits_are_those_of_the_settings() -> None:

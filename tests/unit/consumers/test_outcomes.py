@@ -55,10 +55,11 @@ def test_rejected_is_cancelled_at_once() -> None:
     assert outcome.last_error == "400 bad number"
 
 
-def test_a_retry_that_would_come_too_late_expires_now() -> None:
+def test_a_retry_that_would_come_too_late_waits_until_it_expires() -> None:
     delivery = new_delivery(expires_at=NOON + timedelta(seconds=4))
     outcome = conclude(delivery, Retry(error="503"))
-    assert (outcome.status, outcome.cancel_reason) == (Status.CANCELLED, CancelReason.EXPIRED)
+    assert (outcome.status, outcome.cancel_reason) == (Status.FAILED, None)
+    assert outcome.due_at == delivery.expires_at
 
 
 def test_what_postgres_cannot_keep_is_replaced() -> None:
@@ -159,8 +160,8 @@ def test_how_long_it_waits_is_bounded(delay: float | None, seconds: float) -> No
 def test_it_waits_until_it_expires() -> None:
     delivery = new_delivery(created_at=NOON, expires_at=NOON + timedelta(seconds=30))
     outcome = conclude(delivery, PACED)
-    assert (outcome.status, outcome.cancel_reason, outcome.tries) == (Status.CANCELLED, CancelReason.EXPIRED, 0)
-    assert outcome.last_error == "HTTP 429"
+    assert (outcome.status, outcome.cancel_reason, outcome.tries) == (Status.PENDING, None, 0)
+    assert (outcome.due_at, outcome.last_error) == (delivery.expires_at, "HTTP 429")
 
 
 def test_it_does_not_wait_for_ever() -> None:

@@ -45,7 +45,7 @@ async def test_channels_tell_what_the_transport_tells(unanswered: bool, about: A
     [
         ({}, Status.FAILED),
         ({"tries": 4, "max_tries": 5}, Status.CANCELLED),
-        ({"expires_at": utc_now() + timedelta(seconds=30)}, Status.CANCELLED),
+        ({"expires_at": utc_now() + timedelta(seconds=30)}, Status.FAILED),
     ],
 )
 def test_every_way_on_from_there_remembers_it(changes: dict[str, object], status: Status) -> None:

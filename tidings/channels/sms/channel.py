@@ -23,7 +23,15 @@ LONGEST_ID: Final = 255
 
 _PAGE: Final = "an HTML page, so there may be no SMS gateway at WEBHOOK_URL; whether it was delivered is unknown"
 _GATEWAY: Final = "this speaks of the SMS gateway, not of the message; see WEBHOOK_URL and WEBHOOK_AUTH_KEY"
-_HTML: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_BEFORE_MARKUP: Final = rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?xml.*?\?>)*+"
+_HTML: Final = re.compile(_BEFORE_MARKUP + rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+_PIECE: Final = re.compile(
+    _BEFORE_MARKUP
+    + rb"<(?:head|title|meta|link|style|script|body|div|p|br|h[1-6]|form|table|center|iframe|img|a|b|span)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How a page may begin that leaves out what it need not say."""
+_PAGE_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
 
 
 class _Order(msgspec.Struct):
@@ -96,6 +104,11 @@ def _speaks_of_the_message(status: int) -> bool:
 
 
 def _is_page(answer: Answer) -> bool:
-    """Whether it is a web page: of a parked domain, a login, a proxy."""
+    """Whether it is a web page: of a parked domain, a login, a proxy.
+
+    Its type alone does not say so: `text/html` is what PHP sends where a gateway says nothing else.
+    """
+    if _HTML.match(answer.body) is not None:
+        return True
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return bool(answer.body.strip()) and (kind == "text/html" or _HTML.match(answer.body) is not None)
+    return kind in _PAGE_TYPES and _PIECE.match(answer.body) is not None

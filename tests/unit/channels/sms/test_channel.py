@@ -97,7 +97,9 @@ async def test_another_success_is_a_yes_too(status: int, body: bytes, message_id
     ("kind", "body"),
     [
         ("text/html", b"<h1>Log in</h1>"),
-        ("Text/HTML; charset=utf-8", b"This domain is for sale"),
+        ("Text/HTML; charset=utf-8", b"<!-- x -->\n<title>This domain is for sale"),
+        ("", b"<!-- x --><html>"),
+        ("application/xhtml+xml", b"<?xml version='1.0'?>\n<!DOCTYPE html PUBLIC 'x'><html xmlns='y'/>"),
         ("application/json", b"<!DOCTYPE html><p>for sale"),
         ("text/plain", b" \r\n<html lang=en>"),
         ("", b"\xef\xbb\xbf<HTML>"),
@@ -112,7 +114,16 @@ async def test_a_web_page_is_no_gateway_and_nothing_is_sent_there_twice(status: 
 
 
 @pytest.mark.parametrize(
-    ("kind", "body"), [("text/html", RECEIPT), ("text/html", b""), ("text/xml", b"<?xml version='1.0'?><ok/>")]
+    ("kind", "body"),
+    [
+        ("text/html", RECEIPT),
+        ("text/html", b""),
+        ("text/html", b"OK: 12345"),
+        ("text/html", b'{"status":"ok","id":"77"}'),
+        ("text/html", b"<?xml version='1.0'?><response/>"),
+        ("text/xml", b"<?xml version='1.0'?><ok/>"),
+        ("", b" " * 65_536 + b"x"),
+    ],
 )
 async def test_what_only_looks_a_little_like_a_page_is_a_yes(kind: str, body: bytes) -> None:
     assert isinstance(await deliver(answer(200, body, content_type=kind)), Accepted)
