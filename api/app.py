@@ -15,6 +15,7 @@ from api.metrics import ApiMetrics
 from api.openapi.document import DOCUMENT, Document
 from api.routes import ROUTES
 from api.swagger import pages as swagger
+from tidings.domain.budget import ByteBudget
 from tidings.observability import tracing
 from tidings.settings import Settings
 
@@ -36,6 +37,7 @@ def create_app(settings: Settings) -> web.Application:
     )
     app[resources.SETTINGS] = settings
     app[resources.METRICS] = metrics
+    app[body.LARGE_BODIES] = ByteBudget(body.LARGE_BYTES)
     if (spans := tracing.spans()) is not None:
         app.middlewares.insert(1, traced(spans))
     app[resources.TOKENS] = Tokens(signing_key(settings))

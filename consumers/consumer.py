@@ -19,6 +19,7 @@ from consumers.dedup import DedupRecords
 from consumers.dispatcher import Dispatcher
 from consumers.holds import Holds
 from consumers.leases import Leases, OpenBatch
+from consumers.mails import StoredMails
 from consumers.metrics import ConsumerMetrics
 from consumers.recorder import OutcomeRecorder
 from consumers.report import Reporter
@@ -61,6 +62,7 @@ class Consumer:
         self._plain_transport = HttpClient(settings, egress=plain_webhook_egress(settings))
         self._operators_transport = HttpClient(settings)
         self._senders = SenderCache(store.users.senders, clock=time.monotonic)
+        self._mails = StoredMails(store.batches.mails)
         self._channels = ChannelRegistry.load(
             ChannelContext(
                 settings=settings,
@@ -68,6 +70,7 @@ class Consumer:
                 plain_transport=self._plain_transport,
                 operators_transport=self._operators_transport,
                 senders=self._senders,
+                mails=self._mails,
             )
         )
         self._leases = Leases(
@@ -236,13 +239,14 @@ class Consumer:
         if self._stopping:
             return None
         since = time.monotonic()
-        deliveries = await self._store.batches.take(batch_id, consumer=self.name)
+        deliveries: Sequence[Delivery] = await self._store.batches.take(batch_id, consumer=self.name)
         if not deliveries:
             log.info("a batch that is no longer ours", batch=str(batch_id))
             return None
         batch = self._leases.open(batch_id, size=len(deliveries), since=since)
         try:
             await self._read_senders(deliveries)
+            deliveries = await self._mails.read_small(deliveries)
             recovered = [delivery.id for delivery in deliveries if delivery.recoveries]
             records = await self._dedup.find(recovered) if recovered else {}
             for delivery in deliveries:

@@ -103,7 +103,7 @@ class Dispatcher:
             endpoint=endpoint,
             concurrency=concurrency,
             # In memory: a text of one character beyond Latin-1 takes two or four bytes for each.
-            size=getsizeof(delivery.content),
+            size=getsizeof(delivery.content) + (delivery.mail_bytes or 0),
             high=delivery.priority == Priority.HIGH,
         )
         if retry_in is not None:

@@ -43,8 +43,9 @@ def conclude(
         return _paced(delivery, result, ended_at, policy, account)
     tries = delivery.tries + 1
     provider_id = error = due_at = reason = None
-    if not isinstance(result, Accepted):
+    if result.error is not None:
         error = _text(result.error)
+    if not isinstance(result, Accepted):
         due_at, reason = _next_attempt(delivery, result, ended_at, policy)
     elif result.provider_message_id is not None:
         provider_id = _text(result.provider_message_id)
@@ -72,6 +73,7 @@ def conclude(
         cancel_reason=reason,
         last_error=error,
         unanswered=isinstance(result, Retry) and result.unanswered,
+        remaining=result.remaining if isinstance(result, Retry) else None,
         attempt=attempt,
         queue=delivery.queue,
         channel=delivery.channel,

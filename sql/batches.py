@@ -12,7 +12,8 @@ import msgspec
 from sql import maintenance
 from sql.database import Database
 from sql.low_water import Asked, ClaimLane, LowWater, Mark, Taken, Waiting
-from sql.messages import retry_delays
+from sql.messages import kept_mail, retry_delays
+from tidings.domain.mail_parts import KeptMail
 from tidings.domain.message import Delivery, Outcome
 
 
@@ -172,6 +173,11 @@ class BatchStore:
         names = tuple(rows[0].keys()) if rows else ()
         return [_delivery(dict(zip(names, row, strict=True))) for row in rows]
 
+    async def mails(self, ids: Sequence[UUID]) -> dict[UUID, KeptMail]:
+        """What is kept beside these mails, with the contents of their attachments."""
+        rows = await self.database.rows("find_mails", ids=ids)
+        return {row["message_id"]: kept_mail(row, row["files"]) for row in rows}
+
     async def renew(self, ids: Sequence[UUID]) -> set[UUID]:
         """Extends leases; a batch that is not among the returned ones is lost."""
         return {row["id"] for row in await self.database.rows("renew", ids=ids, lease=self.lease)}
@@ -181,6 +187,13 @@ class BatchStore:
 
         May be repeated after the answer was lost: nothing is written twice.
         """
+        if partial := [outcome for outcome in outcomes if outcome.remaining is not None]:
+            await self.database.one(
+                "keep_remaining",
+                message_ids=[outcome.message_id for outcome in partial],
+                batch_ids=[outcome.batch_id for outcome in partial],
+                remaining=[msgspec.json.encode(outcome.remaining).decode() for outcome in partial],
+            )
         attempts = [outcome.attempt or _NO_ATTEMPT for outcome in outcomes]
         [row] = await maintenance.insert(
             self.database,

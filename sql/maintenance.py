@@ -17,6 +17,8 @@ from tidings.domain.errors import describe
 
 log = structlog.get_logger(__name__)
 
+OF_MESSAGES: Final = frozenset({"messages", "mail_parts"})
+"""Tables whose partitions stay as long as a message of theirs is unfinished."""
 FORGOTTEN_AT_ONCE: Final = 10_000
 
 
@@ -80,7 +82,7 @@ class MaintenanceStore(Noun):
 
     async def _drop_one(self, connection: Connection, row: asyncpg.Record) -> bool:
         if row["attached"]:
-            if row["parent"] == "messages" and await self.database.one("has_unfinished", first_day=row["name"][-8:]):
+            if row["parent"] in OF_MESSAGES and await self.database.one("has_unfinished", first_day=row["name"][-8:]):
                 return False
             await connection.execute(row["detach"])
         if row["outlived"]:

@@ -11,6 +11,7 @@ import msgspec
 from sql import maintenance
 from sql.database import Noun
 from sql.explanation import MessageState, state_of
+from tidings.domain.mail_parts import KeptMail, MailParts
 from tidings.domain.message import Attempt, Message, NewMessage, Priority
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
 from tidings.domain.turns import share_of
@@ -61,14 +62,22 @@ class MessageStore(Noun):
         """
         keys = keys if keys is not None else [None] * len(messages)
         columns: dict[str, Any] = {
-            name: [getattr(message, name) for message in messages] for name in NewMessage.__struct_fields__
+            name: [getattr(message, name) for message in messages]
+            for name in NewMessage.__struct_fields__
+            if name != "mail"
         }
         for name in ("headers", "retry_delays"):
             columns[name] = [None if value is None else msgspec.json.encode(value).decode() for value in columns[name]]
         columns["share"] = [share_of(m.user_id) if m.share is None else m.share for m in messages]
         columns["key"] = [None if k is None else k.key for k in keys]
         columns["fingerprint"] = [None if k is None else k.fingerprint for k in keys]
-        rows = await maintenance.insert(self.database, "insert_messages", columns["created_at"], **columns)
+        mails = [message for message in messages if message.mail is not None]
+        if mails:
+            columns["mail_ids"] = [message.id for message in mails]
+            columns["parts"] = [msgspec.json.encode(message.mail.parts).decode() for message in mails if message.mail]
+            columns["files"] = [message.mail.files for message in mails if message.mail]
+        query = "insert_mails" if mails else "insert_messages"
+        rows = await maintenance.insert(self.database, query, columns["created_at"], **columns)
         self.kept += len(rows)
         return {row["id"] for row in rows}
 
@@ -79,6 +88,13 @@ class MessageStore(Noun):
     async def get(self, message_id: UUID) -> Message | None:
         """The message, or None where there is none."""
         return _message_or_none(await self.database.one("get_message", id=message_id))
+
+    async def mail(self, message: Message) -> KeptMail | None:
+        """What is kept beside a mail, without the contents of its attachments."""
+        if message.mail_bytes is None:
+            return None
+        row = await self.database.one("find_mail_parts", id=message.id)
+        return None if row is None else kept_mail(row)
 
     async def list(self, wanted: MessageFilter, *, before: UUID | None, limit: int) -> list[Message]:
         """Up to `limit` messages older than `before`, newest first."""
@@ -167,6 +183,16 @@ def _message(row: asyncpg.Record) -> Message:
 def retry_delays(column: str | None) -> tuple[float, ...] | None:
     """The column `retry_delays` of messages and queues."""
     return None if column is None else msgspec.json.decode(column, type=tuple[float, ...])
+
+
+def kept_mail(row: asyncpg.Record, files: bytes = b"") -> KeptMail:
+    """The columns `parts` and `remaining` of a mail."""
+    remaining = row["remaining"]
+    return KeptMail(
+        parts=msgspec.json.decode(row["parts"], type=MailParts),
+        files=files,
+        remaining=None if remaining is None else msgspec.json.decode(remaining, type=tuple[str, ...]),
+    )
 
 
 def _attempt(row: asyncpg.Record) -> Attempt:

@@ -111,6 +111,10 @@ class UserStore(Noun):
         """Gives a user these channels, or with None those of `USER_CHANNELS`. None where there is no such user."""
         return _user_or_none(await self.database.one("set_user_channels", id=user_id, channels=channels))
 
+    async def set_allowed_from(self, user_id: UUID, addresses: Sequence[str]) -> User | None:
+        """Lets a user's mail be from these addresses too. None where there is no such user."""
+        return _user_or_none(await self.database.one("set_allowed_from", id=user_id, addresses=addresses))
+
     async def set_smtp(self, user_id: UUID, smtp: SmtpAccount | None) -> User | None:
         """Replaces the SMTP account as a whole, the password too. None where there is no such user."""
         return _user_or_none(await self.database.one("set_smtp_account", id=user_id, **_smtp_columns(smtp)))
@@ -191,6 +195,7 @@ def _user(row: asyncpg.Record) -> User:
         may_prioritize=row["may_prioritize"],
         token_version=row["token_version"],
         smtp=_smtp(row),
+        allowed_from=tuple(row["allowed_from"]),
         signs_webhooks=row["signs_webhooks"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
@@ -205,4 +210,5 @@ def _sender(row: asyncpg.Record) -> Sender:
         secret=row["webhook_secret"],
         previous_secret=row["previous_webhook_secret"],
         previous_until=row["previous_webhook_secret_until"],
+        allowed_from=tuple(row["allowed_from"]),
     )

@@ -9,7 +9,9 @@ from email_validator import EmailNotValidError, validate_email
 
 from api.accounts.schemas import NewSmtpAccount
 from api.http.problems import Fault
+from tidings.channels.email.addresses import check_address
 from tidings.channels.installed import channel_names
+from tidings.channels.recipient import RecipientError
 
 MIN_PASSWORD: Final = 8
 MAX_PASSWORD: Final = 1024
@@ -51,6 +53,20 @@ def channel_faults(channels: Sequence[str] | None) -> list[Fault]:
     if not unknown:
         return []
     return [Fault(field="channels", detail=f"may have {_listed(channel_names())}, not {_listed(unknown)}")]
+
+
+def allowed_from(addresses: Sequence[str]) -> tuple[list[str], list[Fault]]:
+    """Addresses, or domains after an `@`, in their normal form, with what is wrong with them."""
+    normal, faults = [], []
+    for index, each in enumerate(addresses):
+        domain = each.strip().startswith("@")
+        try:
+            checked = check_address(f"x{each.strip()}" if domain else each.strip())
+        except RecipientError as error:
+            faults.append(Fault(field=f"allowed_from.{index}", detail=str(error)))
+        else:
+            normal.append(checked[1:] if domain else checked)
+    return sorted(set(normal)), faults
 
 
 def smtp_faults(smtp: NewSmtpAccount | None) -> list[Fault]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Final, Self, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,8 @@ from tidings.channels.installed import channel_names
 from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, User
 
 T = TypeVar("T")
+
+MAX_ALLOWED_FROM: Final = 1000
 
 KeyName = Annotated[str, Meta(min_length=1, max_length=100)]
 
@@ -72,6 +74,15 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     role: Role | UnsetType = UNSET
     channels: Annotated[
         list[str] | UnsetType | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")
+    ] = UNSET
+    allowed_from: Annotated[
+        Annotated[list[str], Meta(max_length=MAX_ALLOWED_FROM)] | UnsetType,
+        Meta(
+            description=(
+                "Addresses besides their own that the user's e-mail may be from; `@example.com` stands for all of a"
+                " domain."
+            )
+        ),
     ] = UNSET
     may_prioritize: Annotated[
         bool | UnsetType,
@@ -136,6 +147,9 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     channels: Annotated[Sequence[str], Meta(description="Those that the user may send with.")]
     smtp: SmtpAnswer | None
+    allowed_from: Annotated[
+        Sequence[str], Meta(description="Addresses besides their own that their e-mail may be from.")
+    ]
     signs_webhooks: Annotated[bool, Meta(description="With a secret of their own.")]
     may_prioritize: Annotated[bool, Meta(description="With priority `high`, and by `fairness_key`.")] = False
     created_at: datetime
@@ -151,6 +165,7 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
             role=user.role,
             channels=sorted(channel_names() if usable is None else usable),
             smtp=None if user.smtp is None else SmtpAnswer.of(user.smtp),
+            allowed_from=user.allowed_from,
             signs_webhooks=user.signs_webhooks,
             may_prioritize=user.may_prioritize or user.role is Role.ADMIN,
             created_at=user.created_at,

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from api.accounts.checks import AccountError, channel_faults, check_email, password_faults, smtp_faults
+from api.accounts.checks import AccountError, allowed_from, channel_faults, check_email, password_faults, smtp_faults
 from api.accounts.credentials import Credentials
 from api.accounts.errors import EmailInUseError, NoSecretKeysError, NoSuchUserError, RegistrationClosedError
 from api.accounts.login_limit import LoginLimit
@@ -122,13 +122,16 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
 
     async def allow(self, user_id: UUID, wanted: UserChange) -> User:
         """What an admin changes of a user. Raises InvalidError, NoSuchUserError."""
-        if faults := channel_faults(given(wanted.channels)):
+        addresses, faults = allowed_from(given(wanted.allowed_from) or ())
+        if faults := [*channel_faults(given(wanted.channels)), *faults]:
             raise InvalidError(faults)
         user = await self.get(user_id)
         if wanted.role is not UNSET or wanted.may_prioritize is not UNSET:
             user = await self._update(user_id, role=given(wanted.role), may_prioritize=given(wanted.may_prioritize))
         if wanted.channels is not UNSET:
             user = self._changed(await self.store.set_channels(user_id, wanted.channels))
+        if wanted.allowed_from is not UNSET:
+            user = self._changed(await self.store.set_allowed_from(user_id, addresses))
         return user
 
     async def _update(self, user_id: UUID, **values: Any) -> User:

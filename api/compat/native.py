@@ -13,9 +13,9 @@ from aiohttp import web
 
 from api.http.auth import principal
 from api.http.problems import InvalidError
-from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, STORE
+from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, SETTINGS, STORE
 from api.messages.schemas import MessageRequest
-from api.messages.validation import to_message
+from api.messages.validation import sealed, to_message
 from tidings.domain.message import DEFAULT_QUEUE, NewMessage
 
 
@@ -39,6 +39,7 @@ async def accept(request: web.Request, wanted: MessageRequest, *, names: Mapping
             retries=request.app[RETRIES],
             principal=principal(request),
         )
+        message = sealed(message, request.app[SETTINGS])
     await request.app[INTAKE].keep(message)
     return message
 

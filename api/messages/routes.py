@@ -6,9 +6,10 @@ from typing import Final
 
 import msgspec
 from aiohttp import hdrs, web
+from msgspec import UNSET
 
 from api.http.auth import principal
-from api.http.body import answer, fault_of, read
+from api.http.body import MAX_BYTES, answer, fault_of, large_body, read
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, SETTINGS, STORE
 from api.messages import idempotency
@@ -25,9 +26,10 @@ from api.messages.schemas import (
     MessageRequest,
 )
 from api.messages.validation import sealed, to_message
-from api.openapi import examples, parameters, request_examples, tags
+from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations, operation
 from sql.messages import IdempotencyKey, MessageStore
+from tidings.channels.installed import recipients
 from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.ids import parse_id
 from tidings.domain.message import Message, NewMessage
@@ -73,7 +75,15 @@ async def create(request: web.Request) -> web.Response:
 
     Answered when it is committed; from then on it is delivered, or cancelled for a reason that it shows.
     """
-    wanted = await read(request, _message_decoder)
+    limit = request.app[SETTINGS].max_message_bytes
+    async with large_body(request, max_bytes=limit):
+        wanted = await read(request, _message_decoder, max_bytes=limit)
+        return await _create_one(request, wanted)
+
+
+async def _create_one(request: web.Request, wanted: MessageRequest) -> web.Response:
+    if (request.content_length or 0) > MAX_BYTES and not recipients(wanted.channel).takes_mail_parts:
+        raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, failures.TOO_LARGE)
     key = idempotency.key_of(request, wanted)
     try:
         message = await _message(request, wanted)
@@ -139,7 +149,9 @@ async def list_page(request: web.Request) -> web.Response:
 @of_message(answers=Answer("The message.", MessageAnswer, examples.MESSAGE))
 async def get(request: web.Request) -> web.Response:
     """Shows one message."""
-    return answer(_shown(request, await find(request)))
+    message = await find(request)
+    mail = await _store(request).mail(message)
+    return answer(_shown(request, message if mail is None else msgspec.structs.replace(message, mail=mail)))
 
 
 @of_message(answers=Answer("The attempts.", AttemptList, examples.ATTEMPTS))
@@ -180,11 +192,15 @@ async def retry(request: web.Request) -> web.Response:
 
 
 async def _message(request: web.Request, wanted: MessageRequest) -> NewMessage:
+    sender, user_id = None, principal(request).user_id
+    if wanted.from_ is not UNSET and user_id is not None:
+        sender = (await request.app[STORE].users.senders([user_id])).get(user_id)
     message = to_message(
         wanted,
         queues=await request.app[KNOWN_QUEUES].among((wanted.queue,)),
         retries=request.app[RETRIES],
         principal=principal(request),
+        sender=sender,
     )
     return sealed(message, request.app[SETTINGS])
 

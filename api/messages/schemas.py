@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from tidings.channels.installed import recipients
 from tidings.domain.headers import shown
+from tidings.domain.mail_parts import KeptMail, Mailbox
 from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage, Priority
 from tidings.domain.message import Queue as StoredQueue
 from tidings.domain.retry import RetryDefaults, RetryDelays
@@ -23,9 +24,41 @@ MAX_BATCH = 1000
 MAX_CHANGED = 10_000
 """Messages that one request cancels or retries; for more it is sent again."""
 
+MAX_RECIPIENTS: Final = 100
+"""Of one mail: what every mail server takes at least (RFC 5321, section 4.5.3.1.8)."""
+MAX_ATTACHMENTS: Final = 100
+"""Of one mail."""
+
 HeaderName = Annotated[str, Meta(min_length=1, max_length=128)]
 HeaderValue = Annotated[str, Meta(max_length=4096)]
 YEAR_SECONDS = 365 * 86_400
+
+
+class MailboxRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An address with a name."""
+
+    email: str
+    name: str = ""
+
+
+MailboxField = Annotated[
+    str | MailboxRequest,
+    Meta(description='`ida@example.com`, `Ida Rhodes <ida@example.com>`, or `{"email": …, "name": …}`.'),
+]
+Mailboxes = Annotated[list[MailboxField], Meta(max_length=MAX_RECIPIENTS)]
+
+
+class AttachmentRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file that goes with a mail, or an image that its HTML shows."""
+
+    content: Annotated[bytes, Meta(description="In base64.")]
+    filename: Annotated[str | None, Meta(examples=["report.pdf"])] = None
+    content_type: Annotated[
+        str | None, Meta(examples=["application/pdf"], description="Absent: what the end of `filename` says.")
+    ] = None
+    content_id: Annotated[
+        str | None, Meta(description='By which the HTML shows it: `<img src="cid:logo">` shows the one with `logo`.')
+    ] = None
 
 
 class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,12 +77,31 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             examples=["+905551111111"],
             description=(
                 "To whom: a phone number with `+` and the country code, an https URL, an e-mail address, as the "
-                "channel has it."
+                "channel has it. Of an e-mail also `Ida Rhodes <ida@example.com>`."
             ),
         ),
     ]
-    content: Annotated[str, Meta(min_length=1)]
+    content: Annotated[
+        Annotated[str, Meta(min_length=1)] | UnsetType, Meta(description="The text. An e-mail with `html` may lack it.")
+    ] = UNSET
     subject: Annotated[Annotated[str, Meta(max_length=998)] | None, Meta(description="Of an e-mail.")] = None
+    html: Annotated[
+        Annotated[str, Meta(min_length=1)] | UnsetType,
+        Meta(description="Of an e-mail: the same as HTML, beside the text or instead of it."),
+    ] = UNSET
+    from_: Annotated[
+        MailboxField | UnsetType,
+        Meta(description="Whom an e-mail is from, where that is not the account's address. An admin allows addresses."),
+    ] = msgspec.field(default=UNSET, name="from")
+    cc: Annotated[Mailboxes | UnsetType, Meta(description="Of an e-mail: who gets it too, as everybody sees.")] = UNSET
+    bcc: Annotated[Mailboxes | UnsetType, Meta(description="Of an e-mail: who gets it too, as nobody sees.")] = UNSET
+    reply_to: Annotated[
+        MailboxField | Mailboxes | UnsetType, Meta(description="Of an e-mail: whom its readers reply to.")
+    ] = UNSET
+    attachments: Annotated[
+        Annotated[list[AttachmentRequest], Meta(max_length=MAX_ATTACHMENTS)] | UnsetType,
+        Meta(description="Of an e-mail. The request may have up to `MAX_MESSAGE_BYTES` for them."),
+    ] = UNSET
     headers: Annotated[
         Annotated[dict[HeaderName, HeaderValue], Meta(max_length=50)] | None,
         Meta(description="What else a webhook or an e-mail carries."),
@@ -119,6 +171,39 @@ class QueueRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = UNSET
 
 
+class AttachmentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An attachment, without its content."""
+
+    filename: str | None
+    content_type: str
+    content_id: str | None
+    size: Annotated[int, Meta(description="Bytes.")]
+
+
+class MailAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What an e-mail has besides its text."""
+
+    html: str | None
+    sender: Mailbox | None = msgspec.field(name="from")
+    recipient_name: str
+    cc: Sequence[Mailbox]
+    bcc: Sequence[Mailbox]
+    reply_to: Sequence[Mailbox]
+    attachments: Sequence[AttachmentAnswer]
+    remaining: Annotated[
+        Sequence[str] | None, Meta(description="Recipients that have not got it yet, where others have.")
+    ]
+
+    @classmethod
+    def of(cls, kept: KeptMail) -> Self:
+        """What the store keeps beside a message."""
+        values = {name: getattr(kept.parts, name) for name in kept.parts.__struct_fields__}
+        values["attachments"] = [
+            msgspec.convert(each, AttachmentAnswer, from_attributes=True) for each in kept.parts.attachments
+        ]
+        return cls(**values, remaining=kept.remaining)
+
+
 class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A message as clients see it; all times are UTC."""
 
@@ -146,6 +231,10 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     held_since: datetime | None
     provider_message_id: Annotated[str | None, Meta(description="The id that the provider gave it.")]
     created_at: datetime
+    mail: Annotated[
+        MailAnswer | UnsetType,
+        Meta(description="What an e-mail has besides its text, where it has any of it. Lists are without."),
+    ] = UNSET
 
     @classmethod
     def of(cls, message: Message | NewMessage, retries: RetryDefaults) -> Self:
@@ -160,6 +249,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         values["headers"] = None if message.headers is None else shown(message.headers)
         values["recipient"] = rules.show(message.recipient)
         values["retry"] = retries.shown(message.retry_delays, rules.retry_delays, max_tries=message.max_tries)
+        values["mail"] = UNSET if message.mail is None else MailAnswer.of(message.mail)
         values["priority"] = _PRIORITIES[message.priority]
         return cls(**values)
 

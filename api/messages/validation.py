@@ -8,17 +8,21 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError
+from api.messages.mail import Faults, kept_mail, mail_bytes, mail_fields, require_open
 from api.messages.schemas import MessageRequest
 from sql.queues import QueueStore
+from tidings.channels.email.addresses import parse_mailbox
 from tidings.channels.installed import channel_names, recipients
 from tidings.channels.recipient import RecipientError
+from tidings.domain.account import Sender
 from tidings.domain.errors import SettingsError
-from tidings.domain.headers import HIDDEN, HeaderError, check_headers, is_secret
+from tidings.domain.headers import HIDDEN, HeaderError, is_secret
 from tidings.domain.ids import new_id
+from tidings.domain.mail_parts import KeptMail
 from tidings.domain.message import NewMessage, Priority
 from tidings.domain.retry import Delays, RetryDefaults, RetryDelays
 from tidings.domain.timestamps import TimestampError, parse_timestamp
@@ -36,10 +40,8 @@ _PRIORITIES: Final[dict[str | int, Priority]] = {
     **{priority.name.lower(): priority for priority in Priority},
     **{priority.value: priority for priority in Priority},
 }
-
-Faults = dict[str, str]
-"""What is wrong, by field."""
-
+MAX_CONTENT: Final = 1024**2
+"""Letters of a text; what a request of the usual size has room for."""
 
 KNOWN_SECONDS: Final = 5.0
 """How old what a process knows of the queues' retry delays may be."""
@@ -73,9 +75,16 @@ class KnownQueues:
 
 
 def to_message(
-    request: MessageRequest, *, queues: Mapping[str, Delays | None], retries: RetryDefaults, principal: Principal
+    request: MessageRequest,
+    *,
+    queues: Mapping[str, Delays | None],
+    retries: RetryDefaults,
+    principal: Principal,
+    sender: Sender | None = None,
 ) -> NewMessage:
     """The message, with an id, ready for the store; `queues` by name, each with its own retry delays.
+
+    `sender` is the principal's user, where the request says whom it is from.
 
     Raises InvalidError, also for what the principal may not do.
     """
@@ -83,20 +92,19 @@ def to_message(
     # The id's own time, so that a filter on created_at, which the store answers by id, agrees with what is shown.
     created_at = datetime.fromtimestamp((message_id.int >> 80) / 1000, UTC)
     faults: Faults = {}
-    recipient = _recipient(request, principal, faults)
+    recipient, mail = _recipient_and_mail(request, principal, sender, faults)
     # What is past is now: nobody goes before others by an old due time.
     due_at = max(_due_at(request, created_at, faults), created_at)
     expires_at = _expires_at(request, due_at, faults)
     priority = _priority(request, principal, faults)
-    if "\0" in request.content:
-        faults["content"] = "must not contain the character U+0000"
+    content = _content(request, faults)
     if request.subject is not None and _CONTROL.search(request.subject):
         faults["subject"] = "must be one line without control characters"
     if request.queue not in queues:
         faults["queue"] = "is not a queue"
     if request.headers:
         try:
-            check_headers(request.headers)
+            recipients(request.channel).check_headers(request.headers)
         except HeaderError as error:
             faults["headers"] = f"cannot be sent: {error}"
         if hidden := [name for name, value in request.headers.items() if value == HIDDEN and is_secret(name)]:
@@ -112,7 +120,7 @@ def to_message(
         channel=request.channel,
         recipient=recipient,
         subject=request.subject,
-        content=request.content,
+        content=content,
         headers=tracing.stamped(request.headers),
         priority=priority,
         max_tries=tries,
@@ -120,6 +128,8 @@ def to_message(
         due_at=due_at,
         expires_at=expires_at,
         created_at=created_at,
+        mail_bytes=None if mail is None else mail_bytes(mail),
+        mail=mail,
         share=share_of(principal.user_id, None if request.fairness_key is UNSET else request.fairness_key),
     )
 
@@ -135,6 +145,8 @@ def sealed(message: NewMessage, settings: Settings) -> NewMessage:
         raise InvalidError([Fault(field="recipient", detail=str(error))]) from error
     except SettingsError as error:
         raise InvalidError([Fault(field="channel", detail="needs SECRET_KEYS, which are not set here")]) from error
+    if message.mail is not None:
+        require_open(message.mail.parts, settings)
     headers = message.headers
     if headers and settings.secret_keys and any(map(is_secret, headers)):
         headers = seal_headers(headers, message.id, SecretBox(settings.secret_keys))
@@ -161,17 +173,40 @@ def _priority(request: MessageRequest, principal: Principal, faults: Faults) -> 
     return priority
 
 
-def _recipient(request: MessageRequest, principal: Principal, faults: Faults) -> str:
+def _content(request: MessageRequest, faults: Faults) -> str:
+    if isinstance(request.content, UnsetType):
+        if request.html is UNSET:
+            faults["content"] = "is missing"
+        return ""
+    if "\0" in request.content:
+        faults["content"] = "must not contain the character U+0000"
+    if len(request.content) > MAX_CONTENT:
+        faults["content"] = f"is longer than {MAX_CONTENT} characters"
+    return request.content
+
+
+def _recipient_and_mail(
+    request: MessageRequest, principal: Principal, sender: Sender | None, faults: Faults
+) -> tuple[str, KeptMail | None]:
+    recipient, name = request.recipient, ""
     if request.channel not in channel_names():
         faults["channel"] = f"must be one of {', '.join(sorted(channel_names()))}"
-        return request.recipient
+        return recipient, None
     if not principal.may_use(request.channel):
         faults["channel"] = f"is not among yours, which are: {', '.join(sorted(principal.channels or ())) or 'none'}"
+    with_parts = recipients(request.channel).takes_mail_parts
     try:
-        return _checked(request.channel, request.recipient)
+        if with_parts and recipient.rstrip().endswith(">"):
+            mailbox = parse_mailbox(recipient)
+            recipient, name = mailbox.email, mailbox.name
+        else:
+            recipient = _checked(request.channel, recipient)
     except RecipientError as error:
         faults["recipient"] = str(error)
-        return request.recipient
+    if not with_parts:
+        faults.update(dict.fromkeys(mail_fields(request), f"is not for channel {request.channel}"))
+        return recipient, None
+    return recipient, kept_mail(request, name, principal, sender, faults)
 
 
 def _due_at(request: MessageRequest, now: datetime, faults: Faults) -> datetime:

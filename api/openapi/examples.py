@@ -108,6 +108,7 @@ USER: Final = UserAnswer(
     role=Role.USER,
     channels=["email", "webhook"],
     smtp=SmtpAnswer(host="mail.example.com", port=587, username="ida", has_password=True, tls=True),
+    allowed_from=["@shop.example.com"],
     signs_webhooks=False,
     created_at=CREATED,
     updated_at=CREATED,

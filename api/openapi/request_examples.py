@@ -27,6 +27,15 @@ MESSAGES: Final[Examples] = {
     "a webhook that is tried three times": {**_HOOK, "max_tries": 3},
     "a webhook that is tried again after a minute and after an hour": {**_HOOK, "retry": {"delays": [60, 3600]}},
     "an e-mail that can wait": {**_MAIL, "priority": "low"},
+    "an e-mail with HTML, a name, a copy and a file": {
+        **_MAIL,
+        "recipient": "Ida Rhodes <ida@example.com>",
+        "html": "<p>It is on its <b>way</b>.</p>",
+        "from": {"email": "parcels@example.com", "name": "The Shop"},
+        "cc": ["grace@example.com"],
+        "reply_to": "support@example.com",
+        "attachments": [{"filename": "receipt.txt", "content": "MTIuNTAgRVVSCg=="}],
+    },
     "a line in the log, in the year 2030, in its hour or not at all": {
         **_LINE,
         "due_at": "2030-01-31T09:00:00+03:00",

@@ -31,6 +31,7 @@ from tidings.channels.smtp import pool as smtp_pool
 from tidings.channels.smtp.mail import compose
 from tidings.domain.account import Sender, SmtpAccount
 from tidings.domain.ids import new_id
+from tidings.domain.mail_parts import Mailbox
 from tidings.domain.message import Delivery
 from tidings.domain.timestamps import utc_now
 from tidings.security.secretbox import Purpose, SecretBox, new_key
@@ -120,7 +121,7 @@ async def plainly(port: int, authority: Path, count: int) -> dict[str, float]:
     tls = ssl.create_default_context(cafile=authority)
 
     async def send(message: Delivery) -> str | None:
-        content = compose(message, sender=USERNAME, now=utc_now()).data
+        content = compose(message, sender=Mailbox(email=USERNAME), now=utc_now()).data
         _, reply = await aiosmtplib.send(
             content,
             sender=USERNAME,

@@ -52,7 +52,7 @@ due AS MATERIALIZED (
     SELECT ready.id, ready.bytes, least(ready.recoveries, 1) AS quarantine, ready.due_at, claim_lane.number AS claim_lane
     FROM claim_lane
     CROSS JOIN LATERAL (
-        SELECT id, recoveries, due_at, octet_length(content) AS bytes
+        SELECT id, recoveries, due_at, octet_length(content) + coalesce(mail_bytes, 0) AS bytes
         FROM messages
         WHERE
             status IN ('pending', 'failed')
@@ -212,7 +212,7 @@ WITH taken AS (
 )
 SELECT
     id, user_id, queue, channel, recipient, subject, content, headers, max_tries, retry_delays, due_at, expires_at,
-    created_at, batch_id, tries, recoveries, priority, unanswered, held_since
+    created_at, mail_bytes, batch_id, tries, recoveries, priority, unanswered, held_since
 FROM messages
 WHERE batch_id = (SELECT id FROM taken) AND status = 'processing'
 ORDER BY priority, due_at, id;
@@ -280,6 +280,14 @@ tried AS (
     ON CONFLICT DO NOTHING
 )
 SELECT ARRAY(SELECT id FROM recorded) AS ids;
+
+-- name: keep_remaining(message_ids, batch_ids, remaining)!
+-- Which recipients of a mail have not got it yet, where others have. Fenced as record_outcomes is, and comes before it: a
+-- crash in between sends the mail to nobody twice.
+UPDATE mail_parts SET remaining = partial.remaining
+FROM unnest(:message_ids::uuid[], :batch_ids::uuid[], :remaining::jsonb[]) AS partial (message_id, batch_id, remaining)
+JOIN messages ON messages.id = partial.message_id AND messages.batch_id = partial.batch_id
+WHERE mail_parts.message_id = partial.message_id AND messages.status = 'processing';
 
 -- name: expired_batches(limit)^
 -- The server's clock, when it started, and the batches whose lease ran out.

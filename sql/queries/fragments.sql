@@ -1,15 +1,34 @@
 -- What stands in several queries, each piece once: sql/loader.py puts it in the place of its name in braces.
 
+-- fragment: new_messages
+-- The messages that insert_messages and insert_mails keep, and the idempotency keys among theirs that are new.
+new AS MATERIALIZED (
+    SELECT *
+    FROM unnest(
+        :id::uuid[], :user_id::uuid[], :queue::text[], :channel::text[], :recipient::text[], :subject::text[],
+        :content::text[], :headers::jsonb[], :priority::smallint[], :max_tries::smallint[], :retry_delays::jsonb[],
+        :due_at::timestamptz[], :expires_at::timestamptz[], :created_at::timestamptz[], :share::smallint[],
+        :mail_bytes::integer[], :key::text[], :fingerprint::bytea[]
+    ) AS new ({new_message_columns}, key, fingerprint)
+),
+keyed AS (
+    INSERT INTO idempotency_keys (user_id, key, fingerprint, message_id, created_at)
+    SELECT user_id, key, fingerprint, id, created_at FROM new WHERE key IS NOT NULL
+    ORDER BY key  -- two inserts with the same keys wait for each other in one direction only
+    ON CONFLICT DO NOTHING
+    RETURNING message_id
+)
+
 -- fragment: message_columns
 -- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
 id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
 retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
-created_at, share, held_reason, held_since
+created_at, share, mail_bytes, held_reason, held_since
 
 -- fragment: new_message_columns
 -- What a message is made of, in the order of the parameters of insert_messages.
 id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at,
-expires_at, created_at, share
+expires_at, created_at, share, mail_bytes
 
 -- fragment: message_filter
 -- The filter of lists and bulk changes, but for whose the messages are: that decides which index is read.
@@ -43,7 +62,7 @@ CASE WHEN next_tick(queues) > now() THEN next_tick(queues) END AS next_tick_at, 
 
 -- fragment: user_columns
 id, email, password_hash, role::text, channels, may_prioritize, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
-smtp_plaintext, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
+smtp_plaintext, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
 
 -- fragment: api_key_columns
 id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at

@@ -17,7 +17,9 @@ SELECT
         CASE WHEN inhdetachpending THEN 'FINALIZE' ELSE 'CONCURRENTLY' END
     ) AS detach,
     format('DROP TABLE %I', child.relname) AS drop
-FROM (VALUES ('messages', interval '7 days'), ('attempts', interval '1 day')) AS life (parent, days)
+FROM (
+    VALUES ('messages', interval '7 days'), ('mail_parts', interval '7 days'), ('attempts', interval '1 day')
+) AS life (parent, days)
 JOIN pg_class AS parent ON parent.oid = to_regclass(life.parent)
 JOIN pg_class AS child
     ON child.relnamespace = parent.relnamespace

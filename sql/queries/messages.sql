@@ -1,25 +1,27 @@
--- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, key, fingerprint)
+-- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, key, fingerprint)
 -- Keeps new messages, an array for each of their columns; one whose idempotency key is taken is left out.
-WITH new AS MATERIALIZED (
-    SELECT *
-    FROM unnest(
-        :id::uuid[], :user_id::uuid[], :queue::text[], :channel::text[], :recipient::text[], :subject::text[],
-        :content::text[], :headers::jsonb[], :priority::smallint[], :max_tries::smallint[], :retry_delays::jsonb[],
-        :due_at::timestamptz[], :expires_at::timestamptz[], :created_at::timestamptz[], :share::smallint[], :key::text[],
-        :fingerprint::bytea[]
-    ) AS new ({new_message_columns}, key, fingerprint)
-),
-keyed AS (
-    INSERT INTO idempotency_keys (user_id, key, fingerprint, message_id, created_at)
-    SELECT user_id, key, fingerprint, id, created_at FROM new WHERE key IS NOT NULL
-    ORDER BY key  -- two inserts with the same keys wait for each other in one direction only
-    ON CONFLICT DO NOTHING
-    RETURNING message_id
-)
+WITH {new_messages}
 INSERT INTO messages ({new_message_columns})
 SELECT {new_message_columns} FROM new
 WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
 RETURNING id;
+
+-- name: insert_mails(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, key, fingerprint, mail_ids, parts, files)
+-- insert_messages for a group with mails of which something is kept beside them.
+WITH {new_messages},
+kept AS (
+    INSERT INTO messages ({new_message_columns})
+    SELECT {new_message_columns} FROM new
+    WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
+    RETURNING id
+),
+beside AS (
+    INSERT INTO mail_parts (message_id, parts, files)
+    SELECT mail.id, mail.parts, mail.files
+    FROM unnest(:mail_ids::uuid[], :parts::jsonb[], :files::bytea[]) AS mail (id, parts, files)
+    JOIN kept USING (id)
+)
+SELECT id FROM kept;
 
 -- name: find_idempotency_keys(keys)
 -- What earlier requests with these keys stored.
@@ -32,6 +34,18 @@ WHERE key = ANY(:keys::text[]);
 SELECT {message_columns}
 FROM messages
 WHERE id = :id;
+
+-- name: find_mails(ids)
+-- What is kept beside these mails.
+SELECT message_id, parts, files, remaining
+FROM mail_parts
+WHERE message_id = ANY(:ids::uuid[]);
+
+-- name: find_mail_parts(id)^
+-- What is kept beside one mail, without the contents of its attachments.
+SELECT parts, remaining
+FROM mail_parts
+WHERE message_id = :id;
 
 -- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, held, limit)
 -- A page of messages, newest first, all of it older than the cursor.

@@ -56,6 +56,12 @@ UPDATE users SET channels = :channels, updated_at = now()
 WHERE id = :id
 RETURNING {user_columns};
 
+-- name: set_allowed_from(id, addresses)^
+-- Which addresses besides their own a user's mail may be from.
+UPDATE users SET allowed_from = :addresses, updated_at = now()
+WHERE id = :id
+RETURNING {user_columns};
+
 -- name: set_smtp_account(id, smtp_host, smtp_port, smtp_username, smtp_password, smtp_plaintext)^
 -- How a user's mail is sent, replaced as a whole.
 UPDATE users SET
@@ -82,7 +88,7 @@ RETURNING previous_webhook_secret_until;
 -- What the consumers need of these users to send in their name.
 SELECT
     id, email, smtp_host, smtp_port, smtp_username, smtp_password, smtp_plaintext, webhook_secret,
-    previous_webhook_secret, previous_webhook_secret_until
+    previous_webhook_secret, previous_webhook_secret_until, allowed_from
 FROM users
 WHERE id = ANY(:ids::uuid[]);
 

@@ -10,6 +10,7 @@ from tidings.channels.http.judgement import about, judge
 from tidings.channels.http.transport import Answer, ForbiddenError, Transport, TransportError
 from tidings.channels.recipient import EndpointKey, RecipientError, Recipients
 from tidings.domain.account import Sender
+from tidings.domain.headers import HeaderError
 from tidings.domain.message import Delivery, Message
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Delivery",
     "EndpointKey",
     "ForbiddenError",
+    "HeaderError",
     "Message",
     "RecipientError",
     "Recipients",

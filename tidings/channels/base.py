@@ -15,6 +15,7 @@ import msgspec
 from tidings.channels.http.transport import Transport
 from tidings.channels.recipient import EndpointKey, Recipients
 from tidings.domain.account import Sender
+from tidings.domain.mail_parts import KeptMail
 from tidings.domain.message import Delivery
 from tidings.domain.states import AttemptOutcome
 from tidings.domain.timestamps import utc_now
@@ -48,6 +49,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The provider's id of the message, if it gives one."""
     status_code: int | None = None
     answer: bytes = b""
+    error: str | None = None
+    """What it did not take, such as some of a mail's recipients: one line for the sender of the message."""
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -63,6 +66,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status_code: int | None = None
     answer: bytes = b""
     about: About = About.ENDPOINT
+    remaining: tuple[str, ...] | None = None
+    """The recipients of a mail that have not got it, where the others have: the next attempt is for these alone."""
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -91,6 +96,20 @@ class Senders(Protocol):
         """The user; None if there is none. Raises StoreUnavailableError."""
 
 
+class Mails(Protocol):
+    """What is kept of mails beside their messages."""
+
+    async def get(self, message_id: UUID) -> KeptMail | None:
+        """That of one message; None where there is none (any more). Raises StoreUnavailableError."""
+
+
+class NoMails:
+    """For deployments and tests without any."""
+
+    async def get(self, message_id: UUID) -> KeptMail | None:  # noqa: ARG002
+        return None
+
+
 class NoSenders:
     """For deployments and tests without users."""
 
@@ -112,6 +131,7 @@ class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
     operators_transport: Transport
     """For addresses that the operator has set: refuses none. Must never be used for one that came with a message."""
     senders: Senders = NoSenders()
+    mails: Mails = NoMails()
     now: Callable[[], datetime] = utc_now
 
 

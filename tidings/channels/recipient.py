@@ -5,10 +5,12 @@ register some in the entry point group `tidings.recipients`; if it does not, tho
 """
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from tidings.domain.account import Sender
+from tidings.domain.headers import check_headers
 from tidings.domain.message import Delivery, Message
 from tidings.domain.retry import USUAL_DELAYS, Delays
 from tidings.settings import Settings
@@ -45,6 +47,8 @@ class Recipients:
     """The key of the receiver, if all messages go to one."""
     retry_delays: ClassVar[Delays] = USUAL_DELAYS
     """When a message of this channel is tried again; one more is how often it is tried."""
+    takes_mail_parts: ClassVar[bool] = False
+    """Whether a message may have HTML, attachments, further recipients and the like."""
 
     def check(self, recipient: str) -> str:
         """Returns the normal form, which is what is stored. Raises RecipientError."""
@@ -65,6 +69,10 @@ class Recipients:
     def normalise(self, recipient: str) -> str:
         """The channel's part of `check`, for a text that is one stripped line. Raises RecipientError."""
         return recipient
+
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """Raises HeaderError for what a message of this channel cannot carry."""
+        check_headers(headers)
 
     def seal(self, recipient: str, message_id: UUID, settings: Settings) -> str:
         """What Postgres stores of a checked recipient.

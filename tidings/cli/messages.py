@@ -1,5 +1,6 @@
 """`tidings send`, `schedule`, `list` and `show`: one message in, a page of messages or a single one out."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
@@ -45,7 +46,7 @@ def scheduled_for(*, at: str | None, after: str | None) -> str:
 
 async def send(draft: Draft, *, due_at: str | None, api: Api, as_json: bool) -> None:
     """Posts a message. Its times may be as people type them."""
-    body = _given({**asdict(draft), "due_at": due_at})
+    body = _given({**asdict(draft), "due_at": due_at, **_mail(draft)})
     key = body.pop("idempotency_key", None)
     for field in body.keys() & {"due_at", "expires_at"}:
         body[field] = rfc3339(from_now(str(body[field]), now=utc_now()))
@@ -55,6 +56,25 @@ async def send(draft: Draft, *, due_at: str | None, api: Api, as_json: bool) -> 
         print_json(accepted)
     else:
         print_line(f"accepted {accepted['id']}, due {accepted['due_at']}")
+
+
+def _mail(draft: Draft) -> dict[str, Any]:
+    """What a mail has besides its text, as the API takes it. Raises NotDoneError for a file that cannot be read."""
+    try:
+        html = draft.html and draft.html.read_text("utf-8")
+        files = [(path.name, b64encode(path.read_bytes()).decode()) for path in draft.attach or ()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotDoneError(f"a file cannot be read: {error}") from None
+    return {
+        "html": html,
+        "attach": None,
+        "attachments": [{"filename": name, "content": content} for name, content in files] or None,
+        "cc": draft.cc or None,
+        "bcc": draft.bcc or None,
+        "sender": None,
+        "from": draft.sender,
+        "content": draft.content or None,
+    }
 
 
 def query_of(which: Filter, **more: str | None) -> dict[str, str]:
@@ -129,11 +149,27 @@ def _sheet(message: Mapping[str, Any]) -> Table:
             sheet.add_row("status", _status(message))
         elif name == "headers" and value:
             sheet.add_row("headers", Text("\n".join(printable(f"{key}: {text}") for key, text in value.items())))
+        elif name == "mail":
+            for row in _mail_rows(value):
+                sheet.add_row(*row)
         elif name == "retry":
             sheet.add_row("tried again", Text(f"after {', '.join(f'{seconds:g}' for seconds in value['delays'])} s"))
         elif value not in (None, "") and name not in {"cancel_reason", "held_reason"}:
             sheet.add_row(name.replace("_", " "), Text(_shown(name, value)))
     return sheet
+
+
+def _mail_rows(mail: Mapping[str, Any]) -> list[tuple[str, Text]]:
+    rows = []
+    for name in ("from", "cc", "bcc", "reply_to"):
+        boxes = mail[name] if isinstance(mail[name], list) else [mail[name]] if mail[name] else []
+        shown = [f"{box['name']} <{box['email']}>" if box.get("name") else box["email"] for box in boxes]
+        rows.append((name.replace("_", " "), ", ".join(shown)))
+    rows.append(("html", f"{len(mail['html']):,} letters" if mail["html"] else ""))
+    files = [f"{each['filename'] or each['content_type']} ({each['size']:,} bytes)" for each in mail["attachments"]]
+    rows.append(("attachments", ", ".join(files)))
+    rows.append(("not yet to", ", ".join(mail["remaining"] or ())))
+    return [(name, Text(printable(text))) for name, text in rows if text]
 
 
 def _shown(name: str, value: object) -> str:

@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
@@ -62,6 +63,12 @@ class Draft:
     idempotency_key: Annotated[
         str | None, typer.Option(help="A name for this message: the same again within a day sends it once.")
     ] = None
+    html: Annotated[Path | None, typer.Option(help="E-mail: a file with its HTML.", dir_okay=False)] = None
+    attach: Annotated[list[Path] | None, typer.Option(help="E-mail: a file to go with it; repeatable.")] = None
+    cc: Annotated[list[str] | None, typer.Option(help="E-mail: who gets it too; repeatable.")] = None
+    bcc: Annotated[list[str] | None, typer.Option(help="E-mail: who gets it too, unseen; repeatable.")] = None
+    reply_to: Annotated[str | None, typer.Option(help="E-mail: whom its readers reply to.")] = None
+    sender: Annotated[str | None, typer.Option("--from", help="E-mail: 'Name <address>' that it is from.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,6 +61,8 @@ class User(Redacted, frozen=True, kw_only=True):
     token_version: int
     """Must be in a bearer token for it to be good; a new password counts it up."""
     smtp: SmtpAccount | None
+    allowed_from: tuple[str, ...] = ()
+    """Addresses besides their own that they may send mail from; `@example.com` for all of a domain."""
     signs_webhooks: bool
     """Has a signing secret of its own."""
     may_prioritize: bool = False
@@ -80,6 +82,17 @@ class Sender(Redacted, frozen=True, kw_only=True):
     previous_secret: Sealed | None = None
     """Signs them too until `previous_until`. None: in that time, `WEBHOOK_SIGNING_SECRET` does."""
     previous_until: datetime | None = None
+    allowed_from: tuple[str, ...] = ()
+    """Addresses besides their own that they may send mail from; `@example.com` for all of a domain."""
+
+
+def may_send_from(address: str, sender: Sender) -> bool:
+    """Whether mail of this user may be from an address: their own, that of their SMTP account, or one allowed them."""
+    own = {sender.email.lower(), *(each.lower() for each in sender.allowed_from)}
+    if sender.smtp is not None and sender.smtp.username:
+        own.add(sender.smtp.username.lower())
+    address = address.lower()
+    return address in own or f"@{address.rpartition('@')[2]}" in own
 
 
 class ApiKey(Redacted, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from tidings.domain.mail_parts import KeptMail
 from tidings.domain.retry import RetryDelays
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
 
@@ -45,6 +46,10 @@ class _Common(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime
     expires_at: datetime | None
     created_at: datetime
+    mail_bytes: int | None = None
+    """How much is kept of a mail beside it; None where nothing is."""
+    mail: KeptMail | None = None
+    """What is kept beside it, where that was read."""
 
 
 class NewMessage(_Common, frozen=True, kw_only=True):
@@ -104,6 +109,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last_error: str | None = None
     unanswered: bool = False
     """The attempt went out and got no answer: the receiver may have the message."""
+    remaining: tuple[str, ...] | None = None
+    """The recipients of a mail that have not got it, where the others have."""
     held_reason: HeldReason | None = None
     hold: "Hold | None" = None
     """Written before the outcome, so that a crash in between lets no further message through."""

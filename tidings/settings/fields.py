@@ -142,6 +142,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Networks that are not public and in which users' mail servers may be; see `WEBHOOK_ALLOW_CIDRS`.")] = ()
     smtp_allow_ports: Annotated[tuple[str, ...], Meta(description=
         "Ports at which users' mail servers may be; see `WEBHOOK_ALLOW_PORTS`.")] = ("25", "465", "587", "1024-65535")
+    email_addresses: Annotated[Literal["strict", "internal"], Meta(description=
+        "Which recipients channel `email` takes. `internal`: also those that only the operator's own network delivers"
+        " to, such as `root@localhost`, `ada@corp.local`, `ada@x.test`, `ada@[192.0.2.1]`, `ada@build_host`.")
+    ] = "strict"
+    max_message_bytes: Annotated[int, Meta(ge=1024**2, le=256 * 1024**2, description=
+        "Size of the request for one e-mail at the most, its attachments in base64; other requests have at most 1 MiB.")
+    ] = 25 * 1024**2
     smtp_connections_per_account: Annotated[int, Meta(ge=1, le=1000, description=
         "Connections per consumer and account at the most; servers commonly allow 10 to 20 at once.")] = 10
     smtp_idle_seconds: Annotated[Positive, Meta(description="How long a connection without mail is kept.")] = 30.0

@@ -77,12 +77,13 @@ class SmtpServer:
         self.hold: asyncio.Event | None = None
         """Where given, no mail is answered before it is set."""
         self.changed = asyncio.Condition()
-        self._faults: dict[str, deque[Fault]] = {}
+        self._faults: dict[str, deque[Fault | None]] = {}
         self._conversations: set[_Conversation] = set()
         self._server: asyncio.Server | None = None
         self._notices: set[asyncio.Task[None]] = set()
 
-    def fail(self, phase: str, *faults: Fault) -> None:
+    def fail(self, phase: str, *faults: Fault | None) -> None:
+        """None for a time at which all goes well."""
         self._faults[phase] = deque(faults)
 
     def fault(self, phase: str) -> Fault | None:

@@ -1,13 +1,17 @@
 """`send` and `list`, as the API and the person at the terminal see them."""
 
 import json
+from base64 import b64encode
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.unit.cli.conftest import Serve
 from tests.unit.cli.fake_api import Answer, Asked
+from tidings.cli import NotDoneError
 from tidings.cli.client import ApiError
-from tidings.cli.messages import send, show_page
+from tidings.cli.messages import send, show_one, show_page
 from tidings.cli.options import Api, Draft, Filter
 
 HI = Draft(channel="echo", recipient="me", content="hi")
@@ -77,3 +81,56 @@ async def test_a_refusal_is_one_line(serve: Serve, status: int, problem: object,
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
     assert refused.value.status == status
+
+
+async def test_a_mail_with_files(serve: Serve, tmp_path: Path) -> None:
+    api = await serve(answer)
+    page, report = tmp_path / "page.html", tmp_path / "report.pdf"
+    page.write_text("<p>Grüße", "utf-8")
+    report.write_bytes(b"%PDF\xff")
+    draft = Draft(
+        channel="email",
+        recipient="Ida <ida@example.com>",
+        content="",
+        html=page,
+        attach=[report],
+        cc=["a@example.com"],
+        reply_to="b@example.com",
+        sender="The Shop <shop@example.com>",
+    )
+    await send(draft, due_at=None, api=Api(url=api.url), as_json=True)
+    assert api.asked[0].body == {
+        "channel": "email",
+        "recipient": "Ida <ida@example.com>",
+        "html": "<p>Grüße",
+        "attachments": [{"filename": "report.pdf", "content": b64encode(b"%PDF\xff").decode()}],
+        "cc": ["a@example.com"],
+        "reply_to": "b@example.com",
+        "from": "The Shop <shop@example.com>",
+    }
+    missing = replace(draft, attach=[tmp_path / "missing"])
+    with pytest.raises(NotDoneError, match="a file cannot be read"):
+        await send(missing, due_at=None, api=Api(url=api.url), as_json=True)
+    assert len(api.asked) == 1
+
+
+async def test_a_mail_is_shown_with_what_belongs_to_it(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    mail = {
+        "html": "<p>Hi",
+        "from": {"email": "shop@example.com", "name": "The Shop"},
+        "recipient_name": "",
+        "cc": [{"email": "a@example.com"}],
+        "bcc": [],
+        "reply_to": [],
+        "attachments": [{"filename": "a.pdf", "content_type": "application/pdf", "content_id": None, "size": 12345}],
+        "remaining": ["a@example.com"],
+    }
+
+    def tell(asked: Asked) -> Answer:
+        return 200, {"attempts": []} if asked.path.endswith("/attempts") else {**MESSAGE, "mail": mail}
+
+    api = await serve(tell)
+    await show_one(str(MESSAGE["id"]), api=Api(url=api.url), as_json=False)
+    shown = capsys.readouterr().out
+    for part in ("The Shop <shop@example.com>", "5 letters", "a.pdf (12,345 bytes)", "not yet to"):
+        assert part in shown

@@ -17,6 +17,7 @@ from tidings.channels.smtp.mail import compose
 from tidings.channels.traced import TracedChannel
 from tidings.domain.errors import SettingsError
 from tidings.domain.ids import new_id
+from tidings.domain.mail_parts import Mailbox
 from tidings.domain.message import Delivery
 from tidings.domain.timestamps import utc_now
 from tidings.observability import tracing
@@ -177,6 +178,6 @@ def test_a_mail_carries_no_context() -> None:
     delivery = new_delivery(
         recipient="a@example.com", headers={"X-Mine": "1", "Traceparent": PARENT, "tracestate": "a=b"}
     )
-    mail = compose(delivery, sender="b@example.com", now=utc_now())
+    mail = compose(delivery, sender=Mailbox(email="b@example.com"), now=utc_now())
     assert b"X-Mine" in mail.data
     assert b"trace" not in mail.data.lower()

@@ -5,12 +5,16 @@ account is held meanwhile. A certificate that cannot be verified is retried: cer
 middle must not be able to cancel messages.
 """
 
+import asyncio
 import re
 import ssl
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
+from tidings.channels.email.addresses import on_the_wire
+from tidings.channels.email.partial import settled
 from tidings.channels.email.recipient import EmailRecipients
 from tidings.channels.recipient import RecipientError
 from tidings.channels.smtp.connection import ANSWER_SECONDS, Terms
@@ -24,14 +28,23 @@ from tidings.channels.smtp.errors import (
     TransientError,
     reply_bytes,
 )
-from tidings.channels.smtp.mail import Mail, MailError, compose, mailbox
+from tidings.channels.smtp.mail import Mail, MailError, compose
 from tidings.channels.smtp.pool import SmtpPool
-from tidings.domain.account import Sender, SmtpAccount
+from tidings.domain.account import Sender, SmtpAccount, may_send_from
+from tidings.domain.budget import ByteBudget
 from tidings.domain.errors import SettingsError, StoreUnavailableError, UnsealError
+from tidings.domain.mail_parts import KeptMail, Mailbox
 from tidings.domain.message import Delivery
 from tidings.security.egress import smtp_egress
 from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
+
+MAIL_BUDGET: Final = 192 * 1024**2
+"""Bytes of large mails in memory at once, per consumer."""
+IN_MEMORY: Final = 7
+"""Times its size that a large mail takes there while it is composed; then two and a half times, until it is sent."""
+IN_THREAD: Final = 256 * 1024
+"""Bytes of attachments from which on a mail is composed in a thread."""
 
 _QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
 """In the replies of Postfix and many others, and of Exim."""
@@ -56,6 +69,7 @@ class EmailChannel(Channel):
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
         settings = context.settings
+        self._budget = ByteBudget(MAIL_BUDGET)
         self._pool = SmtpPool(
             Terms(
                 tls=_tls(settings),
@@ -89,13 +103,45 @@ class EmailChannel(Channel):
         if sender.smtp is None:
             return Rejected(error="the user has no SMTP account")
         try:
-            mail = compose(delivery, sender=_address(sender, sender.smtp), now=self.context.now())
+            own = Mailbox(email=_address(sender, sender.smtp))
         except MailError as error:
             return Rejected(error=str(error))
-        return await self._send(sender.id, sender.smtp, mail)
+        if delivery.mail_bytes is None:
+            return await self._compose_and_send(delivery, sender, own, None)
+        # Bounded in all, since a server takes a large mail slowly; small ones came with their batch.
+        size = 0 if delivery.mail is not None else delivery.mail_bytes * IN_MEMORY
+        async with self._budget.lend(size):
+            return await self._send_kept(delivery, sender, own)
 
     async def close(self) -> None:
         await self._pool.close()
+
+    async def _send_kept(self, delivery: Delivery, sender: Sender, own: Mailbox) -> Result:
+        try:
+            kept = delivery.mail or await self.context.mails.get(delivery.id)
+        except StoreUnavailableError as error:
+            return Retry(error=str(error), about=About.OURSELVES)
+        if kept is None:
+            return Rejected(error="what belongs to the mail besides its text is gone", about=About.MESSAGE)
+        given = kept.parts.sender
+        if given is not None and not may_send_from(given.email, sender):
+            return Rejected(error=f"from {given.email}: the account may not send from it (any more)")
+        return await self._compose_and_send(delivery, sender, own, kept)
+
+    async def _compose_and_send(
+        self, delivery: Delivery, sender: Sender, own: Mailbox, kept: KeptMail | None
+    ) -> Result:
+        make = partial(compose, delivery, sender=own, now=self.context.now(), mail=kept)
+        try:
+            # Not in the event loop where it takes longer than a few milliseconds.
+            mail = make() if kept is None or len(kept.files) < IN_THREAD else await asyncio.to_thread(make)
+        except MailError as error:
+            return Rejected(error=str(error))
+        if sender.smtp is None:
+            return Rejected(error="the user has no SMTP account")
+        result = await self._send(sender.id, sender.smtp, mail)
+        others_have_it = kept is not None and kept.remaining is not None
+        return settled(result, mail, delivery, others_have_it=others_have_it)
 
     async def _send(self, owner: UUID, account: SmtpAccount, mail: Mail) -> Result:
         try:
@@ -143,11 +189,11 @@ def _is_too_fast(failure: TransientError) -> bool:
 
 def _address(sender: Sender, account: SmtpAccount) -> str:
     try:
-        return mailbox(account.username or "")
+        return on_the_wire(account.username or "")
     except RecipientError:
         pass
     try:
-        return mailbox(sender.email)
+        return on_the_wire(sender.email)
     except RecipientError as error:
         raise MailError(f"the user's own address {error}") from None
 

@@ -21,6 +21,7 @@ from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException
 
 from tidings.channels.smtp.dial import dial
 from tidings.channels.smtp.errors import (
+    CLOSING,
     ConnectionLostError,
     OutcomeUnknownError,
     PermanentError,
@@ -197,7 +198,7 @@ class SmtpConnection:
             options += [b"SMTPUTF8", b"BODY=8BITMIME"]
         await self._command(Phase.MAIL, b"MAIL", b"FROM:<%b>" % mail.sender.encode(), *options)
         self._unfinished = True
-        await self._command(Phase.RCPT, b"RCPT", b"TO:<%b>" % mail.recipient.encode())
+        await self._name_recipients(mail)
         await self._command(Phase.DATA, b"DATA", wanted=_START_INPUT)
         reply = await self._data(mail.data, deadline)
         # The final dot ends a transaction, taken or not: no RSET is needed (RFC 5321, section 4.1.1.4).
@@ -205,6 +206,20 @@ class SmtpConnection:
         if reply.code // 100 != _POSITIVE:
             raise refusal(Phase.END_OF_DATA, reply.code, reply.message)
         return reply
+
+    async def _name_recipients(self, mail: Mail) -> None:
+        """Those that are refused are in `mail.refused` then. Raises SmtpError where all of them are."""
+        mail.refused.clear()
+        for recipient in mail.recipients:
+            try:
+                await self._command(Phase.RCPT, b"RCPT", b"TO:<%b>" % recipient.encode())
+            except SmtpError as failure:
+                if isinstance(failure, ConnectionLostError) or failure.code == CLOSING:
+                    raise
+                mail.refused[recipient] = failure
+        if len(mail.refused) == len(mail.recipients):
+            # One that may be taken later is worth another attempt for all.
+            raise min(mail.refused.values(), key=lambda failure: isinstance(failure, PermanentError))
 
     async def _data(self, data: bytes, deadline: asyncio.Timeout) -> SMTPResponse:
         protocol = self._connected.protocol

@@ -265,4 +265,4 @@ async def test_the_delays_of_a_message_reach_the_one_that_delivers_it(api: Api, 
 async def test_a_wrong_delay_is_named(api: Api) -> None:
     answer = await api.post("/api/v1/messages", {**MESSAGE, "retry": {"delays": [1, 604_801]}})
     assert answer.status == 422
-    assert answer.body["errors"][0]["field"] == "retry"
+    assert answer.body["errors"][0]["field"] == "retry.delays"

@@ -102,4 +102,4 @@ async def test_a_queue_has_retries_of_its_own_for_what_it_takes_from_then_on(api
 
 async def test_wrong_retries_of_a_queue_are_named(api: Api) -> None:
     answer = await api.put("/api/v1/queues/patient", {"retry": {"delays": []}})
-    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "retry")
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "retry.delays")

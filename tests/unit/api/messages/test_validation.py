@@ -186,12 +186,12 @@ def test_what_the_types_refuse_is_named_too(field: str, value: object) -> None:
     with pytest.raises(msgspec.ValidationError) as raised:
         check(**{field: value})
     fault = fault_of(raised.value)
-    assert fault.field == field
+    assert (fault.field or "").partition(".")[0] == field
     assert "$" not in fault.detail
     assert "`" not in fault.detail
 
 
-@pytest.mark.parametrize("field", VALID)
+@pytest.mark.parametrize("field", sorted(VALID.keys() - {"content"}))
 def test_a_missing_field_is_named(field: str) -> None:
     with pytest.raises(msgspec.ValidationError) as raised:
         msgspec.convert({name: value for name, value in VALID.items() if name != field}, MessageRequest)

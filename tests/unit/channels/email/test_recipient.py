@@ -36,7 +36,13 @@ def test_email_addresses(recipient: str, normal: str) -> None:
         *("", "nobody", "@example.com", "a@", "a@b@example.com", "a@-example.com", "a@example..com", ".a@example.com"),
         *("a b@example.com", "a@exam ple.com", "Somebody <a@example.com>", "<a@example.com>", "a@example.com, b@c.de"),
         *("a@example.com\r\nRCPT TO:<b@example.com>", "a@example.com\nBcc: b", "a\x00@example.com", "a@example.com>"),
-        *("a@[127.0.0.1]", "a@" + "b." * 130 + "com", "a@exa\u2028mple.com", "\ud800@b.com"),
+        *(
+            "a@[127.0.0.999]",
+            "a@[localhost]",
+            "a@" + "b." * 130 + "com",
+            "a@exa\u2028mple.com",
+            "\ud800@b.com",
+        ),
     ],
 )
 def test_what_is_no_email_address_is_refused(recipient: str) -> None:

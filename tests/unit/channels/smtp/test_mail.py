@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 
 from tests.unit.channels.doubles import MESSAGE_ID, NOW
 from tests.unit.channels.doubles import delivery as any_delivery
+from tidings.channels.email.addresses import on_the_wire
 from tidings.channels.recipient import RecipientError
-from tidings.channels.smtp.mail import LONGEST_LINE, MailError, compose, mailbox
+from tidings.channels.smtp.headers import LONGEST_LINE
+from tidings.channels.smtp.mail import MailError, compose
 from tidings.domain.headers import check_headers
+from tidings.domain.mail_parts import Mailbox
 from tidings.domain.message import Delivery
 
+SENDER = Mailbox(email="sender@example.com")
 OURS = {"From", "To", "Date", "Message-ID", "Content-Type", "Content-Transfer-Encoding", "MIME-Version"}
 
 # What the API and Postgres let through.
@@ -36,7 +40,7 @@ def delivery(
     return msgspec.structs.replace(plain, subject=subject)
 
 
-def wire(message: Delivery, *, sender: str = "sender@example.com") -> bytes:
+def wire(message: Delivery, *, sender: Mailbox = SENDER) -> bytes:
     """The content as it arrives."""
     mail = compose(message, sender=sender, now=NOW)
     assert mail.data.endswith(b"\r\n.\r\n")
@@ -55,10 +59,8 @@ def parsed(content: bytes) -> EmailMessage:
 
 
 def test_what_it_consists_of() -> None:
-    mail = compose(
-        delivery(subject="News", content="Hello\n.\nYou"), sender="sender@example.com", now=NOW + timedelta(days=1)
-    )
-    assert (mail.sender, mail.recipient, mail.smtputf8) == ("sender@example.com", "reader@example.org", False)
+    mail = compose(delivery(subject="News", content="Hello\n.\nYou"), sender=SENDER, now=NOW + timedelta(days=1))
+    assert (mail.sender, mail.recipients, mail.smtputf8) == ("sender@example.com", ("reader@example.org",), False)
     assert mail.data.decode().split("\r\n") == [
         "From: sender@example.com",
         "To: reader@example.org",
@@ -134,24 +136,24 @@ def test_a_long_list_of_references_is_folded_and_not_encoded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "on_the_wire"),
+    ("address", "wire_address"),
     [
         ("somebody@example.com", "somebody@example.com"),
         ("somebody@bücher.example", "somebody@xn--bcher-kva.example"),
         ("jörg@bücher.example", "jörg@xn--bcher-kva.example"),
     ],
 )
-def test_a_domain_goes_out_in_ascii(address: str, on_the_wire: str) -> None:
-    assert mailbox(address) == on_the_wire
-    mail = compose(delivery(recipient=address), sender="sender@example.com", now=NOW)
-    assert (mail.recipient, mail.smtputf8) == (on_the_wire, not on_the_wire.isascii())
-    assert f"\r\nTo: {on_the_wire}\r\n".encode() in mail.data
+def test_a_domain_goes_out_in_ascii(address: str, wire_address: str) -> None:
+    assert on_the_wire(address) == wire_address
+    mail = compose(delivery(recipient=address), sender=SENDER, now=NOW)
+    assert (mail.recipients, mail.smtputf8) == ((wire_address,), not wire_address.isascii())
+    assert f"\r\nTo: {wire_address}\r\n".encode() in mail.data
 
 
 @pytest.mark.parametrize("address", ["", "nobody", "a@b@c", "a@example.com\r\nRCPT TO:<b@example.com>", "a@b>"])
 def test_what_is_no_mailbox(address: str) -> None:
     with pytest.raises(RecipientError):
-        mailbox(address)
+        on_the_wire(address)
 
 
 @pytest.mark.parametrize(
@@ -166,5 +168,5 @@ def test_what_is_no_mailbox(address: str) -> None:
 )
 def test_what_no_mail_can_be_made_of(message: Delivery, text: str) -> None:
     with pytest.raises(MailError, match=text) as raised:
-        compose(message, sender="sender@example.com", now=NOW)
+        compose(message, sender=SENDER, now=NOW)
     assert len(str(raised.value).splitlines()) == 1
