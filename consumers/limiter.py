@@ -70,7 +70,7 @@ class DestinationLimiter(Generic[T]):
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._destinations: dict[str, Destination[T]] = {}
-        self._endpoints: dict[tuple[str, EndpointKey], Endpoint[T]] = {}
+        self.endpoints: dict[tuple[str, EndpointKey], Endpoint[T]] = {}
         """By destination and key; the least recently used first."""
         fast, slow = shares(limits)
         self._fast: Turns[T] = Turns(fast)
@@ -80,7 +80,7 @@ class DestinationLimiter(Generic[T]):
         """In all lines."""
         self._lines: Lines[T] = Lines(self._urgent, long=limits.per_destination)
         self.paces: Paces[T] = Paces(
-            self._endpoints, self._go, self._send_paced_back, limit=limits.in_flight // 2, clock=clock
+            self.endpoints, self._go, self._send_paced_back, limit=limits.in_flight // 2, clock=clock
         )
         self.held_bytes = 0
         """Of the contents in line and in flight."""
@@ -100,7 +100,7 @@ class DestinationLimiter(Generic[T]):
 
     def breakers(self) -> list[NotClosed]:
         """The breakers that are not closed, of destinations and then of endpoints."""
-        return not_closed(self._destinations.values(), self._endpoints.values(), self._clock())
+        return not_closed(self._destinations.values(), self.endpoints.values(), self._clock())
 
     def enter(
         self,
@@ -184,7 +184,7 @@ class DestinationLimiter(Generic[T]):
 
     def find(self, key: str, endpoint: EndpointKey) -> tuple[Destination[T] | None, Endpoint[T] | None]:
         """A destination and an endpoint within it, where they are known."""
-        return self._destinations.get(key), self._endpoints.get((key, endpoint))
+        return self._destinations.get(key), self.endpoints.get((key, endpoint))
 
     def leave(self, entry: Entry[T]) -> None:
         """Ends a delivery that was started, and starts the next in turn."""
@@ -353,19 +353,19 @@ class DestinationLimiter(Generic[T]):
 
     def _endpoint(self, destination: Destination[T], key: EndpointKey) -> Endpoint[T]:
         """The endpoint, as the one that was used last."""
-        endpoint = self._endpoints.pop((destination.key, key), None)
+        endpoint = self.endpoints.pop((destination.key, key), None)
         if endpoint is None:
-            if len(self._endpoints) >= ENDPOINTS_KEPT:
-                oldest = next((each for each, endpoint in self._endpoints.items() if not endpoint.inside), None)
+            if len(self.endpoints) >= ENDPOINTS_KEPT:
+                oldest = next((each for each, endpoint in self.endpoints.items() if not endpoint.inside), None)
                 if oldest is not None:
-                    del self._endpoints[oldest]
+                    del self.endpoints[oldest]
             endpoint = Endpoint(key, self._new_breaker(), destination, self._clock())
         # While it was idle, the destination may have been forgotten and opened again.
         endpoint.destination = destination
-        self._endpoints[destination.key, key] = endpoint
+        self.endpoints[destination.key, key] = endpoint
         return endpoint
 
     def _left(self, endpoint: Endpoint[T]) -> None:
         endpoint.inside -= 1
         if endpoint.at_rest(self._clock()):
-            self._endpoints.pop((endpoint.destination.key, endpoint.key), None)
+            self.endpoints.pop((endpoint.destination.key, endpoint.key), None)

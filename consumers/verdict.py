@@ -5,6 +5,7 @@ Pure but for the limiter that it adjusts; nothing is kept here.
 
 from http import HTTPStatus
 from typing import Final, NamedTuple, TypeVar
+from uuid import UUID
 
 from consumers.breaker import Breaker, BreakerState
 from consumers.capacity import SLOW_SECONDS
@@ -71,6 +72,13 @@ def reason_of(limiter: DestinationLimiter[T], key: str, endpoint: EndpointKey, n
         return of_account(endpoint) if entered.breaker.of_account else HeldReason.BREAKER
     limited = entered is not None and entered.paced is not None and entered.paced.pace.limits
     return HeldReason.RATE if limited else HeldReason.ROOM
+
+
+def mended(limiter: DestinationLimiter[T], user_id: UUID) -> None:
+    """Lets what goes through a user's account go again: it has changed since it was refused."""
+    for endpoint in limiter.endpoints.values():
+        if endpoint.key.user_id == user_id and endpoint.breaker.of_account:
+            endpoint.breaker.succeed()
 
 
 def of_account(endpoint: EndpointKey) -> HeldReason:

@@ -41,7 +41,7 @@ from api.overview.schemas import (
     QueueOverview,
     Totals,
 )
-from tidings.domain.account import Role
+from tidings.domain.account import Role, Tls
 from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
@@ -107,7 +107,7 @@ USER: Final = UserAnswer(
     email="ida@example.com",
     role=Role.USER,
     channels=["email", "webhook"],
-    smtp=SmtpAnswer(host="mail.example.com", port=587, username="ida", has_password=True, tls=True),
+    smtp=SmtpAnswer(host="mail.example.com", port=587, username="ida", has_password=True, tls=Tls.STARTTLS),
     allowed_from=["@shop.example.com"],
     signs_webhooks=False,
     created_at=CREATED,

@@ -195,7 +195,7 @@ async def test_a_receiver_that_takes_no_more_opens_no_breaker() -> None:
     assert bench.breakers == {}
     [paced] = bench.limiter.paces.listed()
     assert (paced.name, paced.user_id) == BAD
-    assert bench.limiter._endpoints.keys() == {("webhook host", BAD)}
+    assert bench.limiter.endpoints.keys() == {("webhook host", BAD)}
 
 
 async def test_one_refusal_slows_nothing_down() -> None:
@@ -262,13 +262,13 @@ async def test_idle_endpoints_are_forgotten_and_those_kept_are_bounded(monkeypat
     bench = Bench()
     for n in range(30):
         bench.attempt(EndpointKey(f"well{n}"), Accepted(), times=1)
-    assert bench.limiter._endpoints == {}
+    assert bench.limiter.endpoints == {}
     bench.attempt(BAD, FAILED)
     for n in range(30):
         bench.attempt(EndpointKey(f"ill{n}"), FAILED, times=1)
         # Refused, but used: it is not the one that is forgotten.
         assert bench.enter(BAD) is not None
-    assert len(bench.limiter._endpoints) == 10
+    assert len(bench.limiter.endpoints) == 10
     assert bench.breakers == {BAD: BreakerState.OPEN}
 
 
