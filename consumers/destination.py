@@ -7,6 +7,7 @@ its own, from which messages go at the rate that it takes.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -29,6 +30,8 @@ ENDPOINT_PART: Final = 4
 """An endpoint that has not answered yet has one in so many of its destination's concurrency."""
 ENDPOINT_LEAST: Final = 8
 """But not fewer than these: where few may be in flight, as for an account, the endpoint is all there is."""
+ENDPOINTS_TRIED: Final = 4
+"""Where a destination has not answered lately, one delivery each of so many endpoints: not all need hang."""
 SURE_SECONDS: Final = 5.0
 """A destination that has answered in the last seconds is sure to answer."""
 STALLED_SECONDS: Final = 0.25
@@ -102,6 +105,7 @@ class Destination(Generic[T]):
         "_returns_at",
         "_silent_since",
         "_timed_out",
+        "apart",
         "breaker",
         "held_bytes",
         "high",
@@ -128,6 +132,8 @@ class Destination(Generic[T]):
         self.line: deque[Entry[T]] = deque()
         self.parked: dict[Endpoint[T], None] = {}
         """Endpoints with messages that wait for an answer from there, and stand in no line meanwhile."""
+        self.apart = True
+        """Whether its line counts among those of destinations that are not known to work."""
         self.high = 0
         """Messages of priority `high` in its line; they come first."""
         self.paced = 0
@@ -191,7 +197,7 @@ class Destination(Generic[T]):
         """Whether one more of its line may be in flight, as far as it alone is concerned."""
         return (
             bool(self.line)
-            and self.in_flight < self.concurrency
+            and self.in_flight < (max(self.concurrency, ENDPOINTS_TRIED) if self.unproven() else self.concurrency)
             and (not self.in_flight or self.held_bytes + self.line[0].size <= most_bytes)
         )
 
@@ -243,8 +249,8 @@ class Destination(Generic[T]):
         return self._answered_at is None or self._timed_out
 
     def hangs(self, now: float) -> bool:
-        """Whether it has not answered lately, and what is in flight there now has waited for long."""
-        return self.unproven() and self.in_flight >= self.concurrency and self.silent(now) >= SLOW_SECONDS
+        """Whether it has not answered lately, and what is in flight there now has waited for a while."""
+        return self.unproven() and self.in_flight >= self.concurrency and self.silent(now) >= STALLED_SECONDS
 
     def prompt(self, now: float) -> bool:
         """Whether its deliveries are expected to be answered soon."""
@@ -259,10 +265,10 @@ class Destination(Generic[T]):
 
     def stalled(self, now: float) -> bool:
         """Whether nothing of its line starts or ends, and that is not for want of capacity in the process."""
+        if self.unproven():
+            return self.hangs(now) or now - self.moved_at >= STALLED_SECONDS
         if now - self.moved_at < STALLED_SECONDS:
             return False
-        if self.unproven():
-            return True
         # Not only between two bursts.
         return self.in_flight >= self.concurrency and (
             self.silent(now) >= SLOW_SECONDS or self.rate(now) * LONGEST_WAIT < len(self.line)
@@ -299,8 +305,9 @@ class Destination(Generic[T]):
 class Endpoint(Generic[T]):
     """What fails by itself within a destination, of one user or of all. Its messages stand in that line.
 
-    Until it has answered it has a part of its destination's concurrency, and after a time-out one delivery at a time;
-    its other messages are parked. So a path that hangs does not hold up its host.
+    Until it has answered it has a part of its destination's concurrency. After a time-out, and where the destination
+    has not answered either, it has one delivery at a time. Its other messages are parked: a path that hangs does not
+    hold up its host.
     """
 
     def __init__(self, key: EndpointKey, breaker: Breaker, destination: Destination[T], now: float) -> None:
@@ -327,6 +334,8 @@ class Endpoint(Generic[T]):
     @property
     def full(self) -> bool:
         """Whether its next message must wait until there is an answer."""
+        if self.destination.unproven():
+            return self.in_flight > 0
         return self._answered_at is None and self._by_itself and self.in_flight >= self._limit
 
     @property
@@ -374,3 +383,15 @@ class Endpoint(Generic[T]):
         """Idle, and a new one would be the same."""
         limited = self.paced is not None and not self.paced.over(now)
         return not (self.inside or limited or self._timed_out) and self.breaker.at_rest
+
+
+def not_closed(destinations: Iterable[Destination[T]], endpoints: Iterable[Endpoint[T]], now: float) -> list[NotClosed]:
+    """The breakers that are not closed, of destinations and then of endpoints."""
+    breakers = [(EndpointKey(destination.key), destination.breaker) for destination in destinations]
+    breakers += [(endpoint.key, endpoint.breaker) for endpoint in endpoints]
+    states = ((key, breaker, breaker.state(now)) for key, breaker in breakers)
+    return [
+        NotClosed(key.name, key.user_id, state, breaker.wait(now))
+        for key, breaker, state in states
+        if state is not BreakerState.CLOSED
+    ]

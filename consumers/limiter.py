@@ -6,9 +6,10 @@ the lines in turn. What is slow, or goes to a destination that has not answered 
 own (capacity.py), so that the fast one is never taken up by what hangs. What goes to an endpoint whose receiver asks
 for less (429) waits for its rate first, in a line of its own (paced_line.py).
 
-Waiting in a line costs no slot of the consumer. Lines hold as many messages as can be in flight, and all contents that
-are held as many bytes as the settings allow; then nothing more is taken in, which slows the producer down. Lines that
-are too long then go back to Postgres for about as long as the rest of the line needs (room.py).
+Waiting in a line costs no slot of the consumer. Lines hold as many messages as can be in flight; those for destinations
+that are not known to work hold as many as can be slow. All contents that are held have as many bytes as the settings
+allow. Then nothing more is taken in, which slows the producer down. Lines that are too long then go back to Postgres
+for about as long as the rest of the line needs (room.py).
 """
 
 import asyncio
@@ -24,12 +25,13 @@ from consumers.capacity import SLOW_SECONDS, Limits, shares
 from consumers.destination import (
     SHORTEST_RETRY_IN,
     SILENT_FACTOR,
-    STALLED_SECONDS,
     Destination,
     Endpoint,
     Entry,
     NotClosed,
+    not_closed,
 )
+from consumers.lines import Lines
 from consumers.paces import Paces
 from consumers.turns import Turns
 from tidings.channels.recipient import EndpointKey
@@ -76,6 +78,7 @@ class DestinationLimiter(Generic[T]):
         self._ageing: Ageing[Entry[T]] = Ageing(SLOW_SECONDS, self._grow_old, clock=clock)
         self.waiting = 0
         """In all lines."""
+        self._lines: Lines[T] = Lines(self._urgent, long=limits.per_destination)
         self.paces: Paces[T] = Paces(
             self.endpoints, self._go, self._send_paced_back, limit=limits.in_flight // 2, clock=clock
         )
@@ -97,15 +100,7 @@ class DestinationLimiter(Generic[T]):
 
     def breakers(self) -> list[NotClosed]:
         """The breakers that are not closed, of destinations and then of endpoints."""
-        now = self._clock()
-        breakers = [(EndpointKey(destination.key), destination.breaker) for destination in self._destinations.values()]
-        breakers += [(endpoint.key, endpoint.breaker) for endpoint in self.endpoints.values()]
-        states = ((key, breaker, breaker.state(now)) for key, breaker in breakers)
-        return [
-            NotClosed(key.name, key.user_id, state, breaker.wait(now))
-            for key, breaker, state in states
-            if state is not BreakerState.CLOSED
-        ]
+        return not_closed(self._destinations.values(), self.endpoints.values(), self._clock())
 
     def enter(
         self,
@@ -130,12 +125,12 @@ class DestinationLimiter(Generic[T]):
             if not destination.idle:
                 # Half open: one probes, or what was in flight before it opened ends first.
                 return destination.retry_in(now)
-        elif destination.full or (2 * self.waiting >= self._limits.in_flight and destination.hangs(now)):
+        elif destination.full or (self._pressed and destination.hangs(now)):
             return destination.retry_in(now)
         entered = self._endpoint(destination, EndpointKey(key) if endpoint is None else endpoint)
         if wait := entered.wait(now):
             return wait
-        if 2 * self.waiting >= self._limits.in_flight and (silent := entered.silent(now)) >= SLOW_SECONDS:
+        if self._pressed and (silent := entered.silent(now)) >= SLOW_SECONDS:
             return max(SILENT_FACTOR * silent, destination.retry_in(now))
         entered.inside += 1
         self.waiting += 1
@@ -170,7 +165,7 @@ class DestinationLimiter(Generic[T]):
     def _go(self, entry: Entry[T]) -> None:
         """Nothing of its endpoint's own holds it up."""
         now, destination = self._clock(), entry.endpoint.destination
-        self._put_in_line(entry, now)
+        self._lines.put(entry, now)
         self._take_turns(destination, now)
         self._serve(now)
         if len(destination.line) > self._limits.per_destination:
@@ -197,6 +192,7 @@ class DestinationLimiter(Generic[T]):
         destination, share = entry.endpoint.destination, entry.share
         self._ageing.end(entry)
         destination.end(entry, now)
+        self._lines.sort(destination)
         share.remove(entry.size, sure=entry.sure)
         self.held_bytes -= entry.size
         for turns in (self._fast, self._slow):
@@ -205,7 +201,7 @@ class DestinationLimiter(Generic[T]):
                 if turns.share is share:
                     turns.freed()
         entry.endpoint.in_flight -= 1
-        self._unpark(entry.endpoint, now)
+        self._lines.unpark(entry.endpoint, now)
         self._left(entry.endpoint)
         self._take_turns(destination, now)
         self._serve(now)
@@ -229,13 +225,13 @@ class DestinationLimiter(Generic[T]):
     def _take(self, destination: Destination[T], of: Endpoint[T] | None) -> list[Entry[T]]:
         """Takes entries out of the lines they wait in, and leaves them counted."""
         for endpoint in list(destination.parked) if of is None else [of]:
-            self._unpark(endpoint, self._clock(), whole=True)
+            self._lines.unpark(endpoint, self._clock(), whole=True)
         line = list(destination.line)
         taken = [entry for entry in line if of is None or entry.endpoint is of]
         destination.line.clear()
         destination.line.extend(entry for entry in line if not (of is None or entry.endpoint is of))
         for entry in taken:
-            self._out_of_line(entry)
+            self._lines.remove(entry)
         if destination.paced:
             taken += self.paces.take(destination, of)
         return taken
@@ -244,8 +240,14 @@ class DestinationLimiter(Generic[T]):
         """Empties every line and returns what was in them."""
         return [delivery for destination in self._destinations.values() for delivery in self.clear_line(destination)]
 
+    @property
+    def _pressed(self) -> bool:
+        """Whether half of the room for what may hang is taken."""
+        return 2 * self._lines.apart >= self._limits.slow or 2 * self.held_bytes >= self._limits.held_bytes
+
     def _judge_room(self) -> None:
-        if self.waiting < self._limits.in_flight and self.held_bytes < self._limits.held_bytes:
+        apart, limits = self._lines.apart, self._limits
+        if self.waiting - apart < limits.in_flight and apart < limits.slow and self.held_bytes < limits.held_bytes:
             self.room.set()
             return
         self.room.clear()
@@ -258,10 +260,11 @@ class DestinationLimiter(Generic[T]):
         if self.room.is_set():
             return
         now = self._clock()
-        for destination in [each for each in self._destinations.values() if each.parked]:
-            for endpoint in [each for each in destination.parked if each.silent(now) >= STALLED_SECONDS]:
-                self.send_back(max(SILENT_FACTOR * endpoint.silent(now), SHORTEST_RETRY_IN), destination, of=endpoint)
-        for destination, keep in room.cuts(self._destinations.values(), self._limits, now):
+        apart = self._pressed
+        if apart:
+            for endpoint, seconds in room.parked(self._destinations.values(), now):
+                self.send_back(seconds, endpoint.destination, of=endpoint)
+        for destination, keep in room.cuts(self._destinations.values(), self._limits, now, apart=apart):
             self._cut(destination, room.length(destination, keep), now)
         self._judge_room()
 
@@ -272,47 +275,14 @@ class DestinationLimiter(Generic[T]):
         destination.line_limit = length
         over = [destination.line.pop() for _ in range(len(destination.line) - length)]
         for entry in reversed(over):
-            self._out_of_line(entry)
+            self._lines.remove(entry)
             self._gone(entry)
             self._send_back(entry.delivery, destination.retry_in(now))
 
-    def _put_in_line(self, entry: Entry[T], now: float) -> None:
-        destination = entry.endpoint.destination
-        if not destination.line and not destination.in_turn:
-            destination.moved_at = now
-        if entry.high:
-            destination.line.insert(destination.high, entry)
-            destination.high += 1
-            self._fast.changed(destination)
-            self._slow.changed(destination)
-        else:
-            destination.line.append(entry)
-
-    def _park(self, entry: Entry[T]) -> None:
-        """Takes the first out of its line until its endpoint has answered."""
-        destination = entry.endpoint.destination
-        destination.line.popleft()
-        destination.high -= entry.high
-        destination.parked[entry.endpoint] = None
-        entry.endpoint.parked.append(entry)
-
-    def _unpark(self, endpoint: Endpoint[T], now: float, *, whole: bool = False) -> None:
-        """Puts what was parked in line again, as much as may start now."""
-        while endpoint.parked and (whole or not endpoint.full):
-            self._put_in_line(endpoint.parked.popleft(), now)
-            if not (endpoint.proven or whole):
-                break
-        if not endpoint.parked:
-            endpoint.destination.parked.pop(endpoint, None)
-
-    def _out_of_line(self, entry: Entry[T]) -> None:
-        """Counts an entry that was taken out of its line."""
-        destination = entry.endpoint.destination
-        destination.high -= entry.high
-        if len(destination.line) <= destination.line_limit // 2:
-            destination.line_limit = 0
-        if len(destination.line) <= self._limits.per_destination:
-            destination.observe_no_longer()
+    def _urgent(self, destination: Destination[T]) -> None:
+        """A message of priority `high` is in its line."""
+        self._fast.changed(destination)
+        self._slow.changed(destination)
 
     def _take_turns(self, destination: Destination[T], now: float) -> None:
         if not destination.in_turn and destination.may_start(self._limits.destination_bytes):
@@ -334,7 +304,7 @@ class DestinationLimiter(Generic[T]):
                 continue
             entry, sure, share = destination.line[0], destination.sure(now), turns.share
             if entry.endpoint.full:
-                self._park(entry)
+                self._lines.park(entry)
                 turns.order.appendleft(destination)
                 continue
             if not share.takes(entry.size, sure=sure):
@@ -342,9 +312,10 @@ class DestinationLimiter(Generic[T]):
                 continue
             destination.in_turn = False
             destination.line.popleft()
-            self._out_of_line(entry)
+            self._lines.remove(entry)
             self.waiting -= 1
             destination.start(entry, now)
+            self._lines.sort(destination)
             entry.endpoint.start(now)
             entry.share, entry.sure = share, sure
             share.add(entry.size, sure=sure)

@@ -8,7 +8,14 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeVar
 
 from consumers.capacity import Limits
-from consumers.destination import LONGEST_WAIT, Destination
+from consumers.destination import (
+    LONGEST_WAIT,
+    SHORTEST_RETRY_IN,
+    SILENT_FACTOR,
+    STALLED_SECONDS,
+    Destination,
+    Endpoint,
+)
 
 PATIENCE_SECONDS: Final = 1.0
 """How long a line has been long before it is judged by its rate."""
@@ -28,12 +35,29 @@ class Cut(NamedTuple):
 NOTHING: Final = Cut(0, 0)
 
 
-def cuts(destinations: Iterable[Destination[T]], limits: Limits, now: float) -> list[tuple[Destination[T], Cut]]:
-    """The lines to cut, where there is no room for more messages."""
+def parked(destinations: Iterable[Destination[T]], now: float) -> list[tuple[Endpoint[T], float]]:
+    """The endpoints whose parked messages go back, with the seconds after which those come again."""
+    silent = [
+        (endpoint, endpoint.silent(now))
+        for destination in destinations
+        if destination.parked
+        for endpoint in destination.parked
+    ]
+    return [
+        (endpoint, max(SILENT_FACTOR * seconds, SHORTEST_RETRY_IN))
+        for endpoint, seconds in silent
+        if seconds >= STALLED_SECONDS
+    ]
+
+
+def cuts(
+    destinations: Iterable[Destination[T]], limits: Limits, now: float, *, apart: bool
+) -> list[tuple[Destination[T], Cut]]:
+    """The lines to cut, where there is no room for more messages; `apart` where those that may hang hold too many."""
     busy = [destination for destination in destinations if not destination.idle]
-    lines = [destination for destination in busy if destination.line]
+    lines = [destination for destination in busy if destination.line and (apart or not destination.unproven())]
     if len(busy) > 1:
-        stalled = [destination for destination in lines if destination.stalled(now)]
+        stalled = [each for each in lines if each.stalled(now)]
         if stalled:
             # Half of the room is free then, whatever they hold.
             part = 2 * len(stalled)
