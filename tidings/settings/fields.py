@@ -152,6 +152,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_connections_per_account: Annotated[int, Meta(ge=1, le=1000, description=
         "Connections per consumer and account at the most; servers commonly allow 10 to 20 at once.")] = 10
     smtp_idle_seconds: Annotated[Positive, Meta(description="How long a connection without mail is kept.")] = 30.0
+    bounce_address: Annotated[str, Meta(description=
+        "Where mail servers report what they could not deliver, such as `bounces@example.com`: mail goes out with the"
+        " envelope sender `bounces+<message id>@example.com`, and `POST /api/v1/bounces` takes what arrives there."
+        " The users' mail servers must let that sender pass. Empty: the sender is whom the mail is from.")] = ""
+    public_url: Annotated[str, Meta(description=
+        "Where the recipients of mail reach this API, such as `https://mail.example.com`: the links to unsubscribe"
+        " begin with it. Empty: no message may have one.")] = ""
 
     apprise_schemas: Annotated[tuple[str, ...], Meta(extra={"section": "Apprise"}, description=
         "Services of Apprise that are opened besides those on the internet whose address it knows, by their schemas,"
@@ -259,6 +266,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 _TEXTS: Final[Mapping[str, Callable[[Any], object]]] = {
     "webhook_signing_secret": signing_key,
     "egress_proxy": addresses.parse_proxy,
+    "public_url": addresses.check_public_url,
+    "bounce_address": addresses.check_bounce_address,
 }
 _READINGS: Final[Mapping[str, Callable[[Any], object]]] = {
     "secret_keys": check_secret_keys,

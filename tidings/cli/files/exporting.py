@@ -36,6 +36,9 @@ EXPORTED: Final = (
     "last_error",
     "held_reason",
     "held_since",
+    "receipt",
+    "receipt_at",
+    "receipt_detail",
 )
 """The columns by default."""
 FORMATS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
