@@ -2,8 +2,8 @@
 # make unit   the unit tests: seconds, no stores
 # make test   the checks and all the tests: what has to pass before a change lands
 # make check  lint, format, types, imports
-# make generate  docs/settings.md, docs/receivers.md, the tables of docs/metrics.md and the Grafana dashboard, from what
-#             the code declares
+# make generate  docs/settings.md, docs/receivers.md, docs/mail-servers.md, the tables of docs/metrics.md and the Grafana
+#             dashboard, from what the code declares
 # make bench  the benchmarks (minutes)
 # make chaos  kills and pauses everything under load, and writes what came of it to build/chaos (hours; see ROUNDS, SEED)
 # make soak   ten minutes of steady flow, in which nothing may grow (see MINUTES)
@@ -60,6 +60,7 @@ generate: install
 	$(BIN)/python -m docs.metrics_page
 	$(BIN)/python -m compose.grafana.dashboard
 	$(BIN)/python -m tests.integration.channels.http.zoo
+	$(BIN)/python -m tests.integration.channels.smtp.zoo
 
 # Takes the newest versions that pyproject.toml allows, and pins them.
 lock:

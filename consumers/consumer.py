@@ -8,6 +8,7 @@ with the last one the batch is deleted. The lease is renewed from `take` to the 
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Self
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from consumers.recorder import OutcomeRecorder
 from consumers.report import Reporter
 from consumers.senders import SenderCache
 from consumers.slots import SlotOffers
+from consumers.verdict import mended
 from sql.database import AWAY
 from sql.store import Store
 from tidings.channels.base import ChannelContext
@@ -104,6 +106,7 @@ class Consumer:
             now=utc_now,
             clock=time.monotonic,
         )
+        self._senders.observers.append(partial(mended, self._dispatcher.limiter))
         self._slots = SlotOffers(
             redis, consumer=self.name, count=settings.consumer_slots, accepting=lambda: self.accepting
         )
@@ -147,6 +150,7 @@ class Consumer:
             asyncio.create_task(consumer._holds.run(), name="holds"),
             asyncio.create_task(consumer._slots.run(), name="slots"),
             asyncio.create_task(consumer._reporter.run(), name="reports"),
+            asyncio.create_task(consumer._senders.listen(store.database), name="changed users"),
         ]
         try:
             await consumer._metrics_server.start()
@@ -224,6 +228,8 @@ class Consumer:
                     if batch is not None:
                         await batch.through.wait()
             else:
+                # What is not taken yet holds no memory. If that lasts, its lease runs out and it goes back as it was.
+                await self._dispatcher.limiter.room.wait()
                 await self._begin(batch_id)
                 await self._dispatcher.limiter.room.wait()
         except AWAY as error:

@@ -19,9 +19,10 @@ import structlog
 from consumers import outcomes
 from consumers.backstop import Backstop
 from consumers.dedup import DedupRecords, Record
+from consumers.destination import Entry
 from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
 from consumers.shortages import Shortages
 from consumers.verdict import of_account, reason_of, settle
@@ -87,7 +88,7 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
     """Since when the receiver may have the message."""
     began: float = 0.0
     """The same by the monotonic clock."""
-    entered: "Endpoint[DeliveryRun] | None" = None
+    entered: "Entry[DeliveryRun] | None" = None
     """Once it has been started."""
     recorded: bool = False
     """Whether it has an outcome."""
@@ -110,39 +111,39 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
             reason = reason_of(self.shared.limiter, self.key, self.endpoint, self.shared.clock())
         self._record(self._held(reason, retry_in))
 
-    async def run(self, endpoint: Endpoint["DeliveryRun"]) -> None:
+    async def run(self, entry: Entry["DeliveryRun"]) -> None:
         """Makes one attempt, and settles concurrency, breaker, lease and record however that ends."""
         delivering.set((self.delivery.id, self.batch.id))
-        self.entered, self.began = endpoint, self.shared.clock()
+        self.entered, self.began = entry, self.shared.clock()
         try:
             untried = self._untried()
             if untried is None:
                 result = await self._attempt()
                 if not self.settled:
-                    self._end(endpoint, result)
+                    self._end(entry, result)
             else:
                 self._record(untried)
         except Exception as defect:
             log.exception("a defect in a delivery", recorded=self.recorded)
             self._record_defect(defect)
         finally:
-            self._settle(endpoint)
+            self._settle(entry)
 
-    def _end(self, endpoint: Endpoint["DeliveryRun"], result: Result) -> None:
+    def _end(self, entry: Entry["DeliveryRun"], result: Result) -> None:
         """Records a result, and tells breakers and dedup records of it."""
         shared = self.shared
         outcome = self._conclude(result)
         self._record(outcome)
         if isinstance(result, Accepted):
             record = Record(cast("datetime", outcome.sent_at), outcome.provider_message_id)
-            shared.dedup.put(self.delivery.id, record, then=partial(shared.limiter.leave, endpoint))
+            shared.dedup.put(self.delivery.id, record, then=partial(shared.limiter.leave, entry))
             self.held = True
         elif result.about is About.OURSELVES:
             shared.shortages.count(result.error)
-        self._judge(endpoint, result)
+        self._judge(entry, result)
         self.judged = True
 
-    def _settle(self, endpoint: Endpoint["DeliveryRun"]) -> None:
+    def _settle(self, entry: Entry["DeliveryRun"]) -> None:
         """Frees what the delivery holds, once."""
         if self.settled:
             return
@@ -150,13 +151,13 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         del self.shared.running[self]
         if not self.judged:
             # Says nothing about the receiver; if this was the probe of a breaker, another may probe.
-            endpoint.breaker.abandon()
-            endpoint.destination.breaker.abandon()
+            entry.endpoint.breaker.abandon()
+            entry.endpoint.destination.breaker.abandon()
         if not self.recorded:
             # A message without an outcome must not stay in a batch that is renewed for ever.
             self.shared.leases.abandon(self.batch)
         if not self.held:
-            self.shared.limiter.leave(endpoint)
+            self.shared.limiter.leave(entry)
 
     def expire(self) -> None:
         """Cancels an attempt that is overdue; where that does not end it, settles the delivery without it."""
@@ -267,16 +268,15 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         self.shared.record(outcome, self.batch)
         self.recorded = True
 
-    def _judge(self, endpoint: Endpoint["DeliveryRun"], result: Result) -> None:
-        """Adjusts concurrency and breakers, and logs what that changed."""
-        now, destination = self.shared.clock(), endpoint.destination
+    def _judge(self, entry: Entry["DeliveryRun"], result: Result) -> None:
+        """Adjusts concurrency, rate and breakers, and logs what that changed."""
+        now, endpoint, destination = self.shared.clock(), entry.endpoint, entry.endpoint.destination
         changes = settle(self.shared.limiter, endpoint, result, began=self.began, now=now)
-        if changes.decreased:
-            log.info(
-                "destination limited by the receiver",
-                destination=destination.key,
-                concurrency=destination.concurrency,
-            )
+        if changes.slower and endpoint.paced is not None:
+            rate = endpoint.paced.pace.rate
+            log.info("rate limited by the receiver", destination=endpoint.key.name, rate=round(rate, 3))
+        if changes.hangs:
+            log.info("destination does not answer: one delivery at a time", destination=destination.key)
         for name, change, breaker in (
             (endpoint.key.name, changes.endpoint, endpoint.breaker),
             (destination.key, changes.host, destination.breaker),

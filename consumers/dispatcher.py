@@ -8,25 +8,29 @@ back to Postgres without using up an attempt.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from sys import getsizeof
 
 import structlog
 
 from consumers import outcomes
 from consumers.backstop import Backstop
 from consumers.breaker import Breaker
+from consumers.capacity import Limits
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import Deliveries, DeliveryRun
+from consumers.destination import Entry
 from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
 from consumers.shortages import Shortages
 from tidings.channels.base import Channel
 from tidings.channels.recipient import EndpointKey
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
-from tidings.domain.message import Delivery
+from tidings.domain.message import Delivery, Priority
 from tidings.domain.retry import RetryPolicy
+from tidings.runtime.files import open_files_limit
 from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
@@ -54,8 +58,7 @@ class Dispatcher:
         self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
             self._begin,
             DeliveryRun.send_back,
-            concurrency=settings.in_flight,
-            concurrency_per_destination=settings.in_flight_per_destination,
+            limits=Limits.of(settings, files=open_files_limit()),
             breaker=lambda: Breaker(failures=settings.breaker_failures, open_seconds=settings.breaker_seconds),
             clock=clock,
         )
@@ -94,7 +97,15 @@ class Dispatcher:
         if self._shared.holds.reason(endpoint) is not None:
             run.send_back(HELD_SECONDS)
             return
-        retry_in = self.limiter.enter(key, run, endpoint=endpoint, concurrency=concurrency)
+        retry_in = self.limiter.enter(
+            key,
+            run,
+            endpoint=endpoint,
+            concurrency=concurrency,
+            # In memory: a text of one character beyond Latin-1 takes two or four bytes for each.
+            size=getsizeof(delivery.content) + (delivery.mail_bytes or 0),
+            high=delivery.priority == Priority.HIGH,
+        )
         if retry_in is not None:
             run.send_back(retry_in)
 
@@ -121,8 +132,8 @@ class Dispatcher:
             log.error("deliveries cut off in flight; their outcomes are unknown", deliveries=len(late))
             await cancel_and_wait(*late)
 
-    def _begin(self, endpoint: Endpoint[DeliveryRun], run: DeliveryRun) -> None:
-        self._shared.running[run] = self._loop.create_task(run.run(endpoint))
+    def _begin(self, entry: Entry[DeliveryRun]) -> None:
+        self._shared.running[entry.delivery] = self._loop.create_task(entry.delivery.run(entry))
 
 
 def destination_of(channel: Channel | None, delivery: Delivery) -> tuple[str, EndpointKey | None, int | None]:

@@ -91,6 +91,8 @@ class ConsumerMetrics(Collector):
         """Reads what is kept elsewhere."""
         breakers = Count((each.name.partition(" ")[0], each.state) for each in self._limiter.breakers())
         yield catalogue.IN_FLIGHT.read(self._limiter.in_flight)
+        yield catalogue.IN_FLIGHT_SLOW.read(self._limiter.slow)
+        yield catalogue.HELD_BYTES.read(self._limiter.held_bytes)
         yield catalogue.IN_LINE.read(self._limiter.waiting)
         yield catalogue.IN_FLIGHT_LIMIT.read(self._in_flight_limit)
         yield catalogue.ACCEPTING.read(self._accepting())

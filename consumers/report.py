@@ -23,6 +23,7 @@ from consumers.dispatcher import Dispatcher
 from consumers.leases import Leases
 from consumers.recorder import OutcomeRecorder
 from tidings import __version__
+from tidings.channels.recipient import EndpointKey
 from tidings.domain.errors import describe
 from tidings.domain.ids import new_id
 from tidings.domain.message import Outcome
@@ -33,9 +34,11 @@ from tidings.observability.reports import (
     MOST_SERIES,
     OTHERS,
     REPORT_LIFE_SECONDS,
+    SILENT_SECONDS,
     BreakerReport,
     BucketReport,
     ConsumerReport,
+    RateReport,
     Series,
     Tally,
     bucket_of,
@@ -159,6 +162,8 @@ class Reporter:
             self._counts.give_back(entries)
             raise
         self._ahead = now - time.time()
+        if self._limiter.paces.listed():
+            self._limiter.paces.hear(await self._rates_elsewhere(now))
 
     async def finish(self) -> None:
         """Reports a last time, and takes the consumer off the list."""
@@ -181,6 +186,19 @@ class Reporter:
         ]
         if dead:
             await self._take_off(dead)
+
+    async def _rates_elsewhere(self, now: float) -> dict[EndpointKey, float]:
+        """What the other consumers send to endpoints that are limited by their receivers."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(keys.CONSUMERS)
+            [reports] = await pipe.execute()
+        rates: dict[EndpointKey, float] = {}
+        for name, report in reports.items():
+            if name != self._name.encode() and _age(report, now) <= SILENT_SECONDS:
+                for each in msgspec.json.decode(report, type=ConsumerReport).rates:
+                    key = EndpointKey(each.destination, each.user_id)
+                    rates[key] = rates.get(key, 0.0) + each.rate
+        return rates
 
     async def _take_off(self, names: Sequence[str]) -> None:
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -217,6 +235,10 @@ class Reporter:
             breakers=tuple(
                 BreakerReport(destination=each.name, user_id=each.user_id, state=each.state.value, seconds=each.seconds)
                 for each in self._limiter.breakers()[:BREAKERS_SHOWN]
+            ),
+            rates=tuple(
+                RateReport(destination=each.name, user_id=each.user_id, rate=round(each.rate, 3))
+                for each in self._limiter.paces.listed()[:BREAKERS_SHOWN]
             ),
         )
 

@@ -1,8 +1,9 @@
 """The users that messages are sent for: their SMTP accounts and signing secrets, sealed as Postgres keeps them.
 
-In play, in memory only: users cached for 10 s, so a change of an account is in use 10 s later; a crash loses nothing.
-Requests in one turn of the event loop are merged into one query, so a batch costs one round trip at most. Nothing here
-is in clear: a channel opens what it needs when it needs it.
+In play, in memory only: users cached for 10 s, or until NOTIFY `tidings_users` says that one has changed (if that is
+lost, a change is in use 10 s later); a crash loses nothing. Requests in one turn of the event loop are merged into one
+query, so a batch costs one round trip at most. Nothing here is in clear: a channel opens what it needs when it needs
+it.
 """
 
 import asyncio
@@ -11,12 +12,16 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
+import structlog
 
-from sql.database import AWAY
+from sql.database import AWAY, Database, closed
 from tidings.domain.account import Sender
-from tidings.domain.errors import StoreUnavailableError
+from tidings.domain.errors import StoreUnavailableError, describe
+
+log = structlog.get_logger(__name__)
 
 LIFE_SECONDS: Final = 10.0
+RECONNECT_SECONDS: Final = 1.0
 
 Read = Callable[[Sequence[UUID]], Awaitable[dict[UUID, Sender]]]
 
@@ -39,6 +44,10 @@ class SenderCache:
         self._wanted: list[UUID] = []
         """Whom the next query reads, until it begins."""
         self._next: asyncio.Task[dict[UUID, Sender]] | None = None
+        self.observers: list[Callable[[UUID], None]] = []
+        """Called with each user who has changed."""
+        self._outdated: set[tuple[asyncio.Task[dict[UUID, Sender]], UUID]] = set()
+        """Who has changed while a query was reading them."""
 
     def known(self, user_id: UUID) -> Sender | None:
         """The user, where it is cached and no older than 10 s."""
@@ -62,10 +71,49 @@ class SenderCache:
                 raise StoreUnavailableError("the user of the message could not be read") from error
             return known.sender
 
+    def forget(self, user_id: UUID) -> None:
+        """Reads a user again when they are needed next. A store that is away leaves what was known."""
+        if (known := self._known.get(user_id)) is not None:
+            self._known[user_id] = CachedSender(known.sender, self._clock())
+        query = self._coming.get(user_id)
+        if query is not None and query is not self._next:
+            del self._coming[user_id]
+            self._outdated.add((query, user_id))
+
+    def forget_all(self) -> None:
+        """After a time in which changes may have been missed."""
+        for user_id in [*self._known, *self._coming]:
+            self.forget(user_id)
+
+    async def listen(self, database: Database) -> None:
+        """Forgets who changes, until cancelled."""
+        while True:
+            try:
+                connection = await database.listen({"tidings_users": self._changed})
+            except AWAY as error:
+                log.warning("cannot listen for changed users", error=describe(error))
+                await asyncio.sleep(RECONNECT_SECONDS)
+                continue
+            try:
+                self.forget_all()
+                await closed(connection)
+            finally:
+                connection.terminate()
+
     async def read(self, user_ids: Iterable[UUID]) -> None:
         """Fills the cache with all of them, in one query. Raises one of AWAY where Postgres is away."""
         for query in {self._want(user_id) for user_id in set(user_ids) if self._lately(user_id) is None}:
             await asyncio.shield(query)
+
+    def _changed(self, payload: str) -> None:
+        try:
+            user_id = UUID(payload)
+        except ValueError:
+            log.warning("a NOTIFY that is not ours", payload=payload)
+            return
+        self.forget(user_id)
+        for observe in self.observers:
+            observe(user_id)
 
     def _lately(self, user_id: UUID) -> CachedSender | None:
         known = self._known.get(user_id)
@@ -84,15 +132,20 @@ class SenderCache:
     async def _query(self) -> dict[UUID, Sender]:
         """Runs in the next turn of the event loop, for all who were wanted in this one."""
         wanted, self._wanted, self._next = self._wanted, [], None
+        task = asyncio.current_task()
         try:
             found = await self._read(wanted)
         finally:
             for user_id in wanted:
-                del self._coming[user_id]
+                if self._coming.get(user_id) is task:
+                    del self._coming[user_id]
         now = self._clock()
         while self._known and next(iter(self._known.values())).until <= now:
             del self._known[next(iter(self._known))]
+        outdated = {user_id for query, user_id in self._outdated if query is task}
+        self._outdated = {(query, user_id) for query, user_id in self._outdated if query is not task}
         for user_id in wanted:
-            self._known.pop(user_id, None)
-            self._known[user_id] = CachedSender(found.get(user_id), now + self._life)
+            if user_id not in outdated:
+                self._known.pop(user_id, None)
+                self._known[user_id] = CachedSender(found.get(user_id), now + self._life)
         return found

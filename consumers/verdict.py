@@ -1,15 +1,17 @@
-"""What the end of a delivery says of its endpoint and its destination: concurrency, breakers and pauses follow from it.
+"""What the end of a delivery says of its endpoint and its destination: concurrency, rate and breakers follow from it.
 
 Pure but for the limiter that it adjusts; nothing is kept here.
 """
 
 from http import HTTPStatus
 from typing import Final, NamedTuple, TypeVar
+from uuid import UUID
 
 from consumers.breaker import Breaker, BreakerState
+from consumers.capacity import SLOW_SECONDS
+from consumers.destination import Endpoint
 from consumers.holds import HELD_SECONDS
-from consumers.limiter import DestinationLimiter, Endpoint
-from consumers.outcomes import LONGEST_PACED
+from consumers.limiter import DestinationLimiter
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.channels.recipient import EndpointKey
 from tidings.domain.states import HeldReason
@@ -20,35 +22,44 @@ _ANSWERS: Final = frozenset({About.MESSAGE, About.ENDPOINT})
 """A message that is refused for one of these shows that endpoint and host work."""
 
 
+_SILENT: Final = frozenset({About.HOST, About.ENDPOINT})
+"""Where no answer came, a failure that is about one of these may be a time-out."""
+
+
 class Changes(NamedTuple):
     """What the end of a delivery changed. Of a breaker: True where it opened, False where it closed, otherwise None."""
 
     endpoint: bool | None
     host: bool | None
-    decreased: bool = False
-    """Whether the destination's concurrency was decreased."""
+    slower: bool = False
+    """Whether the rate of its endpoint was lowered."""
+    hangs: bool = False
+    """Whether the destination is down to one delivery, since it did not answer."""
 
 
 def settle(
     limiter: DestinationLimiter[T], endpoint: Endpoint[T], result: Result, *, began: float, now: float
 ) -> Changes:
-    """Adjusts concurrency and breakers; what waits for one that opens is sent back at once."""
-    destination, decreased = endpoint.destination, False
-    paced = isinstance(result, Retry) and result.about is About.PACE
+    """Adjusts concurrency, rate and breakers; what waits for one that opens is sent back at once."""
+    destination, slower = endpoint.destination, False
+    too_many = isinstance(result, Retry) and (
+        result.about is About.PACE or result.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    )
+    hangs = _hear(endpoint, result, began=began, now=now, takes_more=not too_many)
     if not isinstance(result, Retry):
-        destination.increase()
-    elif paced or result.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        decreased = destination.decrease(now, began)
-    changes = count(result, now, endpoint=endpoint.breaker, host=destination.breaker)._replace(decreased=decreased)
+        endpoint.count_accepted(now)
+        if endpoint.paced is not None:
+            endpoint.paced.pace.accept(now)
+    elif too_many:
+        slower = limiter.refuse(endpoint, began=began, delay=result.delay)
+    changes = count(result, now, endpoint=endpoint.breaker, host=destination.breaker)
+    changes = changes._replace(slower=slower, hangs=hangs)
     if changes.host:
         limiter.send_back(destination.breaker.wait(now), destination)
     elif changes.endpoint:
         limiter.send_back(endpoint.breaker.wait(now), destination, of=endpoint)
     elif isinstance(result, Rejected) and result.holds:
         limiter.send_back(HELD_SECONDS, destination, of=endpoint)
-    elif isinstance(result, Retry) and paced and result.delay:
-        endpoint.pause(now + min(result.delay, LONGEST_PACED))
-        limiter.send_back(None, destination, of=endpoint)
     return changes
 
 
@@ -57,11 +68,17 @@ def reason_of(limiter: DestinationLimiter[T], key: str, endpoint: EndpointKey, n
     destination, entered = limiter.find(key, endpoint)
     if destination is not None and destination.breaker.state(now) is not BreakerState.CLOSED:
         return HeldReason.HOST
-    if entered is None or not entered.wait(now):
-        return HeldReason.ROOM
-    if entered.breaker.state(now) is BreakerState.CLOSED:
-        return HeldReason.RATE
-    return of_account(endpoint) if entered.breaker.of_account else HeldReason.BREAKER
+    if entered is not None and entered.wait(now):
+        return of_account(endpoint) if entered.breaker.of_account else HeldReason.BREAKER
+    limited = entered is not None and entered.paced is not None and entered.paced.pace.limits
+    return HeldReason.RATE if limited else HeldReason.ROOM
+
+
+def mended(limiter: DestinationLimiter[T], user_id: UUID) -> None:
+    """Lets what goes through a user's account go again: it has changed since it was refused."""
+    for endpoint in limiter.endpoints.values():
+        if endpoint.key.user_id == user_id and endpoint.breaker.of_account:
+            endpoint.breaker.succeed()
 
 
 def of_account(endpoint: EndpointKey) -> HeldReason:
@@ -91,6 +108,19 @@ def count(result: Result, now: float, *, endpoint: Breaker, host: Breaker) -> Ch
         host.abandon()
         return Changes(None, None)
     return Changes(None, _succeed(host))
+
+
+def _hear(endpoint: Endpoint[T], result: Result, *, began: float, now: float, takes_more: bool) -> bool:
+    """Counts whether an answer came; returns whether the destination hangs by that."""
+    if isinstance(result, Accepted) or result.status_code is not None:
+        endpoint.answered(now)
+        endpoint.destination.answered(now, began=began, takes_more=takes_more)
+        return False
+    if not isinstance(result, Retry) or result.about not in _SILENT or now - began < SLOW_SECONDS:
+        # A connection that fails at once says nothing of how many more may go: that is the breaker's.
+        return False
+    endpoint.unanswered(began=began)
+    return endpoint.destination.unanswered(began=began)
 
 
 def _count_silence(now: float, endpoint: Breaker, host: Breaker) -> Changes:

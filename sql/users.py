@@ -12,10 +12,14 @@ import asyncpg
 import msgspec
 
 from sql.database import Noun
-from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, User
+from sql.holds import WOKEN_AT_ONCE
+from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, Tls, User
 from tidings.domain.errors import EmailTakenError
 from tidings.domain.ids import new_id
+from tidings.domain.states import HeldReason
 
+CHANGED_SECONDS: Final = 1.0
+"""When mail is due that an account held which has changed: later than consumers hear of that."""
 SECRET_OVERLAP: Final = timedelta(hours=24)
 """How long a signing secret goes on signing after it was replaced."""
 
@@ -116,8 +120,20 @@ class UserStore(Noun):
         return _user_or_none(await self.database.one("set_allowed_from", id=user_id, addresses=addresses))
 
     async def set_smtp(self, user_id: UUID, smtp: SmtpAccount | None) -> User | None:
-        """Replaces the SMTP account as a whole, the password too. None where there is no such user."""
-        return _user_or_none(await self.database.one("set_smtp_account", id=user_id, **_smtp_columns(smtp)))
+        """Replaces the SMTP account as a whole, the password too. None where there is no such user.
+
+        Mail that the account has held is due then, up to `WOKEN_AT_ONCE`; consumers hear of the change by NOTIFY.
+        """
+        user = _user_or_none(await self.database.one("set_smtp_account", id=user_id, **_smtp_columns(smtp)))
+        await self.database.one(
+            "wake_held",
+            channel="email",
+            user_id=user_id,
+            reason=HeldReason.ACCOUNT,
+            seconds=CHANGED_SECONDS,
+            limit=WOKEN_AT_ONCE,
+        )
+        return user
 
     async def rotate_webhook_secret(
         self, user_id: UUID, secret: Sealed, *, overlap: timedelta = SECRET_OVERLAP
@@ -165,7 +181,7 @@ def _smtp_columns(smtp: SmtpAccount | None) -> dict[str, Any]:
         "smtp_port": smtp and smtp.port,
         "smtp_username": smtp and smtp.username,
         "smtp_password": smtp and smtp.password,
-        "smtp_plaintext": smtp is not None and smtp.plaintext,
+        "smtp_tls": smtp and smtp.tls,
     }
 
 
@@ -177,7 +193,7 @@ def _smtp(row: asyncpg.Record) -> SmtpAccount | None:
         port=row["smtp_port"],
         username=row["smtp_username"],
         password=row["smtp_password"],
-        plaintext=row["smtp_plaintext"],
+        tls=Tls(row["smtp_tls"]) if row["smtp_tls"] else None,
     )
 
 

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.http.principal import usable_channels
 from tidings.channels.installed import channel_names
-from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, User
+from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, Tls, User
 
 T = TypeVar("T")
 
@@ -23,14 +23,16 @@ class NewSmtpAccount(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=
     """How a user's mail is to be sent, with the password in clear."""
 
     host: str
-    port: Annotated[int, Meta(ge=1, le=65535, description="465 means TLS from the first byte, any other STARTTLS.")] = (
-        587
-    )
+    port: Annotated[int, Meta(ge=1, le=65535)] = 587
     username: str | None = None
     password: str | None = None
     tls: Annotated[
-        bool, Meta(description="False where the server has none; mail goes there only where the operator allows that.")
-    ] = True
+        Tls | bool | None,
+        Meta(
+            description="`implicit` is TLS from the first byte. Null or true: `implicit` at port 465, else `starttls`."
+            " `none` or false where the server has none; mail goes there only where the operator allows that."
+        ),
+    ] = None
 
 
 class Registration(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,7 +127,7 @@ class SmtpAnswer(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     username: str | None
     has_password: bool
-    tls: bool
+    tls: Tls
 
     @classmethod
     def of(cls, smtp: SmtpAccount) -> Self:
@@ -135,7 +137,7 @@ class SmtpAnswer(msgspec.Struct, frozen=True, kw_only=True):
             port=smtp.port,
             username=smtp.username,
             has_password=smtp.password is not None,
-            tls=not smtp.plaintext,
+            tls=smtp.wanted_tls,
         )
 
 

@@ -18,7 +18,7 @@ from api.accounts.passwords import Passwords
 from api.accounts.schemas import NewSmtpAccount, NewUser, ProfileChange, Registration, UserChange, given
 from api.http.problems import Fault, InvalidError
 from sql.users import UserStore
-from tidings.domain.account import Redacted, Sealed, SmtpAccount, User
+from tidings.domain.account import Redacted, Sealed, SmtpAccount, Tls, User
 from tidings.domain.errors import EmailTakenError, SettingsError
 from tidings.domain.ids import new_id
 from tidings.domain.secrets import SIGNING_SECRET_PREFIX
@@ -152,7 +152,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
             port=smtp.port,
             username=smtp.username or None,
             password=self._seal(smtp.password, Purpose.SMTP_PASSWORD, owner) if smtp.password else None,
-            plaintext=not smtp.tls,
+            tls=_tls(smtp.tls),
         )
 
     def _seal(self, secret: str, purpose: Purpose, owner: UUID) -> Sealed:
@@ -160,6 +160,12 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
             return self.box.seal(secret, purpose, owner)
         except SettingsError:
             raise NoSecretKeysError from None
+
+
+def _tls(wanted: Tls | bool | None) -> Tls | None:
+    if isinstance(wanted, Tls):
+        return wanted
+    return Tls.NONE if wanted is False else None
 
 
 def _email(email: str) -> tuple[str, list[Fault]]:

@@ -63,7 +63,7 @@ async def get(request: web.Request) -> web.Response:
     answers=Answer("The user as it is now.", UserAnswer, examples.USER),
 )
 async def change(request: web.Request) -> web.Response:
-    """Changes a user's role, channels, right to go before others, or addresses that their e-mail may be from."""
+    """Changes a user's role, channels, rights, or whom their e-mail may be from."""
     user_id = named_id(request)
     return answer(
         shown(request, await request.app[ACCOUNTS].users.allow(user_id, await read(request, _change_decoder)))

@@ -160,7 +160,7 @@ def _not_due(case: Case) -> Verdict:
         what, then = HELD[now.held_reason]
         return Verdict(
             Reason.HELD,
-            f"{what}{_because(case)}; it is held since {_time(now.held_since)}.",
+            f"{what}{_rate(case)}{_because(case)}; it is held since {_time(now.held_since)}.",
             Next(what=_before_expiry(then, now), at=now.due_at),
         )
     if now.status is Status.PENDING and now.last_error is None and now.held_reason is None:
@@ -256,6 +256,14 @@ def _breaker_until(case: Case, *, everywhere: bool) -> datetime | None:
         if found:
             waits.append(max(*found, age) - age)
     return case.circumstances.asked_at + timedelta(seconds=min(waits)) if waits else None
+
+
+def _rate(case: Case) -> str:
+    """What its endpoint is sent by all consumers, where its receiver limits it."""
+    reports = () if case.cluster is None else case.cluster.alive
+    key = case.endpoint
+    rates = [each.rate for report in reports for each in report.rates if (each.destination, each.user_id) == key]
+    return f", and is sent {sum(rates):.3g} messages a second" if rates else ""
 
 
 def _failed(case: Case) -> str | None:

@@ -44,12 +44,12 @@ from api.overview.schemas import (
     Totals,
 )
 from api.suppressions.schemas import SuppressionList
-from tidings.domain.account import Role
+from tidings.domain.account import Role, Tls
 from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
 from tidings.domain.suppression import Suppression, SuppressionReason
-from tidings.observability.reports import BreakerReport, Held, HeldReport
+from tidings.observability.reports import BreakerReport, Held, HeldReport, RateReport
 
 MESSAGE_ID: Final = UUID("0197d7a4-5b3e-7c41-9f0a-2b6c8d1e4f70")
 USER_ID: Final = UUID("0197d7a4-1c22-7f3b-8e55-0a9b7c6d5e4f")
@@ -132,7 +132,7 @@ USER: Final = UserAnswer(
     email="ida@example.com",
     role=Role.USER,
     channels=["email", "webhook"],
-    smtp=SmtpAnswer(host="mail.example.com", port=587, username="ida", has_password=True, tls=True),
+    smtp=SmtpAnswer(host="mail.example.com", port=587, username="ida", has_password=True, tls=Tls.STARTTLS),
     allowed_from=["@shop.example.com"],
     signs_webhooks=False,
     created_at=CREATED,
@@ -265,6 +265,7 @@ OVERVIEW: Final = Overview(
             outcomes_waiting=11,
             accepting=True,
             breakers=[BreakerReport(destination="webhook example.com", state="open", seconds=7.5)],
+            rates=[RateReport(destination="webhook https://example.org/orders", rate=4.85)],
         )
     ],
     held=HeldReport(messages=[Held(HeldReason.ENDPOINT_DISABLED, 120, 840.0)], holds=[HOLD]),

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from tidings.domain.message import NextTick
-from tidings.observability.reports import BreakerReport, HeldReport
+from tidings.observability.reports import BreakerReport, HeldReport, RateReport
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +97,7 @@ class ConsumerOverview(msgspec.Struct, frozen=True, kw_only=True):
     breakers: Annotated[
         Sequence[BreakerReport], Meta(description="Destinations to which it delivers nothing at present.")
     ]
+    rates: Annotated[Sequence[RateReport], Meta(description="Receivers that answer 429, and the rate they are sent.")]
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

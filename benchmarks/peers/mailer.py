@@ -27,7 +27,6 @@ from benchmarks.peers.mail_server import HOST
 from tidings.channels.base import Accepted, ChannelContext
 from tidings.channels.email.channel import EmailChannel
 from tidings.channels.http.client import HttpClient
-from tidings.channels.smtp import pool as smtp_pool
 from tidings.channels.smtp.mail import compose
 from tidings.domain.account import Sender, SmtpAccount
 from tidings.domain.ids import new_id
@@ -94,11 +93,16 @@ async def send_all(send: Send, count: int) -> list[int]:
     return seen
 
 
-async def by_channel(port: int, authority: Path, count: int) -> dict[str, float]:
+async def by_channel(port: int, authority: Path, count: int, *, mails_per_connection: int) -> dict[str, float]:
     key = new_key()
     password = SecretBox([key]).seal(PASSWORD, Purpose.SMTP_PASSWORD, UUID(int=7))
     account = SmtpAccount(host=HOST, port=port, username=USERNAME, password=password)
-    settings = Settings(secret_keys=(key,), smtp_ca_file=str(authority), smtp_connections_per_account=CONNECTIONS)
+    settings = Settings(
+        secret_keys=(key,),
+        smtp_ca_file=str(authority),
+        smtp_connections_per_account=CONNECTIONS,
+        smtp_mails_per_connection=mails_per_connection,
+    )
     transport = HttpClient(settings)
     senders = OneSender(Sender(id=UUID(int=7), email=USERNAME, smtp=account))
     channel = EmailChannel(
@@ -153,9 +157,7 @@ async def timed(send: Send, count: int) -> dict[str, float]:
 async def main(way: str, port: int, authority: Path, count: int) -> dict[str, float]:
     if way == "plain":
         return await plainly(port, authority, count)
-    if way == "new":
-        smtp_pool.MAILS_PER_CONNECTION = 1  # type: ignore[misc]
-    return await by_channel(port, authority, count)
+    return await by_channel(port, authority, count, mails_per_connection=1 if way == "new" else 100)
 
 
 if __name__ == "__main__":

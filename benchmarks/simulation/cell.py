@@ -13,7 +13,9 @@ from benchmarks.simulation.table import WaitingTable
 from benchmarks.simulation.traffic import Message, moment, second
 from consumers import outcomes
 from consumers.breaker import Breaker
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.capacity import Limits
+from consumers.destination import Entry
+from consumers.limiter import DestinationLimiter
 from consumers.verdict import settle
 from tidings.channels.base import Accepted, Result
 from tidings.domain.cancellation import cancel_and_wait
@@ -87,8 +89,12 @@ class Cell:
         self._limiter: DestinationLimiter[Message] = DestinationLimiter(
             self._begin,
             self._send_back,
-            concurrency=math.ceil(self._size.consumers * settings.in_flight / weight),
-            concurrency_per_destination=math.ceil(self._size.consumers * settings.in_flight_per_destination / weight),
+            limits=Limits(
+                in_flight=math.ceil(self._size.consumers * settings.in_flight / weight),
+                slow=math.ceil(self._size.consumers * settings.in_flight_slow / weight),
+                per_destination=math.ceil(self._size.consumers * settings.in_flight_per_destination / weight),
+                held_bytes=settings.in_flight_bytes,
+            ),
             breaker=lambda: Breaker(
                 failures=math.ceil(self._size.consumers * settings.breaker_failures / weight),
                 open_seconds=settings.breaker_seconds,
@@ -141,30 +147,32 @@ class Cell:
         await self._limiter.room.wait()
         self._slots.release()
 
-    def _begin(self, endpoint: Endpoint[Message], message: Message) -> None:
-        loop, now = asyncio.get_running_loop(), self._clock()
+    def _begin(self, entry: Entry[Message]) -> None:
+        message, loop, now = entry.delivery, asyncio.get_running_loop(), self._clock()
         expires_at = message.delivery.expires_at
         if expires_at is not None and expires_at <= moment(now):
-            loop.call_soon(self._end_untried, endpoint, message, self._life)
+            loop.call_soon(self._end_untried, entry, self._life)
             return
         seconds, result = self._receiver(message.destination).answer(now)
         self._books.tries += 1
         if isinstance(result, Accepted):
             message.accepted += 1
             self._books.duplicates += message.accepted > 1
-        loop.call_later(seconds, self._end, endpoint, message, result, now, self._life)
+        loop.call_later(seconds, self._end, entry, result, now, self._life)
 
-    def _end_untried(self, endpoint: Endpoint[Message], message: Message, life: object) -> None:
+    def _end_untried(self, entry: Entry[Message], life: object) -> None:
         if life is not self._life:
             return
+        endpoint, message = entry.endpoint, entry.delivery
         self._conclude(message, outcomes.expired(message.delivery))
         endpoint.breaker.abandon()
         endpoint.destination.breaker.abandon()
-        self._limiter.leave(endpoint)
+        self._limiter.leave(entry)
 
-    def _end(self, endpoint: Endpoint[Message], message: Message, result: Result, began: float, life: object) -> None:
+    def _end(self, entry: Entry[Message], result: Result, began: float, life: object) -> None:
         if life is not self._life:
             return
+        message = entry.delivery
         outcome = outcomes.conclude(
             message.delivery,
             result,
@@ -174,9 +182,9 @@ class Cell:
             duration=self._clock() - began,
         )
         self._conclude(message, outcome)
-        changes = settle(self._limiter, endpoint, result, began=began, now=self._clock())
+        changes = settle(self._limiter, entry.endpoint, result, began=began, now=self._clock())
         self._books.breakers_opened += (changes.endpoint is True) + (changes.host is True)
-        self._limiter.leave(endpoint)
+        self._limiter.leave(entry)
 
     def _send_back(self, message: Message, retry_in: float) -> None:
         seconds = retry_in * (1 + 0.2 * self._policy.random())

@@ -1,4 +1,4 @@
-"""A backlog for a gateway that answers 429 to whatever is over its rate: what the concurrency makes of it.
+"""A backlog for a gateway that answers 429 to whatever is over its rate: what its rate and the concurrency make of it.
 
 At full resolution: a simulated message is a message, of one consumer.
 """

@@ -84,7 +84,7 @@ CASE WHEN next_tick(queues) > now() THEN next_tick(queues) END AS next_tick_at, 
 
 -- fragment: user_columns
 id, email, password_hash, role::text, channels, may_prioritize, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
-smtp_plaintext, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
+smtp_tls, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
 
 -- fragment: api_key_columns
 id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at

@@ -1,11 +1,11 @@
--- name: create_user(id, email, password_hash, role, channels, smtp_host, smtp_port, smtp_username, smtp_password, smtp_plaintext)^
+-- name: create_user(id, email, password_hash, role, channels, smtp_host, smtp_port, smtp_username, smtp_password, smtp_tls)^
 -- A new user; no row where the e-mail address is taken.
 INSERT INTO users (
-    id, email, password_hash, role, channels, smtp_host, smtp_port, smtp_username, smtp_password, smtp_plaintext
+    id, email, password_hash, role, channels, smtp_host, smtp_port, smtp_username, smtp_password, smtp_tls
 )
 VALUES (
     :id, :email, :password_hash, :role::text::user_role, :channels, :smtp_host, :smtp_port, :smtp_username,
-    :smtp_password, :smtp_plaintext
+    :smtp_password, :smtp_tls
 )
 ON CONFLICT (lower(email)) DO NOTHING
 RETURNING {user_columns};
@@ -62,14 +62,14 @@ UPDATE users SET allowed_from = :addresses, updated_at = now()
 WHERE id = :id
 RETURNING {user_columns};
 
--- name: set_smtp_account(id, smtp_host, smtp_port, smtp_username, smtp_password, smtp_plaintext)^
+-- name: set_smtp_account(id, smtp_host, smtp_port, smtp_username, smtp_password, smtp_tls)^
 -- How a user's mail is sent, replaced as a whole.
 UPDATE users SET
     smtp_host = :smtp_host,
     smtp_port = :smtp_port,
     smtp_username = :smtp_username,
     smtp_password = :smtp_password,
-    smtp_plaintext = :smtp_plaintext,
+    smtp_tls = :smtp_tls,
     updated_at = now()
 WHERE id = :id
 RETURNING {user_columns};
@@ -87,7 +87,7 @@ RETURNING previous_webhook_secret_until;
 -- name: senders(ids)
 -- What the consumers need of these users to send in their name.
 SELECT
-    id, email, smtp_host, smtp_port, smtp_username, smtp_password, smtp_plaintext, webhook_secret,
+    id, email, smtp_host, smtp_port, smtp_username, smtp_password, smtp_tls, webhook_secret,
     previous_webhook_secret, previous_webhook_secret_until, allowed_from
 FROM users
 WHERE id = ANY(:ids::uuid[]);

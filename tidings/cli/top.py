@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,7 @@ from tidings.cli.queues import words_of_pace
 from tidings.observability.reports import HeldReport
 
 AGAIN_SECONDS: Final = 1.0
+RATES_DRAWN: Final = 5
 HOLDS_DRAWN: Final = 5
 _OVERVIEW: Final = "/api/v1/overview"
 _EVENTS: Final = "/api/v1/overview/events"
@@ -115,6 +117,7 @@ def view(overview: Overview, rates: Sequence[float], url: str) -> RenderableType
         Text(),
         *_channels(overview),
         _consumers(overview.consumers),
+        *_rates(overview.consumers),
     )
 
 
@@ -210,6 +213,17 @@ def _consumers(consumers: Iterable[ConsumerOverview]) -> Table:
             Text(", ".join(f"{printable(each.destination)} {each.seconds:.0f} s" for each in consumer.breakers)),
         )
     return table
+
+
+def _rates(consumers: Iterable[ConsumerOverview]) -> list[RenderableType]:
+    """What receivers that answer 429 are sent by all consumers together."""
+    rates: dict[str, float] = {}
+    for consumer in consumers:
+        for each in consumer.rates:
+            rates[each.destination] = rates.get(each.destination, 0.0) + each.rate
+    slowest = sorted(rates.items(), key=itemgetter(1))[:RATES_DRAWN]
+    said = ", ".join(f"{printable(destination)} {rate:.3g}/s" for destination, rate in slowest)
+    return [Text.assemble(("limited by 429 to  ", "dim"), (said, "yellow"))] if rates else []
 
 
 def _table(*headings: str) -> Table:

@@ -13,8 +13,13 @@ import msgspec
 Sealed = NewType("Sealed", bytes)
 """A secret as it is kept: encrypted by `tidings.security.secretbox`."""
 
+IMPLICIT_TLS_PORT: Final = 465
+
 _HIDDEN: Final = frozenset(
-    {"password_hash", "password", "current_password", "secret", "previous_secret", "token", "key", "hash"}
+    {
+        *("password_hash", "password", "current_password", "secret", "previous_secret", "token", "key", "hash"),
+        *("client_secret", "refresh_token"),
+    }
 )
 
 
@@ -37,16 +42,41 @@ class Redacted(msgspec.Struct, frozen=True, kw_only=True):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+class Tls(StrEnum):
+    """How a mail server is spoken to."""
+
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
+    """TLS from the first byte."""
+    NONE = "none"
+    """The server offers none. Mail goes there only where `SMTP_ALLOW_PLAINTEXT` is set too."""
+
+
+class OAuth(Redacted, frozen=True, kw_only=True):
+    """Where the access tokens of an account come from (RFC 6749, section 6)."""
+
+    token_url: str
+    client_id: str
+    client_secret: Sealed | None = None
+    """None: a public client, without one."""
+    refresh_token: Sealed
+
+
 class SmtpAccount(Redacted, frozen=True, kw_only=True):
     """How a user's mail is sent."""
 
     host: str
     port: int
-    """465 means TLS from the first byte, any other STARTTLS."""
     username: str | None = None
     password: Sealed | None = None
-    plaintext: bool = False
-    """The server offers no TLS. Mail goes there without only where `SMTP_ALLOW_PLAINTEXT` is set too."""
+    oauth: OAuth | None = None
+    """In place of a password."""
+    tls: Tls | None = None
+    """None: as the port has it, `IMPLICIT` at 465 (RFC 8314, section 3.3) and `STARTTLS` at any other."""
+
+    @property
+    def wanted_tls(self) -> Tls:
+        return self.tls or (Tls.IMPLICIT if self.port == IMPLICIT_TLS_PORT else Tls.STARTTLS)
 
 
 class User(Redacted, frozen=True, kw_only=True):

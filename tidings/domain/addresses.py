@@ -15,6 +15,7 @@ Network = IPv4Network | IPv6Network
 LAST_PORT: Final = 65535
 LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
+_HELO_NAME: Final = re.compile(r"\[[0-9A-Za-z:.]{1,60}\]|(?=.{1,253}$)[0-9A-Za-z-]{1,63}(?:\.[0-9A-Za-z-]{1,63})*")
 MAX_PUBLIC_URL: Final = 200
 
 _BOUNCE_ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*/=?^_`{|}~.-]{1,27}@[A-Za-z0-9.-]{1,255}")
@@ -54,6 +55,12 @@ def port_ranges(texts: Iterable[str]) -> tuple[range, ...]:
             raise ValueError(f"{text!r} is neither a port nor a range such as 1024-65535")
         ranges.append(range(first, last + 1))
     return tuple(ranges)
+
+
+def check_helo_name(name: str) -> None:
+    """Raises ValueError for what is neither a host name nor an address in brackets (RFC 5321, section 4.1.1.1)."""
+    if not _HELO_NAME.fullmatch(name):
+        raise ValueError("must be a host name in ASCII, or an address in brackets")
 
 
 def parse_proxy(url: str) -> Proxy:

@@ -86,6 +86,7 @@ class Delivery(_Common, frozen=True, kw_only=True, gc=False):
     batch_id: UUID
     tries: int
     recoveries: int
+    priority: Priority = Priority.NORMAL
     unanswered: bool = False
     """An earlier attempt went out and got no answer."""
     held_since: datetime | None = None

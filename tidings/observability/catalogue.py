@@ -161,6 +161,18 @@ BATCHES_OPEN: Final = Metric(
     "tidings_batches_open", "gauge", ("consumers",), "Batches whose leases this consumer renews."
 )
 IN_FLIGHT: Final = Metric("tidings_in_flight", "gauge", ("consumers",), "Deliveries in flight.")
+IN_FLIGHT_SLOW: Final = Metric(
+    "tidings_in_flight_slow",
+    "gauge",
+    ("consumers",),
+    "Those of them that have waited for over a second, or whose destination has not answered promptly lately.",
+)
+HELD_BYTES: Final = Metric(
+    "tidings_held_bytes",
+    "gauge",
+    ("consumers",),
+    "Bytes of contents in flight and in line, of `IN_FLIGHT_BYTES`.",
+)
 IN_LINE: Final = Metric(
     "tidings_in_line", "gauge", ("consumers",), "Messages in this consumer that wait for a delivery to end."
 )
@@ -333,6 +345,7 @@ PANELS: Final[list[Panel]] = [
         "Deliveries in flight, how many there may be, and messages that wait for one to end.",
         {
             "in flight": "sum(tidings_in_flight)",
+            "slow": "sum(tidings_in_flight_slow)",
             "waiting": "sum(tidings_in_line)",
             "limit": "sum(tidings_places)",
             "outcomes not recorded": "sum(tidings_outcomes_waiting)",

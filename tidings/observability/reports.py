@@ -176,6 +176,16 @@ class BreakerReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: Annotated[float, Meta(description="Until it is tried again.")]
 
 
+class RateReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint whose receiver answers 429: a consumer sends it so many messages a second."""
+
+    destination: Annotated[
+        str, Meta(description="The channel and, after a space, the channel's own word for the receiver.")
+    ]
+    user_id: Annotated[UUID | None, Meta(description="Whose messages it concerns; null: everybody's.")] = None
+    rate: Annotated[float, Meta(description="Messages a second, from this consumer.")]
+
+
 class ConsumerReport(msgspec.Struct, frozen=True, kw_only=True):
     """How a consumer is, written once a second and kept as JSON."""
 
@@ -202,6 +212,8 @@ class ConsumerReport(msgspec.Struct, frozen=True, kw_only=True):
     """Whether Postgres did not answer it the last time."""
     breakers: tuple[BreakerReport, ...] = ()
     """Those that are not closed, up to BREAKERS_SHOWN."""
+    rates: tuple[RateReport, ...] = ()
+    """Of endpoints that are limited by their receivers, up to BREAKERS_SHOWN."""
 
 
 def bucket_of(time: float) -> int:

@@ -150,8 +150,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Size of the request for one e-mail at the most, its attachments in base64; other requests have at most 1 MiB.")
     ] = 25 * 1024**2
     smtp_connections_per_account: Annotated[int, Meta(ge=1, le=1000, description=
-        "Connections per consumer and account at the most; servers commonly allow 10 to 20 at once.")] = 10
+        "Connections per consumer and account at the most; servers commonly allow 10 to 20 at once. Fewer are used for"
+        " a while where a server says that there are too many.")] = 10
+    smtp_mails_per_connection: Annotated[Count, Meta(description=
+        "Mails over one connection at the most; fewer where a server says so, or refuses more.")] = 100
     smtp_idle_seconds: Annotated[Positive, Meta(description="How long a connection without mail is kept.")] = 30.0
+    smtp_helo_name: Annotated[str, Meta(description=
+        "Name that consumers give themselves in EHLO, as the DNS has it. Empty: the address of their side, which some"
+        " servers refuse.")] = ""
+    smtp_command_timeout: Annotated[Positive, Meta(description=
+        "Seconds for a mail server's greeting, and for its reply to each command (RFC 5321, section 4.5.3.2).")] = 300.0
+    smtp_answer_timeout: Annotated[Positive, Meta(description=
+        "Seconds for the reply to a whole mail. One that comes later has probably taken the mail, which is then sent"
+        " twice.")] = 600.0
+    smtp_delivery_timeout: Annotated[Positive, Meta(description=
+        "Seconds for one attempt up to the end of the mail, in place of `DELIVERY_TIMEOUT`; `SMTP_ANSWER_TIMEOUT` comes"
+        " after it. A consumer that stops waits for `GRACE_SECONDS` all the same.")] = 900.0
     bounce_address: Annotated[str, Meta(description=
         "Where mail servers report what they could not deliver, such as `bounces@example.com`: mail goes out with the"
         " envelope sender `bounces+<message id>@example.com`, and `POST /api/v1/bounces` takes what arrives there."
@@ -199,7 +213,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Name of this consumer and of its queue; unique among the running ones."
     )] = msgspec.field(default_factory=socket.gethostname)
     consumer_slots: Annotated[int, Meta(ge=1, le=100, description="Batches that a consumer takes in at once.")] = 8
-    in_flight: Annotated[Count, Meta(description="Deliveries in flight per consumer at the most.")] = 512
+    in_flight: Annotated[Count, Meta(description=
+        "Deliveries in flight per consumer at the most, beside those of `IN_FLIGHT_SLOW`.")] = 512
+    in_flight_slow: Annotated[Count, Meta(description=
+        "As many more that have waited for over a second, or go to a destination that has not answered promptly lately;"
+        " fewer where the process may open few files. Each holds a connection, which takes up to 100 kB with TLS."
+    )] = 2048
+    in_flight_bytes: Annotated[Count, Meta(description=
+        "Bytes of contents that a consumer holds at the most; then it takes nothing more. A delivery in flight needs up"
+        " to four times as much memory as its content.")] = 64 * 1024 * 1024
     in_flight_per_destination: Annotated[Count, Meta(description=
         "Deliveries in flight per consumer and destination at the most.")] = 128
     breaker_failures: Annotated[Count, Meta(description=
@@ -272,6 +294,7 @@ _TEXTS: Final[Mapping[str, Callable[[Any], object]]] = {
 _READINGS: Final[Mapping[str, Callable[[Any], object]]] = {
     "secret_keys": check_secret_keys,
     "apprise_schemas": url_schemas.schemas,
+    "smtp_helo_name": addresses.check_helo_name,
     "webhook_allow_cidrs": addresses.networks,
     "webhook_allow_ports": addresses.port_ranges,
     "smtp_allow_cidrs": addresses.networks,

@@ -9,14 +9,15 @@ from aiohttp import web
 
 from consumers.consumer import Consumer
 from sql.store import Store
+from tests.eventually import eventually
 from tests.factories import keep
 from tests.integration.channels.receivers import web_receiver
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, until
 from tidings.channels.http.resolving import REFUSED
-from tidings.domain.account import Sender
+from tidings.domain.account import Sender, SmtpAccount
 from tidings.domain.ids import new_id
 from tidings.domain.secrets import signing_key
-from tidings.domain.states import CancelReason, Status
+from tidings.domain.states import CancelReason, HeldReason, Status
 from tidings.security.secretbox import Purpose, SecretBox, new_key
 from tidings.security.signing import signature
 from tidings.settings import Settings
@@ -140,11 +141,24 @@ async def test_the_gateway_may_be_inside_and_a_users_webhook_may_not(
     assert receiver.signed_by == []
 
 
-async def test_mail_without_an_account_is_rejected(store: Store, with_keys: Settings) -> None:
+async def test_mail_waits_for_an_account_and_a_changed_one_is_used_at_once(store: Store, with_keys: Settings) -> None:
     async with consuming(with_keys, Gateway()) as consumer:
-        [message_id] = await keep(store, channel="email", recipient="ada@example.com", user_id=await new_user(store))
+        user_id = await new_user(store)
+        [message_id] = await keep(store, channel="email", recipient="ada@example.com", user_id=user_id)
         await hand_over(store, consumer)
-        message = await until(store, message_id, Status.CANCELLED)
-    assert message.cancel_reason is CancelReason.REJECTED
-    assert message.last_error is not None
-    assert "no SMTP account" in message.last_error
+        message = await until(store, message_id, Status.PENDING)
+        assert (message.tries, message.held_reason) == (0, HeldReason.ACCOUNT)
+        assert message.last_error is not None
+        assert "no SMTP account" in message.last_error
+
+        async def forgotten() -> bool:
+            return consumer._senders.known(user_id) is None
+
+        known = consumer._senders.known(user_id)
+        assert known is not None
+        assert known.smtp is None
+        await store.users.set_smtp(user_id, SmtpAccount(host="127.0.0.1", port=1))
+        await eventually(forgotten)
+        sender = await consumer._senders.get(user_id)
+        assert sender is not None
+        assert sender.smtp is not None

@@ -10,13 +10,14 @@ import trustme
 from structlog.testing import capture_logs
 
 from sql.store import Store
+from tests.eventually import eventually
 from tests.factories import keep
-from tests.integration.channels.smtp_server import HOST, Security, smtp_server
+from tests.integration.channels.smtp_server import HOST, PASSWORD, USERNAME, Security, smtp_server
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, until
 from tidings.domain.account import SmtpAccount
 from tidings.domain.ids import new_id
 from tidings.domain.states import Status
-from tidings.security.secretbox import new_key
+from tidings.security.secretbox import Purpose, SecretBox, new_key
 from tidings.settings import Settings
 
 CONNECTIONS = 3
@@ -50,18 +51,88 @@ async def test_mails_that_wait_for_a_connection_are_given_back_untried(
         smtp = SmtpAccount(host=HOST, port=server.port)
         await store.users.create(user_id=user_id, email="ada@example.com", password_hash="argon2", smtp=smtp)
         ids = await keep(store, MAILS, channel="email", recipient="grace@example.org", user_id=user_id)
+        # Once some were answered, the destination is given all of its concurrency.
         server.hold = asyncio.Event()
+        server.hold.set()
+
+        async def counted() -> Counter[tuple[str, int]]:
+            found = [message for message_id in ids if (message := await store.messages.get(message_id))]
+            return Counter((message.status.value, message.tries) for message in found)
+
+        async def on_all_connections() -> bool:
+            return len(server.mails) == (await counted())["sent", 1] + CONNECTIONS
+
         with capture_logs() as logs:
             async with consuming(settings, Gateway()) as consumer:
                 await hand_over(store, consumer)
-                await server.until(lambda: len(server.mails) == CONNECTIONS)
+                await server.until(lambda: len(server.mails) > 2 * CONNECTIONS)
+                server.hold.clear()
+                await eventually(on_all_connections)
+                sent = len(server.mails) - CONNECTIONS
         server.hold.set()
-    found = [message for message_id in ids if (message := await store.messages.get(message_id))]
-    assert Counter((message.status.value, message.tries) for message in found) == {
+    assert 0 < sent < MAILS - CONNECTIONS
+    assert await counted() == {
+        ("sent", 1): sent,
         ("processing", 0): CONNECTIONS,
-        ("pending", 0): MAILS - CONNECTIONS,
+        ("pending", 0): MAILS - CONNECTIONS - sent,
     }
     assert [entry["deliveries"] for entry in logs if "cut off" in entry["event"]] == [CONNECTIONS]
+
+
+async def test_mails_that_were_not_sent_at_the_end_of_the_grace_period_are_given_back_too(
+    store: Store, for_mail: tuple[Settings, trustme.CA]
+) -> None:
+    settings, authority = for_mail
+    user_id = new_id()
+    async with smtp_server(Security.STARTTLS, authority) as server:
+        smtp = SmtpAccount(host=HOST, port=server.port)
+        await store.users.create(user_id=user_id, email="ada@example.com", password_hash="argon2", smtp=smtp)
+        [first] = await keep(store, channel="email", recipient="grace@example.org", user_id=user_id)
+        async with consuming(settings, Gateway()) as consumer:
+            await hand_over(store, consumer)
+            await until(store, first, Status.SENT)
+            server.fail("RCPT", *[lambda _: server.notify()] * MAILS)
+            ids = await keep(store, MAILS, channel="email", recipient="grace@example.org", user_id=user_id)
+            await hand_over(store, consumer)
+            await server.until(lambda: server.commands.count("RCPT") > 1)
+        assert len(server.mails) == 1
+    found = [message for message_id in ids if (message := await store.messages.get(message_id))]
+    assert Counter((message.status.value, message.tries, message.recoveries) for message in found) == {
+        ("pending", 0, 0): MAILS
+    }
+
+
+async def test_a_mended_account_sends_at_once_what_it_held(store: Store, for_mail: tuple[Settings, trustme.CA]) -> None:
+    settings, authority = for_mail
+    settings = msgspec.structs.replace(settings, breaker_seconds=300.0)
+    box, user_id = SecretBox(settings.secret_keys), new_id()
+
+    def smtp(password: str) -> SmtpAccount:
+        sealed = box.seal(password, Purpose.SMTP_PASSWORD, user_id)
+        return SmtpAccount(host=HOST, port=server.port, username=USERNAME, password=sealed)
+
+    async with smtp_server(Security.STARTTLS, authority) as server:
+        await store.users.create(user_id=user_id, email="a@example.com", password_hash="argon2", smtp=smtp("wrong"))
+        ids = await keep(store, 20, channel="email", recipient="grace@example.org", user_id=user_id)
+
+        async def counted() -> Counter[tuple[str, str | None, int]]:
+            found = [message for message_id in ids if (message := await store.messages.get(message_id))]
+            return Counter((message.status.value, message.held_reason, message.tries) for message in found)
+
+        async def all_held() -> bool:
+            return await counted() == {("pending", "account", 0): 20}
+
+        async def all_sent() -> bool:
+            await hand_over(store, consumer)
+            return await counted() == {("sent", None, 1): 20}
+
+        async with consuming(settings, Gateway()) as consumer:
+            await hand_over(store, consumer)
+            await eventually(all_held)
+            assert server.passwords == ["wrong"]
+            await store.users.set_smtp(user_id, smtp(PASSWORD))
+            await eventually(all_sent)
+    assert len(server.mails) == 20
 
 
 async def test_greylisted_recipients_hold_up_no_other_mail(store: Store, for_mail: tuple[Settings, trustme.CA]) -> None:

@@ -9,10 +9,12 @@ from redis.asyncio import Redis
 from sql.store import Store
 from tests.eventually import eventually
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, holding, keep_sms, until
+from tests.reporting import report
+from tidings.channels.recipient import EndpointKey
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
-from tidings.observability.reports import BUCKET_LIFE_SECONDS, BucketReport, ConsumerReport, Tally
+from tidings.observability.reports import BUCKET_LIFE_SECONDS, BucketReport, ConsumerReport, RateReport, Tally
 from tidings.redis import keys
 from tidings.settings import Settings
 
@@ -161,3 +163,40 @@ async def test_an_open_breaker_is_reported(store: Store, settings: Settings, red
     [breaker] = report.breakers
     assert (breaker.destination, breaker.state) == ("sms sms", "open")
     assert 20 < breaker.seconds <= 30
+
+
+async def test_the_rate_of_a_receiver_that_answers_429_is_reported(
+    store: Store, settings: Settings, redis: Redis
+) -> None:
+    await keep_sms(store, 5)
+    gateway = Gateway(*(web.Response(status=429, headers={"Retry-After": "300"}) for _ in range(5)))
+    async with consuming(settings, gateway) as consumer:
+        await hand_over(store, consumer)
+
+        async def limited() -> ConsumerReport | None:
+            report = await reported(redis, consumer.name)
+            return report if report.rates else None
+
+        report = await eventually(limited)
+    assert report is not None
+    [paced] = report.rates
+    assert (paced.destination, paced.user_id, report.breakers) == ("sms sms", None, ())
+    assert 0 < paced.rate < 2
+
+
+async def test_a_consumer_knows_the_rates_of_the_others(store: Store, settings: Settings, redis: Redis) -> None:
+    await keep_sms(store, 5)
+    gateway = Gateway(*(web.Response(status=429, headers={"Retry-After": "300"}) for _ in range(5)))
+    here = RateReport(destination="sms sms", rate=3.0)
+    elsewhere = RateReport(destination="sms other", rate=4.0)
+    await report(redis, name="one", rates=(here, elsewhere))
+    await report(redis, name="two", rates=(here,))
+    await report(redis, name="dead", reported_at=utc_now() - timedelta(seconds=30), rates=(here,))
+    async with consuming(settings, gateway) as consumer:
+        await hand_over(store, consumer)
+
+        async def heard() -> float | None:
+            found = consumer._dispatcher.limiter.find("sms sms", EndpointKey("sms sms"))[1]
+            return found.paced.elsewhere if found is not None and found.paced is not None else None
+
+        assert await eventually(heard) == 6.0

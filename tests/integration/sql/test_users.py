@@ -12,7 +12,7 @@ from sql.store import Store
 from sql.users import SECRET_OVERLAP, SealedSecrets
 from tests.factories import keep
 from tests.integration.sql.test_plans import nodes
-from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, User
+from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, Tls, User
 from tidings.domain.errors import EmailTakenError
 from tidings.domain.ids import new_id
 from tidings.domain.timestamps import utc_now
@@ -101,7 +101,11 @@ class TestUsers:
 
     async def test_an_smtp_account_is_replaced_as_a_whole(self, store: Store) -> None:
         user = await new_user(store, smtp=SMTP)
-        for smtp in (SmtpAccount(host="127.0.0.1", port=25, plaintext=True), None):
+        for smtp in (
+            SmtpAccount(host="127.0.0.1", port=25, tls=Tls.NONE),
+            SmtpAccount(host="127.0.0.1", port=2465, tls=Tls.IMPLICIT),
+            None,
+        ):
             changed = await store.users.set_smtp(user.id, smtp)
             assert changed is not None
             assert changed.smtp == smtp

@@ -136,17 +136,17 @@ def test_the_places_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -
     most: Counter[str] = Counter()
     leave = DestinationLimiter.leave
 
-    def observe(self: DestinationLimiter[Any], endpoint: Any) -> None:
-        most["all"] = max(most["all"], self.in_flight)
-        most["one destination"] = max(most["one destination"], endpoint.destination.in_flight)
-        leave(self, endpoint)
+    def observe(self: DestinationLimiter[Any], entry: Any) -> None:
+        most["fast"] = max(most["fast"], self.in_flight - self.slow)
+        most["one destination"] = max(most["one destination"], entry.endpoint.destination.in_flight)
+        leave(self, entry)
 
     monkeypatch.setattr(DestinationLimiter, "leave", observe)
     # So much headroom that nothing but the concurrency holds the campaigns back.
     run(msgspec.structs.replace(PLAN, headroom=50.0))
     settings = Settings()
     assert most["one destination"] == -(-PLAN.consumers * settings.in_flight_per_destination // PLAN.weight)
-    assert most["all"] <= -(-PLAN.consumers * settings.in_flight // PLAN.weight)
+    assert most["fast"] <= -(-PLAN.consumers * settings.in_flight // PLAN.weight)
 
 
 def test_the_table_is_whole(day: Day) -> None:

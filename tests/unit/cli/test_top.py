@@ -40,6 +40,7 @@ def test_what_is_amiss_comes_first() -> None:
     assert "producer none is alive" in shown.splitlines()[0]
     assert "silent" in shown
     assert "webhook example.com 8 s" in shown
+    assert "limited by 429 to  webhook https://example.org/orders 4.85/s" in shown
 
 
 def test_what_nobody_can_tell_is_a_question_mark() -> None:

@@ -15,11 +15,13 @@ from structlog.testing import capture_logs
 from consumers import outcomes
 from consumers.backstop import Backstop
 from consumers.breaker import Breaker, BreakerState
+from consumers.capacity import Limits
 from consumers.dedup import DedupRecords, Record
 from consumers.delivery import USUAL_TYPES, Deliveries, DeliveryRun, checked
+from consumers.destination import Entry
 from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
 from consumers.shortages import Shortages
 from sql.holds import HoldStore
@@ -86,8 +88,7 @@ class Bench:
         self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
             self._start,
             DeliveryRun.send_back,
-            concurrency=4,
-            concurrency_per_destination=2,
+            limits=Limits(in_flight=4, slow=4, per_destination=2, held_bytes=1_000_000),
             breaker=lambda: Breaker(failures=FAILURES, open_seconds=10),
             clock=lambda: self.now,
         )
@@ -109,8 +110,8 @@ class Bench:
         )
         self.tasks: list[asyncio.Task[None]] = []
 
-    def _start(self, endpoint: Endpoint[DeliveryRun], run: DeliveryRun) -> None:
-        task = self.shared.running[run] = asyncio.create_task(run.run(endpoint))
+    def _start(self, entry: Entry[DeliveryRun]) -> None:
+        task = self.shared.running[entry.delivery] = asyncio.create_task(entry.delivery.run(entry))
         self.tasks.append(task)
 
     def enter(self, *, batch: OpenBatch | None = None, **changes: Any) -> OpenBatch:
@@ -151,6 +152,16 @@ class Bench:
 
     def assert_settled(self) -> None:
         assert (self.limiter.in_flight, self.limiter.waiting, self.shared.running) == (0, 0, {})
+
+    async def know(self) -> None:
+        """Lets the destination answer once, so that it has all of its concurrency."""
+        deliver, self.deliver = self.deliver, returning(Accepted())
+        self.enter()
+        await self.end()
+        self.fakes.dedup.pop()[2]()
+        self.deliver = deliver
+        self.fakes.outcomes.clear()
+        self.headers.clear()
 
     async def half_open(self) -> None:
         """Lets the breaker open, and its time pass."""
@@ -199,6 +210,7 @@ async def test_one_that_was_not_accepted_is_recorded_and_frees_its_concurrency(r
 
 async def test_an_accepted_one_holds_its_concurrency_until_the_dedup_record_is_in_redis() -> None:
     bench = Bench(returning(Accepted(provider_message_id="p")))
+    await bench.know()
     for _ in range(3):
         bench.enter()
     await bench.end()
@@ -244,6 +256,7 @@ async def test_an_expired_probe_lets_another_probe() -> None:
 
 async def test_an_open_breaker_sends_back_the_line() -> None:
     bench = Bench(returning(Retry(error="503")))
+    await bench.know()
     for _ in range(5):
         bench.enter()
     await bench.end()
@@ -516,6 +529,7 @@ async def test_a_wrong_result_is_recorded() -> None:
 async def test_sealed_headers_are_opened_for_the_channel() -> None:
     bench, message_id = Bench(returning(Accepted())), new_id()
     headers = {"Authorization": "Bearer hunter2", "X-Shop": "4"}
+    await bench.know()
     bench.enter(id=message_id, headers=seal_headers(headers, message_id, BOX))
     bench.enter(headers=None)
     await bench.end()

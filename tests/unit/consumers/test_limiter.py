@@ -4,27 +4,34 @@ import asyncio
 
 import pytest
 
+from consumers import destination as destinations
 from consumers import limiter as module
+from consumers import room
 from consumers.breaker import Breaker, BreakerState
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.capacity import SLOW_SECONDS, Limits
+from consumers.destination import LONGEST_RETRY_IN, SHORTEST_RETRY_IN, Entry
+from consumers.limiter import DestinationLimiter
 from tests.eventually import eventually
+from tidings.channels.recipient import EndpointKey
 
 
 class Flight:
     """DestinationLimiter whose deliveries end when the test says so."""
 
-    def __init__(self, *, concurrency: int = 10, per_destination: int = 4) -> None:
+    def __init__(
+        self, *, concurrency: int = 10, per_destination: int = 4, slow: int = 100, held_bytes: int = 1000
+    ) -> None:
         self.skipped = 0.0
         """Seconds by which its clock is ahead of the event loop's."""
         self.back: list[tuple[str, float]] = []
         """What was sent back from a line that was cut, with the seconds to stay away."""
-        self.going: list[tuple[Endpoint[str], str]] = []
+        self.going: list[tuple[Entry[str], float]] = []
+        """With the time when each began."""
         self.begun: list[str] = []
         self.limiter: DestinationLimiter[str] = DestinationLimiter(
             self._go,
             lambda delivery, retry_in: self.back.append((delivery, retry_in)),
-            concurrency=concurrency,
-            concurrency_per_destination=per_destination,
+            limits=Limits(in_flight=concurrency, slow=slow, per_destination=per_destination, held_bytes=held_bytes),
             breaker=lambda: Breaker(failures=3, open_seconds=10),
             clock=lambda: self.now,
         )
@@ -37,22 +44,42 @@ class Flight:
     def breakers(self) -> dict[str, BreakerState]:
         return {each.name: each.state for each in self.limiter.breakers()}
 
-    def _go(self, endpoint: Endpoint[str], delivery: str) -> None:
-        self.going.append((endpoint, delivery))
-        self.begun.append(delivery)
+    def _go(self, entry: Entry[str]) -> None:
+        self.going.append((entry, self.now))
+        self.begun.append(entry.delivery)
 
-    def end(self, delivery: str, *, well: bool = True) -> list[str]:
-        """Ends a delivery; returns what a breaker that opens by it sends back."""
-        [found] = [each for each in self.going if each[1] == delivery]
+    def end(self, delivery: str, *, well: bool | None = True) -> list[str]:
+        """Ends a delivery; returns what a breaker that opens by it sends back. `well` is None: it says nothing."""
+        [found] = [each for each in self.going if each[0].delivery == delivery]
         self.going.remove(found)
-        endpoint, _ = found
-        destination = endpoint.destination
-        opened = not well and destination.breaker.fail(self.now)
+        entry, began = found
+        destination = entry.endpoint.destination
+        if well is not None:
+            entry.endpoint.answered(self.now)
+            destination.answered(self.now, began=began)
+        opened = well is False and destination.breaker.fail(self.now)
         if well:
             destination.breaker.succeed()
         back = self.limiter.clear_line(destination) if opened else []
-        self.limiter.leave(endpoint)
+        self.limiter.leave(entry)
         return back
+
+    def time_out(self, delivery: str) -> None:
+        [found] = [each for each in self.going if each[0].delivery == delivery]
+        self.going.remove(found)
+        entry, began = found
+        if self.now - began >= SLOW_SECONDS:
+            entry.endpoint.unanswered(began=began)
+            entry.endpoint.destination.unanswered(began=began)
+        self.limiter.leave(entry)
+
+    def know(self, *keys: str, concurrency: int | None = None) -> None:
+        """Has destinations answer until they have all of their concurrency."""
+        for key in keys:
+            for _ in range(16):
+                assert self.limiter.enter(key, "known", concurrency=concurrency) is None
+                self.end("known")
+        self.begun.clear()
 
     def enter(self, destination: str, count: int, start: int = 0) -> list[float | None]:
         return [self.limiter.enter(destination, f"{destination}{n}") for n in range(start, start + count)]
@@ -60,18 +87,19 @@ class Flight:
 
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
-    monkeypatch.setattr(module, "STALLED_SECONDS", 0.01)
+    monkeypatch.setattr(room, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(destinations, "STALLED_SECONDS", 0.01)
 
 
 @pytest.fixture
 def long_patience(monkeypatch: pytest.MonkeyPatch, short_patience: None) -> None:
     """So long that it plays no part, however busy the machine is."""
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 30.0)
+    monkeypatch.setattr(room, "PATIENCE_SECONDS", 30.0)
 
 
 async def test_a_destination_has_its_concurrency_and_a_line() -> None:
     flight = Flight()
+    flight.know("a")
     assert flight.enter("a", 8) == [None] * 8
     assert flight.begun == ["a0", "a1", "a2", "a3"]
     assert (flight.limiter.in_flight, flight.limiter.waiting) == (4, 4)
@@ -81,6 +109,8 @@ async def test_a_destination_has_its_concurrency_and_a_line() -> None:
 
 async def test_a_destination_may_have_less_concurrency_and_the_same_line() -> None:
     flight = Flight()
+    flight.know("a", concurrency=2)
+    flight.know("b", concurrency=9)
     assert [flight.limiter.enter("a", f"a{n}", concurrency=2) for n in range(6)] == [None] * 6
     assert flight.begun == ["a0", "a1"]
     assert (flight.limiter.in_flight, flight.limiter.waiting) == (2, 4)
@@ -91,59 +121,6 @@ async def test_a_destination_may_have_less_concurrency_and_the_same_line() -> No
     # More than others have is not to be had.
     assert [flight.limiter.enter("b", f"b{n}", concurrency=9) for n in range(6)] == [None] * 6
     assert sum(delivery.startswith("b") for delivery in flight.begun) == 4
-
-
-async def test_a_destination_that_asks_for_less_gets_half_once_for_what_was_in_flight_together() -> None:
-    flight = Flight(per_destination=8, concurrency=20)
-    flight.enter("a", 16)
-    [destination] = {endpoint.destination for endpoint, _ in flight.going}
-    began = flight.now + 0.5
-    flight.skipped += 1
-    assert [destination.decrease(flight.now, began=began), destination.decrease(flight.now + 1, began=began + 0.2)] == [
-        True,
-        False,
-    ]
-    assert destination.concurrency == 4
-    for n in range(4):
-        flight.end(f"a{n}")
-    assert len(flight.begun) == 8
-    flight.end("a4")
-    assert flight.begun[8:] == ["a8"]
-    assert destination.decrease(flight.now, began=flight.now)
-    assert destination.concurrency == 2
-
-
-async def test_the_concurrency_is_one_at_least() -> None:
-    flight = Flight()
-    flight.enter("a", 3)
-    [destination] = {endpoint.destination for endpoint, _ in flight.going}
-    for _ in range(9):
-        flight.skipped += 1
-        destination.decrease(flight.now, began=flight.now)
-    assert destination.concurrency == 1
-    for n in range(3):
-        flight.end(f"a{n}")
-    flight.enter("a", 2, start=3)
-    assert flight.begun[3:] == ["a3"]
-
-
-async def test_a_destination_that_takes_what_it_gets_has_all_its_concurrency_again() -> None:
-    flight = Flight(per_destination=8, concurrency=20)
-    flight.enter("a", 8)
-    [destination] = {endpoint.destination for endpoint, _ in flight.going}
-    destination.decrease(flight.now, began=flight.now)
-    limits = []
-    for _ in range(40):
-        destination.increase()
-        limits.append(destination.concurrency)
-    assert limits == sorted(limits)
-    assert limits[3] == 4
-    assert limits[5] == 5
-    assert limits[-1] == 8
-    assert not destination.at_rest
-    for n in range(8):
-        flight.end(f"a{n}")
-    assert destination.at_rest
 
 
 async def cut(flight: Flight) -> None:
@@ -157,6 +134,7 @@ async def cut(flight: Flight) -> None:
 
 async def test_lines_hold_as_much_as_can_be_in_flight_and_then_there_is_no_room() -> None:
     flight = Flight()
+    flight.know("a")
     assert flight.enter("a", 13) == [None] * 13
     assert flight.limiter.room.is_set()
     assert flight.enter("a", 1, start=13) == [None]
@@ -169,16 +147,17 @@ async def test_lines_hold_as_much_as_can_be_in_flight_and_then_there_is_no_room(
 
 async def test_a_destination_that_is_stalled_makes_room_for_others_at_once(long_patience: None) -> None:
     flight = Flight()
+    flight.know("a", "b")
     flight.enter("b", 4)
     flight.enter("a", 12)
     assert flight.back == []
-    await asyncio.sleep(2 * module.STALLED_SECONDS)
     assert flight.enter("a", 2, start=12) == [None] * 2
+    await cut(flight)
     # As many as may be in flight stay in line; the others come again, each a bit later than the last.
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(8, 14)]
     waits = [retry_in for _, retry_in in flight.back]
     assert waits == sorted(waits)
-    assert waits[0] >= module.SHORTEST_RETRY_IN
+    assert waits[0] >= SHORTEST_RETRY_IN
     assert (flight.limiter.waiting, flight.limiter.room.is_set()) == (4, True)
     # From now on what finds the line full is refused, and the others are not held up.
     [retry_in] = flight.enter("a", 1, start=14)
@@ -194,34 +173,37 @@ async def test_a_destination_that_is_stalled_makes_room_for_others_at_once(long_
 
 async def test_room_is_made_as_soon_as_it_is_certain_that_a_destination_is_stalled(long_patience: None) -> None:
     flight = Flight()
+    flight.know("a", "b")
     flight.enter("b", 1)
     flight.enter("a", 14)
     assert not flight.limiter.room.is_set()
     # Nothing more comes in that could ask for room.
-    await asyncio.wait_for(flight.limiter.room.wait(), timeout=module.PATIENCE_SECONDS / 2)
+    await asyncio.wait_for(flight.limiter.room.wait(), timeout=room.PATIENCE_SECONDS / 2)
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(8, 14)]
 
 
 async def test_a_destination_that_is_alone_is_waited_for_a_while() -> None:
     flight = Flight()
+    flight.know("a")
     flight.enter("a", 14)
     began = asyncio.get_running_loop().time()
     await cut(flight)
     waited = asyncio.get_running_loop().time() - began
-    assert waited >= module.PATIENCE_SECONDS * module.PATIENCE_FACTOR_OF_ONE * 0.9
+    assert waited >= room.PATIENCE_SECONDS * room.PATIENCE_FACTOR_OF_ONE * 0.9
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(8, 14)]
 
 
 async def test_a_destination_that_moves_too_slowly_is_cut_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LONGEST_WAIT", 0.1)
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(room, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(room, "PATIENCE_SECONDS", 1.0)
     flight = Flight()
+    flight.know("a", "b")
     flight.enter("b", 1)
     flight.enter("a", 14)
     # One delivery in the time: it is not stalled, but its line would take a second.
     flight.end("a0")
     assert flight.enter("a", 1, start=14) == [None]
-    await asyncio.sleep(2 * module.STALLED_SECONDS)
+    await asyncio.sleep(2 * destinations.STALLED_SECONDS)
     assert flight.back == []
     await cut(flight)
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(9, 15)]
@@ -229,32 +211,37 @@ async def test_a_destination_that_moves_too_slowly_is_cut_after_a_while(monkeypa
 
 async def test_a_destination_of_little_concurrency_is_cut_too() -> None:
     flight = Flight()
+    flight.know("a", concurrency=2)
+    flight.know("b")
     flight.enter("b", 1)
     for n in range(12):
-        flight.limiter.enter("a", f"a{n}", concurrency=2)
+        flight.limiter.enter("a", f"a{n}")
     await cut(flight)
     assert [delivery for delivery, _ in flight.back] == [f"a{n}" for n in range(6, 12)]
 
 
 async def test_as_long_as_there_is_room_nothing_is_cut() -> None:
     flight = Flight()
+    flight.know("a", "b")
     flight.enter("b", 1)
     flight.enter("a", 12)
-    await asyncio.sleep(3 * module.PATIENCE_SECONDS)
+    await asyncio.sleep(3 * room.PATIENCE_SECONDS)
     assert flight.limiter.room.is_set()
     assert flight.back == []
 
 
 async def test_a_destination_without_capacity_for_want_of_it_in_the_process_is_not_cut() -> None:
     flight = Flight(concurrency=4)
+    flight.know("a", "b")
     flight.enter("b", 4)
     flight.enter("a", 8)
-    await asyncio.sleep(3 * module.PATIENCE_SECONDS)
+    await asyncio.sleep(3 * room.PATIENCE_SECONDS)
     assert flight.back == []
 
 
 async def test_free_capacity_goes_to_the_waiting_destinations_in_turn() -> None:
     flight = Flight(concurrency=2, per_destination=4)
+    flight.know("a", "b", "c")
     flight.enter("a", 4)
     flight.enter("b", 4)
     flight.enter("c", 1)
@@ -268,11 +255,12 @@ async def test_free_capacity_goes_to_the_waiting_destinations_in_turn() -> None:
 
 async def test_nobody_is_lost_or_started_twice() -> None:
     flight = Flight(concurrency=5, per_destination=3)
+    flight.know("a", "b", "c", "d")
     for destination in "abcd":
         assert flight.enter(destination, 5) == [None] * 5
     while flight.going:
-        for _, delivery in flight.going[:]:
-            flight.end(delivery)
+        for entry, _ in flight.going[:]:
+            flight.end(entry.delivery)
     assert sorted(flight.begun) == sorted(f"{destination}{n}" for destination in "abcd" for n in range(5))
     assert (flight.limiter.in_flight, flight.limiter.waiting) == (0, 0)
     assert flight.limiter.room.is_set()
@@ -281,6 +269,7 @@ async def test_nobody_is_lost_or_started_twice() -> None:
 
 async def test_an_open_breaker_sends_back_the_line_and_what_comes_then_lets_one_probe() -> None:
     flight = Flight()
+    flight.know("a")
     flight.enter("a", 8)
     # Each failure but the last lets the next in line go.
     backs = [flight.end(delivery, well=False) for delivery in ("a0", "a1", "a2")]
@@ -302,6 +291,7 @@ async def test_an_open_breaker_sends_back_the_line_and_what_comes_then_lets_one_
 
 async def test_clear_gives_back_every_line() -> None:
     flight = Flight(concurrency=2, per_destination=2)
+    flight.know("a", "b")
     flight.enter("a", 3)
     flight.enter("b", 2)
     assert sorted(flight.limiter.clear()) == ["a2", "b0", "b1"]
@@ -311,22 +301,315 @@ async def test_clear_gives_back_every_line() -> None:
 
 
 async def test_a_destination_that_moves_on_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(room, "PATIENCE_SECONDS", 1.0)
     flight = Flight()
+    flight.know("a", "b")
     flight.enter("b", 1)
     flight.enter("a", 14)
     # Ends come now and then, fast enough for the line.
     for n in range(5):
         flight.end(f"a{n}")
         flight.enter("a", 1, start=20 + n)
-        await asyncio.sleep(module.PATIENCE_SECONDS * 0.3)
+        await asyncio.sleep(room.PATIENCE_SECONDS * 0.3)
     assert flight.back == []
 
 
 async def test_what_finds_no_room_stays_away_for_a_minute_at_most() -> None:
     flight = Flight()
+    flight.know("a", "b")
     flight.enter("b", 1)
     flight.enter("a", 14)
     await cut(flight)
-    waits = [flight.limiter.enter("a", f"more{n}") for n in range(3000)]
-    assert max(retry_in or 0 for retry_in in waits) == module.LONGEST_RETRY_IN
+    waits = [flight.limiter.enter("a", f"more{n}") for n in range(10_000)]
+    assert max(retry_in or 0 for retry_in in waits) == LONGEST_RETRY_IN
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, [1, 3, 9, 27]), (0.2, [1, 4, 16, 60])])
+async def test_a_destination_that_has_not_answered_has_one_in_flight_and_more_after_each_round(
+    seconds: float, expected: list[int]
+) -> None:
+    flight = Flight(concurrency=100, per_destination=60)
+    flight.enter("a", 100)
+    rounds = []
+    while flight.going:
+        rounds.append(len(flight.going))
+        flight.skipped += seconds
+        for entry, _ in flight.going[:]:
+            flight.end(entry.delivery)
+    assert rounds[: len(expected)] == expected
+
+
+async def test_a_time_out_puts_a_destination_back_to_one_unless_something_else_was_answered() -> None:
+    flight = Flight(concurrency=100, per_destination=8)
+    flight.know("a")
+    flight.enter("a", 12)
+    flight.skipped += 15
+    flight.end("a1")
+    flight.time_out("a0")
+    assert flight.begun[8:] == ["a8", "a9"]
+    flight.skipped += 15
+    flight.time_out("a8")
+    assert len(flight.begun) == 10
+    for n in (2, 3, 4, 5, 6, 7):
+        flight.time_out(f"a{n}")
+    assert len(flight.begun) == 10
+    flight.time_out("a9")
+    assert flight.begun[10:] == ["a10"]
+    flight.end("a10")
+    assert flight.begun[11:] == ["a11"]
+
+
+async def test_a_connection_that_fails_at_once_is_no_time_out() -> None:
+    flight = Flight(per_destination=4)
+    flight.know("a")
+    flight.enter("a", 6)
+    flight.time_out("a0")
+    flight.time_out("a1")
+    assert flight.begun[4:] == ["a4", "a5"]
+
+
+async def test_what_hangs_takes_nothing_from_destinations_that_answer() -> None:
+    flight = Flight(concurrency=8, per_destination=4, slow=40)
+    flight.know("good")
+    for n in range(30):
+        flight.enter(f"bad{n}", 1)
+    assert (flight.limiter.in_flight, flight.limiter.slow) == (30, 30)
+    flight.skipped += 10
+    flight.enter("good", 4)
+    assert flight.begun[-1] == "good3"
+    # The last quarter is kept, but not from `high`.
+    for n in range(30, 34):
+        flight.enter(f"bad{n}", 1)
+    assert flight.limiter.in_flight == 34
+    assert flight.limiter.enter("new", "high", high=True) is None
+    assert flight.begun[-1] == "high"
+    assert flight.limiter.enter("bad33", "high too", high=True) is None
+    assert flight.begun[-1] == "high too"
+    # One that ends lets the next go.
+    flight.time_out("bad00")
+    assert flight.begun[-1] == "bad300"
+
+
+async def test_one_that_waited_for_the_slow_share_goes_as_soon_as_something_there_ends() -> None:
+    flight = Flight(slow=4)
+    for n in range(6):
+        flight.enter(f"bad{n}", 1)
+    assert flight.begun == ["bad00", "bad10", "bad20"]
+    flight.end("bad10")
+    assert flight.begun[3:] == ["bad30"]
+    assert flight.limiter.clear() == ["bad40", "bad50"]
+    flight.end("bad00")
+    assert flight.begun[4:] == []
+
+
+async def test_a_message_of_high_priority_brings_its_destination_before_the_others() -> None:
+    flight = Flight(slow=4)
+    for n in range(5):
+        flight.enter(f"bad{n}", 1)
+    assert flight.begun == ["bad00", "bad10", "bad20"]
+    flight.limiter.enter("bad4", "high", high=True)
+    assert flight.begun[3:] == ["high"]
+
+
+async def test_a_delivery_that_has_waited_for_long_counts_as_slow() -> None:
+    flight = Flight(concurrency=4, per_destination=4)
+    flight.know("a", "b")
+    flight.enter("a", 4)
+    assert (flight.limiter.in_flight, flight.limiter.slow) == (4, 0)
+    flight.enter("b", 2)
+    assert len(flight.begun) == 4
+    flight.skipped += SLOW_SECONDS
+
+    async def begun() -> bool:
+        return flight.begun[4:] == ["b0", "b1"]
+
+    await eventually(begun)
+    assert (flight.limiter.in_flight, flight.limiter.slow) == (6, 4)
+    for entry, _ in flight.going[:]:
+        flight.end(entry.delivery)
+    assert (flight.limiter.in_flight, flight.limiter.slow) == (0, 0)
+
+
+async def test_a_destination_that_answers_slowly_counts_as_slow_from_the_start() -> None:
+    flight = Flight(concurrency=4, per_destination=4)
+    flight.know("a")
+    flight.enter("a", 1)
+    flight.skipped += 2 * SLOW_SECONDS
+    flight.end("a0")
+    flight.enter("a", 1, start=1)
+    assert (flight.limiter.in_flight, flight.limiter.slow) == (1, 1)
+    flight.end("a1")
+    flight.enter("a", 1, start=2)
+    assert (flight.limiter.in_flight, flight.limiter.slow) == (1, 0)
+
+
+async def test_lines_of_destinations_that_hang_go_back_whole_and_take_nothing_more() -> None:
+    flight = Flight(concurrency=10)
+    flight.know("good")
+    flight.enter("good", 1)
+    for name in "abc":
+        flight.enter(name, 4)
+    assert flight.limiter.room.is_set()
+    flight.enter("d", 4)
+    assert not flight.limiter.room.is_set()
+    await cut(flight)
+    assert flight.limiter.room.is_set()
+    assert sorted(delivery for delivery, _ in flight.back) == [f"{name}{n}" for name in "abcd" for n in (1, 2, 3)]
+    flight.skipped += SLOW_SECONDS
+    flight.enter("other", 6)
+    [retry_in] = flight.enter("a", 1, start=4)
+    # Twice as long as it has not answered by now.
+    assert retry_in is not None
+    assert retry_in > 2 * SLOW_SECONDS
+    flight.end("a0")
+    assert flight.enter("a", 1, start=5) == [None]
+
+
+async def test_what_hangs_is_waited_for_while_nobody_needs_the_room() -> None:
+    flight = Flight(concurrency=10)
+    flight.enter("a", 2)
+    flight.skipped += 10
+    assert flight.enter("a", 2, start=2) == [None] * 2
+    assert flight.back == []
+
+
+async def test_contents_have_a_bound_of_their_own() -> None:
+    flight = Flight(concurrency=100, per_destination=8, held_bytes=800)
+    flight.know("a", "b")
+    for n in range(7):
+        flight.limiter.enter("a", f"a{n}", size=100)
+    # A quarter of all for one destination.
+    assert flight.begun == ["a0", "a1"]
+    assert flight.limiter.room.is_set()
+    flight.limiter.enter("b", "larger than all", size=2000)
+    assert flight.begun[2:] == []
+    assert not flight.limiter.room.is_set()
+    flight.end("a0")
+    assert flight.begun[2:] == ["a2"]
+    for n in range(1, 7):
+        flight.end(f"a{n}")
+    assert flight.begun[-1] == "larger than all"
+    assert not flight.limiter.room.is_set()
+    flight.end("larger than all")
+    assert flight.limiter.room.is_set()
+    assert flight.limiter.held_bytes == 0
+
+
+async def test_what_hangs_holds_half_of_the_bytes_at_the_most() -> None:
+    flight = Flight(concurrency=100, held_bytes=800)
+    flight.know("good")
+    flight.enter("good", 1)
+    for n in range(8):
+        flight.limiter.enter(f"bad{n}", f"bad{n}", size=100)
+    assert flight.limiter.slow == 4
+    assert not flight.limiter.room.is_set()
+    await cut(flight)
+    assert flight.limiter.room.is_set()
+    assert flight.limiter.held_bytes == 400
+    assert flight.limiter.enter("good", "large", size=150) is None
+    assert flight.begun[-1] == "large"
+
+
+async def test_destinations_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DESTINATIONS_KEPT", 10)
+    flight = Flight()
+    flight.enter("busy", 1)
+    for n in range(30):
+        flight.know(f"well{n}")
+    assert len(flight.limiter._destinations) <= 10
+    assert "busy" in flight.limiter._destinations
+
+
+DEAD, FINE = EndpointKey("a/dead"), EndpointKey("a/fine")
+
+
+def enter(flight: Flight, endpoint: EndpointKey, *names: str) -> None:
+    for name in names:
+        assert flight.limiter.enter("a", name, endpoint=endpoint) is None
+
+
+def names(kind: str, first: int, last: int) -> list[str]:
+    return [f"{kind}{n}" for n in range(first, last + 1)]
+
+
+async def test_a_path_that_hangs_leaves_its_host_to_the_others() -> None:
+    flight = Flight(concurrency=80, per_destination=32)
+    flight.know("a")
+    enter(flight, DEAD, *names("dead", 1, 12))
+    assert flight.begun == names("dead", 1, 8)
+    assert flight.limiter.waiting == 4
+    enter(flight, FINE, "fine0", "fine1")
+    flight.end("fine0")
+    enter(flight, FINE, *names("fine", 2, 24))
+    assert flight.begun[8:] == names("fine", 0, 24)
+    # After a time-out one goes at a time, as the others are answered.
+    flight.skipped += 15
+    flight.end("fine1")
+    for name in names("dead", 1, 7):
+        flight.time_out(name)
+    assert len(flight.begun) == 33
+    flight.time_out("dead8")
+    assert flight.begun[33:] == ["dead9"]
+    flight.end("dead9")
+    assert flight.begun[34:] == names("dead", 10, 12)
+    for entry, _ in flight.going[:]:
+        flight.end(entry.delivery)
+    assert (flight.limiter.in_flight, flight.limiter.waiting, flight.limiter.held_bytes) == (0, 0, 0)
+
+
+async def test_where_few_may_be_in_flight_an_endpoint_has_all_of_them() -> None:
+    flight = Flight(per_destination=4)
+    flight.know("a")
+    enter(flight, DEAD, *names("dead", 1, 6))
+    assert flight.begun == names("dead", 1, 4)
+
+
+async def test_what_is_parked_goes_back_when_there_is_no_room_and_comes_no_more() -> None:
+    flight = Flight(concurrency=10, per_destination=32)
+    flight.know("a")
+    enter(flight, DEAD, *names("dead", 1, 18))
+    assert not flight.limiter.room.is_set()
+    await cut(flight)
+    assert [delivery for delivery, _ in flight.back] == names("dead", 9, 18)
+    assert (flight.limiter.waiting, flight.limiter.room.is_set()) == (0, True)
+    flight.skipped += 3 * SLOW_SECONDS
+    flight.limiter.enter("b", "b0")
+    flight.enter("b", 5, start=1)
+    retry_in = flight.limiter.enter("a", "dead19", endpoint=DEAD)
+    assert retry_in is not None
+    assert retry_in >= 2 * 3 * SLOW_SECONDS
+    enter(flight, FINE, "fine")
+    assert flight.begun[-1] == "fine"
+
+
+async def test_clear_gives_back_what_is_parked_too() -> None:
+    flight = Flight(concurrency=40, per_destination=32)
+    flight.know("a")
+    enter(flight, DEAD, *names("dead", 1, 10))
+    assert flight.begun == names("dead", 1, 8)
+    assert flight.limiter.clear() == ["dead9", "dead10"]
+    for name in names("dead", 1, 8):
+        flight.end(name)
+    assert (len(flight.begun), flight.limiter.waiting) == (8, 0)
+
+
+async def test_what_is_parked_at_an_endpoint_goes_back_with_its_line() -> None:
+    flight = Flight(concurrency=40, per_destination=32)
+    flight.know("a")
+    enter(flight, DEAD, *names("dead", 1, 9))
+    endpoint = flight.going[0][0].endpoint
+    flight.limiter.send_back(7.0, endpoint.destination, of=endpoint)
+    assert flight.back == [("dead9", 7.0)]
+    assert flight.limiter.waiting == 0
+
+
+async def test_lines_that_went_back_leave_their_turn_to_those_that_still_wait() -> None:
+    flight = Flight(slow=4)
+    for n in range(9):
+        flight.enter(f"bad{n}", 1)
+    assert flight.begun == ["bad00", "bad10", "bad20"]
+    for n in range(3, 8):
+        [entry] = flight.limiter._destinations[f"bad{n}"].line
+        flight.limiter.send_back(1.0, entry.endpoint.destination)
+    flight.end("bad00")
+    assert flight.begun[3:] == ["bad80"]

@@ -20,12 +20,14 @@ class Users:
         self.users = {user_id: Sender(id=user_id, email=f"{user_id}@example.com") for user_id in (ADA, BOB)}
         self.queries: list[set[UUID]] = []
         self.error: Exception | None = None
+        self.asked = asyncio.Event()
         self.answering = asyncio.Event()
         self.answering.set()
         self.now = 0.0
 
     async def read(self, user_ids: Sequence[UUID]) -> dict[UUID, Sender]:
         self.queries.append(set(user_ids))
+        self.asked.set()
         assert len(set(user_ids)) == len(user_ids)
         await self.answering.wait()
         if self.error is not None:
@@ -120,3 +122,40 @@ async def test_what_is_old_is_forgotten(users: Users, senders: SenderCache) -> N
     users.now = 10
     await senders.read([BOB])
     assert set(senders._known) == {BOB}
+
+
+async def test_who_has_changed_is_read_again(users: Users, senders: SenderCache) -> None:
+    await senders.read([ADA, BOB])
+    users.users[ADA] = Sender(id=ADA, email="new@example.com")
+    senders.forget(ADA)
+    assert senders.known(ADA) is None
+    assert await senders.get(ADA) == users.users[ADA]
+    assert users.queries == [{ADA, BOB}, {ADA}]
+    users.error = ConnectionError("away")
+    senders.forget_all()
+    assert await senders.get(ADA) == users.users[ADA], "while Postgres is away, what was known"
+
+
+async def test_who_changes_while_being_read_is_not_cached_as_before(users: Users, senders: SenderCache) -> None:
+    users.answering.clear()
+    first = asyncio.create_task(senders.get(ADA))
+    await users.asked.wait()
+    old, users.users[ADA] = users.users[ADA], Sender(id=ADA, email="new@example.com")
+    senders.forget(ADA)
+    second = asyncio.create_task(senders.get(ADA))
+    users.asked.clear()
+    await users.asked.wait()
+    users.answering.set()
+    assert old != await second
+    await first
+    assert users.queries == [{ADA}] * 2
+    assert senders.known(ADA) == users.users[ADA]
+
+
+async def test_who_changes_before_the_query_begins_is_read_once(users: Users, senders: SenderCache) -> None:
+    coming = asyncio.create_task(senders.get(ADA))
+    await asyncio.sleep(0)
+    assert not users.queries
+    senders.forget(ADA)
+    assert await senders.get(ADA) == await coming == users.users[ADA]
+    assert users.queries == [{ADA}]

@@ -1,10 +1,13 @@
 """consumers/verdict.py: what a result speaks of is what it holds up."""
 
+import msgspec
 import pytest
 
 from consumers import limiter as module
 from consumers.breaker import Breaker, BreakerState
-from consumers.limiter import DestinationLimiter, Endpoint
+from consumers.capacity import Limits
+from consumers.destination import Entry
+from consumers.limiter import DestinationLimiter
 from consumers.verdict import Changes, of_account, reason_of, settle
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.channels.recipient import EndpointKey
@@ -15,7 +18,7 @@ ADA, BOB = new_id(), new_id()
 BAD = EndpointKey("webhook https://host/bad", ADA)
 GOOD = EndpointKey("webhook https://host/good", ADA)
 BOBS = EndpointKey("webhook https://host/bad", BOB)
-FAILED = Retry(error="HTTP 503")
+FAILED = Retry(error="HTTP 503", status_code=503)
 SILENT = Retry(error="timed out after 15 s", unanswered=True)
 
 
@@ -24,13 +27,12 @@ class Bench:
 
     def __init__(self, *, per_destination: int = 4) -> None:
         self.now = 100.0
-        self.going: list[tuple[Endpoint[str], str]] = []
+        self.going: list[Entry[str]] = []
         self.back: dict[str, float] = {}
         self.limiter: DestinationLimiter[str] = DestinationLimiter(
-            lambda endpoint, delivery: self.going.append((endpoint, delivery)),
+            self.going.append,
             self.back.__setitem__,
-            concurrency=50,
-            concurrency_per_destination=per_destination,
+            limits=Limits(in_flight=50, slow=50, per_destination=per_destination, held_bytes=1_000_000),
             breaker=lambda: Breaker(failures=3, open_seconds=10),
             clock=lambda: self.now,
         )
@@ -39,10 +41,10 @@ class Bench:
         return self.limiter.enter("webhook host", name, endpoint=endpoint)
 
     def end(self, result: Result, of: EndpointKey | None = None) -> Changes:
-        index = next(n for n, (endpoint, _) in enumerate(self.going) if of in {None, endpoint.key})
-        endpoint, _ = self.going.pop(index)
-        changes = settle(self.limiter, endpoint, result, began=self.now, now=self.now)
-        self.limiter.leave(endpoint)
+        index = next(n for n, entry in enumerate(self.going) if of in {None, entry.endpoint.key})
+        entry = self.going.pop(index)
+        changes = settle(self.limiter, entry.endpoint, result, began=self.now, now=self.now)
+        self.limiter.leave(entry)
         return changes
 
     def attempt(self, endpoint: EndpointKey, result: Result, times: int = 3) -> None:
@@ -69,7 +71,7 @@ async def test_the_line_is_sent_back_of_the_endpoint_that_opens_alone() -> None:
         bench.enter(BAD, f"bad{n}")
         bench.enter(GOOD, f"good{n}")
     while not bench.back:
-        bench.end(FAILED, of=BAD) if any(each.key == BAD for each, _ in bench.going) else bench.end(Accepted())
+        bench.end(FAILED, of=BAD) if any(each.endpoint.key == BAD for each in bench.going) else bench.end(Accepted())
     assert bench.back
     assert all(name.startswith("bad") for name in bench.back)
     while bench.going:
@@ -142,7 +144,7 @@ async def test_a_path_known_to_hang_that_probes_its_host_lets_another_probe() ->
     assert bench.breakers == {BAD: BreakerState.OPEN}
 
 
-@pytest.mark.parametrize("about", [About.MESSAGE, About.PACE, About.OURSELVES])
+@pytest.mark.parametrize("about", [About.MESSAGE, About.OURSELVES])
 async def test_what_speaks_of_neither_opens_no_breaker(about: About) -> None:
     bench = Bench()
     bench.attempt(BAD, Retry(error="e", about=about), times=9)
@@ -180,20 +182,79 @@ async def test_a_probe_that_says_nothing_of_its_endpoint_lets_another_probe(resu
     assert bench.enter(BAD) is None
 
 
-async def test_a_receiver_that_asks_for_a_pause_gets_it_for_that_endpoint() -> None:
-    bench = Bench(per_destination=1)
-    for n in range(3):
+PACED = Retry(error="HTTP 429", status_code=429, about=About.PACE)
+
+
+async def test_a_receiver_that_takes_no_more_opens_no_breaker() -> None:
+    bench = Bench(per_destination=9)
+    bench.attempt(GOOD, Accepted(), times=9)
+    for n in range(9):
+        bench.enter(BAD, f"m{n}")
+    for _ in range(9):
+        bench.end(PACED)
+    assert bench.breakers == {}
+    [paced] = bench.limiter.paces.listed()
+    assert (paced.name, paced.user_id) == BAD
+    assert bench.limiter.endpoints.keys() == {("webhook host", BAD)}
+
+
+async def test_one_refusal_slows_nothing_down() -> None:
+    bench = Bench(per_destination=9)
+    bench.attempt(GOOD, Accepted(), times=9)
+    for n in range(18):
+        bench.enter(BAD, f"m{n}")
+    assert bench.end(msgspec.structs.replace(PACED, delay=3600)) == Changes(None, None, slower=False)
+    assert [bench.end(Accepted()).slower for _ in range(17)] == [False] * 17
+    assert (bench.back, bench.limiter.paces.listed()) == ({}, [])
+
+
+async def test_two_refusals_limit_that_endpoint_alone() -> None:
+    bench = Bench(per_destination=2)
+    bench.attempt(GOOD, Accepted(), times=9)
+    for n in range(4):
         bench.enter(BAD, f"bad{n}")
     bench.enter(GOOD, "good")
-    bench.end(Retry(error="HTTP 429", delay=5, about=About.PACE))
-    assert [name for _, name in bench.going] == ["good"]
-    # They come again one after another, not all at the end of the pause.
-    assert 5 <= bench.back["bad1"] < bench.back["bad2"] < 6
+    assert [bench.end(PACED, of=BAD).slower, bench.end(PACED, of=BAD).slower] == [False, True]
+    # The one that had begun goes on; the other waits for the rate, and holds up nobody.
+    assert [entry.delivery for entry in bench.going] == ["bad2", "good"]
+    assert (bench.limiter.waiting, bench.back) == (1, {})
+    bench.enter(BOBS, "bob")
+    bench.end(Accepted(), of=GOOD)
+    assert [entry.delivery for entry in bench.going] == ["bad2", "bob"]
+
+
+async def test_what_waits_for_the_rate_is_sent_back_when_the_breaker_opens() -> None:
+    bench = Bench(per_destination=5)
+    bench.attempt(GOOD, Accepted(), times=9)
+    for n in range(6):
+        bench.enter(BAD, f"bad{n}")
+    bench.end(PACED)
+    bench.end(PACED)
+    assert bench.limiter.waiting == 0
+    bench.enter(BAD, "waits")
+    assert (bench.limiter.waiting, bench.back) == (1, {})
+    for _ in range(3):
+        bench.end(Retry(error="no connection", about=About.HOST))
+    assert bench.back == {"waits": pytest.approx(10)}
+    assert bench.limiter.waiting == 0
+
+
+async def test_a_long_pause_sends_everything_back_each_a_bit_later_than_the_last() -> None:
+    bench = Bench(per_destination=3)
+    bench.attempt(GOOD, Accepted(), times=9)
+    for n in range(7):
+        bench.enter(BAD, f"bad{n}")
+    bench.enter(GOOD, "good")
+    bench.end(PACED, of=BAD)
+    assert bench.end(msgspec.structs.replace(PACED, delay=300), of=BAD).slower
+    sent_back = list(bench.back.values())
+    assert len(sent_back) >= 2
+    assert sent_back == sorted(sent_back)
+    assert 300 <= sent_back[0] < sent_back[-1] < 305
     wait = bench.enter(BAD)
     assert wait is not None
-    assert wait > bench.back["bad2"]
-    bench.now += 5
-    assert bench.enter(BAD) is None
+    assert wait > sent_back[-1]
+    assert bench.enter(BOBS) is None
 
 
 async def test_idle_endpoints_are_forgotten_and_those_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,13 +262,13 @@ async def test_idle_endpoints_are_forgotten_and_those_kept_are_bounded(monkeypat
     bench = Bench()
     for n in range(30):
         bench.attempt(EndpointKey(f"well{n}"), Accepted(), times=1)
-    assert bench.limiter._endpoints == {}
+    assert bench.limiter.endpoints == {}
     bench.attempt(BAD, FAILED)
     for n in range(30):
         bench.attempt(EndpointKey(f"ill{n}"), FAILED, times=1)
         # Refused, but used: it is not the one that is forgotten.
         assert bench.enter(BAD) is not None
-    assert len(bench.limiter._endpoints) == 10
+    assert len(bench.limiter.endpoints) == 10
     assert bench.breakers == {BAD: BreakerState.OPEN}
 
 
@@ -223,7 +284,7 @@ SMS = EndpointKey("sms sms")
         (HOST_DOWN, 3, BAD, HeldReason.HOST),
         (REFUSED_KEY, 1, BAD, HeldReason.ACCOUNT),
         (REFUSED_KEY, 1, SMS, HeldReason.GATEWAY),
-        (Retry(error="429", about=About.PACE, delay=5), 1, BAD, HeldReason.RATE),
+        (Retry(error="429", about=About.PACE, delay=500), 2, BAD, HeldReason.RATE),
     ],
 )
 async def test_what_is_sent_back_knows_what_it_waits_for(
@@ -263,7 +324,7 @@ async def test_a_hold_sends_back_what_is_in_line_there() -> None:
     bench.enter(GOOD, "good")
     bench.end(Rejected(error="HTTP 410 Gone", holds=True))
     assert sorted(bench.back) == ["bad1", "bad2"]
-    assert [delivery for _, delivery in bench.going] == ["good"]
+    assert [entry.delivery for entry in bench.going] == ["good"]
 
 
 def test_an_account_is_its_users_or_the_operators() -> None:

@@ -1,13 +1,14 @@
 """E-mail through each user's own SMTP account.
 
-4xx and lost connections are retried; 5xx rejects the message, but for a refused login, which the user must correct: the
-account is held meanwhile. A certificate that cannot be verified is retried: certificates are renewed, and a man in the
-middle must not be able to cancel messages.
+What a mail server refuses of one mail rejects that message. What it refuses of the account (a login, a quota) or of
+itself (a greeting, TLS) does not: the next message would meet the same, and the user or the operator can mend it. What
+a reply speaks of is decided in tidings/channels/smtp/replies.py. A certificate that cannot be verified is retried:
+certificates are renewed, and a man in the middle must not be able to cancel messages.
 """
 
 import asyncio
-import re
 import ssl
+import time
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -20,19 +21,12 @@ from tidings.channels.email.bounce_address import envelope_sender
 from tidings.channels.email.partial import settled
 from tidings.channels.email.recipient import EmailRecipients
 from tidings.channels.recipient import RecipientError
-from tidings.channels.smtp.connection import ANSWER_SECONDS, Terms
-from tidings.channels.smtp.errors import (
-    CLOSING,
-    ConnectionLostError,
-    OutcomeUnknownError,
-    PermanentError,
-    Phase,
-    SmtpError,
-    TransientError,
-    reply_bytes,
-)
+from tidings.channels.smtp.connection import Terms
+from tidings.channels.smtp.errors import OutcomeUnknownError, PermanentError, TransientError, reply_bytes
 from tidings.channels.smtp.mail import Mail, MailError, compose
+from tidings.channels.smtp.oauth import AccessTokens
 from tidings.channels.smtp.pool import SmtpPool
+from tidings.channels.smtp.replies import queue_id
 from tidings.domain.account import Sender, SmtpAccount, may_send_from
 from tidings.domain.budget import ByteBudget
 from tidings.domain.errors import SettingsError, StoreUnavailableError, UnsealError
@@ -42,17 +36,12 @@ from tidings.security.egress import smtp_egress
 from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
-MAIL_BUDGET: Final = 128 * 1024**2
+MAIL_BUDGET: Final = 192 * 1024**2
 """Bytes of large mails in memory at once, per consumer."""
 IN_MEMORY: Final = 7
 """Times its size that a large mail takes there while it is composed; then two and a half times, until it is sent."""
 IN_THREAD: Final = 256 * 1024
 """Bytes of attachments from which on a mail is composed in a thread."""
-
-_QUEUE_ID: Final = re.compile(r"\bqueued as <?([\w.+@-]{1,255})|\bid=([\w-]{1,255})")
-"""In the replies of Postfix and many others, and of Exim."""
-
-_OPENING: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO, Phase.AUTH})
 
 
 class EmailChannel(Channel):
@@ -63,6 +52,7 @@ class EmailChannel(Channel):
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
         settings = context.settings
+        box = SecretBox(settings.secret_keys)
         self._budget = ByteBudget(MAIL_BUDGET)
         self._pool = SmtpPool(
             Terms(
@@ -70,9 +60,14 @@ class EmailChannel(Channel):
                 egress=smtp_egress(settings),
                 allow_plaintext=settings.smtp_allow_plaintext,
                 connect_timeout=settings.connect_timeout,
-                delivery_timeout=settings.delivery_timeout,
+                command_timeout=settings.smtp_command_timeout,
+                answer_timeout=settings.smtp_answer_timeout,
+                delivery_timeout=settings.smtp_delivery_timeout,
+                helo_name=settings.smtp_helo_name,
+                mails_per_connection=settings.smtp_mails_per_connection,
             ),
-            SecretBox(settings.secret_keys),
+            box,
+            AccessTokens(context.transport, box, clock=time.monotonic),
             limit=settings.smtp_connections_per_account,
             idle_seconds=settings.smtp_idle_seconds,
         )
@@ -83,9 +78,9 @@ class EmailChannel(Channel):
 
     @property
     def time_limit(self) -> float:
-        """With the wait for a slot, while a server allows one connection."""
+        """As long as an attempt may take, after a wait for a connection that may take as long."""
         settings = self.context.settings
-        return settings.smtp_connections_per_account * (settings.delivery_timeout + ANSWER_SECONDS)
+        return 2 * (settings.smtp_delivery_timeout + settings.smtp_answer_timeout)
 
     async def deliver(self, delivery: Delivery) -> Result:
         try:
@@ -95,7 +90,7 @@ class EmailChannel(Channel):
         if sender is None:
             return Rejected(error="the message has no user, through whose SMTP account it could go out")
         if sender.smtp is None:
-            return Rejected(error="the user has no SMTP account")
+            return Retry(error="the user has no SMTP account", about=About.ACCOUNT)
         try:
             own = Mailbox(email=_address(sender, sender.smtp))
         except MailError as error:
@@ -132,7 +127,7 @@ class EmailChannel(Channel):
         except MailError as error:
             return Rejected(error=str(error))
         if sender.smtp is None:
-            return Rejected(error="the user has no SMTP account")
+            return Retry(error="the user has no SMTP account", about=About.ACCOUNT)
         if bounce_address := self.context.settings.bounce_address:
             mail = msgspec.structs.replace(mail, sender=envelope_sender(bounce_address, delivery.id))
         result = await self._send(sender.id, sender.smtp, mail)
@@ -145,33 +140,20 @@ class EmailChannel(Channel):
         except UnsealError as error:
             return Retry(error=str(error), about=About.OURSELVES)
         except PermanentError as failure:
-            if _about(failure) is About.ACCOUNT:
-                return Retry(error=str(failure), status_code=failure.code, about=About.ACCOUNT)
-            return Rejected(error=str(failure), status_code=failure.code, answer=failure.answer, about=_about(failure))
+            return Rejected(error=str(failure), status_code=failure.code, answer=failure.answer, about=failure.about)
         except TransientError as failure:
             return Retry(
                 error=str(failure),
                 unanswered=isinstance(failure, OutcomeUnknownError),
                 status_code=failure.code,
                 answer=failure.answer,
-                about=_about(failure),
+                about=failure.about,
             )
         return Accepted(
-            provider_message_id=_queue_id(reply.message),
+            provider_message_id=queue_id(reply.message),
             status_code=reply.code,
             answer=reply_bytes(reply.code, reply.message),
         )
-
-
-def _about(failure: SmtpError) -> About:
-    if failure.phase is Phase.AUTH and not isinstance(failure, ConnectionLostError):
-        return About.ACCOUNT
-    if failure.code == CLOSING or failure.phase in _OPENING:
-        return About.HOST
-    if isinstance(failure, ConnectionLostError | OutcomeUnknownError):
-        return About.ENDPOINT
-    # A recipient that is refused or greylisted says nothing about the others; nor does one that needs SMTPUTF8.
-    return About.MESSAGE if failure.phase is Phase.RCPT or failure.code is None else About.ENDPOINT
 
 
 def _address(sender: Sender, account: SmtpAccount) -> str:
@@ -183,11 +165,6 @@ def _address(sender: Sender, account: SmtpAccount) -> str:
         return on_the_wire(sender.email)
     except RecipientError as error:
         raise MailError(f"the user's own address {error}") from None
-
-
-def _queue_id(reply: str) -> str | None:
-    found = _QUEUE_ID.search(reply)
-    return found and (found[1] or found[2])
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:

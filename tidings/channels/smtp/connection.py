@@ -8,6 +8,7 @@ Where it may go, and what it may send without TLS, is decided by the address tha
 
 import asyncio
 import os
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -17,40 +18,43 @@ from typing import Final, cast
 
 import aiosmtplib
 import msgspec
-from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException
+from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException, SMTPTimeoutError
 
+from tidings.channels.base import About
+from tidings.channels.smtp.auth import MOST_CHALLENGES, WRONG_MECHANISM, Login, Mechanism, mechanisms, none_offered
 from tidings.channels.smtp.dial import dial
 from tidings.channels.smtp.errors import (
-    CLOSING,
+    CONNECTION_LOST,
     ConnectionLostError,
-    OutcomeUnknownError,
     PermanentError,
-    Phase,
     SmtpError,
     TransientError,
     interrupted,
     refusal,
 )
 from tidings.channels.smtp.mail import Mail
-from tidings.domain.account import SmtpAccount
+from tidings.channels.smtp.replies import CLOSING, Phase
+from tidings.domain.account import SmtpAccount, Tls
 from tidings.security.egress import Egress
-
-IMPLICIT_TLS_PORT: Final = 465
-"""RFC 8314, section 3.3."""
-
-ANSWER_SECONDS: Final = 60.0
-"""How long the reply to a whole mail is awaited at least. A server that filters is slow here, and a mail that times out
-has probably been taken and will be sent again; RFC 5321, section 4.5.3.2.6, asks for ten minutes for that reason."""
 
 QUIT_SECONDS: Final = 1.0
 
 _POSITIVE: Final = 2
+_NEGATIVE: Final = (4, 5)
 _START_INPUT: Final = 354
-_WRONG_MECHANISM: Final = frozenset({500, 501, 502, 503, 504, 534, 538})
-"""Replies that refuse the mechanism, not the login (RFC 4954, section 6)."""
-
-_MECHANISMS: Final = ("PLAIN", "LOGIN", "CRAM-MD5")
-"""With TLS the simple ones first: servers that keep no password in clear can only refuse CRAM-MD5; some offer it."""
+_CHALLENGE: Final = 334
+_NO_EHLO: Final = frozenset({500, 501, 502, 504})
+"""Replies of servers that know HELO alone, or take no EHLO from this name."""
+_OF_RECIPIENT: Final = frozenset({About.MESSAGE, About.ENDPOINT})
+"""What a refusal speaks of that the server may not have for the next recipient."""
+_MAILMAX: Final = re.compile(r"\bMAILMAX=([1-9][0-9]{0,8})\b", re.IGNORECASE)
+"""In the extension LIMITS (RFC 9422): how many mails a session may carry."""
+_TLS_HINTS: Final = {
+    "UNSUPPORTED_PROTOCOL": "the server speaks TLS 1.0 or 1.1 only; 1.2 or newer is needed",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "the server takes no version of TLS that is spoken here (1.2 or newer)",
+    "WRONG_VERSION_NUMBER": "what the server sends is not TLS: this port may want STARTTLS",
+    "RECORD_LAYER_FAILURE": "what the server sends is not TLS: this port may want STARTTLS",
+}
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +64,16 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     egress: Egress
     allow_plaintext: bool
     connect_timeout: float
+    command_timeout: float
+    """Of the greeting, of TLS and of the reply to each command."""
+    answer_timeout: float
+    """Of the reply to a whole mail. A server that filters is slow here, and a mail that times out has probably been
+    taken and will be sent again; RFC 5321, section 4.5.3.2.6, asks for ten minutes for that reason."""
     delivery_timeout: float
-    """Of one attempt, from its slot on."""
+    """Of one attempt, from its slot to the end of the mail."""
+    helo_name: str = ""
+    """Empty: our side's address."""
+    mails_per_connection: int = 100
 
 
 class SmtpConnection:
@@ -74,54 +86,61 @@ class SmtpConnection:
         self._encrypted = False
         self._between_mails = False
         self._unfinished = False
+        self._answered = False
         self.phase = Phase.CONNECT
         self.mails = 0
         """Begun, on this connection."""
+        self.most_mails = terms.mails_per_connection
+        """Less where the server says so."""
         self.idle_since = 0.0
 
     @property
     def reusable(self) -> bool:
         """Whether another mail may use it: only if one has before, which is after the login."""
-        return self._between_mails and self._smtp is not None and self._smtp.is_connected
+        return self._between_mails and self.is_connected
+
+    @property
+    def is_connected(self) -> bool:
+        return self._smtp is not None and self._smtp.is_connected
+
+    @property
+    def answers(self) -> bool:
+        """Whether its last command was answered, so that it can be ended by another one."""
+        return self.is_connected and self._answered
 
     async def open(self) -> None:
         """Connects, with TLS unless the account may do without. Raises SmtpError."""
         host, port = self._account.host, self._account.port
         peer = await dial(host, port, egress=self._terms.egress, timeout=self._terms.connect_timeout)
-        implicit = port == IMPLICIT_TLS_PORT
+        tls = self._account.wanted_tls
         smtp = self._smtp = aiosmtplib.SMTP(
             hostname=host,
             sock=peer,
-            use_tls=implicit,
+            use_tls=tls is Tls.IMPLICIT,
             start_tls=False,
             tls_context=self._terms.tls,
-            local_hostname=_literal(peer),
-            timeout=None,
+            local_hostname=self._terms.helo_name or _literal(peer),
+            timeout=self._terms.command_timeout,
         )
         loopback = _is_loopback(peer)
         with self._during(Phase.GREETING):
             await smtp.connect()
-        self._encrypted = implicit
+        self._encrypted = tls is Tls.IMPLICIT
         await self._hello()
-        if not implicit:
+        if not self._encrypted:
             await self._start_tls(loopback=loopback)
 
-    async def log_in(self, username: str, password: str) -> None:
+    async def log_in(self, login: Login) -> None:
         """Raises SmtpError, whose text and answer repeat nothing of what was sent."""
-        smtp = self._connected
-        offered = {name.upper() for name in smtp.server_auth_methods}
-        # Without TLS, the one that does not show the password.
-        order = _MECHANISMS if self._encrypted else tuple(reversed(_MECHANISMS))
-        mechanisms = [name for name in order if name in offered]
-        if not mechanisms:
-            raise PermanentError(Phase.AUTH, "the server offers no way of logging in that is known here")
-        for mechanism in mechanisms:
-            log_in = {"PLAIN": smtp.auth_plain, "LOGIN": smtp.auth_login, "CRAM-MD5": smtp.auth_crammd5}[mechanism]
+        offered = self._connected.server_auth_methods
+        usable = mechanisms(login, offered, encrypted=self._encrypted)
+        if not usable:
+            raise TransientError(Phase.AUTH, none_offered(login, offered), about=About.ACCOUNT)
+        for mechanism in usable:
             try:
-                with self._during(Phase.AUTH):
-                    await log_in(username, password)
+                await self._prove(mechanism, login)
             except SmtpError as failure:
-                if failure.code not in _WRONG_MECHANISM or mechanism == mechanisms[-1]:
+                if failure.code not in WRONG_MECHANISM or mechanism is usable[-1]:
                     raise
             else:
                 return
@@ -136,10 +155,10 @@ class SmtpConnection:
         self.mails += 1
         try:
             reply = await self._transact(mail, deadline)
-        except (ConnectionLostError, OutcomeUnknownError):
-            raise
-        except SmtpError:
-            self._between_mails = True
+        except SmtpError as failure:
+            # A refused recipient says nothing of the session; any other refusal may, and the next mail would meet it.
+            refused = failure.code is not None and failure.code // 100 in _NEGATIVE and failure.code != CLOSING
+            self._between_mails = failure.phase is Phase.RCPT and refused
             raise
         self._between_mails = True
         return reply
@@ -164,32 +183,65 @@ class SmtpConnection:
 
     @property
     def _connected(self) -> aiosmtplib.SMTP:
-        if self._smtp is None or not self._smtp.is_connected:
-            raise ConnectionLostError(self.phase, "the connection was lost")
-        return self._smtp
+        """Ready for a command: whatever it has received was asked for."""
+        smtp = self._smtp
+        if smtp is None or smtp.protocol is None or not smtp.is_connected:
+            raise interrupted(self.phase, CONNECTION_LOST)
+        if smtp.protocol._buffer:  # noqa: SLF001  (the library would take it for the reply to the next command)
+            smtp.close()
+            raise interrupted(self.phase, "the server replies twice to one command")
+        return smtp
 
     async def _hello(self) -> None:
+        smtp = self._connected
         with self._during(Phase.EHLO):
-            await self._connected.ehlo()
+            reply = await smtp.execute_command(b"EHLO", (smtp.local_hostname or "").encode())
+            if reply.code in _NO_EHLO and smtp.is_connected:
+                await smtp.helo()
+                return
+        if reply.code // 100 != _POSITIVE:
+            raise refusal(Phase.EHLO, reply.code, reply.message)
+        smtp.last_ehlo_response = reply
+        if limit := _MAILMAX.search(smtp.esmtp_extensions.get("limits", "")):
+            self.most_mails = min(self.most_mails, int(limit[1]))
 
     async def _start_tls(self, *, loopback: bool) -> None:
-        account, smtp = self._account, self._connected
-        if account.plaintext and (loopback or self._terms.allow_plaintext):
+        smtp = self._connected
+        none_wanted = self._account.wanted_tls is Tls.NONE
+        if none_wanted and (loopback or self._terms.allow_plaintext):
             return
         if not smtp.supports_extension("starttls"):
             if loopback:
                 return
-            hint = "; SMTP_ALLOW_PLAINTEXT is not set" if account.plaintext else ""
-            raise TransientError(Phase.TLS, f"the server does not offer STARTTLS{hint}")
+            hint = "; SMTP_ALLOW_PLAINTEXT is not set" if none_wanted else ""
+            raise TransientError(Phase.TLS, f"the server does not offer STARTTLS{hint}", about=About.HOST)
         with self._during(Phase.TLS):
             await smtp.starttls()
         self._encrypted = True
         await self._hello()
 
+    async def _prove(self, mechanism: Mechanism, login: Login) -> None:
+        smtp = self._connected
+        first = [] if mechanism.initial is None else [mechanism.initial(login)]
+        with self._during(Phase.AUTH):
+            reply = await smtp.execute_command(b"AUTH", mechanism.name.encode(), *first)
+            for number in range(MOST_CHALLENGES):
+                if reply.code != _CHALLENGE:
+                    break
+                reply = await self._connected.execute_command(mechanism.respond(login, reply.message, number))
+        if reply.code == _CHALLENGE:
+            raise interrupted(Phase.AUTH, "the server asks without end")
+        if reply.code // 100 != _POSITIVE:
+            raise refusal(Phase.AUTH, reply.code, reply.message)
+
     async def _transact(self, mail: Mail, deadline: asyncio.Timeout) -> SMTPResponse:
         smtp = self._connected
         if mail.smtputf8 and not smtp.supports_extension("smtputf8"):
-            raise PermanentError(Phase.MAIL, "the server takes no address with letters outside ASCII (SMTPUTF8)")
+            raise PermanentError(
+                Phase.MAIL,
+                "the server takes no address with letters outside ASCII (SMTPUTF8)",
+                about=About.MESSAGE,
+            )
         if self._unfinished:
             await self._command(Phase.RSET, b"RSET")
             self._unfinished = False
@@ -214,7 +266,8 @@ class SmtpConnection:
             try:
                 await self._command(Phase.RCPT, b"RCPT", b"TO:<%b>" % recipient.encode())
             except SmtpError as failure:
-                if isinstance(failure, ConnectionLostError) or failure.code == CLOSING:
+                lost = isinstance(failure, ConnectionLostError) or failure.code == CLOSING
+                if lost or failure.of_session or failure.about not in _OF_RECIPIENT:
                     raise
                 mail.refused[recipient] = failure
         if len(mail.refused) == len(mail.recipients):
@@ -224,16 +277,17 @@ class SmtpConnection:
     async def _data(self, data: bytes, deadline: asyncio.Timeout) -> SMTPResponse:
         protocol = self._connected.protocol
         if protocol is None:
-            raise ConnectionLostError(Phase.DATA, "the connection was lost")
+            raise interrupted(Phase.DATA, CONNECTION_LOST)
         with self._during(Phase.DATA):
             protocol.write(data)
-        # Awaited before the loop runs again, so that an early reply is not missed.
-        answer_by = asyncio.get_running_loop().time() + ANSWER_SECONDS
+        answer_by = asyncio.get_running_loop().time() + self._terms.answer_timeout
         deadline.reschedule(max(deadline.when() or 0, answer_by))
+        # Awaited before the loop runs again, so that an early reply is not missed.
         with self._during(Phase.END_OF_DATA):
-            return await protocol.read_response()
+            return await protocol.read_response(timeout=self._terms.answer_timeout)
 
     async def _command(self, phase: Phase, *words: bytes, wanted: int | None = None) -> SMTPResponse:
+        self.phase = phase
         smtp = self._connected
         with self._during(phase):
             reply = await smtp.execute_command(*words)
@@ -244,26 +298,36 @@ class SmtpConnection:
     @contextmanager
     def _during(self, phase: Phase) -> Iterator[None]:
         """Turns the library's exceptions into a SmtpError of this phase."""
-        self.phase = phase
+        self.phase, self._answered = phase, False
         try:
             yield
+            self._answered = True
         except SMTPResponseException as error:
-            if error.code < 0:  # the library's own code
+            if error.code < 0 or error.code == _CHALLENGE:  # the library's own codes
                 raise interrupted(phase, "what the server replies is not SMTP") from None
+            self._answered = True
             raise refusal(phase, error.code, error.message) from None
         except (SMTPException, OSError) as error:
             # `from None`: the library's texts and causes may repeat what was sent.
             cause = error if isinstance(error, ssl.SSLError) else error.__cause__
             if isinstance(cause, ssl.SSLError) and phase in {Phase.GREETING, Phase.TLS}:
-                reason = getattr(cause, "verify_message", None) or cause.reason
-                raise ConnectionLostError(Phase.TLS, f"failed: {reason}") from None
-            raise interrupted(phase, _reason(cause)) from None
+                raise ConnectionLostError(Phase.TLS, f"failed: {_tls_reason(cause)}", about=About.HOST) from None
+            if isinstance(error, SMTPTimeoutError):
+                raise interrupted(phase, "timed out") from None
+            hint = "; the server may speak no TLS of 1.2 or newer" if phase is Phase.TLS else ""
+            raise interrupted(phase, f"{_reason(cause)}{hint}") from None
 
 
 def _reason(cause: BaseException | None) -> str:
     if isinstance(cause, OSError) and cause.errno:
-        return f"the connection was lost ({os.strerror(cause.errno)})"
-    return "the connection was lost"
+        return f"{CONNECTION_LOST} ({os.strerror(cause.errno)})"
+    return CONNECTION_LOST
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    reason = getattr(error, "verify_message", None) or error.reason
+    hint = _TLS_HINTS.get(reason or "")
+    return f"{hint} ({reason})" if hint else str(reason)
 
 
 def _is_loopback(peer: socket.socket) -> bool:

@@ -5,8 +5,9 @@ connections, and whether its login was refused lately. A crash leaves connection
 were being sent is known from the batches in Postgres.
 
 Waiting for a slot is not part of an attempt: a server that is slow but works must not use up the attempts of mails that
-wait, so the time limit of an attempt begins with its slot. A connection that turns out to have been closed while idle
-is replaced within the same attempt, since nothing was sent over it.
+wait, so the time limit of an attempt begins with its slot. What a used connection refuses before a recipient is named,
+or loses before the final dot, is tried once over a new one within the same attempt: servers end sessions after so many
+mails, or some idle time, and each says so in its own way.
 """
 
 import asyncio
@@ -16,29 +17,31 @@ from uuid import UUID
 
 from aiosmtplib import SMTPResponse
 
+from tidings.channels.base import About
+from tidings.channels.smtp.auth import Login
 from tidings.channels.smtp.connection import SmtpConnection, Terms
 from tidings.channels.smtp.errors import (
-    CLOSING,
     ConnectionLostError,
-    PermanentError,
-    Phase,
+    OutcomeUnknownError,
     SmtpError,
     TransientError,
     interrupted,
 )
+from tidings.channels.smtp.learned import Learned
 from tidings.channels.smtp.mail import Mail
-from tidings.domain.account import SmtpAccount
+from tidings.channels.smtp.oauth import AccessTokens
+from tidings.channels.smtp.replies import CLOSING, OPENING, Phase
+from tidings.domain.account import Sealed, SmtpAccount
 from tidings.security.secretbox import Purpose, SecretBox
-
-MAILS_PER_CONNECTION: Final = 100
-"""Servers commonly close a connection after that many."""
 
 REFUSAL_SECONDS: Final = 60.0
 """How long a refused login is not tried again: servers lock out who repeats a wrong password."""
 
-_BEFORE_MAIL: Final = frozenset({Phase.RSET, Phase.MAIL})
-_OPENING: Final = frozenset({Phase.GREETING, Phase.TLS, Phase.EHLO, Phase.AUTH})
-
+_REFUSED: Final = 5
+"""The first digit of a code that is meant to last."""
+_OF_SESSION: Final = frozenset({Phase.RSET, Phase.MAIL, Phase.DATA})
+_COUNTED: Final = frozenset({Phase.MAIL, Phase.DATA})
+"""Where servers say that a session has carried enough."""
 Key = tuple[UUID, SmtpAccount]
 """Connections are shared by nothing else: not with other users, nor beyond a change of the password."""
 
@@ -58,7 +61,8 @@ class _AccountState:
         self._in_use = 0
         self._withheld = 0
         """Slots that the server does not want to be used."""
-        self._refusal: PermanentError | None = None
+        self.learned = Learned()
+        self._refusal: TransientError | None = None
         self._refused_until = 0.0
 
     async def acquire(self) -> None:
@@ -70,17 +74,18 @@ class _AccountState:
         self._in_use -= 1
         self._slots.release()
 
-    def decrease(self) -> bool:
-        """Withholds the caller's slot from now on; False, with no effect, if it is the only one in use."""
+    def decrease(self, now: float) -> bool:
+        """Withholds the caller's slot for a while; False, with no effect, if it is the only one in use."""
         if self._in_use == 1:
             return False
         self._in_use -= 1
         self._withheld += 1
+        self.learned.decreased(now)
         return True
 
-    def increase(self) -> None:
-        """Gives back one slot that was withheld."""
-        if self._withheld:
+    def increase(self, now: float) -> None:
+        """Gives back one slot that was withheld, where that is long enough ago."""
+        if self._withheld and self.learned.may_increase(now):
             self._withheld -= 1
             self._slots.release()
 
@@ -92,26 +97,30 @@ class _AccountState:
             connection.abort()
         return None
 
-    def refuse(self, refusal: PermanentError, until: float) -> None:
+    def refuse(self, refusal: TransientError, until: float) -> None:
         self._refusal, self._refused_until = refusal, until
 
     def check_refusal(self, now: float) -> None:
-        """Raises PermanentError for REFUSAL_SECONDS after a login was refused."""
+        """Raises TransientError for REFUSAL_SECONDS after a login was refused."""
         if self._refusal is not None and now < self._refused_until:
             refusal = self._refusal
-            raise PermanentError(refusal.phase, f"{refusal.reason} a moment ago", code=refusal.code)
+            raise TransientError(
+                refusal.phase, f"{refusal.reason} a moment ago", about=refusal.about, code=refusal.code
+            )
 
     def unused(self, now: float) -> bool:
         """Whether it can be forgotten."""
-        return not self.deliveries and not self.idle and now >= self._refused_until
+        known = now < self._refused_until or self.learned.lasts(now)
+        return not self.deliveries and not self.idle and not known
 
 
 class SmtpPool:
     """Sends mails, over at most `limit` connections for each account. Create it inside the running event loop."""
 
-    def __init__(self, terms: Terms, box: SecretBox, *, limit: int, idle_seconds: float) -> None:
+    def __init__(self, terms: Terms, box: SecretBox, tokens: AccessTokens, *, limit: int, idle_seconds: float) -> None:
         self._terms = terms
         self._box = box
+        self._tokens = tokens
         self._limit = limit
         self._idle_seconds = idle_seconds
         self._accounts: dict[Key, _AccountState] = {}
@@ -119,13 +128,18 @@ class SmtpPool:
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def send(self, owner: UUID, account: SmtpAccount, mail: Mail) -> SMTPResponse:
-        """Returns the reply that takes the mail. Raises SmtpError or UnsealError."""
+        """Returns the reply that takes the mail. Raises SmtpError or UnsealError.
+
+        Raises CancelledError only if the server may have taken the mail.
+        """
         state = self._accounts.get((owner, account)) or self._open((owner, account))
         state.deliveries += 1
+        # Waiting has an end, since what is in flight must end so that its consumer can stop.
+        until = asyncio.get_running_loop().time() + self._terms.delivery_timeout + self._terms.answer_timeout
         try:
             reply = None
             while reply is None:
-                await state.acquire()
+                await self._acquire(state, until)
                 reply = await self._send(state, mail)
             return reply
         finally:
@@ -142,72 +156,123 @@ class SmtpPool:
         if self._quitting:
             await asyncio.wait(set(self._quitting))
 
+    async def _acquire(self, state: _AccountState, until: float) -> None:
+        """Waits for a slot."""
+        try:
+            async with asyncio.timeout_at(until):
+                await state.acquire()
+        except TimeoutError:
+            raise TransientError(Phase.CONNECT, "no connection to the server became free", about=About.PACE) from None
+        except asyncio.CancelledError:
+            raise _cut_off(Phase.CONNECT) from None
+
     async def _send(self, state: _AccountState, mail: Mail) -> SMTPResponse | None:
         """One attempt, in a slot that is released at its end.
 
         None, with the slot withheld, if the server wants fewer connections than the others hold already.
         """
-        reused = state.take_idle()
-        connection = reused or SmtpConnection(state.account, self._terms)
-        crowded = False
+        now = asyncio.get_running_loop().time
+        connection = state.take_idle()
+        withheld = again = False
         try:
             async with asyncio.timeout(self._terms.delivery_timeout) as deadline:
-                if reused:
+                if connection is not None:
                     try:
-                        return await reused.send(mail, deadline)
-                    except TransientError as failure:
-                        if not _was_closed(failure):
+                        return await connection.send(mail, deadline)
+                    except SmtpError as failure:
+                        if not _speaks_of_session(failure):
                             raise
-                    reused.abort()
-                    connection = SmtpConnection(state.account, self._terms)
+                        # 421 alone is how idle connections are ended too.
+                        counted = failure.of_session or (
+                            failure.phase in _COUNTED and failure.code not in {None, CLOSING}
+                        )
+                        spent = connection.mails - 1 if counted else 0
+                    await _replace(connection)
+                else:
+                    spent = 0
+                connection = SmtpConnection(state.account, self._terms)
                 await self._begin(state, connection)
-                return await connection.send(mail, deadline)
+                reply = await connection.send(mail, deadline)
+                if spent:
+                    state.learned.session_ended(spent, now())
+                return reply
         except TimeoutError:
-            raise interrupted(connection.phase, "timed out") from None
+            phase = Phase.CONNECT if connection is None else connection.phase
+            raise interrupted(phase, "timed out") from None
+        except asyncio.CancelledError:
+            if connection is not None and connection.phase is Phase.END_OF_DATA:
+                raise
+            raise _cut_off(Phase.CONNECT if connection is None else connection.phase) from None
         except TransientError as failure:
-            crowded = failure.code == CLOSING and failure.phase in _OPENING and state.decrease()
-            if not crowded:
+            again = failure.crowded or (failure.code == CLOSING and failure.phase in OPENING)
+            withheld = (again or failure.about is About.PACE) and state.decrease(now())
+            if not (again and withheld):
                 raise
             return None
         finally:
-            self._return(state, connection, has_slot=not crowded)
+            self._return(state, connection, has_slot=not withheld)
 
     async def _begin(self, state: _AccountState, connection: SmtpConnection) -> None:
-        """Connects and, if the account has a password, logs in.
+        """Connects and, if the account has a password or an OAuth login, logs in.
 
         The first login goes alone, so that a wrong password is tried once and not by all connections at a time.
         """
-        clock = asyncio.get_running_loop().time
-        state.check_refusal(clock())
+        state.check_refusal(asyncio.get_running_loop().time())
         account = state.account
-        sealed = account.password
-        password = None if sealed is None else self._box.unseal(sealed, Purpose.SMTP_PASSWORD, state.owner)
+        if account.password is None and account.oauth is None:
+            await connection.open()
+            return
+        try:
+            login = await self._login(state)
+        except TransientError as failure:
+            if failure.about is About.ACCOUNT:
+                state.refuse(failure, asyncio.get_running_loop().time() + REFUSAL_SECONDS)
+            raise
         await connection.open()
-        if password is None:
+        if state.login_succeeded:
+            await self._log_in(state, connection, login)
             return
         async with state.first_login:
-            state.check_refusal(clock())
-            if not state.login_succeeded:
-                try:
-                    await connection.log_in(account.username or "", password)
-                except PermanentError as failure:
-                    state.refuse(failure, clock() + REFUSAL_SECONDS)
-                    raise
-                state.login_succeeded = True
-                return
-        await connection.log_in(account.username or "", password)
+            state.check_refusal(asyncio.get_running_loop().time())
+            await self._log_in(state, connection, login)
+            state.login_succeeded = True
 
-    def _return(self, state: _AccountState, connection: SmtpConnection, *, has_slot: bool) -> None:
-        if not connection.reusable:
-            connection.abort()
-        elif connection.mails >= MAILS_PER_CONNECTION:
-            # Its slot is free once it is closed, so that there is never one too many.
-            self._quit(connection, then=state.release)
-            state.increase()
-            return
-        else:
-            connection.idle_since = asyncio.get_running_loop().time()
+    async def _login(self, state: _AccountState) -> Login:
+        account, username = state.account, state.account.username or ""
+        if account.oauth is not None:
+            return Login(username, await self._tokens.get(account.oauth, state.owner), is_token=True)
+        return Login(username, self._box.unseal(account.password or Sealed(b""), Purpose.SMTP_PASSWORD, state.owner))
+
+    async def _log_in(self, state: _AccountState, connection: SmtpConnection, login: Login) -> None:
+        oauth = state.account.oauth
+        for last in (oauth is None, True):
+            try:
+                await connection.log_in(login)
+            except TransientError as failure:
+                if failure.about is not About.ACCOUNT or failure.code is None or failure.code // 100 != _REFUSED:
+                    raise
+                # An access token may be revoked before its time.
+                if oauth is not None and self._tokens.forget(oauth, login.secret) and not last:
+                    login = await self._login(state)
+                    continue
+                state.refuse(failure, asyncio.get_running_loop().time() + REFUSAL_SECONDS)
+                raise
+            else:
+                return
+
+    def _return(self, state: _AccountState, connection: SmtpConnection | None, *, has_slot: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        state.increase(now)
+        most = state.learned.most_mails(now)
+        if connection is not None and connection.reusable and connection.mails < min(connection.most_mails, most):
+            connection.idle_since = now
             state.idle.append(connection)
+        elif connection is not None and connection.answers:
+            # Its slot is free once it is closed, so that there is never one too many.
+            self._quit(connection, then=state.release if has_slot else None)
+            return
+        elif connection is not None:
+            connection.abort()
         if has_slot:
             state.release()
 
@@ -236,6 +301,25 @@ class SmtpPool:
         self._sweeper = loop.call_later(self._idle_seconds / 2, self._sweep) if self._accounts else None
 
 
-def _was_closed(failure: SmtpError) -> bool:
-    """Whether the connection was closed before the mail began."""
-    return failure.phase in _BEFORE_MAIL and (isinstance(failure, ConnectionLostError) or failure.code == CLOSING)
+def _speaks_of_session(failure: SmtpError) -> bool:
+    """Whether a mail that a used connection did not take is to be tried over a new one: it cannot have been taken."""
+    if isinstance(failure, OutcomeUnknownError):
+        return False
+    if isinstance(failure, ConnectionLostError) or failure.code == CLOSING or failure.of_session:
+        return True
+    return failure.phase in _OF_SESSION and failure.code is not None
+
+
+def _cut_off(phase: Phase) -> TransientError:
+    """In place of a cancellation (as a consumer stops) before the final dot: the mail is nowhere, and can go back."""
+    if (task := asyncio.current_task()) is not None:
+        task.uncancel()
+    return TransientError(phase, "cut off before the mail was sent", about=About.OURSELVES)
+
+
+async def _replace(connection: SmtpConnection) -> None:
+    """Closes a connection before the one that takes its place is opened."""
+    if connection.is_connected:
+        await connection.quit()
+    else:
+        connection.abort()

@@ -33,7 +33,7 @@ class TestRegistration:
             "port": 587,
             "username": "ada",
             "has_password": True,
-            "tls": True,
+            "tls": "starttls",
         }
         me = await (await log_in(api, "ada@example.com")).get(ME)
         assert (me.status, me.body) == (200, made.body)
@@ -191,7 +191,13 @@ class TestOwnAccount:
             **plain,
             "username": None,
             "has_password": False,
+            "tls": "none",
         }
+        for port, tls, expected in ((465, True, "implicit"), (465, None, "implicit"), (2465, "implicit", "implicit")):
+            smtp = {"host": "localhost", "port": port, "tls": tls}
+            assert (await ada.send("PATCH", ME, {"smtp": smtp})).body["smtp"]["tls"] == expected
+        wrong = await ada.send("PATCH", ME, {"smtp": {**plain, "tls": "ssl"}})
+        assert (wrong.status, wrong.faults) == (422, [(None, "smtp.tls")])
         assert (await ada.send("PATCH", ME, {})).body["smtp"]["host"] == "localhost"
         assert (await ada.send("PATCH", ME, {"smtp": None})).body["smtp"] is None
 

@@ -178,6 +178,21 @@ async def test_no_room(api: Api, store: Store, settings: Settings) -> None:
         assert "as much as they can" in found["summary"]
 
 
+@pytest.mark.usefixtures("_producer")
+async def test_a_receiver_that_is_sent_too_much(api: Api, store: Store, settings: Settings) -> None:
+    gateway = Gateway(*(web.Response(status=429, headers={"Retry-After": "300"}) for _ in range(9)))
+    ids = await keep_sms(store, 9)
+    async with consuming(settings, gateway) as consumer:
+        await hand_over(store, consumer)
+        found = await until_reason(api, ids[-1], "held")
+
+        async def with_its_rate() -> bool:
+            return "messages a second" in (await explain(api, ids[-1]))["summary"]
+
+        await eventually(with_its_rate)
+    assert found["facts"]["tries"] == 0
+
+
 async def test_claimed_and_not_taken(api: Api, store: Store) -> None:
     [message_id] = await keep(store)
     await store.batches.claim(DEFAULT_CLAIM_LANES, offers(1, "c7"), batch_size=100)

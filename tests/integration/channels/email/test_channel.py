@@ -9,24 +9,19 @@ import msgspec
 import pytest
 import trustme
 
-from tests.integration.channels.smtp.mailing import RECIPIENT, MakeChannel, Senders, account, delivery
+from tests.integration.channels.smtp.mailing import RECIPIENT, TLS, MakeChannel, Senders, account, delivery
 from tests.integration.channels.smtp_server import HOST, USERNAME, Security, SmtpServer, drop, smtp_server
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.channels.email.channel import EmailChannel
-from tidings.channels.smtp import connection as smtp_connection
 from tidings.domain.account import SmtpAccount
 from tidings.domain.errors import SettingsError
 from tidings.domain.message import Delivery
 
 
 @pytest.mark.parametrize("security", Security)
-async def test_a_mail_arrives(
-    security: Security, make_channel: MakeChannel, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_mail_arrives(security: Security, make_channel: MakeChannel, authority: trustme.CA) -> None:
     async with smtp_server(security, authority) as server:
-        if security is Security.IMPLICIT:
-            monkeypatch.setattr(smtp_connection, "IMPLICIT_TLS_PORT", server.port)
-        channel = make_channel(account(server))
+        channel = make_channel(account(server, tls=TLS[security]))
         message = delivery(subject="Grüße 👋🏽", content="Zeile eins\n.\n..zwei\nλόγος\n", headers={"X-Tenant": "7"})
         result = await channel.deliver(message)
         await channel.close()
@@ -56,20 +51,24 @@ async def test_a_mail_arrives(
             "421 4.3.2 Busy",
             Retry(error="greeting: refused with 421 4.3.2", status_code=421, about=About.HOST),
         ),
-        ("greeting", "554 No", Rejected(error="greeting: refused with 554", status_code=554, about=About.HOST)),
-        ("EHLO", "550 5.7.1 No", Rejected(error="EHLO: refused with 550 5.7.1", status_code=550, about=About.HOST)),
+        ("greeting", "554 No", Retry(error="greeting: refused with 554", status_code=554, about=About.HOST)),
+        ("EHLO", "550 5.7.1 No", Retry(error="EHLO: refused with 550 5.7.1", status_code=550, about=About.HOST)),
         ("STARTTLS", "454 Later", Retry(error="TLS: refused with 454", status_code=454, about=About.HOST)),
         ("AUTH", "454 4.7.0 Later", Retry(error="AUTH: refused with 454 4.7.0", status_code=454, about=About.ACCOUNT)),
         ("AUTH", "535 5.7.8 No", Retry(error="AUTH: refused with 535 5.7.8", status_code=535, about=About.ACCOUNT)),
         ("MAIL", "451 4.3.0 Later", Retry(error="MAIL: refused with 451 4.3.0", status_code=451)),
-        ("MAIL", "553 5.1.8 No", Rejected(error="MAIL: refused with 553 5.1.8", status_code=553)),
+        ("MAIL", "553 5.1.8 No", Rejected(error="MAIL: refused with 553 5.1.8", status_code=553, about=About.MESSAGE)),
         ("RCPT", "450 4.2.0 Later", Retry(error="RCPT: refused with 450 4.2.0", status_code=450, about=About.MESSAGE)),
         ("RCPT", "421 Bye", Retry(error="RCPT: refused with 421", status_code=421, about=About.HOST)),
         ("RCPT", "550 5.1.1 No", Rejected(error="RCPT: refused with 550 5.1.1", status_code=550, about=About.MESSAGE)),
         ("DATA", "451 4.3.1 Later", Retry(error="DATA: refused with 451 4.3.1", status_code=451)),
         ("DATA", "554 5.5.1 No", Rejected(error="DATA: refused with 554 5.5.1", status_code=554)),
         ("end of data", "452 4.3.1 Full", Retry(error="end of DATA: refused with 452 4.3.1", status_code=452)),
-        ("end of data", "554 5.6.0 No", Rejected(error="end of DATA: refused with 554 5.6.0", status_code=554)),
+        (
+            "end of data",
+            "554 5.6.0 No",
+            Rejected(error="end of DATA: refused with 554 5.6.0", status_code=554, about=About.MESSAGE),
+        ),
     ],
 )
 async def test_a_refusal_is_retried_or_final(
@@ -112,7 +111,7 @@ async def test_an_answer_that_is_not_smtp(reply: str, channel: EmailChannel, ser
 
 @pytest.mark.parametrize("phase", ["greeting", "STARTTLS", "AUTH", "RCPT", "DATA"])
 async def test_a_server_that_falls_silent(phase: str, make_channel: MakeChannel, server: SmtpServer) -> None:
-    channel = make_channel(account(server), connect_timeout=1, delivery_timeout=1)
+    channel = make_channel(account(server), smtp_command_timeout=0.5)
     server.fail(phase, lambda _: None)
     result = await channel.deliver(delivery())
     name = {"STARTTLS": "TLS"}.get(phase, phase)
@@ -122,7 +121,9 @@ async def test_a_server_that_falls_silent(phase: str, make_channel: MakeChannel,
 
 
 async def test_the_answer_to_a_whole_mail_may_take_longer(make_channel: MakeChannel, server: SmtpServer) -> None:
-    channel = make_channel(account(server), connect_timeout=1, delivery_timeout=1, smtp_connections_per_account=1)
+    channel = make_channel(
+        account(server), smtp_command_timeout=1, smtp_delivery_timeout=1, smtp_connections_per_account=1
+    )
     server.hold = asyncio.Event()
     asyncio.get_running_loop().call_later(1.5, server.hold.set)
     # The second one waits for its place longer than an attempt may take, and is not to blame.
@@ -131,11 +132,8 @@ async def test_the_answer_to_a_whole_mail_may_take_longer(make_channel: MakeChan
     assert server.connections == 1
 
 
-async def test_and_times_out_at_last(
-    make_channel: MakeChannel, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(smtp_connection, "ANSWER_SECONDS", 0.1)
-    channel = make_channel(account(server), connect_timeout=1, delivery_timeout=1)
+async def test_and_times_out_at_last(make_channel: MakeChannel, server: SmtpServer) -> None:
+    channel = make_channel(account(server), smtp_answer_timeout=0.1)
     server.hold = asyncio.Event()
     result = await channel.deliver(delivery())
     assert result == Retry(
@@ -232,7 +230,9 @@ async def test_what_cannot_be_a_mail_is_rejected(
 
 
 async def test_a_user_without_an_account(make_channel: MakeChannel) -> None:
-    assert await make_channel(None).deliver(delivery()) == Rejected(error="the user has no SMTP account")
+    assert await make_channel(None).deliver(delivery()) == Retry(
+        error="the user has no SMTP account", about=About.ACCOUNT
+    )
 
 
 async def test_a_large_mail(channel: EmailChannel, server: SmtpServer) -> None:

@@ -5,10 +5,10 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from tests.integration.channels.smtp_server import HOST, PASSWORD, USERNAME, SmtpServer
+from tests.integration.channels.smtp_server import HOST, PASSWORD, USERNAME, Security, SmtpServer
 from tests.unit.channels.doubles import delivery as any_delivery
 from tidings.channels.email.channel import EmailChannel
-from tidings.domain.account import Sender, SmtpAccount
+from tidings.domain.account import Sender, SmtpAccount, Tls
 from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.message import Delivery
 from tidings.security.secretbox import Purpose, SecretBox, new_key
@@ -17,6 +17,7 @@ USER = UUID(int=7)
 KEY = new_key()
 BOX = SecretBox([KEY])
 RECIPIENT = "reader@example.org"
+TLS = {Security.NONE: Tls.NONE, Security.STARTTLS: Tls.STARTTLS, Security.IMPLICIT: Tls.IMPLICIT}
 
 
 class Senders:
@@ -51,6 +52,6 @@ def delivery(
     return msgspec.structs.replace(plain, id=uuid4(), user_id=user_id, subject=subject)
 
 
-def account(server: SmtpServer, *, host: str = HOST, password: str = PASSWORD, plaintext: bool = False) -> SmtpAccount:
+def account(server: SmtpServer, *, host: str = HOST, password: str = PASSWORD, tls: Tls | None = None) -> SmtpAccount:
     sealed = BOX.seal(password, Purpose.SMTP_PASSWORD, USER)
-    return SmtpAccount(host=host, port=server.port, username=USERNAME, password=sealed, plaintext=plaintext)
+    return SmtpAccount(host=host, port=server.port, username=USERNAME, password=sealed, tls=tls)

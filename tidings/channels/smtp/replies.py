@@ -1,0 +1,176 @@
+"""What a reply of a mail server means: what it speaks of, whether it is final, and the id that it gives a mail.
+
+A code alone does not say it: 550 is an unknown recipient, a used-up daily quota, or one mail too many in a session. So
+the phase and the enhanced status code (RFC 3463) are read, and where servers are known to use neither with care, their
+words. What is refused for the account or the server is never final: it would refuse every other mail too.
+"""
+
+import re
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from tidings.channels.base import About
+
+CLOSING: Final = 421
+"""The server closes this connection, whatever was asked (RFC 5321, section 3.8)."""
+OVERLOADED: Final = 432
+"""Exchange Online: more connections of a mailbox than three. (RFC 4954 meant a password to be changed.)"""
+_NOT_LOGGED_IN: Final = frozenset({530, 534, 535, 538})
+"""RFC 4954, section 6: of the account in whichever phase."""
+
+ENHANCED_CODE: Final = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})\b")
+"""RFC 3463, at the start of a reply's text."""
+
+
+class Phase(StrEnum):
+    """How far a mail came."""
+
+    CONNECT = "connect"
+    GREETING = "greeting"
+    TLS = "TLS"
+    EHLO = "EHLO"
+    AUTH = "AUTH"
+    RSET = "RSET"
+    MAIL = "MAIL"
+    RCPT = "RCPT"
+    DATA = "DATA"
+    END_OF_DATA = "end of DATA"
+    """From the content on: when the final dot is out, the mail may be taken."""
+
+
+BEFORE_LOGIN: Final = frozenset({Phase.CONNECT, Phase.GREETING, Phase.TLS, Phase.EHLO})
+OPENING: Final = BEFORE_LOGIN | {Phase.AUTH}
+
+_CROWDED: Final = re.compile(
+    r"too many (?:\w+ ){0,2}(?:connections|sessions)|(?:connections?|concurrency|sender thread) limit"
+    r"|concurrent connections|maximum number of (?:\w+ ){0,2}connections",
+    re.IGNORECASE,
+)
+"""Postfix, Exim, Exchange and others, where more connections are open than they allow."""
+_TOO_FAST: Final = re.compile(
+    r"maximum sending rate|(?:rate|rate limit|ratelimit) (?:has )?(?:been )?exceeded|exceeded (?:\w+ ){0,3}rate\b"
+    r"|submission rate|throttl|too much mail|too (?:fast|quickly)|slow down|too many (?:login|auth)"
+    r"|rate.?limit(?:ed)?\b|too many (?:messages|mails|emails) (?:per|in the last|in an?) ",
+    re.IGNORECASE,
+)
+"""Amazon SES ("454 Throttling failure: Maximum sending rate exceeded"), Postfix ("450 4.7.1 Error: too much mail
+from"), Exchange ("421 4.4.2 Message submission rate for this client has exceeded the configured limit")."""
+_OF_SESSION: Final = re.compile(
+    r"(?:messages|mails|emails|transactions|recipients)\b.{0,40}\b(?:session|connection)\b"
+    r"|(?:session|connection) (?:message |mail |transaction )?limit|per.(?:session|connection)",
+    re.IGNORECASE,
+)
+"""Gmail, Exim, Sendmail and others, after so many mails over one connection."""
+_NOT_PERMITTED: Final = re.compile(
+    r"relay(?:ing)? (?:access )?(?:is )?(?:denied|not permitted|not allowed|prohibited)|unable to relay"
+    r"|not owned by (?:auth )?user|send.?as.?denied|permissions? to send as|not (?:allowed|authorized) to send",
+    re.IGNORECASE,
+)
+"""Servers that relay not to everybody, and for their own addresses alone: the account's fault, or that of one mail."""
+_LOGIN_WANTED: Final = re.compile(
+    r"authentication (?:is )?required|must (?:authenticate|be authenticated|log ?in)|not authenticated", re.IGNORECASE
+)
+_USED_UP: Final = re.compile(
+    r"daily|(?:mails|messages|emails) per (?:day|month)|quota.?exceeded|credits exceeded"
+    r"|(?:user|sending|message|account|mail|hourly|monthly) (?:sending |message |mail )?(?:quota|limit)s?\b"
+    r"|(?:account|user|client) (?:\w+ ){0,2}(?:suspended|disabled|locked|blocked|not active)",
+    re.IGNORECASE,
+)
+"""Limits of a plan, and locked accounts; of a recipient they are as common."""
+_ACCOUNT_CODES: Final = frozenset({"4.5", "7.8", "7.9", "7.11", "7.12", "7.13", "7.14"})
+"""Of the account where a recipient is not refused: Gmail's `5.4.5` is the daily quota; RFC 4954, section 6, and RFC
+5248, section 2.4, have those of a login."""
+_LOGIN_OUTAGE: Final = re.compile(
+    r"connection lost|temporar|try (?:again|later)|unavailable|(?:internal|backend|server) (?:error|failure)|time.?out",
+    re.IGNORECASE,
+)
+"""In a refused login that says nothing of the password (Postfix: "535 5.7.8 … Connection lost to authentication
+server")."""
+_FULL: Final = "2.2"
+"""RFC 3463, section 3.3: a full mailbox is "a persistent transient failure"."""
+_FULL_TEXT: Final = re.compile(r"mailbox (?:is )?full|(?:over|mailbox|storage) ?quota|quota exceeded", re.IGNORECASE)
+_STORAGE: Final = frozenset({452, 552})
+"""RFC 5321: "insufficient" or "exceeded storage", and so of a mailbox where the text says so."""
+
+
+class Meaning(NamedTuple):
+    about: About
+    final: bool
+    """The mail would be refused again."""
+    of_session: bool = False
+    crowded: bool = False
+
+
+def meaning(phase: Phase, code: int, text: str) -> Meaning:
+    """What a reply that refuses a command means; `text` is without the code."""
+    enhanced = ENHANCED_CODE.match(text)
+    status = f"{enhanced[2]}.{enhanced[3]}" if enhanced else ""
+    if not enhanced and code in _STORAGE and _FULL_TEXT.search(text):
+        status = _FULL
+    refused = code // 100 == 5  # noqa: PLR2004  (5xx)
+    if code == OVERLOADED or _CROWDED.search(text):
+        return Meaning(About.PACE, final=False, crowded=True)
+    # Of a recipient's mailbox (x.2.x) it is the others' mail too.
+    if _TOO_FAST.search(text) and not (refused and phase is Phase.RCPT) and not status.startswith("2."):
+        return Meaning(About.PACE, final=False)
+    if phase is Phase.AUTH:
+        outage = code == CLOSING or _LOGIN_OUTAGE.search(text) is not None
+        return Meaning(About.HOST if outage and refused else About.ACCOUNT, final=False)
+    if phase in BEFORE_LOGIN or code == CLOSING:
+        return Meaning(About.HOST, final=False, of_session=_OF_SESSION.search(text) is not None)
+    of_session = _OF_SESSION.search(text) is not None
+    if _is_of_account(phase, code, status, text):
+        return Meaning(About.ACCOUNT, final=False, of_session=of_session)
+    # Not final, and counted by the account's breaker: many in a row hold it, as one alone must not.
+    denied = _NOT_PERMITTED.search(text) is not None
+    of_mail = phase is Phase.RCPT or status.startswith(("1.", "2.", "6."))
+    about = About.MESSAGE if of_mail and not denied else About.ENDPOINT
+    return Meaning(about, final=refused and not (denied or of_session or status == _FULL), of_session=of_session)
+
+
+def _is_of_account(phase: Phase, code: int, status: str, text: str) -> bool:
+    if code in _NOT_LOGGED_IN or _LOGIN_WANTED.search(text):
+        return True
+    if status == _FULL:
+        # Of a sender, it is their own mailbox; of a recipient, theirs.
+        return phase is Phase.MAIL
+    if status in _ACCOUNT_CODES and (phase is not Phase.RCPT or status != "4.5"):
+        return True
+    of_recipient = phase is Phase.RCPT and not status.startswith(("4.", "7."))
+    if of_recipient or status.startswith(("1.", "6.")) or (status.startswith("2.") and "ubmission" not in text):
+        return False
+    return (status == "7.0" and "try again later" in text.lower()) or _USED_UP.search(text) is not None
+
+
+_QUEUE_IDS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    for pattern in (
+        # Postfix, SendGrid, Mailjet, ZoneMTA, Yandex ("queued on smtp3m.mail.yandex.net as 1430081058-6ltgNFKSir").
+        r"\bqueued (?:on \S+ )?as:? <?([\w.+@=/-]{1,255})",
+        # Exchange: "2.6.0 <id@host> [InternalId=…, Hostname=…] 1234 bytes in … Queued mail for delivery".
+        r"<([^<>\s]{1,255})> (?:\[InternalId=|Queued mail for delivery)",
+        # Haraka: "Message Queued (7E3A…-….1)".
+        r"\bqueued \(([\w.+@-]{1,255})\)",
+        # Exim ("OK id=1qABCD-000123-AB"), Zoho.
+        r"\bid=<?([\w.+@-]{1,255})",
+        # Gmail: "2.0.0 OK  1430081058 x12sm123abc.45 - gsmtp".
+        r"\bOK:? +(?:[0-9]+ +)?([\w.-]{8,255}) - gsmtp\b",
+        # Sendmail, OpenSMTPD.
+        r"([\w.-]{6,255}) Message accepted for delivery",
+        # qmail: "ok 1430081058 qp 12345".
+        r"\bok ([0-9]{6,} qp [0-9]+)",
+        # go-smtp: "2.0.0 OK: queued 2K6C7TNVWUIRJYGYXJ6K4TYT".
+        r"\bqueued(?: with id:?)? <?([\w.-]*[0-9][\w.-]{5,255})",
+        # Amazon SES: "Ok 010001668cbaf1d3-7fadface-8253-49c5-ba34-dbb320d8a770-000000"; SparkPost, Campaign Monitor.
+        r"\bOk:? ?([\w/-]*[0-9][\w/.-]{11,255})$",
+    )
+)
+"""In the replies that take a mail, as servers are known to word them."""
+
+
+def queue_id(reply: str) -> str | None:
+    """The server's own id of a mail that it took, in whichever line of the reply."""
+    for pattern in _QUEUE_IDS:
+        if found := pattern.search(reply):
+            return found[1]
+    return None
