@@ -102,7 +102,7 @@ CancelReasonName = Annotated[
     str | None,
     typer.Option(
         "--reason",
-        help="Cancelled because: exhausted, rejected, expired, poison or requested.",
+        help="Cancelled because: exhausted, rejected, expired, poison, requested or suppressed.",
         autocompletion=_complete_reason,
     ),
 ]
