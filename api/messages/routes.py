@@ -206,7 +206,7 @@ async def _message(request: web.Request, wanted: MessageRequest) -> NewMessage:
         principal=principal(request),
         sender=sender,
     )
-    return sealed(with_link(message, wanted, request.app[SETTINGS]), request.app[SETTINGS])
+    return sealed(with_link(message, wanted.unsubscribe, request.app[SETTINGS]), request.app[SETTINGS])
 
 
 async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessage]:

@@ -13,7 +13,6 @@ from aiohttp import web
 from api.http.auth import principal
 from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
-from api.messages.schemas import MessageRequest
 from tidings.channels.installed import recipients
 from tidings.domain.errors import SettingsError
 from tidings.domain.message import Message, NewMessage
@@ -87,12 +86,12 @@ def refusal(suppression: Suppression) -> str:
     )
 
 
-def with_link(message: NewMessage, wanted: MessageRequest, settings: Settings) -> NewMessage:
+def with_link(message: NewMessage, wanted: bool, settings: Settings) -> NewMessage:
     """The message with the headers of RFC 8058 where it is to have them.
 
     Raises InvalidError where it cannot.
     """
-    if not wanted.unsubscribe:
+    if not wanted:
         return message
     headers = message.headers or {}
     link = ""
