@@ -31,7 +31,7 @@ async def status_of(store: Store, message_id: UUID) -> tuple[Status, CancelReaso
     return message.status, message.cancel_reason
 
 
-@pytest.mark.parametrize("owner", [ADA, None])
+@pytest.mark.parametrize("owner", [ADA, None], ids=["user", "operator"])
 async def test_a_list_is_its_owners_alone(store: Store, owner: UUID | None) -> None:
     other = BOB if owner is not None else ADA
     assert await store.suppressions.put(owner, {"ida@example.com": "why"}, SuppressionReason.MANUAL) == {
@@ -120,15 +120,25 @@ async def test_a_retry_does_not_pass_by_the_list(store: Store) -> None:
     assert (await status_of(store, suppressed))[0] is Status.PENDING
 
 
+async def plan(store: Store, name: str, **arguments: Any) -> str:
+    queries = store.database.queries
+    ordered = [arguments[each] for each in queries.driver_adapter.var_sorted[name]]
+    async with store.database.pool.acquire() as connection:
+        rows = await connection.fetch(f"EXPLAIN {getattr(queries, name).sql}", *ordered)
+    return "\n".join(row[0] for row in rows)
+
+
 async def test_cancelling_reads_the_mail_for_the_address_alone(store: Store) -> None:
-    query = store.database.queries.cancel_suppressed
-    async with store.database.transaction() as connection:
-        arguments = {"user_id": ADA, "addresses": ["ida@example.com"], "limit": 10}
-        ordered = [arguments[name] for name in store.database.queries.driver_adapter.var_sorted["cancel_suppressed"]]
-        plan = await connection.fetch(f"EXPLAIN {query.sql}", *ordered)
-    text = "\n".join(row[0] for row in plan)
+    text = await plan(store, "cancel_suppressed", user_id=ADA, addresses=["ida@example.com"], limit=10)
     assert "lower" in text
     assert "Seq Scan" not in text
+
+
+@pytest.mark.parametrize("owner", [ADA, None], ids=["user", "operator"])
+async def test_the_door_reads_one_index(store: Store, owner: UUID | None) -> None:
+    text = await plan(store, "find_suppressions", user_id=owner, addresses=["ida@example.com"])
+    assert "Index Scan using suppressions_once" in text
+    assert "Filter" not in text
 
 
 async def test_receipts(store: Store) -> None:
