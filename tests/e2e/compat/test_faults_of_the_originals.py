@@ -115,6 +115,11 @@ async def cancel_rest(system: System) -> None:
 async def test_messaging_server_replicas_and_overlapping_ticks_sent_twice(
     system: System, gateway: MoodyGateway, consumers: list[Process]
 ) -> None:
+    # A gateway that has answered lately is given more than one delivery at a time.
+    before = [f"before {number}" for number in range(20)]
+    for content in before:
+        await post(system, content)
+    await arrived(gateway, *before)
     # Each delivery takes longer than a tick.
     gateway.delay = 0.7
     try:
@@ -126,8 +131,8 @@ async def test_messaging_server_replicas_and_overlapping_ticks_sent_twice(
     finally:
         gateway.delay = 0
     await asyncio.sleep(0.5)
-    assert gateway.received == dict.fromkeys(contents, 1)
-    times = sorted(gateway.arrivals.values())
+    assert {content: gateway.received[content] for content in contents} == dict.fromkeys(contents, 1)
+    times = sorted(gateway.arrivals[content] for content in contents)
     assert all(third - first > 0.15 for first, _, third in zip(times, times[1:], times[2:], strict=False))
 
 
@@ -175,7 +180,7 @@ async def test_message_sending_system_a_redis_error_after_a_delivery_marked_it_f
     assert gateway.received["delivered"] == 1
 
 
-@pytest.mark.parametrize(("answer", "outcome"), [(200, "sent 1"), (400, "cancelled 1"), (404, "sent 2")])
+@pytest.mark.parametrize(("answer", "outcome"), [(200, "sent 1"), (400, "cancelled 1"), (404, "sent 1")])
 async def test_message_sending_system_the_status_of_the_gateway_was_ignored(
     system: System, gateway: MoodyGateway, consumers: list[Process], answer: int, outcome: str
 ) -> None:
