@@ -14,6 +14,7 @@ from api.http.tracing import traced
 from api.metrics import ApiMetrics
 from api.openapi.document import DOCUMENT, Document
 from api.routes import ROUTES
+from api.suppressions import unsubscribe
 from api.swagger import pages as swagger
 from tidings.domain.budget import ByteBudget
 from tidings.observability import tracing
@@ -45,6 +46,7 @@ def create_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.append(resources.overviews)
     app.on_shutdown.append(resources.end_streams)
     app.add_routes(ROUTES)
+    app.add_routes(unsubscribe.ROUTES)
     app.add_routes(dashboard.ROUTES)
     app.add_routes(swagger.ROUTES)
     app.add_routes(systems.ROUTES)

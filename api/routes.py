@@ -12,6 +12,7 @@ from api.accounts import api_keys_routes as api_keys
 from api.accounts import me_routes as me
 from api.accounts import routes as accounts
 from api.accounts import users_routes as users
+from api.bounces import routes as bounces
 from api.explain import routes as explain
 from api.health import routes as health
 from api.holds import routes as holds
@@ -20,6 +21,7 @@ from api.messages import routes as messages
 from api.openapi import routes as reference
 from api.overview import routes as overview
 from api.queues import routes as queues
+from api.suppressions import routes as suppressions
 
 ROUTES: Final = (
     web.post("/api/v1/messages", messages.create),
@@ -35,6 +37,10 @@ ROUTES: Final = (
     web.post("/api/v1/messages/{id}/retry", messages.retry),
     web.get("/api/v1/holds", holds.list_all),
     web.post("/api/v1/holds/{hold_id}/release", holds.release),
+    web.post("/api/v1/bounces", bounces.take),
+    web.get("/api/v1/suppressions", suppressions.list_page),
+    web.post("/api/v1/suppressions", suppressions.add),
+    web.delete("/api/v1/suppressions/{suppression_id}", suppressions.lift),
     web.get("/api/v1/overview", overview.get),
     web.get("/api/v1/overview/events", overview.events, allow_head=False),
     web.get("/api/v1/queues", queues.list_all),

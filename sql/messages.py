@@ -13,7 +13,7 @@ from sql.database import Noun
 from sql.explanation import MessageState, state_of
 from tidings.domain.mail_parts import KeptMail, MailParts
 from tidings.domain.message import Attempt, Message, NewMessage, Priority
-from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
+from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
 from tidings.domain.turns import share_of
 
 
@@ -151,6 +151,10 @@ class MessageStore(Noun):
         row = await self.database.one("message_state", id=message_id)
         return None if row is None else state_of(row)
 
+    async def record_receipt(self, message_id: UUID, receipt: Receipt, detail: str | None) -> None:
+        """Keeps what came back about a message, beside its status; that it is undelivered stays."""
+        await self.database.one("record_receipt", id=message_id, receipt=receipt, detail=detail)
+
     async def under_way(self) -> bool:
         """Whether a living consumer is at work on messages now."""
         busy: bool = await self.database.one("under_way")
@@ -177,6 +181,7 @@ def _message(row: asyncpg.Record) -> Message:
     waits = values["status"] in {Status.PENDING, Status.FAILED} and row["held_reason"] is not None
     values["held_reason"] = HeldReason(row["held_reason"]) if waits else None
     values["held_since"] = row["held_since"] if waits else None
+    values["receipt"] = None if row["receipt"] is None else Receipt(row["receipt"])
     return Message(**values)
 
 

@@ -16,6 +16,7 @@ from api.http.problems import InvalidError
 from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, SETTINGS, STORE
 from api.messages.schemas import MessageRequest
 from api.messages.validation import sealed, to_message
+from api.suppressions.door import require_wanted
 from tidings.domain.message import DEFAULT_QUEUE, NewMessage
 
 
@@ -40,6 +41,7 @@ async def accept(request: web.Request, wanted: MessageRequest, *, names: Mapping
             principal=principal(request),
         )
         message = sealed(message, request.app[SETTINGS])
+        await require_wanted(request, message)
     await request.app[INTAKE].keep(message)
     return message
 

@@ -89,6 +89,9 @@ def _cancelled(case: Case) -> Verdict:
         case CancelReason.POISON:
             summary = f"It was lost with its consumer {now.recoveries} times, at last alone, and may be what ends them."
             reason = Reason.POISON
+        case CancelReason.SUPPRESSED:
+            summary = "Its recipient takes no more mail of its user: a bounce, a complaint, an unsubscribe, or by hand."
+            reason = Reason.SUPPRESSED
         case _:
             summary, reason = "Somebody cancelled it.", Reason.REQUESTED
     return Verdict(reason, summary, Next(what=RETRIED_BY_HAND, at=None))

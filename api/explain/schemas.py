@@ -43,6 +43,8 @@ class Reason(StrEnum):
     POISON = "poison"
     REQUESTED = "requested"
     """Somebody cancelled it."""
+    SUPPRESSED = "suppressed"
+    """Its recipient takes no more mail of its user."""
 
 
 class Next(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_page(query: MultiMapping[str], user_id: UUID | None) -> Page:
     """Reads the parameters, and names every wrong one. Raises InvalidError."""
-    values = _values(query, _PARSERS)
+    values = values_of(query, _PARSERS)
     before: UUID | None = values.pop("cursor", None)
     limit: int = values.pop("limit", DEFAULT_LIMIT)
     return Page(filter=MessageFilter(user_id=user_id, **values), before=before, limit=limit)
@@ -45,7 +45,7 @@ def parse_page(query: MultiMapping[str], user_id: UUID | None) -> Page:
 
 def parse_position(query: MultiMapping[str]) -> tuple[UUID | None, int]:
     """The cursor and the limit, for lists that have no filters. Raises InvalidError."""
-    values = _values(query, _PAGE_PARSERS)
+    values = values_of(query, PAGE_PARSERS)
     return values.get("cursor"), values.get("limit", DEFAULT_LIMIT)
 
 
@@ -79,7 +79,7 @@ def cut(found: Sequence[T], limit: int, id_of: Callable[[T], UUID]) -> tuple[Seq
     return shown, encode_cursor(id_of(shown[-1])) if len(found) > len(shown) else None
 
 
-def _values(query: MultiMapping[str], parsers: Parsers) -> dict[str, Any]:
+def values_of(query: MultiMapping[str], parsers: Parsers) -> dict[str, Any]:
     values: dict[str, Any] = {}
     faults: list[Fault] = []
     for name in dict.fromkeys(query):
@@ -135,7 +135,7 @@ def parse_limit(text: str) -> int:
     return int(text)
 
 
-_PAGE_PARSERS: Final[Parsers] = {"limit": parse_limit, "cursor": decode_cursor}
+PAGE_PARSERS: Final[Parsers] = {"limit": parse_limit, "cursor": decode_cursor}
 _PARSERS: Final[Parsers] = {
     "status": _status,
     "channel": parse_text,
@@ -144,5 +144,5 @@ _PARSERS: Final[Parsers] = {
     "held": _held,
     "created_from": parse_created,
     "created_until": parse_created,
-    **_PAGE_PARSERS,
+    **PAGE_PARSERS,
 }

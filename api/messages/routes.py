@@ -28,6 +28,7 @@ from api.messages.schemas import (
 from api.messages.validation import sealed, to_message
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations, operation
+from api.suppressions.door import refusal_to_retry, require_wanted, unwanted, with_link
 from sql.messages import IdempotencyKey, MessageStore
 from tidings.channels.installed import recipients
 from tidings.domain.errors import StoreUnavailableError
@@ -87,6 +88,7 @@ async def _create_one(request: web.Request, wanted: MessageRequest) -> web.Respo
     key = idempotency.key_of(request, wanted)
     try:
         message = await _message(request, wanted)
+        await require_wanted(request, message)
     except InvalidError:
         # What was right when it came first may be late by now; the first answer stands.
         if key is None or (replay := await _replay(request, key)) is None:
@@ -187,7 +189,9 @@ async def retry(request: web.Request) -> web.Response:
     message = await find(request)
     retried = await _store(request).retry(message.id)
     if retried is None:
-        raise RequestError(HTTPStatus.CONFLICT, _NOT_RETRIED.get((await find(request)).status, _CHANGING))
+        message = await find(request)
+        refused = await refusal_to_retry(request, message) or _NOT_RETRIED.get(message.status, _CHANGING)
+        raise RequestError(HTTPStatus.CONFLICT, refused)
     return answer(_shown(request, retried))
 
 
@@ -202,7 +206,7 @@ async def _message(request: web.Request, wanted: MessageRequest) -> NewMessage:
         principal=principal(request),
         sender=sender,
     )
-    return sealed(message, request.app[SETTINGS])
+    return sealed(with_link(message, wanted.unsubscribe, request.app[SETTINGS]), request.app[SETTINGS])
 
 
 async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessage]:
@@ -218,15 +222,16 @@ async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessag
             faults.append(Fault(index=index, detail="is not JSON"))
     # Unknown queues of the whole batch cost one query.
     await request.app[KNOWN_QUEUES].among({each.queue for each in wanted.values()})
-    messages = []
+    messages: dict[int | None, NewMessage] = {}
     for index, each in wanted.items():
         try:
-            messages.append(await _message(request, each))
+            messages[index] = await _message(request, each)
         except InvalidError as error:
             faults += [msgspec.structs.replace(fault, index=index) for fault in error.errors]
+    faults += await unwanted(request, messages)
     if faults:
         raise InvalidError(sorted(faults, key=lambda fault: fault.index or 0))
-    return messages
+    return list(messages.values())
 
 
 async def _replay(request: web.Request, key: IdempotencyKey) -> web.Response | None:

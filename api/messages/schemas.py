@@ -15,7 +15,7 @@ from tidings.domain.mail_parts import KeptMail, Mailbox
 from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage, Priority
 from tidings.domain.message import Queue as StoredQueue
 from tidings.domain.retry import RetryDefaults, RetryDelays
-from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
+from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
 from tidings.domain.turns import MAX_FAIRNESS_KEY
 from tidings.observability.reports import Held
 
@@ -102,6 +102,10 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Annotated[list[AttachmentRequest], Meta(max_length=MAX_ATTACHMENTS)] | UnsetType,
         Meta(description="Of an e-mail. The request may have up to `MAX_MESSAGE_BYTES` for them."),
     ] = UNSET
+    unsubscribe: Annotated[
+        bool,
+        Meta(description="Of an e-mail to one recipient: adds a link by which they take no more of yours (RFC 8058)."),
+    ] = False
     headers: Annotated[
         Annotated[dict[HeaderName, HeaderValue], Meta(max_length=50)] | None,
         Meta(description="What else a webhook or an e-mail carries."),
@@ -229,6 +233,11 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         HeldReason | None, Meta(description="What it waits for apart from its due time; null where that is nothing.")
     ]
     held_since: datetime | None
+    receipt: Annotated[
+        Receipt | None, Meta(description="What came back about it after it was sent; null: nothing is known.")
+    ]
+    receipt_at: datetime | None
+    receipt_detail: Annotated[str | None, Meta(description="What a mail server said, say.")]
     provider_message_id: Annotated[str | None, Meta(description="The id that the provider gave it.")]
     created_at: datetime
     mail: Annotated[

@@ -11,7 +11,19 @@ from aiohttp import hdrs, web
 
 from api.openapi.error_formats import ErrorFormat, error_format_on
 from api.openapi.failures import HEADERS, failures
-from api.openapi.operation import JSON, Access, Answer, Answers, Body, Operation, Parameter, Tag, check, operation_of
+from api.openapi.operation import (
+    JSON,
+    Access,
+    Answer,
+    Answers,
+    Body,
+    Operation,
+    Parameter,
+    RawBody,
+    Tag,
+    check,
+    operation_of,
+)
 from api.openapi.schemas import Schema, schemas_of
 from tidings import __version__
 
@@ -126,7 +138,7 @@ def _tags(routes: list[Route]) -> list[Tag]:
 
 
 def _types_of(route: Route) -> Iterator[Any]:
-    if route.operation.body is not None:
+    if isinstance(route.operation.body, Body):
         yield route.operation.body.described_as
     yield from (parameter.type for parameter in route.operation.parameters)
     yield from (answer.type for answer in route.operation.answers.values() if answer.type is not None)
@@ -163,8 +175,11 @@ def _parameter(parameter: Parameter, types: Types) -> dict[str, Any]:
     }
 
 
-def _body(body: Body, types: Types) -> dict[str, Any]:
+def _body(body: Body | RawBody, types: Types) -> dict[str, Any]:
     examples = {name: {"value": value} for name, value in body.examples.items()}
+    if isinstance(body, RawBody):
+        content = {"schema": {"type": "string"}, "examples": examples}
+        return {"required": True, "content": dict.fromkeys(body.media_types, content)}
     return {"required": True, "content": {JSON: {"schema": types.schema(body.described_as), "examples": examples}}}
 
 

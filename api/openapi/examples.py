@@ -16,6 +16,8 @@ from api.accounts.schemas import (
     UserAnswer,
     UserList,
 )
+from api.bounces.report import Event
+from api.bounces.schemas import ReportAnswer, ReportedAnswer
 from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
 from api.holds.schemas import HoldList, Released
 from api.messages.listing import encode_cursor
@@ -41,10 +43,12 @@ from api.overview.schemas import (
     QueueOverview,
     Totals,
 )
+from api.suppressions.schemas import SuppressionList
 from tidings.domain.account import Role, Tls
 from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
-from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
+from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
+from tidings.domain.suppression import Suppression, SuppressionReason
 from tidings.observability.reports import BreakerReport, Held, HeldReport, RateReport
 
 MESSAGE_ID: Final = UUID("0197d7a4-5b3e-7c41-9f0a-2b6c8d1e4f70")
@@ -89,6 +93,27 @@ ATTEMPTS: Final = AttemptList(
             consumer="consumer-1",
         )
     ]
+)
+
+_SAID: Final = "smtp; 550 5.1.1 <ida@example.com>: user unknown"
+SUPPRESSION: Final = Suppression(
+    id=UUID("0197d7a4-9e10-7a35-8c44-1f2e3d4c5b6a"),
+    user_id=USER_ID,
+    address="ida@example.com",
+    reason=SuppressionReason.BOUNCE,
+    since=DUE + timedelta(seconds=20),
+    detail=f"ida@example.com: 5.1.1 {_SAID}",
+    message_id=MESSAGE_ID,
+)
+SUPPRESSIONS: Final = SuppressionList(suppressions=[SUPPRESSION], next_cursor=None)
+REPORT: Final = ReportAnswer(
+    message_id=MESSAGE_ID,
+    receipt=Receipt.UNDELIVERED,
+    recipients=[
+        ReportedAnswer(
+            address="ida@example.com", event=Event.UNDELIVERED, status="5.1.1", diagnostic=_SAID, suppressed=True
+        )
+    ],
 )
 
 QUEUE: Final = Queue(

@@ -12,7 +12,7 @@ from api.accounts.errors import BusyError, EmailInUseError, NoSecretKeysError, T
 from api.http.auth import FOREIGN_PAGE, NO_CREDENTIAL, NOT_ADMIN
 from api.http.body import ANOTHER_TYPE, MAX_BYTES, NOT_WHOLE
 from api.http.problems import STORE_AWAY
-from api.openapi.operation import Access, Body, Errors, Operation
+from api.openapi.operation import Access, Body, Errors, Operation, RawBody
 
 NOT_JSON: Final = "the body is not JSON: invalid character (byte 0)"
 TOO_LARGE: Final = f"the body is larger than {MAX_BYTES} bytes"
@@ -52,7 +52,9 @@ def _of_its_kind(operation: Operation, method: str) -> Iterator[tuple[HTTPStatus
         yield HTTPStatus.FORBIDDEN, NOT_ADMIN
     if method != hdrs.METH_GET:
         yield HTTPStatus.FORBIDDEN, FOREIGN_PAGE
-    if operation.body is not None:
+    if isinstance(operation.body, RawBody):
+        yield HTTPStatus.BAD_REQUEST, NOT_WHOLE
+    elif operation.body is not None:
         yield HTTPStatus.BAD_REQUEST, NOT_JSON
         yield HTTPStatus.BAD_REQUEST, NOT_WHOLE
         yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE

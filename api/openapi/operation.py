@@ -73,6 +73,13 @@ class Body(msgspec.Struct, frozen=True):
         return self.decoder.type if self.type is None else self.type
 
 
+class RawBody(msgspec.Struct, frozen=True):
+    """A request body that is no JSON: read by the handler, as it comes."""
+
+    media_types: Sequence[str]
+    examples: Mapping[str, str]
+
+
 class Parameter(msgspec.Struct, frozen=True):
     """A part of the path, the query or the headers."""
 
@@ -111,7 +118,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     access: Access
     parameters: Sequence[Parameter]
-    body: Body | None
+    body: Body | RawBody | None
     answers: Answers
     errors: Errors
 
@@ -125,7 +132,7 @@ def operation(
     *,
     access: Access,
     answers: Answer | Answers,
-    body: Body | None = None,
+    body: Body | RawBody | None = None,
     parameters: Iterable[Parameter] = (),
     errors: Errors | None = None,
 ) -> Callable[[H], H]:

@@ -12,6 +12,7 @@ from api.openapi import examples
 from api.openapi.operation import Parameter
 from tidings.domain.message import DEFAULT_QUEUE, QUEUE_NAME_PATTERN
 from tidings.domain.states import HeldReason, Status
+from tidings.domain.suppression import SuppressionReason
 
 _Cursor = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{22}$")]
 _Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, extra_json_schema={"default": DEFAULT_LIMIT})]
@@ -27,6 +28,7 @@ MESSAGE_ID: Final = Parameter("id", UUID, "The id of a message.", examples.MESSA
 USER_ID: Final = Parameter("id", UUID, "The id of a user.", examples.USER_ID, "path")
 KEY_ID: Final = Parameter("key_id", UUID, "The id of an API key.", examples.KEY_ID, "path")
 HOLD_ID: Final = Parameter("hold_id", UUID, "The id of a hold.", examples.HOLD.id, "path")
+SUPPRESSION_ID: Final = Parameter("suppression_id", UUID, "The id of a suppression.", examples.SUPPRESSION.id, "path")
 QUEUE_NAME: Final = Parameter("name", str, "The name of a queue.", DEFAULT_QUEUE, "path")
 NEW_QUEUE_NAME: Final = Parameter(
     "name", _QueueName, "The name of a queue, which need not be there yet.", "newsletter", "path"
@@ -38,6 +40,20 @@ IDEMPOTENCY_KEY: Final = Parameter(
     "Names the request: the same key with the same request is the same message, however often it comes.",
     "order-4711-shipped",
     "header",
+)
+
+MAX_ADDRESS: Final = 1000
+"""Letters of an address that are looked at."""
+
+ENVELOPE_RECIPIENT: Final = Parameter(
+    "recipient",
+    str,
+    "The address that the report came for, where the mail server's pipe knows it.",
+    f"bounces+{examples.MESSAGE_ID}@example.com",
+)
+SUPPRESSION_FILTER: Final = (
+    Parameter("address", str, "This address.", examples.SUPPRESSION.address),
+    Parameter("reason", SuppressionReason, "Those that are there for this reason.", SuppressionReason.BOUNCE),
 )
 
 PAGE: Final = (

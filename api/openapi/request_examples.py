@@ -75,6 +75,36 @@ KEYS: Final[Examples] = {"a key": {"name": "the shop"}}
 KEYS_WITH_CHANNELS: Final[Examples] = {**KEYS, "a key for text messages": {"name": "the till", "channels": ["sms"]}}
 
 
+SUPPRESSIONS: Final[Examples] = {
+    "an address": {"address": "ida@example.com"},
+    "and why": {"address": "ida@example.com", "detail": "asked for it by telephone"},
+}
+REPORTS: Final[Mapping[str, str]] = {
+    "an address that does not exist": """\
+From: Mail Delivery System <MAILER-DAEMON@mail.example.com>
+To: bounces+0197d7a4-5b3e-7c41-9f0a-2b6c8d1e4f70@example.com
+Subject: Undelivered Mail Returned to Sender
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="="
+
+--=
+Content-Type: text/plain
+
+The mail system: host mx.example.com said: 550 5.1.1 user unknown
+
+--=
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mail.example.com
+
+Final-Recipient: rfc822; ida@example.com
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 <ida@example.com>: user unknown
+
+--=--
+"""
+}
 CANCEL: Final[Examples] = {
     "what waits in a queue": {"queue": "newsletter"},
     "what waits for somebody": {"recipient": "+905551111111", "channel": "sms"},

@@ -7,6 +7,8 @@ from api.openapi.operation import Tag
 MESSAGES: Final = Tag("Messages", "Hand in one or many, look them up, cancel them, try them again.")
 QUEUES: Final = Tag("Queues", "Streams of messages, each with its own pace and its own switch.")
 HOLDS: Final = Tag("Holds", "Endpoints to which nothing goes until somebody releases them.")
+BOUNCES: Final = Tag("Bounces", "What mail servers and mailbox providers report of mail that was sent.")
+SUPPRESSIONS: Final = Tag("Suppressions", "Addresses that take no more mail of a user, and why.")
 OVERVIEW: Final = Tag("Overview", "What goes on, now and in the last hour, consumers and stores.")
 ACCOUNTS: Final = Tag("Accounts", "Make oneself an account, log in to it, change it.")
 API_KEYS: Final = Tag("API keys", "With which programs act for a user.")

@@ -23,7 +23,7 @@ keyed AS (
 -- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
 id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
 retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
-created_at, share, mail_bytes, held_reason, held_since
+created_at, share, mail_bytes, held_reason, held_since, receipt, receipt_at, receipt_detail
 
 -- fragment: new_message_columns
 -- What a message is made of, in the order of the parameters of insert_messages.
@@ -50,7 +50,29 @@ expires_at = CASE WHEN expires_at > now() THEN expires_at END,
 cancel_reason = NULL,
 held_reason = NULL,
 held_since = NULL,
+receipt = NULL,
+receipt_at = NULL,
+receipt_detail = NULL,
 due_at = now()
+
+-- fragment: operator
+-- The owner of the operator's own suppressions.
+'00000000-0000-0000-0000-000000000000'::uuid
+
+-- fragment: suppression_columns
+id, nullif(owner, '00000000-0000-0000-0000-000000000000') AS user_id, address, reason, since, detail, message_id
+
+-- fragment: suppressed
+-- Whether a message is mail to an address that takes no more of its user's.
+(
+    channel = 'email'
+    AND EXISTS (
+        SELECT FROM suppressions
+        WHERE
+            owner = coalesce(messages.user_id, '00000000-0000-0000-0000-000000000000')
+            AND address = lower(messages.recipient COLLATE "C")
+    )
+)
 
 -- fragment: lead
 -- The advisory lock that a connection of the leading producer holds.

@@ -112,10 +112,19 @@ WHERE id = :id AND status IN ('pending', 'failed')
 RETURNING {message_columns};
 
 -- name: retry_message(id)^
--- A cancelled message starts again, a failed or a held one is due now; no row where it is none of them.
+-- A cancelled message starts again, a failed or a held one is due now; no row where it is none of them, or mail that its
+-- recipient takes no more.
 UPDATE messages SET {retried}
-WHERE id = :id AND (status IN ('cancelled', 'failed') OR (status = 'pending' AND held_reason IS NOT NULL))
+WHERE
+    id = :id
+    AND (status IN ('cancelled', 'failed') OR (status = 'pending' AND held_reason IS NOT NULL))
+    AND NOT {suppressed}
 RETURNING {message_columns};
+
+-- name: record_receipt(id, receipt, detail)!
+-- What came back about a message. That it is undelivered stays: another recipient's copy may be delivered.
+UPDATE messages SET receipt = :receipt, receipt_at = now(), receipt_detail = :detail
+WHERE id = :id AND receipt IS DISTINCT FROM :receipt AND receipt IS DISTINCT FROM 'undelivered';
 
 -- name: under_way()$
 -- Whether a living consumer is at work on messages: it renews the leases of the batches that it has started.
@@ -170,6 +179,7 @@ WITH chosen AS (
         AND {message_filter}
         AND (:user_id::uuid IS NULL OR user_id = :user_id)
         AND (:cancel_reason::text IS NULL OR cancel_reason = :cancel_reason::cancel_reason)
+        AND NOT {suppressed}
     ORDER BY id DESC
     LIMIT :limit
     FOR UPDATE SKIP LOCKED

@@ -79,6 +79,10 @@ class ApiClient:
         """The decoded answer. Raises ApiError for anything but success."""
         return await self._request("PUT", path, **_with_body(body, None))
 
+    async def delete(self, path: str) -> Any:
+        """The decoded answer. Raises ApiError for anything but success."""
+        return await self._request("DELETE", path)
+
     async def listen(self, path: str) -> AsyncGenerator[Any, None]:
         """The decoded data of each server-sent event, until the API ends the stream. Raises ApiError."""
         try:

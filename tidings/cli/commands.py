@@ -15,7 +15,7 @@ from typing import Annotated, Final
 import typer
 
 from tidings import settings as configuration
-from tidings.cli import account_commands, hold_commands, message_commands, queue_commands
+from tidings.cli import account_commands, hold_commands, message_commands, queue_commands, suppression_commands
 from tidings.cli.options import Api, JsonReport, unfolded
 
 app = typer.Typer(
@@ -138,6 +138,7 @@ def drill(
 
 _watch.add_typer(queue_commands.app, name="queues", rich_help_panel=WATCH)
 _watch.add_typer(hold_commands.app, name="holds", rich_help_panel=WATCH)
+_watch.add_typer(suppression_commands.app, name="suppressions", rich_help_panel=WATCH)
 app.add_typer(_run)
 app.add_typer(message_commands.app)
 app.add_typer(_watch)

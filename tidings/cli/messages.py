@@ -71,6 +71,7 @@ def _mail(draft: Draft) -> dict[str, Any]:
         "attachments": [{"filename": name, "content": content} for name, content in files] or None,
         "cc": draft.cc or None,
         "bcc": draft.bcc or None,
+        "unsubscribe": draft.unsubscribe or None,
         "sender": None,
         "from": draft.sender,
         "content": draft.content or None,

@@ -68,6 +68,9 @@ class Draft:
     cc: Annotated[list[str] | None, typer.Option(help="E-mail: who gets it too; repeatable.")] = None
     bcc: Annotated[list[str] | None, typer.Option(help="E-mail: who gets it too, unseen; repeatable.")] = None
     reply_to: Annotated[str | None, typer.Option(help="E-mail: whom its readers reply to.")] = None
+    unsubscribe: Annotated[
+        bool, typer.Option("--unsubscribe", help="E-mail: with a link by which the recipient takes no more of yours.")
+    ] = False
     sender: Annotated[str | None, typer.Option("--from", help="E-mail: 'Name <address>' that it is from.")] = None
 
 
@@ -102,7 +105,7 @@ CancelReasonName = Annotated[
     str | None,
     typer.Option(
         "--reason",
-        help="Cancelled because: exhausted, rejected, expired, poison or requested.",
+        help="Cancelled because: exhausted, rejected, expired, poison, requested or suppressed.",
         autocompletion=_complete_reason,
     ),
 ]

@@ -16,6 +16,10 @@ LAST_PORT: Final = 65535
 LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 _HELO_NAME: Final = re.compile(r"\[[0-9A-Za-z:.]{1,60}\]|(?=.{1,253}$)[0-9A-Za-z-]{1,63}(?:\.[0-9A-Za-z-]{1,63})*")
+MAX_PUBLIC_URL: Final = 200
+
+_BOUNCE_ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*/=?^_`{|}~.-]{1,27}@[A-Za-z0-9.-]{1,255}")
+"""With `+` and an id it has 64 bytes before the `@` (RFC 5321, section 4.5.3.1.1)."""
 _PORTS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
@@ -73,3 +77,17 @@ def parse_proxy(url: str) -> Proxy:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         authorization = f"Basic {b64encode(pair.encode()).decode()}"
     return Proxy(host, port, authorization)
+
+
+def check_public_url(url: str) -> None:
+    """Raises ValueError for what is not the beginning of links."""
+    parts = urlsplit(url)
+    odd = parts.query or parts.fragment or "@" in parts.netloc or not url.isascii() or " " in url
+    if parts.scheme not in {"http", "https"} or not parts.hostname or odd or len(url) > MAX_PUBLIC_URL:
+        raise ValueError(f"must be like https://mail.example.com, of at most {MAX_PUBLIC_URL} letters")
+
+
+def check_bounce_address(address: str) -> None:
+    """Raises ValueError for an address that cannot get the id of a message."""
+    if not _BOUNCE_ADDRESS.fullmatch(address):
+        raise ValueError("must be an address of ASCII letters, without '+', whose part before the @ has at most 27")

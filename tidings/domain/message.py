@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from tidings.domain.mail_parts import KeptMail
 from tidings.domain.retry import RetryDelays
-from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Status
+from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
 
 DEFAULT_QUEUE = "default"
 """The queue that is always there and takes the messages that name none."""
@@ -74,6 +74,10 @@ class Message(NewMessage, frozen=True, kw_only=True):
     held_reason: HeldReason | None = None
     """What it waits for, apart from its due time."""
     held_since: datetime | None = None
+    receipt: Receipt | None = None
+    """What came back about it later, beside its status."""
+    receipt_at: datetime | None = None
+    receipt_detail: str | None = None
 
 
 class Delivery(_Common, frozen=True, kw_only=True, gc=False):

@@ -26,6 +26,17 @@ class CancelReason(StrEnum):
     """Delivering it alone killed the consumer again and again."""
     REQUESTED = "requested"
     """By a request."""
+    SUPPRESSED = "suppressed"
+    """Its recipient takes no more mail of its user: a bounce, a complaint, an unsubscribe."""
+
+
+class Receipt(StrEnum):
+    """What came back about a message, beside its status: `sent` says that the receiver took it."""
+
+    DELIVERED = "delivered"
+    """It reached its recipient."""
+    UNDELIVERED = "undelivered"
+    """It did not reach one of its recipients."""
 
 
 class HeldReason(StrEnum):

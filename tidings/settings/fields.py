@@ -166,6 +166,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_delivery_timeout: Annotated[Positive, Meta(description=
         "Seconds for one attempt up to the end of the mail, in place of `DELIVERY_TIMEOUT`; `SMTP_ANSWER_TIMEOUT` comes"
         " after it. A consumer that stops waits for `GRACE_SECONDS` all the same.")] = 900.0
+    bounce_address: Annotated[str, Meta(description=
+        "Where mail servers report what they could not deliver, such as `bounces@example.com`: mail goes out with the"
+        " envelope sender `bounces+<message id>@example.com`, and `POST /api/v1/bounces` takes what arrives there."
+        " The users' mail servers must let that sender pass. Empty: the sender is whom the mail is from.")] = ""
+    public_url: Annotated[str, Meta(description=
+        "Where the recipients of mail reach this API, such as `https://mail.example.com`: the links to unsubscribe"
+        " begin with it. Empty: no message may have one.")] = ""
 
     apprise_schemas: Annotated[tuple[str, ...], Meta(extra={"section": "Apprise"}, description=
         "Services of Apprise that are opened besides those on the internet whose address it knows, by their schemas,"
@@ -281,6 +288,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 _TEXTS: Final[Mapping[str, Callable[[Any], object]]] = {
     "webhook_signing_secret": signing_key,
     "egress_proxy": addresses.parse_proxy,
+    "public_url": addresses.check_public_url,
+    "bounce_address": addresses.check_bounce_address,
 }
 _READINGS: Final[Mapping[str, Callable[[Any], object]]] = {
     "secret_keys": check_secret_keys,

@@ -97,6 +97,7 @@ async def test_a_mail_with_files(serve: Serve, tmp_path: Path) -> None:
         cc=["a@example.com"],
         reply_to="b@example.com",
         sender="The Shop <shop@example.com>",
+        unsubscribe=True,
     )
     await send(draft, due_at=None, api=Api(url=api.url), as_json=True)
     assert api.asked[0].body == {
@@ -106,6 +107,7 @@ async def test_a_mail_with_files(serve: Serve, tmp_path: Path) -> None:
         "attachments": [{"filename": "report.pdf", "content": b64encode(b"%PDF\xff").decode()}],
         "cc": ["a@example.com"],
         "reply_to": "b@example.com",
+        "unsubscribe": True,
         "from": "The Shop <shop@example.com>",
     }
     missing = replace(draft, attach=[tmp_path / "missing"])

@@ -13,8 +13,11 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.email.addresses import on_the_wire
+from tidings.channels.email.bounce_address import envelope_sender
 from tidings.channels.email.partial import settled
 from tidings.channels.email.recipient import EmailRecipients
 from tidings.channels.recipient import RecipientError
@@ -125,6 +128,8 @@ class EmailChannel(Channel):
             return Rejected(error=str(error))
         if sender.smtp is None:
             return Retry(error="the user has no SMTP account", about=About.ACCOUNT)
+        if bounce_address := self.context.settings.bounce_address:
+            mail = msgspec.structs.replace(mail, sender=envelope_sender(bounce_address, delivery.id))
         result = await self._send(sender.id, sender.smtp, mail)
         others_have_it = kept is not None and kept.remaining is not None
         return settled(result, mail, delivery, others_have_it=others_have_it)

@@ -1,5 +1,7 @@
 """`tidings export`: every message that passes the filters, as NDJSON or CSV, page by page, so in constant memory.
 
+`tidings suppressions export` writes suppressions in the same way.
+
 A file appears under its name when it is whole; until then it is `NAME.part`. The order is that of the API, the newest
 message first; what is accepted meanwhile is left out, and what changes meanwhile may be exported before or after.
 """
@@ -36,8 +38,16 @@ EXPORTED: Final = (
     "last_error",
     "held_reason",
     "held_since",
+    "receipt",
+    "receipt_at",
+    "receipt_detail",
 )
-"""The columns by default."""
+"""The columns of messages by default."""
+SUPPRESSED: Final = ("address", "reason", "since", "detail", "message_id", "user_id", "id")
+MESSAGES: Final = "messages"
+SUPPRESSIONS: Final = "suppressions"
+_COLUMNS: Final = {MESSAGES: EXPORTED, SUPPRESSIONS: SUPPRESSED}
+"""By what is exported, which is the last part of its path too."""
 FORMATS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
 
 
@@ -52,29 +62,30 @@ async def export(
     file_format: str | None,
     fields: Sequence[str],
     api: Api,
+    what: str = MESSAGES,
 ) -> None:
-    """Writes the messages to a file, or to standard output where there is none. Raises ExportError."""
-    chosen = _format(path, file_format)
-    unknown = [field for field in fields if field not in EXPORTED]
+    """Writes the messages, or `what` else, to a file, or to standard output where there is none. Raises ExportError."""
+    chosen, columns = _format(path, file_format), _COLUMNS[what]
+    unknown = [field for field in fields if field not in columns]
     if unknown:
-        raise ExportError(f"--fields: {', '.join(unknown)}: unknown; known are {', '.join(EXPORTED)}")
+        raise ExportError(f"--fields: {', '.join(unknown)}: unknown; known are {', '.join(columns)}")
     console = Console(stderr=True)
     count = 0
     with _target(path) as out, console.status("exporting") as status:
-        writer = _Writer(out, chosen, fields or EXPORTED)
+        writer = _Writer(out, chosen, fields or columns)
         async with ApiClient(api.url, api.api_key, patience_seconds=PATIENCE_SECONDS) as client:
-            async for page in _pages(client, filters):
+            async for page in _pages(client, what, filters):
                 writer.write(page)
                 count += len(page)
                 status.update(f"{count:,} exported")
     console.print(f"{count:,} exported", highlight=False)
 
 
-async def _pages(client: ApiClient, filters: Mapping[str, str]) -> AsyncIterator[list[dict[str, Any]]]:
+async def _pages(client: ApiClient, what: str, filters: Mapping[str, str]) -> AsyncIterator[list[dict[str, Any]]]:
     parameters = {**filters, "limit": str(PAGE)}
     while True:
-        page = await client.get("/api/v1/messages", parameters)
-        yield page["messages"]
+        page = await client.get(f"/api/v1/{what}", parameters)
+        yield page[what]
         if page["next_cursor"] is None:
             return
         parameters["cursor"] = page["next_cursor"]

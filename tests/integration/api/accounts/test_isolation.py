@@ -23,7 +23,9 @@ from sql.store import Store
 from tests.factories import keep, new_hold
 from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, admin, join, operator, stranger
 from tests.integration.api.client import JSON, Api
+from tests.unit.api.bounces.samples import MESSAGE_ID, POSTFIX
 from tidings.domain.ids import new_id
+from tidings.domain.suppression import SuppressionReason
 from tidings.domain.timestamps import utc_now
 
 
@@ -69,6 +71,12 @@ ROUTES: Final[Mapping[str, Business]] = {
     "POST /api/v1/messages/{id}/retry": Business.ONE_THING,
     "GET /api/v1/holds": Business.OWN,
     "POST /api/v1/holds/{hold_id}/release": Business.ONE_THING,
+    "POST /api/v1/bounces": Business.ONE_THING,
+    "GET /api/v1/suppressions": Business.OWN,
+    "POST /api/v1/suppressions": Business.OWN,
+    "DELETE /api/v1/suppressions/{suppression_id}": Business.ONE_THING,
+    "GET /unsubscribe/{token}": Business.EVERYBODYS,
+    "POST /unsubscribe/{token}": Business.EVERYBODYS,
     "GET /api/v1/overview": Business.ADMINS,
     "GET /api/v1/overview/events": Business.ADMINS,
     "GET /api/v1/queues": Business.SHARED,
@@ -127,6 +135,7 @@ BODIES: Final[Mapping[str, Any]] = {
     "POST /api/v1/messages/cancel": {"all": True},
     "POST /api/v1/messages/retry": {"all": True},
     "PUT /api/v1/queues/{name}": {"active": False},
+    "POST /api/v1/suppressions": {"address": "bobs@example.com"},
     "PATCH /api/v1/me": {"smtp": None},
     "POST /api/v1/api-keys": {"name": "bob's"},
     "POST /api/v1/users": {"email": "mallory@example.com", "password": PASSWORD, "role": "admin"},
@@ -150,19 +159,33 @@ class Belongings(msgspec.Struct, frozen=True):
     sent: UUID
     key_id: str
     hold_id: UUID
+    suppression_id: UUID
+    mail: UUID
 
     @property
     def marks(self) -> list[str]:
         """What shows in an answer that it tells of them."""
-        things = (self.ada.id, self.waiting, self.cancelled, self.sent, self.key_id, self.hold_id)
+        messages = (self.waiting, self.cancelled, self.sent, self.mail)
+        things = (self.ada.id, *messages, self.key_id, self.hold_id, self.suppression_id)
         return [ADAS, ADAS_ADDRESS, *map(str, things)]
+
+    def body(self, name: str) -> Any:
+        """The body that a route has: JSON, or a report about their mail."""
+        report = POSTFIX.replace(str(MESSAGE_ID).encode(), str(self.mail).encode())
+        return report if name == "POST /api/v1/bounces" else BODIES.get(name)
 
     def paths(self, pattern: str) -> Iterator[str]:
         """The paths that a route has for them."""
         whose = self.ada.id if "/user" in pattern else None
         for message_id in (self.waiting, self.cancelled, self.sent):
             yield pattern.format(
-                id=whose or message_id, key_id=self.key_id, hold_id=self.hold_id, name="default", action="stop"
+                id=whose or message_id,
+                key_id=self.key_id,
+                hold_id=self.hold_id,
+                suppression_id=self.suppression_id,
+                token="none",
+                name="default",
+                action="stop",
             )
             if whose or "{id}" not in pattern:
                 return
@@ -193,7 +216,10 @@ async def belongings(app: web.Application, api: Api) -> Belongings:
             await connection.execute(f"UPDATE messages SET {change} WHERE id = $1", sent)
     hold = new_hold(user_id=ada.id, endpoint=f"https://example.com/{ADAS}")
     await store.holds.put([hold])
-    return Belongings(ada, waiting, cancelled, sent, key.body["id"], hold.id)
+    [mail] = await keep(store, user_id=ada.id, channel="email", recipient="ida@example.com", content=ADAS)
+    await store.suppressions.put(ada.id, {"grace@example.com": ADAS}, SuppressionReason.BOUNCE)
+    [suppression] = await store.suppressions.list(ada.id, limit=1)
+    return Belongings(ada, waiting, cancelled, sent, key.body["id"], hold.id, suppression.id, mail)
 
 
 @pytest_asyncio.fixture
@@ -211,8 +237,10 @@ def routes(app: web.Application) -> Iterator[tuple[str, str, str]]:
 
 
 async def ask(session: aiohttp.ClientSession, who: Person, method: str, path: str, body: Any) -> tuple[int, str]:
-    headers = {"Authorization": f"Bearer {who.credential}", **(JSON if body else {})}
-    data = None if body is None else msgspec.json.encode(body)
+    raw = isinstance(body, bytes)
+    media_type = {"Content-Type": "message/rfc822"} if raw else JSON if body else {}
+    headers = {"Authorization": f"Bearer {who.credential}", **media_type}
+    data = body if body is None or raw else msgspec.json.encode(body)
     async with session.request(method, who.api.url.join(URL(path)), data=data, headers=headers) as response:
         # A stream has no end.
         stream = response.content_type == "text/event-stream"
@@ -230,6 +258,7 @@ async def everything_but(store: Store, user_id: UUID | None) -> list[list[str]]:
                 "SELECT * FROM users WHERE id <> $1",
                 "SELECT id, user_id, name, prefix, hash, channels, revoked_at FROM api_keys WHERE user_id <> $1",
                 "SELECT * FROM holds WHERE user_id IS DISTINCT FROM $1",
+                "SELECT * FROM suppressions WHERE owner <> coalesce($1, gen_random_uuid())",
                 "SELECT queues.* FROM queues WHERE $1::uuid IS NOT NULL",
             )
         ]
@@ -258,7 +287,7 @@ async def test_the_wrong_user(
             if business is Business.EVERYBODYS and method == "POST":
                 continue
             for path in belongings.paths(pattern):
-                status, said = await ask(session, who, method, path, BODIES.get(name))
+                status, said = await ask(session, who, method, path, belongings.body(name))
                 if business in expected:
                     assert status == expected[business], (method, path, said)
                 elif method in {"GET", "HEAD"} and business is not Business.EVERYBODYS:
@@ -274,7 +303,7 @@ async def test_nobody(app: web.Application, api: Api, session: aiohttp.ClientSes
     for who in nobody:
         for method, pattern, name in routes(app):
             for path in belongings.paths(pattern):
-                body = BODIES.get(name)
+                body = belongings.body(name)
                 status, said = await ask(session, who, method, path, body)
                 if ROUTES[name] is Business.EVERYBODYS:
                     assert status not in {401, 403}, (method, path)
@@ -317,7 +346,7 @@ async def test_the_right_user_and_an_admin(
         mine = ROUTES[name] in {Business.ONE_THING, Business.ONE_ACCOUNT}
         if mine or ROUTES[name] is Business.ADMINS:
             for path in belongings.paths(pattern):
-                status, said = await ask(session, belongings.ada if mine else root, method, path, BODIES.get(name))
+                status, said = await ask(session, belongings.ada if mine else root, method, path, belongings.body(name))
                 assert status < 400 or status == 409, (method, path, said)
     for message_id in (belongings.waiting, belongings.cancelled, belongings.sent):
         for who in (root, operator(api)):

@@ -21,6 +21,7 @@ from tests.reporting import report
 from tidings.channels.webhook.recipient import shortened
 from tidings.domain.account import SmtpAccount
 from tidings.domain.states import HeldReason, Status
+from tidings.domain.suppression import SuppressionReason
 from tidings.domain.timestamps import utc_now
 from tidings.redis import keys
 from tidings.settings import Settings
@@ -367,6 +368,14 @@ async def test_requested(api: Api, store: Store) -> None:
     await api.post(f"/api/v1/messages/{message_id}/cancel")
     found = await explain(api, message_id)
     assert (found["reason"], found["summary"]) == ("requested", "Somebody cancelled it.")
+
+
+async def test_suppressed(api: Api, store: Store) -> None:
+    [message_id] = await keep(store, channel="email", recipient="ida@example.com")
+    await store.suppressions.put(None, {"ida@example.com": None}, SuppressionReason.BOUNCE)
+    found = await explain(api, message_id)
+    assert found["reason"] == "suppressed"
+    assert found["summary"].startswith("Its recipient takes no more mail of its user: ")
 
 
 async def test_redis_away(settings: Settings, store: Store) -> None:

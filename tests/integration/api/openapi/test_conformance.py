@@ -60,7 +60,12 @@ async def test_the_api_does_what_its_document_says(api: Api, tmp_path: Path) -> 
         f"--header=Authorization: Bearer {root.credential}",
         f"--seed={SEED}",
         cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "160"},
+        env={
+            **os.environ,
+            "COLUMNS": "160",
+            "SCHEMATHESIS_HOOKS": "hooks",
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
+        },
         stdout=PIPE,
         stderr=STDOUT,
     )

@@ -82,7 +82,7 @@ def test_who_may_is_told_as_it_is(method: str, path: str, said: dict[str, Any]) 
 def test_the_parameters_of_lists_are_those_that_are_read() -> None:
     told = [each.name for each in (*parameters.MESSAGE_FILTER, *parameters.PAGE)]
     assert sorted(told) == sorted(listing._PARSERS)
-    assert sorted(each.name for each in parameters.PAGE) == sorted(listing._PAGE_PARSERS)
+    assert sorted(each.name for each in parameters.PAGE) == sorted(listing.PAGE_PARSERS)
 
 
 def examples_in(content: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:

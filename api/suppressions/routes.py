@@ -1,0 +1,120 @@
+"""Suppressions: read, added by hand, lifted. Users have a list each; admins see all."""
+
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET
+
+from api.http.auth import principal
+from api.http.body import answer, read
+from api.http.problems import Fault, InvalidError, RequestError
+from api.http.resources import STORE
+from api.messages.listing import DEFAULT_LIMIT, PAGE_PARSERS, cut, parse_text, values_of
+from api.openapi import examples, parameters, request_examples, tags
+from api.openapi.operation import Access, Answer, Body, operation
+from api.suppressions.schemas import SuppressionList, SuppressionRequest
+from tidings.channels.email.addresses import check_address
+from tidings.channels.recipient import RecipientError
+from tidings.domain.ids import parse_id
+from tidings.domain.suppression import Suppression, SuppressionReason, same_address
+
+_decoder: Final = msgspec.json.Decoder(SuppressionRequest)
+_NO_SUPPRESSION: Final = "there is no such suppression"
+_NOT_YOURS: Final = "the list of somebody else is for an admin to change"
+_NO_USER: Final = "there is no such user"
+
+
+@operation(
+    tags.SUPPRESSIONS,
+    access=Access.MEMBERS,
+    parameters=(*parameters.SUPPRESSION_FILTER, *parameters.PAGE),
+    answers=Answer("A page.", SuppressionList, examples.SUPPRESSIONS),
+)
+async def list_page(request: web.Request) -> web.Response:
+    """Lists addresses that take no more mail, the newest first.
+
+    Users see their own, admins all.
+    """
+    values = values_of(request.query, _PARSERS)
+    limit = values.pop("limit", DEFAULT_LIMIT)
+    before: UUID | None = values.pop("cursor", None)
+    found = await request.app[STORE].suppressions.list(
+        principal(request).scope, before=before, limit=limit + 1, **values
+    )
+    shown, next_cursor = cut(found, limit, lambda suppression: suppression.id)
+    return answer(SuppressionList(suppressions=shown, next_cursor=next_cursor))
+
+
+@operation(
+    tags.SUPPRESSIONS,
+    access=Access.MEMBERS,
+    body=Body(_decoder, request_examples.SUPPRESSIONS),
+    answers={
+        HTTPStatus.OK: Answer("It is there already.", Suppression, examples.SUPPRESSION),
+        HTTPStatus.CREATED: Answer("It takes no more mail.", Suppression, examples.SUPPRESSION),
+    },
+    errors={HTTPStatus.FORBIDDEN: _NOT_YOURS, HTTPStatus.NOT_FOUND: _NO_USER},
+)
+async def add(request: web.Request) -> web.Response:
+    """Puts an address on the list: it takes no more mail.
+
+    What waits for it is cancelled. One that is there already stays as it is.
+    """
+    wanted, who, store = await read(request, _decoder), principal(request), request.app[STORE]
+    try:
+        address = same_address(check_address(wanted.address.strip()))
+    except RecipientError as error:
+        raise InvalidError([Fault(field="address", detail=str(error))]) from None
+    if wanted.detail is not None and "\0" in wanted.detail:
+        raise InvalidError([Fault(field="detail", detail="must not contain the character U+0000")])
+    user_id = who.user_id if wanted.user_id is UNSET else wanted.user_id
+    if user_id != who.user_id:
+        if not who.is_admin:
+            raise RequestError(HTTPStatus.FORBIDDEN, _NOT_YOURS)
+        if user_id is not None and await store.users.get(user_id) is None:
+            raise RequestError(HTTPStatus.NOT_FOUND, _NO_USER)
+    new = await store.suppressions.put(user_id, {address: wanted.detail}, SuppressionReason.MANUAL)
+    found = (await store.suppressions.among(user_id, [address])).get(address)
+    if found is None:
+        raise RequestError(HTTPStatus.NOT_FOUND, _NO_SUPPRESSION)  # lifted in this very moment
+    return answer(found, status=HTTPStatus.CREATED if new else HTTPStatus.OK)
+
+
+@operation(
+    tags.SUPPRESSIONS,
+    access=Access.MEMBERS,
+    parameters=(parameters.SUPPRESSION_ID,),
+    answers=Answer("It is lifted.", Suppression, examples.SUPPRESSION),
+    errors={HTTPStatus.NOT_FOUND: _NO_SUPPRESSION},
+)
+async def lift(request: web.Request) -> web.Response:
+    """Takes an address off the list: it takes mail again.
+
+    What was cancelled stays so, until somebody retries it. Users lift their own, admins all.
+    """
+    suppression_id = parse_id(request.match_info["suppression_id"])
+    who, store = principal(request), request.app[STORE]
+    lifted = None if suppression_id is None else await store.suppressions.lift(suppression_id, who.scope)
+    if lifted is None:
+        raise RequestError(HTTPStatus.NOT_FOUND, _NO_SUPPRESSION)
+    return answer(lifted)
+
+
+def _address(text: str) -> str:
+    try:
+        return same_address(check_address(parse_text(text).strip()))
+    except RecipientError as error:
+        raise ValueError(str(error)) from None
+
+
+def _reason(text: str) -> SuppressionReason:
+    try:
+        return SuppressionReason(text)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(SuppressionReason)}") from None
+
+
+_PARSERS: Final = {"address": _address, "reason": _reason, **PAGE_PARSERS}
