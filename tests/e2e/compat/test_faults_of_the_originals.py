@@ -225,7 +225,9 @@ async def test_job_management_system_a_failure_was_marked_as_sent(
     paced = mood == HTTPStatus.TOO_MANY_REQUESTS
     await system.until_status(message_id, "pending" if paced else "failed")
     assert message_id not in (await client.get("/messages/sent")).text
-    assert (await system.until_status(message_id, "sent"))["tries"] == (1 if paced else 3)
+    tries = (await system.until_status(message_id, "sent"))["tries"]
+    # One that is dropped on a kept connection goes out once more on a fresh one, in the same attempt.
+    assert tries in ({1} if paced else {2, 3} if mood == DROP else {3})
     assert message_id in (await client.get("/messages/sent")).text
 
 

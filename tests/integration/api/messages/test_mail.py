@@ -148,9 +148,9 @@ async def test_how_large_a_request_may_be(ada: Person) -> None:
 
 
 async def test_a_field_within_another_is_named(ada: Person) -> None:
-    answer = await ada.send("PATCH", "/api/v1/me", {"smtp": {"host": "mail.example.com", "tls": "none"}})
+    answer = await ada.send("PATCH", "/api/v1/me", {"smtp": {"host": "mail.example.com", "tls": "never"}})
     assert (answer.status, answer.faults) == (422, [(None, "smtp.tls")])
-    assert answer.body["detail"] == "smtp.tls expected bool, got str"
+    assert answer.body["detail"].startswith("smtp.tls ")
 
 
 @pytest.mark.usefixtures("store")
