@@ -148,6 +148,8 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         if self.settled:
             return
         self.settled = True
+        # The entry refers to this, and neither is for the garbage collector: they would stay for ever, content and all.
+        self.entered = None
         del self.shared.running[self]
         if not self.judged:
             # Says nothing about the receiver; if this was the probe of a breaker, another may probe.

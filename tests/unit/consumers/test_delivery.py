@@ -5,6 +5,7 @@ import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from sys import getrefcount
 from typing import Any, cast
 from uuid import UUID
 
@@ -610,3 +611,16 @@ async def test_a_refused_account_burns_nothing_and_holds_its_user_alone(
     bench.enter(channel="email")
     await bench.end()
     assert bench.statuses[-1] is Status.SENT
+
+
+@pytest.mark.parametrize("result", [Accepted(), Retry(error="503", status_code=503), Rejected(error="404")])
+async def test_nothing_keeps_the_content_of_a_delivery_that_has_ended(result: Result) -> None:
+    bench, content = Bench(returning(result)), "x" * 10_000
+    await bench.know()
+    before = getrefcount(content)
+    bench.enter(content=content)
+    await bench.end()
+    while bench.fakes.dedup:
+        bench.fakes.dedup.pop()[2]()
+    bench.assert_settled()
+    assert getrefcount(content) == before
