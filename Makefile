@@ -38,9 +38,9 @@ check: install
 unit: install
 	$(BIN)/python -m pytest tests/unit --quiet -n 2
 
-# Three at a time, since most tests wait; those that kill and pause under load have the machine to themselves.
+# Three at a time, since most tests wait, and the longest first; those that kill and pause under load have the machine to themselves.
 test: check
-	$(BIN)/python -m pytest --ignore tests/chaos -n 3 --dist loadfile
+	$(BIN)/python -m pytest tests/integration/benchmarks tests --ignore tests/chaos -n 3 --dist loadfile
 	$(BIN)/python -m pytest tests/chaos
 
 bench: ROUNDS ?= 3
