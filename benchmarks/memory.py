@@ -16,6 +16,8 @@ from benchmarks.rig.patience import until
 from benchmarks.rig.system import system
 
 WITHIN_SECONDS = 60.0
+FLOWING = 10
+"""Times the messages in flight that are delivered before the gateway hangs."""
 SETTLE_SECONDS = 2.0
 WAITING_AT_ONCE = 200_000
 
@@ -38,11 +40,18 @@ async def measure(current: Round) -> Numbers:
         [consumer] = running.consumers
         await running.warm_up()
         idle = resident_mb(consumer.ps)
-        await machine.gateway.hang()
         await running.hold()
         for _ in range(0, waiting, WAITING_AT_ONCE):
             await running.database.put_waiting(min(waiting, WAITING_AT_ONCE))
+        begun = (await machine.gateway.counts())[0].count
         await running.release()
+
+        async def flows() -> bool:
+            return (await machine.gateway.counts())[0].count >= begun + FLOWING * in_flight
+
+        # A destination is given all of its concurrency while it answers.
+        await until(flows, within=WITHIN_SECONDS)
+        await machine.gateway.hang()
 
         async def full_up() -> bool:
             return (await machine.gateway.counts())[0].open >= in_flight
