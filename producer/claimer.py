@@ -151,9 +151,12 @@ class Claimer:
             if used:
                 await self._push(used)
             await self._market.give_back(list(by_offer.values()))
-            if by_offer and not self._low_water.more:
-                break
-            if len(slots) < SLOTS_AT_ONCE:
+            if by_offer:
+                if not self._low_water.more:
+                    break
+                # What came meanwhile gathers, as it does before any claim that need not fill its batches.
+                await asyncio.sleep(self._linger.pause())
+            elif len(slots) < SLOTS_AT_ONCE:
                 # There is more to claim than there are slots: those that become free in a moment go together.
                 await asyncio.sleep(SLOT_LINGER_SECONDS)
         if self._paced:
