@@ -15,6 +15,8 @@ from tidings.settings import Settings
 
 MAX_NAME: Final = 256
 """Characters of a display name."""
+MAX_TEXT: Final = 1024
+"""Characters of an address with its name. Checked before anything reads it, since that takes more than linear time."""
 
 _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _PERIODS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-][A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{0,63}")
@@ -23,12 +25,13 @@ _UNDERSCORES: Final = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(
 _INTERNAL: Final = re.compile(r"(?:^|\.)(?:local|localhost|test|invalid|onion|arpa)\Z|_|^\[")
 """Domains of a network of one's own, by RFC 6761 and 6762; underscores, which no public name has; and literals."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_NAMED: Final = re.compile(r"(?P<name>[^<>]*?)\s*<(?P<address>[^<>]+)>")
+_NAMED: Final = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]+)>")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 
 
 def check_address(address: str) -> str:
     """The address in its normal form, its domain in lower case. Raises RecipientError."""
+    _check_length(address)
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  (takes 40 ms)
 
     if _CONTROL.search(address):
@@ -78,8 +81,14 @@ def on_the_wire(address: str) -> str:
     return f"{local}@{domain}"
 
 
+def _check_length(text: str) -> None:
+    if len(text) > MAX_TEXT:
+        raise RecipientError(f"is longer than {MAX_TEXT} characters")
+
+
 def parse_mailbox(text: str) -> Mailbox:
     """`ada@example.com`, or `Ada Lovelace <ada@example.com>` with or without quotes. Raises RecipientError."""
+    _check_length(text)
     text = text.strip()
     named = _NAMED.fullmatch(text) if text.endswith(">") else None
     if named is None:

@@ -73,3 +73,11 @@ def test_a_name_and_an_address(text: str, mailbox: Mailbox | None) -> None:
             parse_mailbox(text)
     else:
         assert parse_mailbox(text) == mailbox
+
+
+@pytest.mark.parametrize("text", ["x" + " " * 200_000 + ">", "a\u0301\u0323" * 100_000 + "@b.de", "(" * 200_000])
+def test_what_is_too_long_is_refused_before_it_is_read(text: str) -> None:
+    with pytest.raises(RecipientError, match="longer than 1024"):
+        parse_mailbox(text)
+    with pytest.raises(RecipientError, match="longer than 1024"):
+        check_address(text)
