@@ -5,15 +5,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
+import pytest
 from arq.connections import ArqRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from producer.claimer import Claimer
+from producer.claimer import Claimer, Linger
 from producer.publisher import Publisher
 from producer.slots import Slot, SlotMarket
 from producer.wakeup import Listener, Wakeup
 from sql.batches import ClaimedBatch
+from sql.low_water import LowWater
 from sql.messages import MessageFilter
 from sql.store import Store
 from tests.eventually import eventually
@@ -156,3 +158,37 @@ async def test_it_stops_though_there_is_more_to_claim(store: Store, redis: Redis
         await eventually(at_work)
     # It has ended within the time limit of `claiming`, and left something.
     assert await count(store, Status.PENDING) > 0
+
+
+class More(LowWater):
+    """Something that is due is always left."""
+
+    @property
+    def more(self) -> bool:
+        return True
+
+    @more.setter
+    def more(self, value: bool) -> None: ...
+
+
+async def test_a_claim_that_leaves_something_and_fills_no_batch_lingers_before_the_next(
+    store: Store, redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lingered: list[Linger] = []
+
+    def pause(self: Linger) -> float:
+        lingered.append(self)
+        return 0.0
+
+    monkeypatch.setattr("producer.claimer.LowWater", More)
+    monkeypatch.setattr(Linger, "pause", pause)
+    endless = Endless(store, redis)
+    await keep(store, 16)
+    await offer(redis, 16)
+    async with claiming(store, redis, settings, endless):
+
+        async def at_work() -> bool:
+            return endless.pushes > 3
+
+        await eventually(at_work)
+        assert len(lingered) >= endless.pushes - 1
