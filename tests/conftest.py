@@ -97,6 +97,7 @@ def settings(postgres_uri: str, redis_uri: str, stores: EmbeddedStores) -> Setti
         data_dir=stores.data_dir,
         port=0,
         environment="development",
+        webhook_unsigned=True,
         consumer_name=f"consumer-{uuid4().hex[:8]}",
     )
 

@@ -152,7 +152,10 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
     allowed_from: Annotated[
         Sequence[str], Meta(description="Addresses besides their own that their e-mail may be from.")
     ]
-    signs_webhooks: Annotated[bool, Meta(description="With a secret of their own.")]
+    signs_webhooks: Annotated[
+        bool,
+        Meta(description="With a secret that they have made; before that, with one of their own that nobody is told."),
+    ]
     may_prioritize: Annotated[bool, Meta(description="With priority `high`, and by `fairness_key`.")] = False
     created_at: datetime
     updated_at: datetime

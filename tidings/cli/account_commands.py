@@ -12,7 +12,9 @@ from tidings import settings as configuration
 from tidings.domain.account import Role
 
 users = typer.Typer(help="Accounts: add, list, and change who may do what.", no_args_is_help=True)
-secrets = typer.Typer(help="Exchange the keys that encrypt users' secrets (SECRET_KEYS).", no_args_is_help=True)
+secrets = typer.Typer(
+    help="The keys that encrypt users' secrets (SECRET_KEYS), and what signs webhooks.", no_args_is_help=True
+)
 
 Email = Annotated[str, typer.Argument(help="The user's e-mail address.")]
 
@@ -102,3 +104,12 @@ def rotate() -> None:
 
     rotation = rotate_secrets(resolve(configuration.load()))
     typer.echo(f"{rotation.resealed} of {rotation.users} users with secrets came under the newest key")
+
+
+@secrets.command("webhook")
+def show_webhook_secret() -> None:
+    """Print the secret that signs the operator's own webhooks, for their receivers."""
+    from tidings.cli.secrets import operators_webhook_secret
+    from tidings.runtime.stores import resolve
+
+    typer.echo(operators_webhook_secret(resolve(configuration.load())))

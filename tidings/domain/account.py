@@ -94,7 +94,7 @@ class User(Redacted, frozen=True, kw_only=True):
     allowed_from: tuple[str, ...] = ()
     """Addresses besides their own that they may send mail from; `@example.com` for all of a domain."""
     signs_webhooks: bool
-    """Has a signing secret of its own."""
+    """Has made the secret that signs its webhooks, and so can know it."""
     may_prioritize: bool = False
     """May send with priority `high`, and say by a fairness key whose turn a message takes; admins may anyway."""
     created_at: datetime
@@ -108,9 +108,9 @@ class Sender(Redacted, frozen=True, kw_only=True):
     email: str
     smtp: SmtpAccount | None = None
     secret: Sealed | None = None
-    """Signs webhooks. None: `WEBHOOK_SIGNING_SECRET` does."""
+    """Signs webhooks. None: one does that is derived of `SECRET_KEYS`."""
     previous_secret: Sealed | None = None
-    """Signs them too until `previous_until`. None: in that time, `WEBHOOK_SIGNING_SECRET` does."""
+    """Signs them too until `previous_until`. None: nobody knew the one before."""
     previous_until: datetime | None = None
     allowed_from: tuple[str, ...] = ()
     """Addresses besides their own that they may send mail from; `@example.com` for all of a domain."""

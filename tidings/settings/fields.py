@@ -111,8 +111,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "The SMS gateway: where channel `sms` posts. Empty: messages wait, and are tried again.")] = ""
     webhook_auth_key: Annotated[str, Meta(description="Sent to the gateway as `x-ins-auth-key`.")] = ""
     webhook_signing_secret: Annotated[str, Meta(description=
-        "Signs what channel `webhook` sends, by Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes."
-        " Empty: unsigned.")] = ""
+        "Signs the operator's own webhooks, by Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes."
+        " Empty: one that is derived of `SECRET_KEYS` does; `tidings secrets webhook` shows it. Users' webhooks are"
+        " signed with secrets of their own, never with this one.")] = ""
+    webhook_unsigned: Annotated[bool, Meta(description=
+        "Whether webhooks that nothing can sign, since `SECRET_KEYS` are not set, go out unsigned. Otherwise they are"
+        " not accepted.")] = False
     webhook_allow_cidrs: Annotated[tuple[str, ...], Meta(description=
         "Networks that are not public and that channel `webhook` may reach all the same, also by plain http,"
         " comma-separated. Loopback is open in any case where nothing but this machine is involved: `HOST` and both"
