@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from api.accounts import api_keys_routes as api_keys
+from api.accounts import deletions_routes as deletions
 from api.accounts import me_routes as me
 from api.accounts import routes as accounts
 from api.accounts import users_routes as users
@@ -53,6 +54,8 @@ ROUTES: Final = (
     web.get("/api/v1/me", me.get),
     web.patch("/api/v1/me", me.change),
     web.post("/api/v1/me/webhook-secret/rotate", me.rotate_webhook_secret),
+    web.post("/api/v1/me/delete", deletions.delete_own),
+    web.get("/api/v1/deletions/{deletion_id}", deletions.get),
     web.get("/api/v1/api-keys", api_keys.list_own),
     web.post("/api/v1/api-keys", api_keys.create_own),
     web.delete("/api/v1/api-keys/{key_id}", api_keys.revoke_own),
@@ -60,6 +63,9 @@ ROUTES: Final = (
     web.post("/api/v1/users", users.create),
     web.get("/api/v1/users/{id}", users.get),
     web.patch("/api/v1/users/{id}", users.change),
+    web.delete("/api/v1/users/{id}", deletions.delete_user),
+    web.post("/api/v1/users/{id}/disable", users.disable),
+    web.post("/api/v1/users/{id}/enable", users.enable),
     web.get("/api/v1/users/{id}/api-keys", api_keys.list_of_user),
     web.post("/api/v1/users/{id}/api-keys", api_keys.create_for_user),
     web.delete("/api/v1/users/{id}/api-keys/{key_id}", api_keys.revoke_of_user),

@@ -6,6 +6,7 @@ from typing import Self
 from sql.api_keys import ApiKeyStore
 from sql.batches import BatchStore
 from sql.database import Database
+from sql.deletions import DeletionStore
 from sql.holds import HoldStore
 from sql.maintenance import MaintenanceStore
 from sql.messages import MessageStore
@@ -27,6 +28,7 @@ class Store:
         self.suppressions = SuppressionStore(database)
         self.maintenance = MaintenanceStore(database)
         self.users = UserStore(database)
+        self.deletions = DeletionStore(database)
         self.api_keys = ApiKeyStore(database)
 
     @classmethod

@@ -70,6 +70,12 @@ class Credentials:
         """The key was revoked."""
         self._keys.forget(key.prefix)
 
+    def forget_keys_of(self, user_id: UUID) -> None:
+        """All keys of the user were revoked."""
+        for prefix, key in self._keys.remembered():
+            if key.user_id == user_id:
+                self._keys.forget(prefix)
+
     async def _by_token(self, token: str) -> Principal | None:
         claims = self._tokens.read(token)
         user = await self._users.get_or(claims.user_id, self._store.users.get) if claims else None
@@ -87,6 +93,8 @@ class Credentials:
         self._last_use.record(key.id)
         return self._acting_for(user, key)
 
-    def _acting_for(self, user: User, key: ApiKey | None = None) -> Principal:
+    def _acting_for(self, user: User, key: ApiKey | None = None) -> Principal | None:
+        if user.disabled_at is not None:
+            return None
         channels = usable_channels(user, self._default_channels, key)
         return Principal(user_id=user.id, role=user.role, channels=channels, prioritizes=user.may_prioritize)

@@ -2,10 +2,14 @@
 
 RequestError (api.http.problems)
 ├── WrongCredentialsError    401  unknown user or wrong password: it does not say which
+├── AccountDisabledError     403  the password is right, and an admin has disabled the account
 ├── RegistrationClosedError  403  only an admin makes accounts here
 ├── NoSuchUserError          404
 ├── NoSuchKeyError           404
+├── NoSuchDeletionError      404
 ├── EmailInUseError          409  another user has this e-mail address
+├── LastAdminLeftError       409  no admin would be left who can act
+├── BeingDeletedError        409  the account is being deleted, which cannot be taken back
 ├── TooManyLoginsError       429  too many logins or new accounts; with Retry-After
 ├── BusyError                503  more passwords wait to be checked than is sensible; with Retry-After
 ├── NoSecretKeysError        503  a secret was brought and there is no key to encrypt it with
@@ -39,6 +43,13 @@ class WrongCredentialsError(_RefusalError):
     headers: Mapping[str, str] = {hdrs.WWW_AUTHENTICATE: 'Bearer realm="tidings"'}
 
 
+class AccountDisabledError(_RefusalError):
+    """Told to who knows the password only."""
+
+    status = HTTPStatus.FORBIDDEN
+    detail = "this account is disabled"
+
+
 class RegistrationClosedError(_RefusalError):
     """Strangers may not make themselves an account."""
 
@@ -56,6 +67,25 @@ class NoSuchKeyError(_RefusalError):
 
     status = HTTPStatus.NOT_FOUND
     detail = "there is no such API key"
+
+
+class NoSuchDeletionError(_RefusalError):
+    status = HTTPStatus.NOT_FOUND
+    detail = "there is no such deletion"
+
+
+class LastAdminLeftError(_RefusalError):
+    """No admin would be left who can act."""
+
+    status = HTTPStatus.CONFLICT
+    detail = "this is the last admin; make somebody else one first"
+
+
+class BeingDeletedError(_RefusalError):
+    """The account is being deleted."""
+
+    status = HTTPStatus.CONFLICT
+    detail = "the account is being deleted"
 
 
 class EmailInUseError(_RefusalError):

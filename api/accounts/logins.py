@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from api.accounts.checks import AccountError, check_email
-from api.accounts.errors import WrongCredentialsError
+from api.accounts.errors import AccountDisabledError, WrongCredentialsError
 from api.accounts.login_limit import LoginLimit
 from api.accounts.passwords import Passwords
 from api.accounts.tokens import Tokens
@@ -31,13 +31,16 @@ class Logins:
     async def log_in(self, *, email: str, password: str, address: str | None) -> Login:
         """A token in exchange for the password; `address` is the client's.
 
-        Raises WrongCredentialsError, which costs the same for an unknown user, TooManyLoginsError, BusyError.
+        Raises WrongCredentialsError, which costs the same for an unknown user, AccountDisabledError,
+        TooManyLoginsError, BusyError.
         """
         known_form = _normal(email)
         await self._limit.count(email=known_form or email, address=address)
         user = await self._users.find_by_email(known_form) if known_form else None
         if not await self._passwords.verify(password, user.password_hash if user else None) or not user:
             raise WrongCredentialsError
+        if user.disabled_at is not None:
+            raise AccountDisabledError
         if self._passwords.is_outdated(user.password_hash):
             await self._users.rehash(user.id, old=user.password_hash, new=await self._passwords.hash(password))
         token, expires_at = self._tokens.issue(user)

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from aiohttp import hdrs, web
 
+from api.accounts.errors import AccountDisabledError, WrongCredentialsError
 from api.accounts.schemas import LoginAnswer, LoginRequest, Registration, UserAnswer
 from api.http.body import answer, read
 from api.http.resources import ACCOUNTS, SETTINGS
@@ -53,7 +54,11 @@ async def register(request: web.Request) -> web.Response:
     access=Access.EVERYBODY,
     body=Body(_login_decoder, request_examples.LOGINS),
     answers={HTTPStatus.CREATED: Answer("A token.", LoginAnswer, examples.LOGIN)},
-    errors={HTTPStatus.UNAUTHORIZED: "the e-mail address or the password is wrong", **failures.PASSWORD_CHECK},
+    errors={
+        HTTPStatus.UNAUTHORIZED: WrongCredentialsError.detail,
+        HTTPStatus.FORBIDDEN: AccountDisabledError.detail,
+        **failures.PASSWORD_CHECK,
+    },
 )
 async def log_in(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and its password."""

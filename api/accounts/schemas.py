@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.http.principal import usable_channels
+from sql.deletions import Deletion
 from tidings.channels.installed import channel_names
 from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, Tls, User
 
@@ -65,9 +66,16 @@ class ProfileChange(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=T
     email: str | UnsetType = UNSET
     password: str | UnsetType = UNSET
     current_password: Annotated[str | None, Meta(description="Needed for a new e-mail address or password.")] = None
+    revoke_keys: Annotated[bool, Meta(description="With a new password: whether all API keys end too.")] = False
     smtp: Annotated[
         NewSmtpAccount | UnsetType | None, Meta(description="Replaced as a whole, its password too; null removes it.")
     ] = UNSET
+
+
+class OwnDeletion(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """That one's own account shall be deleted."""
+
+    current_password: str
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -157,6 +165,10 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="With a secret that they have made; before that, with one of their own that nobody is told."),
     ]
     may_prioritize: Annotated[bool, Meta(description="With priority `high`, and by `fairness_key`.")] = False
+    disabled_at: Annotated[
+        datetime | None, Meta(description="Since when it can do nothing, and its messages wait; null: it can.")
+    ] = None
+    deleting: Annotated[bool, Meta(description="Being deleted, which cannot be taken back.")] = False
     created_at: datetime
     updated_at: datetime
 
@@ -173,9 +185,26 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
             allowed_from=user.allowed_from,
             signs_webhooks=user.signs_webhooks,
             may_prioritize=user.may_prioritize or user.role is Role.ADMIN,
+            disabled_at=user.disabled_at,
+            deleting=user.deleting,
             created_at=user.created_at,
             updated_at=user.updated_at,
         )
+
+
+class DeletionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the deletion of an account is."""
+
+    id: UUID
+    requested_at: datetime
+    cancelled: Annotated[int, Meta(description="Messages that waited, and were cancelled.")]
+    erased: Annotated[int, Meta(description="Messages of which nothing personal is left.")]
+    finished_at: Annotated[datetime | None, Meta(description="Null: it goes on.")]
+
+    @classmethod
+    def of(cls, deletion: Deletion) -> Self:
+        """A deletion out of the store."""
+        return msgspec.convert(deletion, cls, from_attributes=True)
 
 
 class UserList(msgspec.Struct, frozen=True, kw_only=True):

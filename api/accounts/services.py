@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 
 from api.accounts.api_keys import ApiKeys
 from api.accounts.credentials import Credentials
+from api.accounts.deletions import Deletions
 from api.accounts.last_use import LastUse
 from api.accounts.login_limit import LoginLimit
 from api.accounts.logins import Logins
@@ -24,6 +25,7 @@ class Accounts(NamedTuple):
     logins: Logins
     api_keys: ApiKeys
     credentials: Credentials
+    deletions: Deletions
     passwords: Passwords
     last_use: LastUse
 
@@ -49,5 +51,11 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         registration_open=settings.registration == "open",
     )
     return Accounts(
-        users, logins, ApiKeys(store.api_keys, forget=credentials.forget_key), credentials, passwords, last_use
+        users=users,
+        logins=logins,
+        api_keys=ApiKeys(store.api_keys, forget=credentials.forget_key),
+        credentials=credentials,
+        deletions=Deletions(store=store, logins=logins, credentials=credentials),
+        passwords=passwords,
+        last_use=last_use,
     )

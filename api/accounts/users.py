@@ -11,7 +11,14 @@ from msgspec import UNSET
 
 from api.accounts.checks import AccountError, allowed_from, channel_faults, check_email, password_faults, smtp_faults
 from api.accounts.credentials import Credentials
-from api.accounts.errors import EmailInUseError, NoSecretKeysError, NoSuchUserError, RegistrationClosedError
+from api.accounts.errors import (
+    BeingDeletedError,
+    EmailInUseError,
+    LastAdminLeftError,
+    NoSecretKeysError,
+    NoSuchUserError,
+    RegistrationClosedError,
+)
 from api.accounts.login_limit import LoginLimit
 from api.accounts.logins import Logins
 from api.accounts.passwords import Passwords
@@ -19,7 +26,7 @@ from api.accounts.schemas import NewSmtpAccount, NewUser, ProfileChange, Registr
 from api.http.problems import Fault, InvalidError
 from sql.users import UserStore
 from tidings.domain.account import Redacted, Sealed, SmtpAccount, Tls, User
-from tidings.domain.errors import EmailTakenError, SettingsError
+from tidings.domain.errors import EmailTakenError, LastAdminError, SettingsError
 from tidings.domain.ids import new_id
 from tidings.domain.secrets import SIGNING_SECRET_PREFIX
 from tidings.security.secretbox import Purpose, SecretBox
@@ -96,6 +103,8 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         if email is not None:
             email, more = _email(email)
             faults += more
+        if wanted.revoke_keys and password is None:
+            faults.append(Fault(field="revoke_keys", detail="goes with a new password"))
         changes_login = email is not None or password is not None
         if changes_login and wanted.current_password is None:
             faults.append(Fault(field="current_password", detail="is needed for a new e-mail address or password"))
@@ -106,7 +115,9 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidError([Fault(field="current_password", detail="is wrong")])
         if changes_login:
             password_hash = None if password is None else await self.passwords.hash(password)
-            user = await self._update(user_id, email=email, password_hash=password_hash)
+            user = await self._update(user_id, email=email, password_hash=password_hash, revoke_keys=wanted.revoke_keys)
+            if wanted.revoke_keys:
+                self.credentials.forget_keys_of(user_id)
         if wanted.smtp is not UNSET:
             user = self._changed(await self.store.set_smtp(user_id, self._sealed(smtp, user_id)))
         return user
@@ -134,11 +145,28 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
             user = self._changed(await self.store.set_allowed_from(user_id, addresses))
         return user
 
+    async def disable(self, user_id: UUID) -> User:
+        """Ends all that a user can do; their messages wait. Raises NoSuchUserError, LastAdminLeftError."""
+        try:
+            return self._changed(await self.store.disable(user_id))
+        except LastAdminError:
+            raise LastAdminLeftError from None
+
+    async def enable(self, user_id: UUID) -> User:
+        """Lets a user act again, and their messages go. Raises NoSuchUserError, BeingDeletedError."""
+        user = await self.store.enable(user_id)
+        if user is None:
+            await self.get(user_id)
+            raise BeingDeletedError
+        return self._changed(user)
+
     async def _update(self, user_id: UUID, **values: Any) -> User:
         try:
             return self._changed(await self.store.update(user_id, **values))
         except EmailTakenError:
             raise EmailInUseError from None
+        except LastAdminError:
+            raise LastAdminLeftError from None
 
     def _changed(self, user: User | None) -> User:
         self.credentials.forget_user(_existing(user).id)

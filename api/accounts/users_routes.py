@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import hdrs, web
 
-from api.accounts.errors import NoSuchUserError
+from api.accounts.errors import BeingDeletedError, LastAdminLeftError, NoSuchUserError
 from api.accounts.routes import made, shown
 from api.accounts.schemas import NewUser, UserAnswer, UserChange, UserList
 from api.http.body import answer, read
@@ -61,6 +61,7 @@ async def get(request: web.Request) -> web.Response:
 @_of_user(
     body=Body(_change_decoder, request_examples.USER_CHANGES),
     answers=Answer("The user as it is now.", UserAnswer, examples.USER),
+    errors={HTTPStatus.CONFLICT: LastAdminLeftError.detail},
 )
 async def change(request: web.Request) -> web.Response:
     """Changes a user's role, channels, rights, or whom their e-mail may be from."""
@@ -68,6 +69,28 @@ async def change(request: web.Request) -> web.Response:
     return answer(
         shown(request, await request.app[ACCOUNTS].users.allow(user_id, await read(request, _change_decoder)))
     )
+
+
+@_of_user(
+    answers=Answer("The user as it is now.", UserAnswer, examples.DISABLED_USER),
+    errors={HTTPStatus.CONFLICT: LastAdminLeftError.detail},
+)
+async def disable(request: web.Request) -> web.Response:
+    """Disables a user.
+
+    Tokens, keys and sessions stop at once, and what waits is not sent. Keys and messages go on when the user is
+    enabled again.
+    """
+    return answer(shown(request, await request.app[ACCOUNTS].users.disable(named_id(request))))
+
+
+@_of_user(
+    answers=Answer("The user as it is now.", UserAnswer, examples.USER),
+    errors={HTTPStatus.CONFLICT: BeingDeletedError.detail},
+)
+async def enable(request: web.Request) -> web.Response:
+    """Enables a user who was disabled."""
+    return answer(shown(request, await request.app[ACCOUNTS].users.enable(named_id(request))))
 
 
 def named_id(request: web.Request) -> UUID:

@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from api.accounts.schemas import (
+    DeletionAnswer,
     KeyAnswer,
     KeyList,
     LoginAnswer,
@@ -53,6 +54,7 @@ from tidings.observability.reports import BreakerReport, Held, HeldReport, RateR
 
 MESSAGE_ID: Final = UUID("0197d7a4-5b3e-7c41-9f0a-2b6c8d1e4f70")
 USER_ID: Final = UUID("0197d7a4-1c22-7f3b-8e55-0a9b7c6d5e4f")
+DELETION_ID: Final = UUID("5b0c3c7e-8f4e-4c1b-9d0a-6f2e1d3c4b5a")
 KEY_ID: Final = UUID("0197d7a4-33aa-7b10-b2c3-d4e5f6a7b8c9")
 CREATED: Final = datetime(2030, 1, 31, 8, 59, 30, tzinfo=UTC)
 DUE: Final = CREATED + timedelta(seconds=30)
@@ -138,6 +140,8 @@ USER: Final = UserAnswer(
     created_at=CREATED,
     updated_at=CREATED,
 )
+DISABLED_USER: Final = replace(USER, disabled_at=DUE)
+DELETION: Final = DeletionAnswer(id=DELETION_ID, requested_at=CREATED, cancelled=2, erased=40, finished_at=None)
 USERS: Final = UserList(users=[USER], next_cursor=None)
 LOGIN: Final = LoginAnswer(token="eyJhbGciOi…", expires_at=CREATED + timedelta(hours=12), user_id=USER_ID)  # noqa: S106
 SECRET: Final = SecretAnswer(secret="whsec_…", previous_until=CREATED + timedelta(days=1))  # noqa: S106

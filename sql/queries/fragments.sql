@@ -55,6 +55,10 @@ receipt_at = NULL,
 receipt_detail = NULL,
 due_at = now()
 
+-- fragment: erased
+-- Whether nothing is left of a message that could be sent: its user was deleted.
+coalesce(cancel_reason = 'deleted', false)
+
 -- fragment: operator
 -- The owner of the operator's own suppressions.
 '00000000-0000-0000-0000-000000000000'::uuid
@@ -84,7 +88,10 @@ CASE WHEN next_tick(queues) > now() THEN next_tick(queues) END AS next_tick_at, 
 
 -- fragment: user_columns
 id, email, password_hash, role::text, channels, may_prioritize, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
-smtp_tls, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
+smtp_tls, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, disabled_at, deleting, proven_at, created_at, updated_at
+
+-- fragment: deletion_columns
+id, requested_at, cancelled, erased, finished_at
 
 -- fragment: api_key_columns
 id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at

@@ -112,12 +112,13 @@ WHERE id = :id AND status IN ('pending', 'failed')
 RETURNING {message_columns};
 
 -- name: retry_message(id)^
--- A cancelled message starts again, a failed or a held one is due now; no row where it is none of them, or mail that its
--- recipient takes no more.
+-- A cancelled message starts again, a failed or a held one is due now; no row where it is none of them, erased, or
+-- mail that its recipient takes no more.
 UPDATE messages SET {retried}
 WHERE
     id = :id
     AND (status IN ('cancelled', 'failed') OR (status = 'pending' AND held_reason IS NOT NULL))
+    AND NOT {erased}
     AND NOT {suppressed}
 RETURNING {message_columns};
 
@@ -179,6 +180,7 @@ WITH chosen AS (
         AND {message_filter}
         AND (:user_id::uuid IS NULL OR user_id = :user_id)
         AND (:cancel_reason::text IS NULL OR cancel_reason = :cancel_reason::cancel_reason)
+        AND NOT {erased}
         AND NOT {suppressed}
     ORDER BY id DESC
     LIMIT :limit

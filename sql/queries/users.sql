@@ -38,8 +38,11 @@ LIMIT :limit;
 -- Another hash of the same password, unless the password was changed meanwhile.
 UPDATE users SET password_hash = :new WHERE id = :id AND password_hash = :old;
 
--- name: update_user(id, email, password_hash, role, may_prioritize)^
--- Changes what is not null. A new password makes older bearer tokens void.
+-- name: update_user(id, email, password_hash, role, may_prioritize, revoke_keys)^
+-- Changes what is not null. A new password makes older bearer tokens void, and all API keys where that is wanted.
+WITH revoked AS (
+    UPDATE api_keys SET revoked_at = now() WHERE user_id = :id AND revoked_at IS NULL AND :revoke_keys::boolean
+)
 UPDATE users SET
     email = coalesce(:email, email),
     password_hash = coalesce(:password_hash, password_hash),
@@ -74,6 +77,57 @@ UPDATE users SET
 WHERE id = :id
 RETURNING {user_columns};
 
+-- name: disable_user(id)^
+-- From now on no credential of a user is good: bearer tokens for ever, API keys until the user is enabled again.
+UPDATE users SET
+    disabled_at = coalesce(disabled_at, now()),
+    token_version = token_version + (disabled_at IS NULL)::integer,
+    wake_until = NULL,
+    updated_at = now()
+WHERE id = :id
+RETURNING {user_columns};
+
+-- name: enable_user(id, waking)^
+-- The opposite; no row where the user is being deleted. For so long what waited is made due, since a consumer that has not
+-- heard of it yet goes on holding messages.
+UPDATE users SET
+    wake_until = CASE WHEN disabled_at IS NOT NULL THEN now() + :waking::interval ELSE wake_until END,
+    disabled_at = NULL,
+    updated_at = now()
+WHERE id = :id AND NOT deleting
+RETURNING {user_columns};
+
+-- name: to_wake(limit)
+-- Users who were enabled lately.
+SELECT id, wake_until, wake_until <= now() AS over
+FROM users
+WHERE wake_until IS NOT NULL
+ORDER BY id
+LIMIT :limit;
+
+-- name: wake_enabled(user_id, seconds, limit)$
+-- Messages that waited because their user was disabled are due in so many seconds; returns the count.
+WITH chosen AS (
+    SELECT id FROM messages
+    WHERE
+        user_id = :user_id
+        AND held_reason = 'disabled'
+        AND status IN ('pending', 'failed')
+        AND due_at > now() + make_interval(secs => :seconds)
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+),
+woken AS (
+    UPDATE messages SET due_at = now() + make_interval(secs => :seconds)
+    FROM chosen WHERE messages.id = chosen.id
+    RETURNING 1
+)
+SELECT count(*) FROM woken;
+
+-- name: woken(id, wake_until)!
+-- A user's messages need no more waking, unless the user was disabled and enabled again meanwhile.
+UPDATE users SET wake_until = NULL WHERE id = :id AND wake_until = :wake_until;
+
 -- name: rotate_webhook_secret(id, secret, overlap)$
 -- A new signing secret; the one before goes on signing for a while. Returns until when, or null for an unknown user.
 UPDATE users SET
@@ -88,7 +142,8 @@ RETURNING previous_webhook_secret_until;
 -- What the consumers need of these users to send in their name.
 SELECT
     id, email, smtp_host, smtp_port, smtp_username, smtp_password, smtp_tls, webhook_secret,
-    previous_webhook_secret, previous_webhook_secret_until, allowed_from
+    previous_webhook_secret, previous_webhook_secret_until, allowed_from, disabled_at IS NOT NULL AS disabled,
+    proven_at IS NOT NULL AS proven
 FROM users
 WHERE id = ANY(:ids::uuid[]);
 

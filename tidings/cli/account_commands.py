@@ -81,6 +81,37 @@ def set_password(*, email: Email, password_stdin: FromStdin = False) -> None:
     typer.echo(f"{user.email} has a new password")
 
 
+@users.command()
+def disable(*, email: Email) -> None:
+    """End all that a user can do at once; their messages wait."""
+    from tidings.cli import users as accounts
+
+    user = asyncio.run(accounts.disable(configuration.load(), email))
+    typer.echo(f"{user.email} is disabled")
+
+
+@users.command()
+def enable(*, email: Email) -> None:
+    """Let a user act again, and their messages go."""
+    from tidings.cli import users as accounts
+
+    user = asyncio.run(accounts.enable(configuration.load(), email))
+    typer.echo(f"{user.email} is enabled")
+
+
+@users.command()
+def delete(
+    *, email: Email, yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False
+) -> None:
+    """Delete a user, and erase what is personal in their messages, for good."""
+    from tidings.cli import users as accounts
+
+    if not yes:
+        typer.confirm(f"Delete {email} and all that is personal in their messages, for good?", abort=True, err=True)
+    deletion = asyncio.run(accounts.delete(configuration.load(), email))
+    typer.echo(f"deleting {email}; progress: /api/v1/deletions/{deletion.id}")
+
+
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")

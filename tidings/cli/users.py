@@ -8,6 +8,7 @@ from typing import Final
 
 from api.accounts.checks import AccountError, check_email, password_faults
 from api.accounts.passwords import Passwords
+from sql.deletions import Deletion
 from sql.users import UserStore
 from tidings.cli.printing import print_json, print_table
 from tidings.cli.store import opened
@@ -50,6 +51,30 @@ async def set_password(settings: Settings, email: str, password: str) -> User:
         return _existing(await store.users.update(user.id, password_hash=await _hash(password)), email)
 
 
+async def disable(settings: Settings, email: str) -> User:
+    """Ends all that a user can do; their messages wait. Raises UserError, LastAdminError."""
+    async with opened(settings) as store:
+        return _existing(await store.users.disable((await _find(store.users, email)).id), email)
+
+
+async def enable(settings: Settings, email: str) -> User:
+    """Lets a user act again. Raises UserError."""
+    async with opened(settings) as store:
+        user = await store.users.enable((await _find(store.users, email)).id)
+        if user is None:
+            raise UserError(f"user {email} is being deleted, which cannot be taken back")
+        return user
+
+
+async def delete(settings: Settings, email: str) -> Deletion:
+    """Begins to delete a user; the producer goes on. Raises UserError, LastAdminError."""
+    async with opened(settings) as store:
+        deletion = await store.deletions.request((await _find(store.users, email)).id)
+        if deletion is None:
+            raise UserError(f"user {email} does not exist (any more)")
+        return deletion
+
+
 async def show(settings: Settings, *, as_json: bool) -> None:
     """Prints all users, oldest first; nothing that is secret of them."""
     users: list[User] = []
@@ -60,12 +85,16 @@ async def show(settings: Settings, *, as_json: bool) -> None:
         print_json({"users": [_shown(user) for user in users]})
     else:
         print_table(
-            ("id", "e-mail", "role", "since (UTC)", "channels", "may prioritize"), [_cells(user) for user in users]
+            ("id", "e-mail", "role", "since (UTC)", "channels", "may prioritize", "state"),
+            [_cells(user) for user in users],
         )
 
 
 def _shown(user: User) -> dict[str, object]:
-    shown = {name: getattr(user, name) for name in ("id", "email", "role", "channels", "created_at")}
+    shown = {
+        name: getattr(user, name)
+        for name in ("id", "email", "role", "channels", "disabled_at", "deleting", "created_at")
+    }
     return {**shown, "may_prioritize": _prioritizes(user)}
 
 
@@ -76,7 +105,13 @@ def _prioritizes(user: User) -> bool:
 def _cells(user: User) -> Sequence[str]:
     channels = "as usual" if user.channels is None else ", ".join(user.channels) or "none"
     prioritizes = "yes" if _prioritizes(user) else "no"
-    return str(user.id), user.email, user.role.value, f"{user.created_at:%Y-%m-%d}", channels, prioritizes
+    return str(user.id), user.email, user.role.value, f"{user.created_at:%Y-%m-%d}", channels, prioritizes, _state(user)
+
+
+def _state(user: User) -> str:
+    if user.deleting:
+        return "being deleted"
+    return "works" if user.disabled_at is None else "disabled"
 
 
 async def _find(users: UserStore, email: str) -> User:

@@ -95,6 +95,12 @@ class User(Redacted, frozen=True, kw_only=True):
     """Addresses besides their own that they may send mail from; `@example.com` for all of a domain."""
     signs_webhooks: bool
     """Has made the secret that signs its webhooks, and so can know it."""
+    disabled_at: datetime | None = None
+    """Since when no credential of theirs is good, and their messages wait; None: they work."""
+    deleting: bool = False
+    """Being deleted, which cannot be taken back."""
+    proven_at: datetime | None = None
+    """When they showed that the e-mail address is theirs; None: nobody knows."""
     may_prioritize: bool = False
     """May send with priority `high`, and say by a fairness key whose turn a message takes; admins may anyway."""
     created_at: datetime
@@ -114,6 +120,10 @@ class Sender(Redacted, frozen=True, kw_only=True):
     previous_until: datetime | None = None
     allowed_from: tuple[str, ...] = ()
     """Addresses besides their own that they may send mail from; `@example.com` for all of a domain."""
+    disabled: bool = False
+    """Their messages wait."""
+    proven: bool = True
+    """Whether the e-mail address is known to be theirs."""
 
 
 def may_send_from(address: str, sender: Sender) -> bool:
