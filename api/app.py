@@ -4,6 +4,7 @@ import socket
 
 from aiohttp import web
 
+from api.accounts import proofs_routes
 from api.accounts.tokens import Tokens, signing_key
 from api.compat import systems
 from api.compat.system import in_their_format
@@ -47,6 +48,7 @@ def create_app(settings: Settings) -> web.Application:
     app.on_shutdown.append(resources.end_streams)
     app.add_routes(ROUTES)
     app.add_routes(unsubscribe.ROUTES)
+    app.add_routes(proofs_routes.PAGES)
     app.add_routes(dashboard.ROUTES)
     app.add_routes(swagger.ROUTES)
     app.add_routes(systems.ROUTES)

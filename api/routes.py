@@ -11,6 +11,7 @@ from aiohttp import web
 from api.accounts import api_keys_routes as api_keys
 from api.accounts import deletions_routes as deletions
 from api.accounts import me_routes as me
+from api.accounts import proofs_routes as proofs
 from api.accounts import routes as accounts
 from api.accounts import users_routes as users
 from api.bounces import routes as bounces
@@ -54,6 +55,8 @@ ROUTES: Final = (
     web.get("/api/v1/me", me.get),
     web.patch("/api/v1/me", me.change),
     web.post("/api/v1/me/webhook-secret/rotate", me.rotate_webhook_secret),
+    web.post("/api/v1/me/proof", proofs.send_proof),
+    web.post("/api/v1/password-resets", proofs.ask_for_password),
     web.post("/api/v1/me/delete", deletions.delete_own),
     web.get("/api/v1/deletions/{deletion_id}", deletions.get),
     web.get("/api/v1/api-keys", api_keys.list_own),

@@ -22,7 +22,7 @@ REST: Final = 1.0
 """Erasing takes half of the time at the most, so that others get at the disk."""
 
 
-class AccountKeeper:
+class AccountMaintenance:
     """Ends what was begun with an account."""
 
     def __init__(self, store: Store, *, every: float, retention: timedelta, settled: timedelta = SETTLED) -> None:

@@ -10,7 +10,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from producer.accounts import AccountKeeper
+from producer.accounts import AccountMaintenance
 from producer.claimer import Claimer
 from producer.depths import DepthRecorder
 from producer.leader import Leader
@@ -48,7 +48,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     maintenance = Maintenance(
         store, retention=timedelta(days=settings.retention_days), expire_every=settings.reconcile_seconds
     )
-    accounts = AccountKeeper(store, every=settings.reconcile_seconds, retention=timedelta(days=settings.retention_days))
+    accounts = AccountMaintenance(
+        store, every=settings.reconcile_seconds, retention=timedelta(days=settings.retention_days)
+    )
     duties = [*reconciler.duties, *maintenance.duties, *accounts.duties, DepthRecorder(store, redis).duty]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)
     metrics = ProducerMetrics(

@@ -51,6 +51,7 @@ class UserStore(Noun):
         role: Role = Role.USER,
         channels: Sequence[str] | None = None,
         smtp: SmtpAccount | None = None,
+        proven: bool = True,
     ) -> User:
         """Keeps a new user. Raises EmailTakenError.
 
@@ -63,6 +64,7 @@ class UserStore(Noun):
             password_hash=password_hash,
             role=role.value,
             channels=channels,
+            proven=proven,
             **_smtp_columns(smtp),
         )
         if row is None:
@@ -117,6 +119,40 @@ class UserStore(Noun):
             raise refusal(error) from error
         return _user_or_none(row)
 
+    async def prove(self, user_id: UUID, address: str | None = None) -> User | None:
+        """The e-mail address is the user's: this one, or for None whichever it is. Mail that waited for that goes.
+
+        None where there is no such user, or the address is another one.
+        """
+        user = _user_or_none(await self.database.one("prove_user", id=user_id, address=address))
+        if user is not None:
+            await self._wake_mail(user_id)
+        return user
+
+    async def doubt(self, user_id: UUID) -> User | None:
+        """Nobody knows that the e-mail address is the user's. None where there is no such user."""
+        return _user_or_none(await self.database.one("doubt_user", id=user_id))
+
+    async def reset_password(
+        self, user_id: UUID, *, address: str, token_version: int, password_hash: str
+    ) -> User | None:
+        """Another password, which makes bearer tokens void; None where the address or the version is another one.
+
+        API keys end where the address was not proven before.
+        """
+        user = _user_or_none(
+            await self.database.one(
+                "reset_password", id=user_id, address=address, token_version=token_version, password_hash=password_hash
+            )
+        )
+        if user is not None:
+            await self._wake_mail(user_id)
+        return user
+
+    async def count_mail(self, user_id: UUID, *, most: int) -> bool:
+        """Counts a mail about the account; False where there were `most` in the last hour."""
+        return bool(await self.database.one("count_mail", id=user_id, most=most))
+
     async def disable(self, user_id: UUID) -> User | None:
         """Makes every credential of a user void, and their messages wait; None where there is no such user.
 
@@ -163,6 +199,10 @@ class UserStore(Noun):
         Mail that the account has held is due then, up to `WOKEN_AT_ONCE`; consumers hear of the change by NOTIFY.
         """
         user = _user_or_none(await self.database.one("set_smtp_account", id=user_id, **_smtp_columns(smtp)))
+        await self._wake_mail(user_id)
+        return user
+
+    async def _wake_mail(self, user_id: UUID) -> None:
         await self.database.one(
             "wake_held",
             channel="email",
@@ -171,7 +211,6 @@ class UserStore(Noun):
             seconds=CHANGED_SECONDS,
             limit=WOKEN_AT_ONCE,
         )
-        return user
 
     async def rotate_webhook_secret(
         self, user_id: UUID, secret: Sealed, *, overlap: timedelta = SECRET_OVERLAP

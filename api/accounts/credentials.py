@@ -16,7 +16,7 @@ from api.accounts.recent import Recent
 from api.accounts.tokens import Tokens
 from api.http.principal import Principal, usable_channels
 from sql.store import Store
-from tidings.domain.account import ApiKey, User
+from tidings.domain.account import ApiKey, User, owns_address
 
 LIFE_SECONDS: Final = 5.0
 NOBODY_LIFE_SECONDS: Final = 1.0
@@ -33,12 +33,14 @@ class Credentials:
         last_use: LastUse,
         *,
         default_channels: Collection[str],
+        proofs: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._tokens = tokens
         self._last_use = last_use
         self._default_channels = default_channels
+        self._proofs = proofs
         self._users: Recent[UUID, User] = Recent(life=LIFE_SECONDS, most=MOST, clock=clock)
         self._keys: Recent[str, ApiKey] = Recent(life=LIFE_SECONDS, most=MOST, clock=clock)
         self._nobody: Recent[None, bool] = Recent(life=NOBODY_LIFE_SECONDS, most=1, clock=clock)
@@ -97,4 +99,10 @@ class Credentials:
         if user.disabled_at is not None:
             return None
         channels = usable_channels(user, self._default_channels, key)
-        return Principal(user_id=user.id, role=user.role, channels=channels, prioritizes=user.may_prioritize)
+        return Principal(
+            user_id=user.id,
+            role=user.role,
+            channels=channels,
+            owns_address=owns_address(user.smtp, proven=user.proven_at is not None, proofs=self._proofs),
+            prioritizes=user.may_prioritize,
+        )

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from api.accounts.errors import AccountDisabledError, WrongCredentialsError
-from api.accounts.schemas import LoginAnswer, LoginRequest, Registration, UserAnswer
+from api.accounts.schemas import LoginAnswer, LoginRequest, MailAnswer, Registration, UserAnswer
 from api.http.body import answer, read
 from api.http.resources import ACCOUNTS, SETTINGS
 from api.openapi import examples, failures, request_examples, tags
@@ -28,6 +28,7 @@ def shown(request: web.Request, user: User) -> UserAnswer:
     return UserAnswer.of(user, request.app[SETTINGS].user_channels)
 
 
+REGISTERED: Final = MailAnswer(detail="a mail to this address says what to do next")
 _registration_decoder: Final = msgspec.json.Decoder(Registration)
 _login_decoder: Final = msgspec.json.Decoder(LoginRequest)
 
@@ -36,16 +37,22 @@ _login_decoder: Final = msgspec.json.Decoder(LoginRequest)
     tags.ACCOUNTS,
     access=Access.EVERYBODY,
     body=Body(_registration_decoder, request_examples.REGISTRATIONS),
-    answers=made("The path of the own account."),
+    answers={
+        **made("The path of the own account."),
+        HTTPStatus.ACCEPTED: Answer("A mail to the address says the rest.", MailAnswer, REGISTERED),
+    },
     errors={HTTPStatus.FORBIDDEN: "registration is closed; an admin makes accounts", **failures.NEW_ACCOUNT},
 )
 async def register(request: web.Request) -> web.Response:
     """Makes an account.
 
-    Where `REGISTRATION` is closed, an admin makes accounts.
+    Where `REGISTRATION` is closed, an admin makes accounts. Where the operator sends mail, the answer is the same
+    whether there is such an account already or not, and a link in a mail proves the address.
     """
     wanted = await read(request, _registration_decoder)
     user = await request.app[ACCOUNTS].users.register(wanted, address=request.remote)
+    if user is None:
+        return answer(REGISTERED, status=HTTPStatus.ACCEPTED)
     return answer(shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: "/api/v1/me"})
 
 

@@ -16,6 +16,8 @@ from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, Tls, Use
 T = TypeVar("T")
 
 MAX_ALLOWED_FROM: Final = 1000
+MAX_EMAIL: Final = 254
+"""Characters of an e-mail address (RFC 5321, with RFC 3696, erratum 1690)."""
 
 KeyName = Annotated[str, Meta(min_length=1, max_length=100)]
 
@@ -72,6 +74,12 @@ class ProfileChange(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = UNSET
 
 
+class PasswordRequest(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who does not know their password any more."""
+
+    email: Annotated[str, Meta(max_length=MAX_EMAIL)]
+
+
 class OwnDeletion(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """That one's own account shall be deleted."""
 
@@ -93,6 +101,9 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 " domain."
             )
         ),
+    ] = UNSET
+    email_proven: Annotated[
+        bool | UnsetType, Meta(description="That an admin knows the e-mail address to be the user's, or no longer.")
     ] = UNSET
     may_prioritize: Annotated[
         bool | UnsetType,
@@ -165,6 +176,10 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="With a secret that they have made; before that, with one of their own that nobody is told."),
     ]
     may_prioritize: Annotated[bool, Meta(description="With priority `high`, and by `fairness_key`.")] = False
+    email_proven_at: Annotated[
+        datetime | None,
+        Meta(description="When the e-mail address was shown to be the user's; null: mail may not go out from it."),
+    ] = None
     disabled_at: Annotated[
         datetime | None, Meta(description="Since when it can do nothing, and its messages wait; null: it can.")
     ] = None
@@ -185,11 +200,18 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
             allowed_from=user.allowed_from,
             signs_webhooks=user.signs_webhooks,
             may_prioritize=user.may_prioritize or user.role is Role.ADMIN,
+            email_proven_at=user.proven_at,
             disabled_at=user.disabled_at,
             deleting=user.deleting,
             created_at=user.created_at,
             updated_at=user.updated_at,
         )
+
+
+class MailAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """That a mail says the rest."""
+
+    detail: str
 
 
 class DeletionAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from redis.asyncio import Redis
 
+from api.accounts.account_mails import AccountMails
 from api.accounts.api_keys import ApiKeys
 from api.accounts.credentials import Credentials
 from api.accounts.deletions import Deletions
@@ -11,9 +12,11 @@ from api.accounts.last_use import LastUse
 from api.accounts.login_limit import LoginLimit
 from api.accounts.logins import Logins
 from api.accounts.passwords import Passwords
+from api.accounts.proofs import Proofs
 from api.accounts.tokens import Tokens
 from api.accounts.users import Users
 from sql.store import Store
+from tidings.security.account_links import AccountLinks
 from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
@@ -26,11 +29,13 @@ class Accounts(NamedTuple):
     api_keys: ApiKeys
     credentials: Credentials
     deletions: Deletions
+    proofs: Proofs
     passwords: Passwords
     last_use: LastUse
 
     async def close(self) -> None:
         """Records what is left to record; before the store closes."""
+        await self.proofs.close()
         await self.last_use.close()
         self.passwords.close()
 
@@ -38,9 +43,13 @@ class Accounts(NamedTuple):
 def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens) -> Accounts:
     passwords = Passwords()
     last_use = LastUse(store.api_keys)
-    credentials = Credentials(store, tokens, last_use, default_channels=settings.user_channels)
+    credentials = Credentials(
+        store, tokens, last_use, default_channels=settings.user_channels, proofs=settings.proves_addresses
+    )
     limit = LoginLimit(redis, per_email=settings.logins_per_email, per_address=settings.logins_per_address)
     logins = Logins(store.users, passwords, tokens, limit)
+    mails = AccountMails(store=store, settings=settings)
+    links = AccountLinks(settings.secret_keys)
     users = Users(
         store=store.users,
         box=SecretBox(settings.secret_keys),
@@ -48,6 +57,7 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         logins=logins,
         limit=limit,
         credentials=credentials,
+        mails=mails,
         registration_open=settings.registration == "open",
     )
     return Accounts(
@@ -55,6 +65,14 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         logins=logins,
         api_keys=ApiKeys(store.api_keys, forget=credentials.forget_key),
         credentials=credentials,
+        proofs=Proofs(
+            users=store.users,
+            mails=mails,
+            links=links,
+            passwords=passwords,
+            limit=limit,
+            credentials=credentials,
+        ),
         deletions=Deletions(store=store, logins=logins, credentials=credentials),
         passwords=passwords,
         last_use=last_use,

@@ -2,6 +2,7 @@
 
 import secrets
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,7 +10,17 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from api.accounts.checks import AccountError, allowed_from, channel_faults, check_email, password_faults, smtp_faults
+from api.accounts.account_mails import AccountMails
+from api.accounts.checks import (
+    MIN_PASSWORD_OF_OLDER,
+    AccountError,
+    allowed_from,
+    channel_faults,
+    check_email,
+    length_faults,
+    password_faults,
+    smtp_faults,
+)
 from api.accounts.credentials import Credentials
 from api.accounts.errors import (
     BeingDeletedError,
@@ -50,24 +61,66 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     logins: Logins
     limit: LoginLimit
     credentials: Credentials
+    mails: AccountMails
     registration_open: bool
 
-    async def register(self, wanted: Registration, *, address: str | None) -> User:
+    async def register(self, wanted: Registration, *, address: str | None) -> User | None:
         """Registers an account; `address` is the client's.
 
-        Raises RegistrationClosedError, InvalidError, EmailInUseError, NoSecretKeysError, TooManyLoginsError, BusyError.
+        None where the rest is said in a mail to its address: whether the account is new, or there was one already, is
+        nobody else's business. Raises RegistrationClosedError, InvalidError, NoSecretKeysError, TooManyLoginsError,
+        BusyError, and where no mails are sent EmailInUseError.
         """
+        await self._admit(address)
+        faults = password_faults(wanted.password, email=wanted.email)
+        if not self.mails.sent_here:
+            return await self._create(_new(wanted), faults)
+        try:
+            await self.mails.send_proof(await self._create(_new(wanted), [*faults, *self._unreachable(wanted.email)]))
+        except EmailInUseError:
+            known = await self.store.find_by_email(check_email(wanted.email))
+            if known is not None:
+                await self.mails.send_known(known)
+        return None
+
+    async def register_as_before(self, wanted: Registration, *, address: str | None) -> User:
+        """Registers an account for a client of an older interface, which is told at once whether it is new, and whose
+        users have passwords of their own kind. Its address has to be proven all the same, where mails are sent.
+
+        Raises as `register` does, and EmailInUseError.
+        """
+        await self._admit(address)
+        user = await self._create(_new(wanted), length_faults(wanted.password, least=MIN_PASSWORD_OF_OLDER))
+        if self.mails.sent_here:
+            await self.mails.send_proof(user)
+        return user
+
+    async def create(self, wanted: NewUser) -> User:
+        """An account as an admin wants it, who knows whose the address is. Raises InvalidError, EmailInUseError,
+        NoSecretKeysError, BusyError."""
+        return await self._create(wanted, password_faults(wanted.password, email=wanted.email), proven=True)
+
+    async def _admit(self, address: str | None) -> None:
         if not self.registration_open:
             raise RegistrationClosedError
         await self.limit.count_registration(address)
-        return await self.create(NewUser(email=wanted.email, password=wanted.password, smtp=wanted.smtp))
 
-    async def create(self, wanted: NewUser) -> User:
-        """An account as an admin wants it. Raises as `register` does, but whether registration is open or not."""
-        email, faults = _email(wanted.email)
-        faults += [*password_faults(wanted.password), *smtp_faults(wanted.smtp), *channel_faults(wanted.channels)]
+    def _unreachable(self, email: str) -> list[Fault]:
+        normal, faults = _email(email)
         if faults:
-            raise InvalidError(faults)
+            # Those are told anyway.
+            return []
+        try:
+            self.mails.check(normal)
+        except AccountError as error:
+            return [Fault(field="email", detail=str(error))]
+        return []
+
+    async def _create(self, wanted: NewUser, faults: Sequence[Fault], *, proven: bool = False) -> User:
+        email, found = _email(wanted.email)
+        found += [*faults, *smtp_faults(wanted.smtp), *channel_faults(wanted.channels)]
+        if found:
+            raise InvalidError(found)
         user_id = new_id()
         smtp = self._sealed(wanted.smtp, user_id)
         try:
@@ -78,6 +131,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
                 role=wanted.role,
                 channels=wanted.channels,
                 smtp=smtp,
+                proven=proven,
             )
         except EmailTakenError:
             raise EmailInUseError from None
@@ -99,7 +153,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         token void. Raises InvalidError, EmailInUseError, NoSecretKeysError, TooManyLoginsError, BusyError.
         """
         email, password, smtp = given(wanted.email), given(wanted.password), given(wanted.smtp)
-        faults = [*smtp_faults(smtp), *([] if password is None else password_faults(password))]
+        faults = smtp_faults(smtp)
         if email is not None:
             email, more = _email(email)
             faults += more
@@ -111,16 +165,30 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         if faults:
             raise InvalidError(faults)
         user = await self.get(user_id)
-        if changes_login and not await self.logins.confirm(user, wanted.current_password or "", address=address):
-            raise InvalidError([Fault(field="current_password", detail="is wrong")])
         if changes_login:
-            password_hash = None if password is None else await self.passwords.hash(password)
-            user = await self._update(user_id, email=email, password_hash=password_hash, revoke_keys=wanted.revoke_keys)
-            if wanted.revoke_keys:
-                self.credentials.forget_keys_of(user_id)
+            user = await self._change_login(user, email, password, wanted, address=address)
         if wanted.smtp is not UNSET:
             user = self._changed(await self.store.set_smtp(user_id, self._sealed(smtp, user_id)))
         return user
+
+    async def _change_login(
+        self, user: User, email: str | None, password: str | None, wanted: ProfileChange, *, address: str | None
+    ) -> User:
+        if password is not None and (faults := password_faults(password, email=email or user.email)):
+            raise InvalidError(faults)
+        if not await self.logins.confirm(user, wanted.current_password or "", address=address):
+            raise InvalidError([Fault(field="current_password", detail="is wrong")])
+        changed = await self._update(
+            user.id,
+            email=email,
+            password_hash=None if password is None else await self.passwords.hash(password),
+            revoke_keys=wanted.revoke_keys,
+        )
+        if wanted.revoke_keys:
+            self.credentials.forget_keys_of(user.id)
+        if changed.proven_at is None and email is not None and self.mails.sent_here:
+            await self.mails.send_proof(changed)
+        return changed
 
     async def rotate_webhook_secret(self, user_id: UUID) -> NewSecret:
         """A new signing secret; the one before signs too for a while. Raises NoSecretKeysError."""
@@ -141,6 +209,8 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
             user = await self._update(user_id, role=given(wanted.role), may_prioritize=given(wanted.may_prioritize))
         if wanted.channels is not UNSET:
             user = self._changed(await self.store.set_channels(user_id, wanted.channels))
+        if wanted.email_proven is not UNSET:
+            user = self._changed(await (self.store.prove if wanted.email_proven else self.store.doubt)(user_id))
         if wanted.allowed_from is not UNSET:
             user = self._changed(await self.store.set_allowed_from(user_id, addresses))
         return user
@@ -194,6 +264,10 @@ def _tls(wanted: Tls | bool | None) -> Tls | None:
     if isinstance(wanted, Tls):
         return wanted
     return Tls.NONE if wanted is False else None
+
+
+def _new(wanted: Registration) -> NewUser:
+    return NewUser(email=wanted.email, password=wanted.password, smtp=wanted.smtp)
 
 
 def _email(email: str) -> tuple[str, list[Fault]]:

@@ -93,7 +93,7 @@ async def register(request: web.Request) -> web.Response:
     """Makes an account."""
     wanted = await read(request, _register_decoder)
     with renamed(ACCOUNT_NAMES):
-        await request.app[ACCOUNTS].users.register(wanted.registration(), address=request.remote)
+        await request.app[ACCOUNTS].users.register_as_before(wanted.registration(), address=request.remote)
     return answer(Registered(), status=HTTPStatus.CREATED)
 
 

@@ -71,6 +71,7 @@ USERS: Final[Examples] = {
     "somebody who may send what users may": {"email": "grace@example.com", "password": _LOGIN["password"]},
     "an admin": {"email": "root@example.com", "password": _LOGIN["password"], "role": "admin"},
 }
+PASSWORD_REQUESTS: Final[Examples] = {"an account": {"email": _LOGIN["email"]}}
 OWN_DELETIONS: Final[Examples] = {"with the password": {"current_password": _LOGIN["password"]}}
 USER_CHANGES: Final[Examples] = {
     "may send text messages": {"channels": ["sms", "webhook"]},

@@ -1,11 +1,11 @@
--- name: create_user(id, email, password_hash, role, channels, smtp_host, smtp_port, smtp_username, smtp_password, smtp_tls)^
+-- name: create_user(id, email, password_hash, role, channels, proven, smtp_host, smtp_port, smtp_username, smtp_password, smtp_tls)^
 -- A new user; no row where the e-mail address is taken.
 INSERT INTO users (
-    id, email, password_hash, role, channels, smtp_host, smtp_port, smtp_username, smtp_password, smtp_tls
+    id, email, password_hash, role, channels, proven_at, smtp_host, smtp_port, smtp_username, smtp_password, smtp_tls
 )
 VALUES (
-    :id, :email, :password_hash, :role::text::user_role, :channels, :smtp_host, :smtp_port, :smtp_username,
-    :smtp_password, :smtp_tls
+    :id, :email, :password_hash, :role::text::user_role, :channels, CASE WHEN :proven::boolean THEN now() END,
+    :smtp_host, :smtp_port, :smtp_username, :smtp_password, :smtp_tls
 )
 ON CONFLICT (lower(email)) DO NOTHING
 RETURNING {user_columns};
@@ -39,12 +39,14 @@ LIMIT :limit;
 UPDATE users SET password_hash = :new WHERE id = :id AND password_hash = :old;
 
 -- name: update_user(id, email, password_hash, role, may_prioritize, revoke_keys)^
--- Changes what is not null. A new password makes older bearer tokens void, and all API keys where that is wanted.
+-- Changes what is not null. A new password makes older bearer tokens void, and all API keys where that is wanted; a new
+-- e-mail address has yet to be proven.
 WITH revoked AS (
     UPDATE api_keys SET revoked_at = now() WHERE user_id = :id AND revoked_at IS NULL AND :revoke_keys::boolean
 )
 UPDATE users SET
     email = coalesce(:email, email),
+    proven_at = CASE WHEN lower(:email) <> lower(email) THEN NULL ELSE proven_at END,
     password_hash = coalesce(:password_hash, password_hash),
     token_version = token_version + (:password_hash IS NOT NULL)::integer,
     role = coalesce(:role::text::user_role, role),
@@ -76,6 +78,51 @@ UPDATE users SET
     updated_at = now()
 WHERE id = :id
 RETURNING {user_columns};
+
+-- name: prove_user(id, address)^
+-- A user's e-mail address is known to be theirs; null: whichever it is. No row where it is another one meanwhile.
+UPDATE users SET proven_at = coalesce(proven_at, now()), updated_at = now()
+WHERE id = :id AND lower(email) = lower(coalesce(:address, email)) AND disabled_at IS NULL
+RETURNING {user_columns};
+
+-- name: doubt_user(id)^
+-- Nobody knows (any more) that a user's e-mail address is theirs.
+UPDATE users SET proven_at = NULL, updated_at = now()
+WHERE id = :id
+RETURNING {user_columns};
+
+-- name: reset_password(id, address, token_version, password_hash)^
+-- Another password for who has the mail with the link, once: it counts up the version that the link names. That proves the
+-- address; where it was not proven, a stranger may have made the account, whose keys end.
+WITH meant AS MATERIALIZED (
+    SELECT id AS user_id, proven_at IS NULL AS doubtful FROM users
+    WHERE
+        id = :id
+        AND token_version = :token_version
+        AND lower(email) = lower(:address)
+        AND disabled_at IS NULL
+    FOR UPDATE
+),
+revoked AS (
+    UPDATE api_keys SET revoked_at = now()
+    FROM meant
+    WHERE api_keys.user_id = meant.user_id AND meant.doubtful AND revoked_at IS NULL
+)
+UPDATE users SET
+    password_hash = :password_hash,
+    token_version = token_version + 1,
+    proven_at = coalesce(proven_at, now()),
+    updated_at = now()
+WHERE id = (SELECT user_id FROM meant)
+RETURNING {user_columns};
+
+-- name: count_mail(id, most)$
+-- Counts a mail about an account; null where there were as many in the last hour.
+UPDATE users SET
+    mails = CASE WHEN mails_since > now() - interval '1 hour' THEN mails + 1 ELSE 1 END,
+    mails_since = CASE WHEN mails_since > now() - interval '1 hour' THEN mails_since ELSE now() END
+WHERE id = :id AND (mails < :most OR mails_since IS NULL OR mails_since <= now() - interval '1 hour')
+RETURNING true;
 
 -- name: disable_user(id)^
 -- From now on no credential of a user is good: bearer tokens for ever, API keys until the user is enabled again.

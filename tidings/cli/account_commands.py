@@ -82,6 +82,15 @@ def set_password(*, email: Email, password_stdin: FromStdin = False) -> None:
 
 
 @users.command()
+def prove(*, email: Email) -> None:
+    """Say that the e-mail address is the user's: mail may go out from it."""
+    from tidings.cli import users as accounts
+
+    user = asyncio.run(accounts.prove(configuration.load(), email))
+    typer.echo(f"{user.email} is proven")
+
+
+@users.command()
 def disable(*, email: Email) -> None:
     """End all that a user can do at once; their messages wait."""
     from tidings.cli import users as accounts

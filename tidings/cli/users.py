@@ -25,7 +25,7 @@ class UserError(TidingsError):
 
 async def add(settings: Settings, email: str, password: str, role: Role) -> User:
     """Makes an account, whether registration is open or not. Raises UserError, EmailTakenError."""
-    _check_password(password)
+    _check_password(password, email)
     async with opened(settings) as store:
         return await store.users.create(email=_checked(email), password_hash=await _hash(password), role=role)
 
@@ -45,10 +45,16 @@ async def set_may_prioritize(settings: Settings, email: str, *, allowed: bool) -
 
 async def set_password(settings: Settings, email: str, password: str) -> User:
     """Gives a user another password, which makes every bearer token of theirs void. Raises UserError."""
-    _check_password(password)
+    _check_password(password, email)
     async with opened(settings) as store:
         user = await _find(store.users, email)
         return _existing(await store.users.update(user.id, password_hash=await _hash(password)), email)
+
+
+async def prove(settings: Settings, email: str) -> User:
+    """The e-mail address is known to be the user's, so that mail may go out from it. Raises UserError."""
+    async with opened(settings) as store:
+        return _existing(await store.users.prove((await _find(store.users, email)).id), email)
 
 
 async def disable(settings: Settings, email: str) -> User:
@@ -93,7 +99,7 @@ async def show(settings: Settings, *, as_json: bool) -> None:
 def _shown(user: User) -> dict[str, object]:
     shown = {
         name: getattr(user, name)
-        for name in ("id", "email", "role", "channels", "disabled_at", "deleting", "created_at")
+        for name in ("id", "email", "role", "channels", "proven_at", "disabled_at", "deleting", "created_at")
     }
     return {**shown, "may_prioritize": _prioritizes(user)}
 
@@ -133,8 +139,8 @@ def _checked(email: str) -> str:
         raise UserError(f"{email!r} {error}") from None
 
 
-def _check_password(password: str) -> None:
-    for fault in password_faults(password):
+def _check_password(password: str, email: str) -> None:
+    for fault in password_faults(password, email=email):
         raise UserError(f"the password {fault.detail}")
 
 

@@ -75,6 +75,11 @@ class SmtpAccount(Redacted, frozen=True, kw_only=True):
     """None: as the port has it, `IMPLICIT` at 465 (RFC 8314, section 3.3) and `STARTTLS` at any other."""
 
     @property
+    def logs_in(self) -> bool:
+        """Whether the server asks who it is, and so can answer for whom its mail is from."""
+        return self.username is not None and (self.password is not None or self.oauth is not None)
+
+    @property
     def wanted_tls(self) -> Tls:
         return self.tls or (Tls.IMPLICIT if self.port == IMPLICIT_TLS_PORT else Tls.STARTTLS)
 
@@ -126,11 +131,25 @@ class Sender(Redacted, frozen=True, kw_only=True):
     """Whether the e-mail address is known to be theirs."""
 
 
-def may_send_from(address: str, sender: Sender) -> bool:
-    """Whether mail of this user may be from an address: their own, that of their SMTP account, or one allowed them."""
-    own = {sender.email.lower(), *(each.lower() for each in sender.allowed_from)}
-    if sender.smtp is not None and sender.smtp.username:
-        own.add(sender.smtp.username.lower())
+def owns_address(smtp: SmtpAccount | None, *, proven: bool, proofs: bool) -> bool:
+    """Whether mail may go out under a user's own address: it is proven.
+
+    Where nobody can prove one by mail (`proofs`), the server that the user logs in to answers for it, as it does in any
+    mail program; a server that lets everybody in from here does not.
+    """
+    return proven or (not proofs and smtp is not None and smtp.logs_in)
+
+
+def may_send_from(address: str, sender: Sender, *, proofs: bool = False) -> bool:
+    """Whether mail of this user may be from an address: their own, that of their SMTP account, or one allowed them.
+
+    `proofs`: whether addresses are proven by mail here.
+    """
+    own = {each.lower() for each in sender.allowed_from}
+    if owns_address(sender.smtp, proven=sender.proven, proofs=proofs):
+        own.add(sender.email.lower())
+        if sender.smtp is not None and sender.smtp.username:
+            own.add(sender.smtp.username.lower())
     address = address.lower()
     return address in own or f"@{address.rpartition('@')[2]}" in own
 

@@ -47,6 +47,7 @@ SECRETS: Final = FORGOTTEN | {
     "secret_keys",
     "webhook_auth_key",
     "webhook_signing_secret",
+    "smtp_url",
 }
 """Settings whose value appears in no log, message or representation."""
 
@@ -137,7 +138,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         " without. Where MSETEX is known one command writes all the records of a moment, and both kinds are always"
         " kept.")] = False
 
-    smtp_ca_file: Annotated[str, Meta(extra={"section": "E-mail"}, description=
+    smtp_url: Annotated[str, Meta(extra={"section": "E-mail"}, description=
+        "The operator's own SMTP account, `smtp://user:password@host:587` or `smtps://…`. With `PUBLIC_URL` and"
+        " `SECRET_KEYS`, users prove their e-mail addresses and get another password by mail.")] = ""
+    smtp_from: Annotated[str, Meta(description=
+        "Whom mail of the operator's account is from. Empty: its user name.")] = ""
+    smtp_ca_file: Annotated[str, Meta(description=
         "PEM file of authorities that sign the certificates of mail servers, beside the usual ones.")] = ""
     smtp_allow_plaintext: Annotated[bool, Meta(description=
         "Whether mail may go without TLS where a user's account says that its server has none. To loopback it may."
@@ -175,8 +181,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         " envelope sender `bounces+<message id>@example.com`, and `POST /api/v1/bounces` takes what arrives there."
         " The users' mail servers must let that sender pass. Empty: the sender is whom the mail is from.")] = ""
     public_url: Annotated[str, Meta(description=
-        "Where the recipients of mail reach this API, such as `https://mail.example.com`: the links to unsubscribe"
-        " begin with it. Empty: no message may have one.")] = ""
+        "Where the recipients of mail reach this API, such as `https://mail.example.com`: the links to unsubscribe,"
+        " and those in mails about accounts, begin with it. Empty: there are none.")] = ""
 
     apprise_schemas: Annotated[tuple[str, ...], Meta(extra={"section": "Apprise"}, description=
         "Services of Apprise that are opened besides those on the internet whose address it knows, by their schemas,"
@@ -282,6 +288,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _require(
             self.in_flight_per_destination <= self.in_flight, "IN_FLIGHT_PER_DESTINATION: must not be over IN_FLIGHT"
         )
+
+    @property
+    def proves_addresses(self) -> bool:
+        """Whether users prove their e-mail addresses by a link in a mail; otherwise admins say whose they are."""
+        return bool(self.smtp_url and self.public_url and self.secret_keys)
 
     @property
     def loopback_only(self) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from api.app import create_app
-from producer.accounts import AccountKeeper
+from producer.accounts import AccountMaintenance
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import keep
@@ -38,8 +38,8 @@ async def enable(api: Api, person: Person) -> None:
     assert (answer.status, answer.body["disabled_at"]) == (200, None)
 
 
-def keeper(store: Store, settings: Settings) -> AccountKeeper:
-    return AccountKeeper(store, every=1, retention=utc_now() - utc_now())
+def maintenance(store: Store, settings: Settings) -> AccountMaintenance:
+    return AccountMaintenance(store, every=1, retention=utc_now() - utc_now())
 
 
 class TestCredentials:
@@ -94,13 +94,13 @@ class TestCredentials:
     async def test_a_new_password_ends_keys_where_that_is_wanted(self, api: Api) -> None:
         ada = await join(api)
         key, other = await ada.key(), await (await join(api, "bob@example.com")).key()
-        change = {"password": f"{PASSWORD} anew", "current_password": PASSWORD}
+        change: dict[str, Any] = {"password": f"{PASSWORD} again", "current_password": PASSWORD}
         assert (await ada.send("PATCH", "/api/v1/me", change)).status == 200
         assert (await key.get("/api/v1/me")).status == 200
-        ada = await log_in(api, ada.email, f"{PASSWORD} anew")
+        ada = await log_in(api, ada.email, f"{PASSWORD} again")
         refused = await ada.send("PATCH", "/api/v1/me", {"revoke_keys": True})
         assert refused.faults == [(None, "revoke_keys")]
-        change = {"password": PASSWORD, "current_password": f"{PASSWORD} anew", "revoke_keys": True}
+        change = {"password": PASSWORD, "current_password": f"{PASSWORD} again", "revoke_keys": True}
         assert (await ada.send("PATCH", "/api/v1/me", change)).status == 200
         assert (await key.get("/api/v1/me")).status == 401
         assert (await other.get("/api/v1/me")).status == 200
@@ -121,10 +121,10 @@ class TestMessages:
             assert held.tries == 0
             # It comes again in a day, not in a minute: what waits costs nothing.
             assert (held.due_at - utc_now()).total_seconds() > 86_000
-            await keeper(store, settings).wake_enabled()
+            await maintenance(store, settings).wake_enabled()
             assert (await store.messages.get(waiting)) == held
             await enable(api, ada)
-            await keeper(store, settings).wake_enabled()
+            await maintenance(store, settings).wake_enabled()
 
             async def sent() -> bool:
                 await hand_over(store, consumer)

@@ -73,6 +73,10 @@ class EmailChannel(Channel):
         )
 
     @property
+    def _proofs(self) -> bool:
+        return self.context.settings.proves_addresses
+
+    @property
     def places_per_destination(self) -> int:
         return self.context.settings.smtp_connections_per_account
 
@@ -113,13 +117,16 @@ class EmailChannel(Channel):
         if kept is None:
             return Rejected(error="what belongs to the mail besides its text is gone", about=About.MESSAGE)
         given = kept.parts.sender
-        if given is not None and not may_send_from(given.email, sender):
+        if given is not None and not may_send_from(given.email, sender, proofs=self._proofs):
             return Rejected(error=f"from {given.email}: the account may not send from it (any more)")
         return await self._compose_and_send(delivery, sender, own, kept)
 
     async def _compose_and_send(
         self, delivery: Delivery, sender: Sender, own: Mailbox, kept: KeptMail | None
     ) -> Result:
+        if (kept is None or kept.parts.sender is None) and not may_send_from(own.email, sender, proofs=self._proofs):
+            # Held, since it waits for somebody: the address was proven, or there was none to prove, when it came.
+            return Retry(error="the user's e-mail address is not proven", about=About.ACCOUNT)
         make = partial(compose, delivery, sender=own, now=self.context.now(), mail=kept)
         try:
             # Not in the event loop where it takes longer than a few milliseconds.
