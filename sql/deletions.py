@@ -67,6 +67,8 @@ class DeletionStore(Noun):
             pass
         if await self.database.one("repeat_pass", id=deletion_id, settled=settled):
             return False
+        if await self.database.one("erase_account_mails", id=deletion_id):
+            return False
         while await self.database.one("erase_beside", id=deletion_id, limit=ROWS_AT_ONCE):
             pass
         await self.database.one("finish_deletion", id=deletion_id)

@@ -25,6 +25,8 @@ SECRET_OVERLAP: Final = timedelta(hours=24)
 
 WAKING: Final = timedelta(seconds=30)
 """For how long messages of a user who was enabled are looked for: longer than a consumer needs to hear of it."""
+ACCOUNT_MAILS_KNOWN: Final = 1000
+"""The newest mails about an account, which go with it; older ones go with their retention."""
 USERS_AT_ONCE: Final = 100
 
 FIRST: Final = UUID(int=0)
@@ -149,9 +151,12 @@ class UserStore(Noun):
             await self._wake_mail(user_id)
         return user
 
-    async def count_mail(self, user_id: UUID, *, most: int) -> bool:
+    async def count_mail(self, user_id: UUID, message_id: UUID, *, most: int) -> bool:
         """Counts a mail about the account; False where there were `most` in the last hour."""
-        return bool(await self.database.one("count_mail", id=user_id, most=most))
+        counted = await self.database.one(
+            "count_mail", id=user_id, most=most, message_id=message_id, known=ACCOUNT_MAILS_KNOWN
+        )
+        return bool(counted)
 
     async def disable(self, user_id: UUID) -> User | None:
         """Makes every credential of a user void, and their messages wait; None where there is no such user.

@@ -6,6 +6,7 @@ Each link is good for at least as long, so a stranger who asks keeps nobody from
 
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -87,20 +88,23 @@ class AccountMails(msgspec.Struct, frozen=True, kw_only=True):
         return await self._send(user, "Another password for your account", _ANOTHER, LinkKind.PASSWORD)
 
     async def _send(self, user: User, subject: str, text: str, kind: LinkKind | None) -> bool:
-        if not await self.store.users.count_mail(user.id, most=MOST):
+        message_id = new_id()
+        if not await self.store.users.count_mail(user.id, message_id, most=MOST):
             return False
         now, root = utc_now(), self.settings.public_url.rstrip("/")
         link = "" if kind is None else f"{root}/account/{kind}/{self._token(user, kind, now)}"
         content = text.format(host=root, link=link, ask=f"{root}/account/password")
-        await self.store.messages.insert([self._message(user, subject, content, now + LIFE[kind or LinkKind.PROOF])])
+        await self.store.messages.insert(
+            [self._message(message_id, user.email, subject, content, now + LIFE[kind or LinkKind.PROOF])]
+        )
         return True
 
     def _token(self, user: User, kind: LinkKind, now: datetime) -> str:
         link = AccountLink(user.id, user.token_version, user.email)
         return AccountLinks(self.settings.secret_keys).sign(kind, link, now)
 
-    def _message(self, user: User, subject: str, content: str, expires_at: datetime) -> NewMessage:
-        message_id, rules = new_id(), recipients(CHANNEL)
+    def _message(self, message_id: UUID, address: str, subject: str, content: str, expires_at: datetime) -> NewMessage:
+        rules = recipients(CHANNEL)
         created_at = datetime.fromtimestamp((message_id.int >> 80) / 1000, UTC)
         retries = RetryDefaults(delays=self.settings.retry_delays, max_tries=self.settings.max_tries)
         return NewMessage(
@@ -108,7 +112,7 @@ class AccountMails(msgspec.Struct, frozen=True, kw_only=True):
             user_id=None,
             queue=DEFAULT_QUEUE,
             channel=CHANNEL,
-            recipient=rules.check(user.email),
+            recipient=rules.check(address),
             subject=subject,
             content=content,
             headers={"Auto-Submitted": "auto-generated", ACCOUNT_MAIL: "1"},

@@ -10,9 +10,11 @@ ALTER TABLE users
     -- When its e-mail address was proven to be its user's; null: it was not. Who is there already is taken to have
     -- proven it, which the default says without writing each row.
     ADD COLUMN proven_at timestamptz DEFAULT now(),
-    -- How many mails about the account went to its address since mails_since.
+    -- How many mails about the account went to its address since mails_since, and the last of them, which are messages
+    -- of the operator's and have to go with the account.
     ADD COLUMN mails smallint NOT NULL DEFAULT 0,
-    ADD COLUMN mails_since timestamptz;
+    ADD COLUMN mails_since timestamptz,
+    ADD COLUMN mail_ids uuid[] NOT NULL DEFAULT '{}';
 ALTER TABLE users ALTER COLUMN proven_at DROP DEFAULT;
 -- For to_wake.
 CREATE INDEX users_wake ON users (id) WHERE wake_until IS NOT NULL;

@@ -49,18 +49,7 @@ piece AS MATERIALIZED (
 ),
 erased AS (
     UPDATE messages SET
-        status = CASE piece.status WHEN 'sent' THEN 'sent' ELSE 'cancelled' END::message_status,
-        cancel_reason = CASE WHEN piece.status <> 'sent' THEN 'deleted'::cancel_reason END,
-        recipient = 'erased',
-        subject = NULL,
-        content = '',
-        headers = NULL,
-        mail_bytes = NULL,
-        provider_message_id = NULL,
-        last_error = NULL,
-        receipt_detail = NULL,
-        held_reason = NULL,
-        held_since = NULL
+        {erasing}
     FROM piece
     WHERE
         messages.id = piece.id
@@ -110,6 +99,34 @@ UPDATE deletions SET
     pass_began_at = now()
 WHERE id = :id AND (left_after IS NOT NULL OR pass_began_at < requested_at + :settled::interval)
 RETURNING true;
+
+-- name: erase_account_mails(id)$
+-- erase_messages for the mails about the account itself, which are the operator's; returns how many are on their way.
+WITH piece AS MATERIALIZED (
+    SELECT id, status, created_at
+    FROM messages
+    WHERE
+        id = ANY((
+            SELECT mail_ids FROM users WHERE id = (SELECT user_id FROM deletions WHERE deletions.id = :id)
+        )::uuid[])
+        AND user_id IS NULL
+    ORDER BY id
+    FOR UPDATE
+),
+erased AS (
+    UPDATE messages SET
+        {erasing}
+    FROM piece
+    WHERE messages.id = piece.id AND piece.status <> 'processing'
+),
+tried AS (
+    UPDATE attempts SET error = NULL, answer = NULL
+    WHERE
+        message_id IN (SELECT id FROM piece WHERE status <> 'processing')
+        AND started_at >= (SELECT min(created_at) FROM piece) - interval '1 hour'
+        AND (error IS NOT NULL OR answer IS NOT NULL)
+)
+SELECT count(*) FROM piece WHERE status = 'processing';
 
 -- name: erase_beside(id, limit)$
 -- Idempotency keys, suppressions and holds of a user who is being deleted, up to a limit of each; returns the count.

@@ -90,6 +90,21 @@ CASE WHEN next_tick(queues) > now() THEN next_tick(queues) END AS next_tick_at, 
 id, email, password_hash, role::text, channels, may_prioritize, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
 smtp_tls, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, disabled_at, deleting, proven_at, created_at, updated_at
 
+-- fragment: erasing
+-- What is left of a message of which nothing personal is; `piece` has its status.
+status = CASE piece.status WHEN 'sent' THEN 'sent' ELSE 'cancelled' END::message_status,
+cancel_reason = CASE WHEN piece.status <> 'sent' THEN 'deleted'::cancel_reason END,
+recipient = 'erased',
+subject = NULL,
+content = '',
+headers = NULL,
+mail_bytes = NULL,
+provider_message_id = NULL,
+last_error = NULL,
+receipt_detail = NULL,
+held_reason = NULL,
+held_since = NULL
+
 -- fragment: deletion_columns
 id, requested_at, cancelled, erased, finished_at
 

@@ -82,7 +82,7 @@ RETURNING {user_columns};
 -- name: prove_user(id, address)^
 -- A user's e-mail address is known to be theirs; null: whichever it is. No row where it is another one meanwhile.
 UPDATE users SET proven_at = coalesce(proven_at, now()), updated_at = now()
-WHERE id = :id AND lower(email) = lower(coalesce(:address, email)) AND disabled_at IS NULL
+WHERE id = :id AND lower(email) = lower(coalesce(:address, email)) AND (:address IS NULL OR disabled_at IS NULL)
 RETURNING {user_columns};
 
 -- name: doubt_user(id)^
@@ -116,9 +116,10 @@ UPDATE users SET
 WHERE id = (SELECT user_id FROM meant)
 RETURNING {user_columns};
 
--- name: count_mail(id, most)$
+-- name: count_mail(id, most, message_id, known)$
 -- Counts a mail about an account; null where there were as many in the last hour.
 UPDATE users SET
+    mail_ids = (mail_ids || :message_id::uuid)[greatest(cardinality(mail_ids) + 2 - :known::integer, 1):],
     mails = CASE WHEN mails_since > now() - interval '1 hour' THEN mails + 1 ELSE 1 END,
     mails_since = CASE WHEN mails_since > now() - interval '1 hour' THEN mails_since ELSE now() END
 WHERE id = :id AND (mails < :most OR mails_since IS NULL OR mails_since <= now() - interval '1 hour')

@@ -13,6 +13,7 @@ from yarl import URL
 from api.accounts.account_mails import MOST
 from api.app import create_app
 from api.http.resources import ACCOUNTS
+from producer.accounts import AccountMaintenance
 from sql.store import Store
 from sql.users import UserStore
 from tests.eventually import eventually
@@ -20,6 +21,7 @@ from tests.factories import keep
 from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, admin, log_in, operator
 from tests.integration.api.client import Api
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, until_held
+from tests.security.accounts.test_deletion import everything
 from tidings.domain.account import User
 from tidings.domain.ids import new_id
 from tidings.domain.states import HeldReason
@@ -352,6 +354,17 @@ class TestAnotherPassword:
         async with Api.serving(create_app(settings)) as other:
             assert (await browse(other, "POST", path, password=NEW_PASSWORD))[0] == 200
         assert (await browse(api, "POST", path, password=NEW_PASSWORD))[0] == 404
+
+
+async def test_mails_about_an_account_go_with_it(api: Api, store: Store) -> None:
+    ada = await proven(api, store)
+    await register(api)
+    await register(api, MALLORY)
+    await operator(api).send("DELETE", f"/api/v1/users/{ada.id}")
+    await AccountMaintenance(store, every=1, retention=timedelta(0), settled=timedelta(0)).delete()
+    assert await mails(store) == []
+    assert ADA not in await everything(store)
+    assert len(await mails(store, MALLORY)) == 1
 
 
 class TestPasswords:
