@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 2048
 """Length of a recipient in UTF-8: enough for any URL in use, and short enough for an index row of Postgres."""
+_TOO_LONG: Final = f"is longer than {MAX_BYTES} bytes"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -52,6 +53,8 @@ class Recipients:
 
     def check(self, recipient: str) -> str:
         """Returns the normal form, which is what is stored. Raises RecipientError."""
+        if len(recipient) > MAX_BYTES:  # before anything else looks at it
+            raise RecipientError(_TOO_LONG)
         recipient = recipient.strip()
         if not recipient:
             raise RecipientError("must not be empty")
@@ -63,7 +66,7 @@ class Recipients:
         except UnicodeEncodeError:
             raise RecipientError("is not valid Unicode text") from None
         if size > MAX_BYTES:
-            raise RecipientError(f"is longer than {MAX_BYTES} bytes")
+            raise RecipientError(_TOO_LONG)
         return normal
 
     def normalise(self, recipient: str) -> str:
