@@ -196,12 +196,21 @@ async def ping(_request: web.Request) -> web.Response:
 async def _list(request: web.Request, statuses: Iterable[Status | None]) -> web.Response:
     user_id, page, now = _user_id(request), page_of(request), utc_now()
     found: list[Message] = []
+    ends: list[UUID] = []
     for status in statuses:
         wanted = MessageFilter(user_id=user_id, channel=CHANNEL, status=status)
-        found += await request.app[STORE].messages.list(wanted, before=page.before, limit=page.and_one_more)
-    shown, headers = cut(request, page, sorted(found, key=lambda message: message.id, reverse=True))
+        listed = await request.app[STORE].messages.list(wanted, before=page.before, limit=page.and_one_more)
+        found += listed
+        ends += [listed[-1].id] if listed.more else []
+    # Where one of the lists is cut short, the other one goes no further.
+    found = sorted((each for each in found if each.id >= max(ends, default=each.id)), key=_id, reverse=True)
+    shown, headers = cut(request, page, found, more=bool(ends))
     tasks = Tasks(tasks=[Task.of(message, now) for message in shown])
     return answer(TasksData(data=tasks), headers=headers)
+
+
+def _id(message: Message) -> UUID:
+    return message.id
 
 
 def _user_id(request: web.Request) -> UUID:

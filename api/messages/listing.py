@@ -74,10 +74,15 @@ def decode_cursor(cursor: str) -> UUID:
     return last
 
 
-def cut(found: Sequence[T], limit: int, id_of: Callable[[T], UUID]) -> tuple[Sequence[T], str | None]:
-    """The page and the cursor of the next one; `found` was read with one entry more than the limit."""
+def cut(
+    found: Sequence[T], limit: int, id_of: Callable[[T], UUID], *, more: bool = False
+) -> tuple[Sequence[T], str | None]:
+    """The page and the cursor of the next one; `found` was read with one entry more than the limit.
+
+    `more`: it goes on after what was found.
+    """
     shown = found[:limit]
-    return shown, encode_cursor(id_of(shown[-1])) if len(found) > len(shown) else None
+    return shown, encode_cursor(id_of(shown[-1])) if more or len(found) > len(shown) else None
 
 
 def values_of(query: MultiMapping[str], parsers: Parsers) -> dict[str, Any]:

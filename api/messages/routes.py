@@ -141,11 +141,11 @@ async def create_batch(request: web.Request) -> web.Response:
 async def list_page(request: web.Request) -> web.Response:
     """Lists messages, newest first.
 
-    Users see their own, admins all.
+    Users see their own, admins all. A page has up to 4 MiB of contents and headers, and then fewer than `limit`.
     """
     page = parse_page(request.query, principal(request).scope)
     found = await _store(request).list(page.filter, before=page.before, limit=page.limit + 1)
-    shown, next_cursor = cut(found, page.limit, lambda message: message.id)
+    shown, next_cursor = cut(found, page.limit, lambda message: message.id, more=found.more)
     return answer(MessageList(messages=[_shown(request, message) for message in shown], next_cursor=next_cursor))
 
 

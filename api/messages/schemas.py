@@ -220,6 +220,9 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     recipient: str
     subject: str | None
     content: str
+    content_truncated: Annotated[
+        bool, Meta(description="Whether `content` is cut off after 4,096 letters, as in lists; by its id it is whole.")
+    ] = False
     headers: dict[str, str] | None
     queue: str
     priority: str
