@@ -17,7 +17,7 @@ from api.messages.schemas import MessageRequest
 from sql.queues import QueueStore
 from tidings.channels.email.addresses import parse_mailbox
 from tidings.channels.installed import channel_names, recipients
-from tidings.channels.recipient import RecipientError
+from tidings.channels.recipient import ContentError, RecipientError
 from tidings.domain.account import Sender
 from tidings.domain.errors import SettingsError
 from tidings.domain.headers import HIDDEN, HeaderError, is_secret
@@ -145,6 +145,11 @@ def sealed(message: NewMessage, settings: Settings) -> NewMessage:
         raise InvalidError([Fault(field="recipient", detail=str(error))]) from error
     except SettingsError as error:
         raise InvalidError([Fault(field="channel", detail="needs SECRET_KEYS, which are not set here")]) from error
+    try:
+        html = message.mail.parts.html or "" if message.mail is not None else ""
+        recipients(message.channel).check_content(message.channel, message.content, html, settings)
+    except ContentError as error:
+        raise InvalidError([Fault(field="content", detail=str(error))]) from None
     if message.mail is not None:
         require_open(message.mail.parts, settings)
     headers = message.headers
