@@ -11,6 +11,7 @@ from api.accounts import users_routes as users
 from api.accounts.errors import LastAdminLeftError, NoSuchDeletionError, NoSuchUserError
 from api.accounts.schemas import DeletionAnswer, OwnDeletion
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
@@ -44,7 +45,7 @@ async def delete_user(request: web.Request) -> web.Response:
 @operation(
     tags.ACCOUNTS,
     access=Access.MEMBERS,
-    body=Body(_decoder, request_examples.OWN_DELETIONS),
+    body=Body(_decoder, request_examples.OWN_DELETIONS, max_bytes=SMALL_BODY),
     answers=_BEGUN,
     errors={HTTPStatus.NOT_FOUND: me.NO_ACCOUNT, **_LAST_ADMIN, **failures.PASSWORD_CHECK},
 )

@@ -65,6 +65,10 @@ class Proofs:
         if not await self._mails.send_proof(user):
             raise TooManyMailsError
 
+    async def admit(self, address: str | None) -> None:
+        """Asked before anything is read of a request. Raises TooManyLoginsError."""
+        await self._limit.check_address(address, kind="registration")
+
     async def ask_for_password(self, email: str, *, address: str | None) -> None:
         """Sends the link for another password to whoever has this e-mail address; `address` is the client's.
 

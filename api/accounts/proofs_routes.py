@@ -11,10 +11,11 @@ import msgspec
 from aiohttp import web
 
 from api.accounts import me_routes as me
-from api.accounts.checks import MAX_PASSWORD, MIN_PASSWORD
+from api.accounts.checks import MIN_PASSWORD
 from api.accounts.errors import LinkOverError, NoMailsHereError, ProvenAlreadyError, TooManyMailsError
 from api.accounts.schemas import MailAnswer, PasswordRequest
 from api.http.body import answer, read
+from api.http.lengths import MAX_PASSWORD, SMALL_BODY
 from api.http.plain_page import field, shown
 from api.http.problems import InvalidError, RequestError
 from api.http.resources import ACCOUNTS
@@ -66,7 +67,7 @@ async def send_proof(request: web.Request) -> web.Response:
 @operation(
     tags.ACCOUNTS,
     access=Access.EVERYBODY,
-    body=Body(_decoder, request_examples.PASSWORD_REQUESTS),
+    body=Body(_decoder, request_examples.PASSWORD_REQUESTS, max_bytes=SMALL_BODY),
     answers={HTTPStatus.ACCEPTED: Answer("Whether there is such an account or not.", MailAnswer, ASKED)},
     errors={**failures.PASSWORD_CHECK, HTTPStatus.SERVICE_UNAVAILABLE: NoMailsHereError.detail},
 )
@@ -75,6 +76,7 @@ async def ask_for_password(request: web.Request) -> web.Response:
 
     It is good once, for an hour.
     """
+    await request.app[ACCOUNTS].proofs.admit(request.remote)
     wanted = await read(request, _decoder)
     await request.app[ACCOUNTS].proofs.ask_for_password(wanted.email, address=request.remote)
     return answer(ASKED, status=HTTPStatus.ACCEPTED)

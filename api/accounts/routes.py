@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from api.accounts.errors import AccountDisabledError, WrongCredentialsError
 from api.accounts.schemas import LoginAnswer, LoginRequest, MailAnswer, Registration, UserAnswer
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.resources import ACCOUNTS, SETTINGS
 from api.openapi import examples, failures, request_examples, tags
 from api.openapi.operation import Access, Answer, Answers, Body, operation
@@ -36,7 +37,7 @@ _login_decoder: Final = msgspec.json.Decoder(LoginRequest)
 @operation(
     tags.ACCOUNTS,
     access=Access.EVERYBODY,
-    body=Body(_registration_decoder, request_examples.REGISTRATIONS),
+    body=Body(_registration_decoder, request_examples.REGISTRATIONS, max_bytes=SMALL_BODY),
     answers={
         **made("The path of the own account."),
         HTTPStatus.ACCEPTED: Answer("A mail to the address says the rest.", MailAnswer, REGISTERED),
@@ -49,6 +50,7 @@ async def register(request: web.Request) -> web.Response:
     Where `REGISTRATION` is closed, an admin makes accounts. Where the operator sends mail, the answer is the same
     whether there is such an account already or not, and a link in a mail proves the address.
     """
+    await request.app[ACCOUNTS].users.admit(request.remote)
     wanted = await read(request, _registration_decoder)
     user = await request.app[ACCOUNTS].users.register(wanted, address=request.remote)
     if user is None:
@@ -59,7 +61,7 @@ async def register(request: web.Request) -> web.Response:
 @operation(
     tags.ACCOUNTS,
     access=Access.EVERYBODY,
-    body=Body(_login_decoder, request_examples.LOGINS),
+    body=Body(_login_decoder, request_examples.LOGINS, max_bytes=SMALL_BODY),
     answers={HTTPStatus.CREATED: Answer("A token.", LoginAnswer, examples.LOGIN)},
     errors={
         HTTPStatus.UNAUTHORIZED: WrongCredentialsError.detail,
@@ -69,6 +71,7 @@ async def register(request: web.Request) -> web.Response:
 )
 async def log_in(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and its password."""
+    await request.app[ACCOUNTS].logins.admit(request.remote)
     wanted = await read(request, _login_decoder)
     login = await request.app[ACCOUNTS].logins.log_in(
         email=wanted.email, password=wanted.password, address=request.remote

@@ -5,6 +5,10 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from api.http.body import go_on
+
+MAX_FORM: Final = 16 * 1024
+"""Bytes of a form: a field or two, the longest a password; mail programs send it in parts (`multipart/form-data`)."""
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -43,8 +47,11 @@ def shown(title: str, body: str, status: HTTPStatus = HTTPStatus.OK) -> web.Resp
 
 async def field(request: web.Request, name: str) -> str | None:
     """A field of the form that was sent; None where there is none, or no form."""
+    if (request.content_length or 0) > MAX_FORM:
+        return None
+    await go_on(request)
     try:
-        value = (await request.post()).get(name)
-    except (ValueError, web.RequestPayloadError):
+        value = (await request.clone(client_max_size=MAX_FORM).post()).get(name)
+    except (ValueError, web.RequestPayloadError, web.HTTPRequestEntityTooLarge):
         return None
     return value if isinstance(value, str) else None
