@@ -16,7 +16,9 @@ from api.accounts.recent import Recent
 from api.accounts.tokens import Tokens
 from api.http.principal import Principal, usable_channels
 from sql.store import Store
-from tidings.domain.account import ApiKey, User
+from tidings.domain.account import Role, User
+from tidings.domain.api_key import ALL_SCOPES, ApiKey
+from tidings.domain.timestamps import utc_now
 
 LIFE_SECONDS: Final = 5.0
 NOBODY_LIFE_SECONDS: Final = 1.0
@@ -67,7 +69,7 @@ class Credentials:
         self._users.forget(user_id)
 
     def forget_key(self, key: ApiKey) -> None:
-        """The key was revoked."""
+        """The key has ended."""
         self._keys.forget(key.prefix)
 
     async def _by_token(self, token: str) -> Principal | None:
@@ -79,7 +81,7 @@ class Credentials:
 
     async def _by_key(self, text: str, prefix: str) -> Principal | None:
         key = await self._keys.get_or(prefix, self._store.api_keys.find)
-        if key is None or not is_key(text, key.hash):
+        if key is None or not is_key(text, key.hash) or (key.expires_at is not None and key.expires_at <= utc_now()):
             return None
         user = await self._users.get_or(key.user_id, self._store.users.get)
         if user is None:
@@ -89,4 +91,12 @@ class Credentials:
 
     def _acting_for(self, user: User, key: ApiKey | None = None) -> Principal:
         channels = usable_channels(user, self._default_channels, key)
-        return Principal(user_id=user.id, role=user.role, channels=channels, prioritizes=user.may_prioritize)
+        of_a_user = key is not None and key.role is Role.USER
+        return Principal(
+            user_id=user.id,
+            role=Role.USER if of_a_user else user.role,
+            channels=channels,
+            prioritizes=user.may_prioritize,
+            scopes=ALL_SCOPES if key is None else key.scopes,
+            key=key,
+        )

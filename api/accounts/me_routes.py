@@ -14,15 +14,24 @@ from api.http.body import answer, read
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, failures, request_examples, tags
-from api.openapi.operation import Access, Answer, Body, Operations
+from api.openapi.operation import Access, Answer, Body, Operations, operation
+from tidings.domain.api_key import Scope
 
 _decoder: Final = msgspec.json.Decoder(ProfileChange)
 NO_ACCOUNT: Final = "the operator has no account; log in to one"
 
-_own: Final = Operations(tag=tags.ACCOUNTS, access=Access.MEMBERS, errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT})
+_own: Final = Operations(
+    tag=tags.ACCOUNTS, access=Access.MEMBERS, scope=Scope.ADMIN, whole=True, errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT}
+)
 
 
-@_own(answers=Answer("The account.", UserAnswer, examples.USER))
+@operation(
+    tags.ACCOUNTS,
+    access=Access.MEMBERS,
+    scope=Scope.READ,
+    answers=Answer("The account.", UserAnswer, examples.USER),
+    errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT},
+)
 async def get(request: web.Request) -> web.Response:
     """Shows the own account."""
     return answer(shown(request, await request.app[ACCOUNTS].users.get(own_id(request))))

@@ -15,6 +15,7 @@ from api.http.resources import ACCOUNTS
 from api.messages.listing import cut, parse_position
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations, operation
+from tidings.domain.api_key import Scope
 from tidings.domain.ids import parse_id
 
 _new_decoder: Final = msgspec.json.Decoder(NewUser)
@@ -23,13 +24,20 @@ _change_decoder: Final = msgspec.json.Decoder(UserChange)
 _of_user: Final = Operations(
     tag=tags.USERS,
     access=Access.ADMINS,
+    scope=Scope.ADMIN,
+    whole=True,
     parameters=(parameters.USER_ID,),
     errors={HTTPStatus.NOT_FOUND: NoSuchUserError.detail},
 )
 
 
 @operation(
-    tags.USERS, access=Access.ADMINS, parameters=parameters.PAGE, answers=Answer("A page.", UserList, examples.USERS)
+    tags.USERS,
+    access=Access.ADMINS,
+    scope=Scope.ADMIN,
+    whole=True,
+    parameters=parameters.PAGE,
+    answers=Answer("A page.", UserList, examples.USERS),
 )
 async def list_page(request: web.Request) -> web.Response:
     """Lists users, oldest first."""
@@ -42,6 +50,8 @@ async def list_page(request: web.Request) -> web.Response:
 @operation(
     tags.USERS,
     access=Access.ADMINS,
+    scope=Scope.ADMIN,
+    whole=True,
     body=Body(_new_decoder, request_examples.USERS),
     answers=made("The path of the user."),
     errors={**failures.TAKEN, HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS},

@@ -44,6 +44,7 @@ from api.openapi import failures, parameters
 from api.openapi.operation import Access, Answer, Body, Tag, operation
 from sql.messages import MessageFilter
 from tidings import __version__
+from tidings.domain.api_key import Scope
 from tidings.domain.ids import parse_id
 from tidings.domain.message import Message
 from tidings.domain.states import Status
@@ -117,6 +118,7 @@ async def login(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=(parameters.USER_ID,),
     answers=Answer("The account.", AccountData, AccountData(data=schemas.ACCOUNT)),
     errors={
@@ -141,6 +143,7 @@ async def show_user(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.SEND,
     body=Body(_enqueue_decoder, schemas.MAILS),
     answers=Answer("It is kept.", EnqueuedData, schemas.ENQUEUED),
 )
@@ -166,13 +169,13 @@ async def enqueue(request: web.Request) -> web.Response:
     return answer(EnqueuedData(data=Enqueued(task_id=message.id)))
 
 
-@operation(TAG, access=Access.MEMBERS, parameters=PAGE_PARAMETERS, answers=_TASKS)
+@operation(TAG, access=Access.MEMBERS, scope=Scope.READ, parameters=PAGE_PARAMETERS, answers=_TASKS)
 async def list_tasks(request: web.Request) -> web.Response:
     """Lists the caller's mails, the youngest first."""
     return await _list(request, [None])
 
 
-@operation(TAG, access=Access.MEMBERS, parameters=PAGE_PARAMETERS, answers=_TASKS)
+@operation(TAG, access=Access.MEMBERS, scope=Scope.READ, parameters=PAGE_PARAMETERS, answers=_TASKS)
 async def list_failed(request: web.Request) -> web.Response:
     """Lists those of them that failed, be it for now or for good."""
     return await _list(request, [Status.FAILED, Status.CANCELLED])
@@ -192,9 +195,10 @@ async def ping(_request: web.Request) -> web.Response:
 
 async def _list(request: web.Request, statuses: Iterable[Status | None]) -> web.Response:
     user_id, page, now = _user_id(request), page_of(request), utc_now()
+    reach = msgspec.structs.replace(principal(request).reach, user_id=user_id)
     found: list[Message] = []
     for status in statuses:
-        wanted = MessageFilter(user_id=user_id, channel=CHANNEL, status=status)
+        wanted = MessageFilter(**reach.filter, channel=CHANNEL, status=status)
         found += await request.app[STORE].messages.list(wanted, before=page.before, limit=page.and_one_more)
     shown, headers = cut(request, page, sorted(found, key=lambda message: message.id, reverse=True))
     tasks = Tasks(tasks=[Task.of(message, now) for message in shown])

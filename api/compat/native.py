@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import msgspec
 from aiohttp import web
 
-from api.http.auth import principal
+from api.http.auth import principal, require_reach
 from api.http.problems import InvalidError
 from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, SETTINGS, STORE
 from api.messages.schemas import MessageRequest
@@ -57,5 +57,6 @@ async def stop_default_queue(request: web.Request) -> bool:
 
 
 async def _switch(request: web.Request, *, active: bool) -> bool:
+    require_reach(request, queue=DEFAULT_QUEUE)
     changed = await request.app[STORE].queues.set_active(DEFAULT_QUEUE, active=active)
     return changed is not None and changed[1]

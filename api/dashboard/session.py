@@ -18,6 +18,7 @@ from api.http.body import answer, read
 from api.http.resources import ACCOUNTS
 from api.openapi.operation import Access, page
 from tidings.domain.account import Role
+from tidings.domain.api_key import Scope
 from tidings.domain.timestamps import utc_now
 
 _decoder: Final = msgspec.json.Decoder(LoginRequest)
@@ -31,7 +32,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
 
 
-@page(access=Access.MEMBERS)
+@page(access=Access.MEMBERS, scope=Scope.READ)
 async def get(request: web.Request) -> web.Response:
     """The logged-in user; 401 where there is none."""
     who = principal(request)

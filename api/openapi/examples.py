@@ -45,6 +45,7 @@ from api.overview.schemas import (
 )
 from api.suppressions.schemas import SuppressionList
 from tidings.domain.account import Role, Tls
+from tidings.domain.api_key import USUAL_SCOPES
 from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
@@ -147,14 +148,29 @@ KEY: Final = KeyAnswer(
     id=KEY_ID,
     name="the shop",
     prefix=_PREFIX,
+    role=Role.USER,
+    scopes=USUAL_SCOPES,
     channels=None,
+    queues=None,
+    expires_at=None,
+    parent_id=None,
     created_at=CREATED,
     last_used_at=None,
     revoked_at=None,
 )
 REVOKED_KEY: Final = replace(KEY, revoked_at=DUE)
 KEYS: Final = KeyList(api_keys=[KEY])
-NEW_KEY: Final = NewKeyAnswer(id=KEY_ID, name="the shop", key=f"{_PREFIX}_…", channels=None, created_at=CREATED)
+NEW_KEY: Final = NewKeyAnswer(
+    id=KEY_ID,
+    name="the shop",
+    key=f"{_PREFIX}_…",
+    role=Role.USER,
+    scopes=USUAL_SCOPES,
+    channels=None,
+    queues=None,
+    expires_at=None,
+    created_at=CREATED,
+)
 
 HEALTHY: Final = HealthAnswer(message="healthy", status="ok")
 UNHEALTHY: Final = HealthAnswer(message="unhealthy: redis does not answer", status="unavailable")

@@ -38,6 +38,8 @@ AND (:status::text IS NULL OR status = :status::message_status)
 AND (:channel::text IS NULL OR channel = :channel)
 AND (:queue::text IS NULL OR queue = :queue)
 AND (:recipient::text IS NULL OR recipient = :recipient)
+AND (:channels::text[] IS NULL OR channel = ANY(:channels))
+AND (:queues::text[] IS NULL OR queue = ANY(:queues))
 AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
 
 -- fragment: retried
@@ -87,7 +89,8 @@ id, email, password_hash, role::text, channels, may_prioritize, token_version, s
 smtp_tls, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
 
 -- fragment: api_key_columns
-id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at
+id, user_id, name, prefix, hash, role::text, scopes, channels, granted, queues, expires_at, parent_id, created_at, last_used_at,
+revoked_at
 
 -- fragment: waiting_turns
 -- The first message that waits in each turn of these queues (null: all), those that are on, or those that are off too.

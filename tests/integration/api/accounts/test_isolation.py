@@ -18,12 +18,13 @@ from yarl import URL
 
 from api.http.auth import NOT_ADMIN
 from api.http.resources import STORE
-from api.openapi.operation import Access, access_of
+from api.openapi.operation import Access, needs_of
 from sql.store import Store
 from tests.factories import keep, new_hold
 from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, admin, join, operator, stranger
 from tests.integration.api.client import JSON, Api
 from tests.unit.api.bounces.samples import MESSAGE_ID, POSTFIX
+from tidings.domain.api_key import Scope
 from tidings.domain.ids import new_id
 from tidings.domain.suppression import SuppressionReason
 from tidings.domain.timestamps import utc_now
@@ -272,7 +273,7 @@ async def test_the_wrong_user(
     app: web.Application, api: Api, session: aiohttp.ClientSession, belongings: Belongings
 ) -> None:
     bob = await join(api, "bob@example.com")
-    program = await bob.key()
+    program = await bob.key(scopes=list(Scope))
     before = await everything_but(app[STORE], bob.id)
     assert ADAS in str(before)
     expected = {
@@ -334,7 +335,7 @@ async def test_access_is_what_the_handler_declares(
             status, said = await ask(session, who, method, path, None)
             if status != 401 and not (status == 403 and (NOT_ADMIN in said or method == "HEAD")):
                 admitted.append(role)
-        assert admitted == let_in[access_of(route.handler)], (method, path)
+        assert admitted == let_in[needs_of(route.handler).access], (method, path)
 
 
 async def test_the_right_user_and_an_admin(
