@@ -37,6 +37,7 @@ class Maintenance:
             Duty(name="partitions", every=HOURLY, work=self.make_partitions),
             Duty(name="retention", every=HOURLY, work=self.drop_outlived),
             Duty(name="idempotency keys", every=HOURLY, work=self.forget_idempotency_keys),
+            Duty(name="sessions", every=HOURLY, work=store.sessions.forget),
             Duty(name="expiry", every=expire_every, work=self.expire),
         )
 

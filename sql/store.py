@@ -11,6 +11,7 @@ from sql.maintenance import MaintenanceStore
 from sql.messages import MessageStore
 from sql.migrate import check_version
 from sql.queues import QueueStore
+from sql.sessions import SessionStore
 from sql.suppressions import SuppressionStore
 from sql.users import UserStore
 
@@ -28,6 +29,7 @@ class Store:
         self.maintenance = MaintenanceStore(database)
         self.users = UserStore(database)
         self.api_keys = ApiKeyStore(database)
+        self.sessions = SessionStore(database)
 
     @classmethod
     async def connect(cls, uri: str, *, process: str, lease_seconds: float, size: int = 4) -> Self:

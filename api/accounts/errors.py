@@ -6,6 +6,7 @@ RequestError (api.http.problems)
 ├── NotYoursToGiveError      403  an API key that could do more than its maker
 ├── NoSuchUserError          404
 ├── NoSuchKeyError           404
+├── NoSuchSessionError       404
 ├── EmailInUseError          409  another user has this e-mail address
 ├── TooManyKeysError         409  a user has as many API keys as can be
 ├── TooManyLoginsError       429  too many logins or new accounts; with Retry-After
@@ -58,6 +59,13 @@ class NoSuchKeyError(_RefusalError):
 
     status = HTTPStatus.NOT_FOUND
     detail = "there is no such API key"
+
+
+class NoSuchSessionError(_RefusalError):
+    """The user has no such session, or it has ended."""
+
+    status = HTTPStatus.NOT_FOUND
+    detail = "there is no such session"
 
 
 class NotYoursToGiveError(_RefusalError):

@@ -59,7 +59,10 @@ async def log_in(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and its password."""
     wanted = await read(request, _login_decoder)
     login = await request.app[ACCOUNTS].logins.log_in(
-        email=wanted.email, password=wanted.password, address=request.remote
+        email=wanted.email,
+        password=wanted.password,
+        address=request.remote,
+        client=request.headers.get(hdrs.USER_AGENT),
     )
     return answer(
         LoginAnswer(token=login.token, expires_at=login.expires_at, user_id=login.user.id),

@@ -13,6 +13,7 @@ from tidings.channels.installed import channel_names
 from tidings.domain.account import Redacted, Role, SmtpAccount, Tls, User
 from tidings.domain.api_key import ApiKey, Scope
 from tidings.domain.message import QUEUE_NAME_PATTERN
+from tidings.domain.session import Session
 
 T = TypeVar("T")
 
@@ -256,6 +257,37 @@ class NewKeyAnswer(Redacted, frozen=True, kw_only=True):
         shown = KeyAnswer.of(key)
         values = {name: getattr(shown, name) for name in cls.__struct_fields__ if name != "key"}
         return cls(key=text, **values)
+
+
+class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that has not ended."""
+
+    id: UUID
+    address: Annotated[str | None, Meta(description="From which somebody logged in.")]
+    client: Annotated[str | None, Meta(description="What they logged in with, as it calls itself (`User-Agent`).")]
+    current: Annotated[bool, Meta(description="Whether this request is of it.")]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: Annotated[datetime | None, Meta(description="To the minute.")]
+
+    @classmethod
+    def of(cls, session: Session, current: UUID | None) -> Self:
+        """A session out of the store."""
+        values = {name: getattr(session, name) for name in cls.__struct_fields__ if name != "current"}
+        return cls(current=session.id == current, **values)
+
+
+class SessionList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a user's sessions, the newest first."""
+
+    sessions: Sequence[SessionAnswer]
+    next_cursor: Annotated[str | None, Meta(description="Names the next page; null on the last one.")]
+
+
+class EndedSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """How many sessions have ended."""
+
+    count: int
 
 
 class KeyList(msgspec.Struct, frozen=True, kw_only=True):

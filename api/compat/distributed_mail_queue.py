@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from api.accounts.errors import NoSuchUserError, RegistrationClosedError, WrongCredentialsError
 from api.compat import mail_queue_schemas as schemas
@@ -109,7 +109,10 @@ async def login(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and a password."""
     wanted = await read(request, _login_decoder)
     done = await request.app[ACCOUNTS].logins.log_in(
-        email=wanted.email, password=wanted.password, address=request.remote
+        email=wanted.email,
+        password=wanted.password,
+        address=request.remote,
+        client=request.headers.get(hdrs.USER_AGENT),
     )
     token = LoginData(data=Login(id=done.user.id, token=done.token))
     return answer(token, headers={"Cache-Control": "no-store"})

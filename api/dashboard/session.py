@@ -1,7 +1,7 @@
 """Logging in and out of the dashboard, with the same accounts and limits as everywhere.
 
-State: one cookie (`api.dashboard.cookie`) with the token that `POST /api/v1/tokens` would have answered. Nothing is
-kept on this side: logging out takes the cookie away, and the token ends by itself, or with a new password.
+State: one cookie (`api.dashboard.cookie`) with the token that `POST /api/v1/tokens` would have answered. Logging out
+takes the cookie away and ends its session, so a copy of the token is void too.
 """
 
 from http import HTTPStatus
@@ -46,7 +46,10 @@ async def log_in(request: web.Request) -> web.Response:
     cookie.require_own_page(request)
     wanted = await read(request, _decoder)
     login = await request.app[ACCOUNTS].logins.log_in(
-        email=wanted.email, password=wanted.password, address=request.remote
+        email=wanted.email,
+        password=wanted.password,
+        address=request.remote,
+        client=request.headers.get(hdrs.USER_AGENT),
     )
     session = Session(email=login.user.email, role=login.user.role)
     response = answer(session, status=HTTPStatus.CREATED, headers=NOT_KEPT)
@@ -56,8 +59,10 @@ async def log_in(request: web.Request) -> web.Response:
 
 @page(access=Access.EVERYBODY)
 async def log_out(request: web.Request) -> web.Response:
-    """Takes the cookie back, whether it was good or not."""
+    """Ends the session and takes the cookie back, whether it was good or not."""
     cookie.require_own_page(request)
+    if token := cookie.token_of(request):
+        await request.app[ACCOUNTS].sessions.end_of(token)
     response = web.Response(status=HTTPStatus.NO_CONTENT, headers={hdrs.CACHE_CONTROL: "no-store"})
     cookie.remove(response, request=request)
     return response

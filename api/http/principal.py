@@ -37,6 +37,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     scopes: frozenset[Scope] = ALL_SCOPES
     key: ApiKey | None = None
     """The key that it brought."""
+    session_id: UUID | None = None
+    """The session whose token it brought."""
 
     def __post_init__(self) -> None:
         if self.user_id is None and self.role is not Role.ADMIN:

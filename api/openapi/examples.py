@@ -7,11 +7,14 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from api.accounts.schemas import (
+    EndedSessions,
     KeyAnswer,
     KeyList,
     LoginAnswer,
     NewKeyAnswer,
     SecretAnswer,
+    SessionAnswer,
+    SessionList,
     SmtpAnswer,
     UserAnswer,
     UserList,
@@ -171,6 +174,18 @@ NEW_KEY: Final = NewKeyAnswer(
     expires_at=None,
     created_at=CREATED,
 )
+
+SESSION: Final = SessionAnswer(
+    id=UUID("0197d7a4-55cc-7d30-a4e5-f6a7b8c9d0e1"),
+    address="192.0.2.7",
+    client="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    current=True,
+    created_at=CREATED,
+    expires_at=CREATED + timedelta(hours=12),
+    last_used_at=None,
+)
+SESSIONS: Final = SessionList(sessions=[SESSION], next_cursor=None)
+ENDED_SESSIONS: Final = EndedSessions(count=3)
 
 HEALTHY: Final = HealthAnswer(message="healthy", status="ok")
 UNHEALTHY: Final = HealthAnswer(message="unhealthy: redis does not answer", status="unavailable")

@@ -12,6 +12,7 @@ SUPPRESSIONS: Final = Tag("Suppressions", "Addresses that take no more mail of a
 OVERVIEW: Final = Tag("Overview", "What goes on, now and in the last hour, consumers and stores.")
 ACCOUNTS: Final = Tag("Accounts", "Make oneself an account, log in to it, change it.")
 API_KEYS: Final = Tag("API keys", "With which programs act for a user.")
+SESSIONS: Final = Tag("Sessions", "What logins began: see them, and log out.")
 USERS: Final = Tag("Users", "All accounts, for admins.")
 HEALTH: Final = Tag("Health", "Whether the process, the stores and the whole are well. Open to everybody.")
 REFERENCE: Final = Tag("Reference", "This document.")

@@ -92,6 +92,9 @@ smtp_tls, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, created_at
 id, user_id, name, prefix, hash, role::text, scopes, channels, granted, queues, expires_at, parent_id, created_at, last_used_at,
 revoked_at
 
+-- fragment: session_columns
+id, user_id, address, client, created_at, expires_at, last_used_at
+
 -- fragment: waiting_turns
 -- The first message that waits in each turn of these queues (null: all), those that are on, or those that are off too.
 -- Goes from one share to the next in the index, whatever waits in each.

@@ -111,7 +111,8 @@ async def test_what_another_process_changes_holds_here_within_seconds(app: web.A
     clock = Clock()
     last_use = LastUse(store.api_keys)
     tokens = Tokens(("signs tokens " * 4).encode())
-    elsewhere = Credentials(store, tokens, last_use, default_channels=("email",), clock=clock)
+    sessions_use = LastUse(store.sessions)
+    elsewhere = Credentials(store, tokens, last_use, sessions_use, default_channels=("email",), clock=clock)
     assert ada.id is not None
 
     async def seen(credential: str) -> object:
@@ -130,6 +131,7 @@ async def test_what_another_process_changes_holds_here_within_seconds(app: web.A
     assert await seen(ada.credential) is None
     assert LIFE_SECONDS <= 10
     await last_use.close()
+    await sessions_use.close()
 
 
 async def test_a_use_that_could_not_be_noted_is_noted_later(
