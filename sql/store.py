@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Self
 
 from sql.api_keys import ApiKeyStore
+from sql.audit import AuditStore
 from sql.batches import BatchStore
 from sql.database import Database
 from sql.holds import HoldStore
@@ -30,6 +31,7 @@ class Store:
         self.users = UserStore(database)
         self.api_keys = ApiKeyStore(database)
         self.sessions = SessionStore(database)
+        self.audit = AuditStore(database)
 
     @classmethod
     async def connect(cls, uri: str, *, process: str, lease_seconds: float, size: int = 4) -> Self:

@@ -12,6 +12,7 @@ from api.accounts import users_routes as users
 from api.accounts.errors import NoSuchKeyError, NoSuchUserError, NotYoursToGiveError, TooManyKeysError
 from api.accounts.routes import NOT_KEPT
 from api.accounts.schemas import KeyAnswer, KeyList, KeyRequest, NewKeyAnswer
+from api.audit.record import audit, together
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.resources import ACCOUNTS
@@ -19,6 +20,7 @@ from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Errors, Operations, operation
 from tidings.domain.account import User
 from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.ids import parse_id
 
 _decoder: Final = msgspec.json.Decoder(KeyRequest)
@@ -28,6 +30,7 @@ _MAKING: Final[Errors] = {
     HTTPStatus.CONFLICT: TooManyKeysError.detail,
 }
 
+_LOGGED: Final = ("name", "role", "scopes", "channels", "queues", "expires_at")
 _KEYS: Final = Answer("The keys.", KeyList, examples.KEYS)
 _NEW_KEY: Final = {HTTPStatus.CREATED: Answer("The key, shown this once.", NewKeyAnswer, examples.NEW_KEY)}
 _REVOKED: Final = Answer("It is void.", KeyAnswer, examples.REVOKED_KEY)
@@ -109,7 +112,10 @@ async def _list(request: web.Request, owner: UUID) -> web.Response:
 
 async def _create(request: web.Request, owner: User) -> web.Response:
     wanted = await read(request, _decoder)
-    key, text = await request.app[ACCOUNTS].api_keys.create(owner, wanted, principal(request))
+    async with together(request):
+        key, text = await request.app[ACCOUNTS].api_keys.create(owner, wanted, principal(request))
+        detail = msgspec.to_builtins(KeyAnswer.of(key))
+        await audit(request, Action.KEY_CREATE, key.id, owner=owner.id, detail={name: detail[name] for name in _LOGGED})
     return answer(NewKeyAnswer.of(key, text), status=HTTPStatus.CREATED, headers=NOT_KEPT)
 
 
@@ -117,7 +123,9 @@ async def _revoke(request: web.Request, owner: UUID) -> web.Response:
     key_id = parse_id(request.match_info["key_id"])
     if key_id is None:
         raise NoSuchKeyError
-    return answer(KeyAnswer.of(await request.app[ACCOUNTS].api_keys.revoke(owner, key_id)))
+    revoked = await request.app[ACCOUNTS].api_keys.revoke(owner, key_id)
+    await audit(request, Action.KEY_REVOKE, key_id, owner=owner, detail={"name": revoked.name})
+    return answer(KeyAnswer.of(revoked))
 
 
 async def _user(request: web.Request) -> User:

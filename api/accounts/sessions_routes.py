@@ -8,6 +8,7 @@ from aiohttp import web
 from api.accounts import me_routes as me
 from api.accounts.errors import NoSuchSessionError
 from api.accounts.schemas import EndedSessions, SessionAnswer, SessionList
+from api.audit.record import audit
 from api.http.auth import principal
 from api.http.body import answer
 from api.http.resources import ACCOUNTS
@@ -15,6 +16,7 @@ from api.messages.listing import cut, parse_position
 from api.openapi import examples, parameters, tags
 from api.openapi.operation import Access, Answer, Operations, operation
 from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.ids import parse_id
 
 _all: Final = Operations(
@@ -52,7 +54,9 @@ async def end_all(request: web.Request) -> web.Response:
 
     Every token of a login is void, here at once and elsewhere within seconds. API keys stay.
     """
-    return answer(EndedSessions(count=await request.app[ACCOUNTS].sessions.end_all(me.own_id(request))))
+    count = await request.app[ACCOUNTS].sessions.end_all(me.own_id(request))
+    await audit(request, Action.SESSIONS_END, detail={"count": count})
+    return answer(EndedSessions(count=count))
 
 
 @operation(
@@ -70,4 +74,5 @@ async def end_own(request: web.Request) -> web.Response:
     if session_id is None:
         raise NoSuchSessionError
     ended = await request.app[ACCOUNTS].sessions.end(me.own_id(request), session_id)
+    await audit(request, Action.SESSION_END, ended.id)
     return answer(SessionAnswer.of(ended, principal(request).session_id))

@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from api.accounts.errors import NoSuchUserError, RegistrationClosedError, WrongCredentialsError
+from api.audit.record import audit
 from api.compat import mail_queue_schemas as schemas
 from api.compat.listing import NEXT_PAGE, cut, page_of
 from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
@@ -37,6 +38,7 @@ from api.compat.native import accept, renamed
 from api.compat.system import Problem, System
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import ACCOUNTS, SETTINGS, STORE
 from api.messages.schemas import MessageRequest
@@ -45,6 +47,7 @@ from api.openapi.operation import Access, Answer, Body, Tag, operation
 from sql.messages import MessageFilter
 from tidings import __version__
 from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.ids import parse_id
 from tidings.domain.message import Message
 from tidings.domain.states import Status
@@ -94,7 +97,8 @@ async def register(request: web.Request) -> web.Response:
     """Makes an account."""
     wanted = await read(request, _register_decoder)
     with renamed(ACCOUNT_NAMES):
-        await request.app[ACCOUNTS].users.register(wanted.registration(), address=request.remote)
+        user = await request.app[ACCOUNTS].users.register(wanted.registration(), address=request.remote)
+    await audit(request, Action.USER_CREATE, user.id, who=Principal(user_id=user.id, role=user.role, channels=None))
     return answer(Registered(), status=HTTPStatus.CREATED)
 
 

@@ -12,13 +12,16 @@ from aiohttp import hdrs, web
 
 from api.accounts.routes import NOT_KEPT
 from api.accounts.schemas import LoginRequest
+from api.audit.record import audit
 from api.dashboard import cookie
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.principal import Principal
 from api.http.resources import ACCOUNTS
 from api.openapi.operation import Access, page
 from tidings.domain.account import Role
 from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.timestamps import utc_now
 
 _decoder: Final = msgspec.json.Decoder(LoginRequest)
@@ -61,8 +64,9 @@ async def log_in(request: web.Request) -> web.Response:
 async def log_out(request: web.Request) -> web.Response:
     """Ends the session and takes the cookie back, whether it was good or not."""
     cookie.require_own_page(request)
-    if token := cookie.token_of(request):
-        await request.app[ACCOUNTS].sessions.end_of(token)
+    if (token := cookie.token_of(request)) and (ended := await request.app[ACCOUNTS].sessions.end_of(token)):
+        who = Principal(user_id=ended.user_id, role=Role.USER, channels=None, session_id=ended.id)
+        await audit(request, Action.SESSION_END, ended.id, who=who)
     response = web.Response(status=HTTPStatus.NO_CONTENT, headers={hdrs.CACHE_CONTROL: "no-store"})
     cookie.remove(response, request=request)
     return response

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from api.audit.record import audit, together
 from api.holds.schemas import HoldList, Released
 from api.http.auth import LIMITED_KEY, principal
 from api.http.body import answer
@@ -15,6 +16,7 @@ from api.openapi import examples, parameters, tags
 from api.openapi.operation import Access, Answer, operation
 from sql.holds import WOKEN_AT_ONCE
 from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.ids import parse_id
 
 SHOWN: Final = 1000
@@ -54,9 +56,12 @@ async def release(request: web.Request) -> web.Response:
     reach = principal(request).reach
     if reach.queues is not None:  # a hold is of all queues
         raise RequestError(HTTPStatus.FORBIDDEN, LIMITED_KEY)
-    hold = None if hold_id is None else await holds.release(hold_id, reach.user_id, channels=reach.channels)
-    if hold is None:
-        raise RequestError(HTTPStatus.NOT_FOUND, _NO_HOLD)
+    async with together(request):
+        hold = None if hold_id is None else await holds.release(hold_id, reach.user_id, channels=reach.channels)
+        if hold is None:
+            raise RequestError(HTTPStatus.NOT_FOUND, _NO_HOLD)
+        detail = {"channel": hold.channel, "reason": hold.reason}
+        await audit(request, Action.HOLD_RELEASE, hold.id, owner=hold.user_id, detail=detail)
     until = time.monotonic() + _WAKING_SECONDS
     messages = woken = await holds.wake(hold)
     while woken == WOKEN_AT_ONCE and time.monotonic() < until:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from api.audit.record import entry_of, keep, together
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.principal import Reach
@@ -22,6 +23,7 @@ from api.openapi import examples, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
 from sql.messages import MessageFilter
 from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action, AuditEntry
 from tidings.domain.states import Status
 
 STATEMENT_SIZE: Final = 1000
@@ -53,7 +55,10 @@ async def cancel(request: web.Request) -> web.Response:
     wanted = await read(request, _cancel_decoder)
     chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.PENDING, Status.FAILED}))
     messages = request.app[STORE].messages
-    return answer(await _in_parts(wanted.limit, lambda limit: messages.cancel_many(chosen, limit=limit)))
+    entry = entry_of(request, Action.MESSAGES_CANCEL, detail=_said(wanted))
+    return answer(
+        await _in_parts(request, entry, wanted.limit, lambda limit: messages.cancel_many(chosen, limit=limit))
+    )
 
 
 @operation(
@@ -71,17 +76,31 @@ async def retry(request: web.Request) -> web.Response:
     wanted = await read(request, _retry_decoder)
     chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
     messages, reason = request.app[STORE].messages, wanted.cancel_reason
-    return answer(
-        await _in_parts(wanted.limit, lambda limit: messages.retry_many(chosen, cancel_reason=reason, limit=limit))
-    )
+    entry = entry_of(request, Action.MESSAGES_RETRY, detail=_said(wanted))
+
+    async def retry_part(limit: int) -> int:
+        return await messages.retry_many(chosen, cancel_reason=reason, limit=limit)
+
+    return answer(await _in_parts(request, entry, wanted.limit, retry_part))
 
 
-async def _in_parts(limit: int, change: Callable[[int], Awaitable[int]]) -> Changed:
+def _said(wanted: Selection) -> dict[str, Any]:
+    """What was asked for, without what was left open."""
+    return {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None}
+
+
+async def _in_parts(
+    request: web.Request, entry: AuditEntry, limit: int, change: Callable[[int], Awaitable[int]]
+) -> Changed:
+    """Each part is one transaction with the count of what was changed so far in the audit log."""
     count = 0
     while count < limit:
         part = min(STATEMENT_SIZE, limit - count)
-        changed = await change(part)
-        count += changed
+        async with together(request):
+            changed = await change(part)
+            count += changed
+            if changed:
+                await keep(request, msgspec.structs.replace(entry, detail={**entry.detail, "count": count}))
         if changed < part:
             return Changed(count=count, more=False)
     return Changed(count=count, more=True)

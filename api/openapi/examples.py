@@ -19,6 +19,7 @@ from api.accounts.schemas import (
     UserAnswer,
     UserList,
 )
+from api.audit.schemas import AuditAnswer, AuditList
 from api.bounces.report import Event
 from api.bounces.schemas import ReportAnswer, ReportedAnswer
 from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
@@ -49,6 +50,7 @@ from api.overview.schemas import (
 from api.suppressions.schemas import SuppressionList
 from tidings.domain.account import Role, Tls
 from tidings.domain.api_key import USUAL_SCOPES
+from tidings.domain.audit import Action, Actor
 from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
@@ -186,6 +188,25 @@ SESSION: Final = SessionAnswer(
 )
 SESSIONS: Final = SessionList(sessions=[SESSION], next_cursor=None)
 ENDED_SESSIONS: Final = EndedSessions(count=3)
+
+AUDIT: Final = AuditList(
+    audit=[
+        AuditAnswer(
+            id=UUID("0197d7a4-66dd-7e40-b5f6-a7b8c9d0e1f2"),
+            created_at=CREATED,
+            actor=Actor.USER,
+            user_id=USER_ID,
+            key_id=None,
+            session_id=SESSION.id,
+            address="192.0.2.7",
+            action=Action.QUEUE_STOP,
+            subject=DEFAULT_QUEUE,
+            owner=None,
+            detail={},
+        )
+    ],
+    next_cursor=None,
+)
 
 HEALTHY: Final = HealthAnswer(message="healthy", status="ok")
 UNHEALTHY: Final = HealthAnswer(message="unhealthy: redis does not answer", status="unavailable")

@@ -14,5 +14,6 @@ ACCOUNTS: Final = Tag("Accounts", "Make oneself an account, log in to it, change
 API_KEYS: Final = Tag("API keys", "With which programs act for a user.")
 SESSIONS: Final = Tag("Sessions", "What logins began: see them, and log out.")
 USERS: Final = Tag("Users", "All accounts, for admins.")
+AUDIT: Final = Tag("Audit", "Who changed what, when and from where.")
 HEALTH: Final = Tag("Health", "Whether the process, the stores and the whole are well. Open to everybody.")
 REFERENCE: Final = Tag("Reference", "This document.")

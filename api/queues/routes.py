@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import hdrs, web
 
+from api.audit.record import audit, together
 from api.http.auth import LIMITED_KEY, principal, require_reach
 from api.http.body import answer, read
 from api.http.problems import Fault, InvalidError, RequestError
@@ -14,7 +15,9 @@ from api.http.resources import KNOWN_QUEUES, STORE
 from api.messages.schemas import QueueList, QueueRequest
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations, operation
+from api.queues.switch import switch
 from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.message import QUEUE_NAME_PATTERN, Queue
 
 _decoder: Final = msgspec.json.Decoder(QueueRequest)
@@ -80,13 +83,16 @@ async def put(request: web.Request) -> web.Response:
     if not _NAME.fullmatch(name):
         detail = "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
         raise InvalidError([Fault(field="name", detail=detail)])
-    queue, created = await request.app[STORE].queues.put(
-        name,
-        active=wanted.active,
-        interval_seconds=wanted.interval_seconds,
-        batch_size=wanted.batch_size,
-        retry=wanted.retry,
-    )
+    async with together(request):
+        queue, created = await request.app[STORE].queues.put(
+            name,
+            active=wanted.active,
+            interval_seconds=wanted.interval_seconds,
+            batch_size=wanted.batch_size,
+            retry=wanted.retry,
+        )
+        action = Action.QUEUE_CREATE if created else Action.QUEUE_CHANGE
+        await audit(request, action, name, detail=msgspec.to_builtins(wanted))
     request.app[KNOWN_QUEUES].changed()
     if not created:
         return answer(queue)
@@ -110,9 +116,7 @@ async def stop(request: web.Request) -> web.Response:
 
 async def _set_active(request: web.Request, *, active: bool) -> web.Response:
     name = _known_form(request)
-    require_reach(request, queue=name)
-    changed = await request.app[STORE].queues.set_active(name, active=active)
-    return answer(_existing(changed and changed[0]))
+    return answer(_existing((await switch(request, name, active=active))[0]))
 
 
 def _known_form(request: web.Request) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET
 
+from api.audit.record import audit, together
 from api.http.auth import LIMITED_KEY, principal, require_reach
 from api.http.body import answer, read
 from api.http.problems import Fault, InvalidError, RequestError
@@ -20,6 +21,7 @@ from api.suppressions.schemas import SuppressionList, SuppressionRequest
 from tidings.channels.email.addresses import check_address
 from tidings.channels.recipient import RecipientError
 from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.ids import parse_id
 from tidings.domain.suppression import Suppression, SuppressionReason, same_address
 
@@ -85,6 +87,9 @@ async def add(request: web.Request) -> web.Response:
     found = (await store.suppressions.among(user_id, [address])).get(address)
     if found is None:
         raise RequestError(HTTPStatus.NOT_FOUND, _NO_SUPPRESSION)  # lifted in this very moment
+    if new:
+        detail = {"address": found.address}
+        await audit(request, Action.SUPPRESSION_ADD, found.id, owner=found.user_id, detail=detail)
     return answer(found, status=HTTPStatus.CREATED if new else HTTPStatus.OK)
 
 
@@ -104,9 +109,12 @@ async def lift(request: web.Request) -> web.Response:
     require_reach(request, channel=MAIL)
     suppression_id = parse_id(request.match_info["suppression_id"])
     who, store = principal(request), request.app[STORE]
-    lifted = None if suppression_id is None else await store.suppressions.lift(suppression_id, who.reach.user_id)
-    if lifted is None:
-        raise RequestError(HTTPStatus.NOT_FOUND, _NO_SUPPRESSION)
+    async with together(request):
+        lifted = None if suppression_id is None else await store.suppressions.lift(suppression_id, who.reach.user_id)
+        if lifted is None:
+            raise RequestError(HTTPStatus.NOT_FOUND, _NO_SUPPRESSION)
+        detail = {"address": lifted.address, "reason": lifted.reason}
+        await audit(request, Action.SUPPRESSION_LIFT, lifted.id, owner=lifted.user_id, detail=detail)
     return answer(lifted)
 
 

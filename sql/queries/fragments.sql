@@ -95,6 +95,16 @@ revoked_at
 -- fragment: session_columns
 id, user_id, address, client, created_at, expires_at, last_used_at
 
+-- fragment: audit_columns
+id, actor, user_id, key_id, session_id, address, action, subject, owner, detail, created_at
+
+-- fragment: audit_filter
+id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
+AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+AND (:action::text IS NULL OR action = :action)
+AND (:subject::text IS NULL OR subject = :subject)
+
 -- fragment: waiting_turns
 -- The first message that waits in each turn of these queues (null: all), those that are on, or those that are off too.
 -- Goes from one share to the next in the index, whatever waits in each.

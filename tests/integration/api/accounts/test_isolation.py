@@ -49,6 +49,7 @@ class Business(Enum):
 
 
 ROUTES: Final[Mapping[str, Business]] = {
+    "GET /api/v1/audit": Business.OWN,
     "GET /health": Business.EVERYBODYS,
     "GET /health/live": Business.EVERYBODYS,
     "GET /health/ready": Business.EVERYBODYS,
