@@ -80,7 +80,7 @@ class ApiKeys:
         return key, text
 
     async def list(self, user_id: UUID) -> list[ApiKey]:
-        """The keys of a user, oldest first, revoked ones too."""
+        """The keys of a user, oldest first, those too that have ended."""
         return await self._store.list(user_id)
 
     async def revoke(self, user_id: UUID, key_id: UUID) -> ApiKey:
