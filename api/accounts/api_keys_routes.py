@@ -15,6 +15,7 @@ from api.accounts.schemas import KeyAnswer, KeyList, KeyRequest, NewKeyAnswer
 from api.audit.record import audit, together
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Errors, Operations, operation
@@ -53,7 +54,7 @@ async def list_own(request: web.Request) -> web.Response:
     return await _list(request, me.own_id(request))
 
 
-@_own(body=Body(_decoder, request_examples.KEYS), answers=_NEW_KEY, errors=_MAKING)
+@_own(body=Body(_decoder, request_examples.KEYS, max_bytes=SMALL_BODY), answers=_NEW_KEY, errors=_MAKING)
 async def create_own(request: web.Request) -> web.Response:
     """Makes a key of one's own.
 
@@ -83,7 +84,9 @@ async def list_of_user(request: web.Request) -> web.Response:
     return await _list(request, (await _user(request)).id)
 
 
-@_of_user(body=Body(_decoder, request_examples.KEYS_WITH_CHANNELS), answers=_NEW_KEY, errors=_MAKING)
+@_of_user(
+    body=Body(_decoder, request_examples.KEYS_WITH_CHANNELS, max_bytes=SMALL_BODY), answers=_NEW_KEY, errors=_MAKING
+)
 async def create_for_user(request: web.Request) -> web.Response:
     """Makes a key for a user.
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api.http.lengths import EmailAddress, Names, Password
 from api.http.principal import usable_channels
 from tidings.channels.installed import channel_names
 from tidings.domain.account import Redacted, Role, SmtpAccount, Tls, User
@@ -18,10 +19,12 @@ from tidings.domain.session import Session
 T = TypeVar("T")
 
 MAX_ALLOWED_FROM: Final = 1000
+MAX_SMTP_LENGTH: Final = 512
 
 MAX_LIMITS: Final = 100
 """Channels or queues that a key is limited to."""
 
+_SmtpText = Annotated[str, Meta(max_length=MAX_SMTP_LENGTH)]
 KeyName = Annotated[str, Meta(min_length=1, max_length=100)]
 QueueName = Annotated[str, Meta(pattern=f"^{QUEUE_NAME_PATTERN}$")]
 
@@ -29,10 +32,10 @@ QueueName = Annotated[str, Meta(pattern=f"^{QUEUE_NAME_PATTERN}$")]
 class NewSmtpAccount(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a user's mail is to be sent, with the password in clear."""
 
-    host: str
+    host: Annotated[str, Meta(max_length=253)]
     port: Annotated[int, Meta(ge=1, le=65535)] = 587
-    username: str | None = None
-    password: str | None = None
+    username: _SmtpText | None = None
+    password: _SmtpText | None = None
     tls: Annotated[
         Tls | bool | None,
         Meta(
@@ -45,8 +48,8 @@ class NewSmtpAccount(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=
 class Registration(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Somebody who wants an account."""
 
-    email: str
-    password: str
+    email: EmailAddress
+    password: Password
     smtp: NewSmtpAccount | None = None
 
 
@@ -54,24 +57,24 @@ class NewUser(Registration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """An account that an admin makes."""
 
     role: Role = Role.USER
-    channels: Annotated[list[str] | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")] = (
-        None
-    )
+    channels: Annotated[Names | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")] = None
 
 
 class LoginRequest(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An e-mail address and a password, for a bearer token."""
 
-    email: str
-    password: str
+    email: EmailAddress
+    password: Password
 
 
 class ProfileChange(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a user changes of their own account; what is not given stays."""
 
-    email: str | UnsetType = UNSET
-    password: str | UnsetType = UNSET
-    current_password: Annotated[str | None, Meta(description="Needed for a new e-mail address or password.")] = None
+    email: EmailAddress | UnsetType = UNSET
+    password: Password | UnsetType = UNSET
+    current_password: Annotated[Password | None, Meta(description="Needed for a new e-mail address or password.")] = (
+        None
+    )
     smtp: Annotated[
         NewSmtpAccount | UnsetType | None, Meta(description="Replaced as a whole, its password too; null removes it.")
     ] = UNSET
@@ -82,10 +85,10 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     role: Role | UnsetType = UNSET
     channels: Annotated[
-        list[str] | UnsetType | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")
+        Names | UnsetType | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")
     ] = UNSET
     allowed_from: Annotated[
-        Annotated[list[str], Meta(max_length=MAX_ALLOWED_FROM)] | UnsetType,
+        Annotated[list[EmailAddress], Meta(max_length=MAX_ALLOWED_FROM)] | UnsetType,
         Meta(
             description=(
                 "Addresses besides their own that the user's e-mail may be from; `@example.com` stands for all of a"
@@ -115,7 +118,7 @@ class KeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         ),
     ] = UNSET
     channels: Annotated[
-        Annotated[list[str], Meta(max_length=MAX_LIMITS)] | None,
+        Names | None,
         Meta(
             description=(
                 "What it may send with, and whose messages it sees and changes. Null: those of its user. More than"

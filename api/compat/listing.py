@@ -59,10 +59,12 @@ def page_of(request: web.Request) -> Page:
     return Page(limit, before)
 
 
-def cut(request: web.Request, page: Page, found: Sequence[Message]) -> tuple[Sequence[Message], dict[str, str]]:
-    """The page itself, and the header that names the next one, where there is one."""
+def cut(
+    request: web.Request, page: Page, found: Sequence[Message], *, more: bool
+) -> tuple[Sequence[Message], dict[str, str]]:
+    """The page itself, and the header that names the next one, where there is one. `more`: it goes on after `found`."""
     shown = found[: page.limit]
-    if len(found) <= len(shown):
+    if not more and len(found) <= len(shown):
         return shown, {}
     following = request.rel_url.update_query(limit=str(page.limit), before=str(shown[-1].id))
     return shown, {"Link": f'<{following}>; rel="next"'}
@@ -84,4 +86,4 @@ async def sent_messages(request: web.Request) -> tuple[Sequence[Message], dict[s
     if reach.channels is not None and CHANNEL not in reach.channels:
         return [], {}
     found = await store.sent_sms(reach.user_id, queues=reach.queues, before=edge, limit=page.and_one_more)
-    return cut(request, page, found)
+    return cut(request, page, found, more=found.more)

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from api.audit.record import audit, together
 from api.http.auth import LIMITED_KEY, principal, require_reach
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import KNOWN_QUEUES, STORE
 from api.messages.schemas import QueueList, QueueRequest
@@ -63,7 +64,7 @@ async def get(request: web.Request) -> web.Response:
     access=Access.ADMINS,
     scope=Scope.MANAGE,
     parameters=(parameters.NEW_QUEUE_NAME,),
-    body=Body(_decoder, request_examples.QUEUES),
+    body=Body(_decoder, request_examples.QUEUES, max_bytes=SMALL_BODY),
     answers={
         HTTPStatus.OK: Answer("Its pace is set.", Queue, examples.QUEUE),
         HTTPStatus.CREATED: Answer(
