@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -82,6 +83,10 @@ SESSION: Final = {
 }
 
 
+_joined: ContextVar["tuple[Database, PoolConnection] | None"] = ContextVar("joined", default=None)
+"""The transaction that this task is in: see `Database.together`."""
+
+
 class Database:
     """A pool of connections to Postgres, and the queries."""
 
@@ -138,12 +143,16 @@ class Database:
         """Runs a query that returns rows. Past aiosql's own call, which costs 0.5 µs a row and a `dir()` each time."""
         query = getattr(self.queries, name)
         arguments = [parameters[each] for each in self.queries.driver_adapter.var_sorted[name]]
+        if (joined := self._joined_connection()) is not None:
+            return await joined.fetch(query.sql, *arguments)
         async with self.pool.acquire() as connection:
             return await connection.fetch(query.sql, *arguments)
 
     async def one(self, name: str, /, **parameters: Any) -> Any:
         """Runs a query that returns one row (`^`), one value (`$`) or nothing (`!`)."""
         query: Callable[..., Awaitable[Any]] = getattr(self.queries, name)
+        if (joined := self._joined_connection()) is not None:
+            return await query(joined, **parameters)
         async with self.pool.acquire() as connection:
             return await query(connection, **parameters)
 
@@ -152,6 +161,23 @@ class Database:
         """A connection inside a transaction, for the few steps that take more than one statement."""
         async with self.pool.acquire() as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        """A block in which all that its task asks is one transaction, one question after the other.
+
+        For a change and its entry in the audit log. No network, no lock and no long work may be waited for in it.
+        """
+        async with self.transaction() as connection:
+            before = _joined.set((self, connection))
+            try:
+                yield
+            finally:
+                _joined.reset(before)
+
+    def _joined_connection(self) -> "PoolConnection | None":
+        joined = _joined.get()
+        return joined[1] if joined is not None and joined[0] is self else None
 
     async def unlimited_connection(self) -> "Connection":
         """A connection outside the pool whose statements may take hours, as a DETACH does that waits for a reader.
