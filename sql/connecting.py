@@ -42,7 +42,7 @@ AWAY: Final = (
 
 HOST_SECONDS: Final = 2.0
 """Time for one of several hosts to take a connection."""
-ALONE_SECONDS: Final = 5.0
+SINGLE_SECONDS: Final = 5.0
 """The same for one host without an alternative."""
 KEEPALIVE: Final = {
     "tcp_keepalives_idle": "5",
@@ -61,7 +61,7 @@ _served: dict[str, str] = {}
 
 
 async def connect(
-    uri: str, *, timeout: float = ALONE_SECONDS, server_settings: dict[str, str] | None = None, **options: Any
+    uri: str, *, timeout: float = SINGLE_SECONDS, server_settings: dict[str, str] | None = None, **options: Any
 ) -> Connection:
     """A connection to the first host of the address that takes it. `timeout` is for an address with one host.
 

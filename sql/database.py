@@ -110,7 +110,7 @@ class Database:
         """
         connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
-        async def connect_and_note(*uri: Any, **options: Any) -> Connection:
+        async def connect_and_keep(*uri: Any, **options: Any) -> Connection:
             connections.add(connection := await connect(*uri, **options))
             return connection
 
@@ -122,11 +122,11 @@ class Database:
             with attempt:
                 pool = await asyncpg.create_pool(
                     uri,
-                    # Rejected: a connection that is always there. asyncpg makes a lost one again by itself, with a
-                    # traceback for each try that fails.
+                    # Rejected: a connection that is always there. asyncpg makes a lost one again by itself, and logs a
+                    # traceback each time that it cannot.
                     min_size=0,
                     max_size=size,
-                    connect=connect_and_note,
+                    connect=connect_and_keep,
                     command_timeout=COMMAND_SECONDS,
                     reset=_nothing_to_reset,
                     server_settings={"application_name": f"tidings {process}", **SESSION},

@@ -1,7 +1,7 @@
 """A producer and a consumer on some stores, in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from consumers.worker import serve as serve_consumer
@@ -14,16 +14,31 @@ from tidings.settings import Settings
 
 
 @asynccontextmanager
+async def producing(settings: Settings) -> AsyncIterator[None]:
+    """A producer runs inside the block."""
+    async with _running(settings, serve_producer):
+        yield
+
+
+@asynccontextmanager
 async def delivering(settings: Settings) -> AsyncIterator[None]:
     """Messages are delivered inside the block."""
+    async with _running(settings, serve_producer, serve_consumer):
+        yield
+
+
+@asynccontextmanager
+async def _running(
+    settings: Settings, *processes: Callable[[Settings, asyncio.Event], Awaitable[None]]
+) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve_producer(settings, stop))
-        tasks.create_task(serve_consumer(settings, stop))
-        try:
-            yield
-        finally:
-            stop.set()
+    running = [asyncio.ensure_future(process(settings, stop)) for process in processes]
+    try:
+        yield
+    finally:
+        stop.set()
+        ended = await asyncio.gather(*running, return_exceptions=True)
+    assert ended == [None] * len(running)
 
 
 async def delivered(store: Store, count: int, *, within: float) -> None:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from tidings.domain.cancellation import cancel_and_wait
+
 
 class Tunnel:
     """Forwards 127.0.0.1:`port` to a store. Swallowed, it takes everything and forwards nothing, either way."""
@@ -38,9 +40,7 @@ class Tunnel:
             yield self
         finally:
             server.close()
-            for pipe in list(self._pipes):
-                pipe.cancel()
-            await asyncio.gather(*self._pipes, return_exceptions=True)
+            await cancel_and_wait(*self._pipes)
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -55,7 +55,7 @@ class Tunnel:
         except (asyncio.CancelledError, OSError):
             pass
         finally:
-            writer.close()
+            await _close(writer)
 
     async def _connect(
         self, task: "asyncio.Task[None]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -77,10 +77,9 @@ class Tunnel:
                 # The other end learns nothing of an end either.
                 await asyncio.wait(ways)
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
             back.close()
+            await cancel_and_wait(*ways)
+            await _close(back)
 
     async def _forward(
         self, task: "asyncio.Task[None]", source: asyncio.StreamReader, sink: asyncio.StreamWriter | None
@@ -90,6 +89,12 @@ class Tunnel:
                 if task not in self._swallowed and sink is not None:
                     sink.write(data)
                     await sink.drain()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 @contextmanager

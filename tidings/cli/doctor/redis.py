@@ -148,8 +148,8 @@ async def _writes(client: Redis) -> Finding:
     """Whether a write is taken: a full disk or memory, a replica or an ACL shows only there."""
     word = secrets.token_hex(8)
     try:
-        await client.set(keys.DOCTOR, word, px=5000)
-        kept = await client.get(keys.DOCTOR)
+        await client.set(keys.PROBE, word, ex=keys.PROBE_LIFE_SECONDS)
+        kept = await client.get(keys.PROBE)
     except RedisError as error:
         return failure("redis writes", f"refused: {error}", "what Redis says; its role, memory, disk and ACL decide")
     if kept != word.encode():
