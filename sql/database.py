@@ -3,9 +3,9 @@
 Every query of `sql/queries/` is prepared once when a process starts, so that a wrong one stops the process there and
 not in the middle of the night. A query's parameters are named; aiosql numbers them.
 
-A statement has a limit, short for what is asked all the time. A connection on which one runs over, or which says that
-it leads to a standby by now, is cut; those of its siblings that are idle are cut with it, and those at work must
-answer soon: what has swallowed one connection has mostly swallowed all.
+A statement has a limit, short for what is asked all the time. A connection on which one runs over while Postgres takes
+new ones, or which says that it leads to a standby by now, is cut; those of its siblings that are idle are cut with it,
+and those at work must answer soon: what has swallowed one connection has mostly swallowed all.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import asyncpg
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
-from sql.connecting import AWAY, Connection, connect
+from sql.connecting import AWAY, HOST_SECONDS, SINGLE_SECONDS, Connection, connect
 from sql.loader import load_queries
 from sql.migrate import check_version
 from tidings.domain.cancellation import cancel_and_wait
@@ -37,9 +37,10 @@ AWAY_SECONDS: Final = 0.5
 COMMAND_SECONDS: Final = 30.0
 """The longest that any statement may take."""
 
-PROMPT_SECONDS: Final = 8.0
-"""The same for all that touch a handful of rows; twice as long at each repetition of one that ran over, since a server
-that is merely slow would never get through with it otherwise. A stall of a few seconds, as at a checkpoint, is none."""
+PROMPT_SECONDS: Final = 5.0
+"""The same for all that touch a handful of rows, where Postgres takes new connections meanwhile; twice as long at each
+repetition of one that ran over, since a server that is merely slow would never get through with it otherwise. Leases
+(10 s, renewed every 3 s) outlive one renewal that runs over."""
 
 SUSPECT_SECONDS: Final = 2.0
 """How long a statement may still take once another connection of the pool has turned out to be dead."""
@@ -96,6 +97,8 @@ class Database:
         """Of the pool."""
         self.uri = uri
         self.process = process
+        self.patience = COMMAND_SECONDS
+        """The longest that a statement waits for a server that takes no new connection either."""
         self.queries: Any = load_queries()
         self._deadlines: set[Deadline] = set()
         """Of the connections of the pool that are at work."""
@@ -189,7 +192,7 @@ class Database:
     @asynccontextmanager
     async def _limited(self, connection: PoolConnection, seconds: float) -> AsyncIterator[None]:
         """Raises TimeoutError where what is done on the connection takes longer; it is cut then."""
-        deadline = Deadline(connection, seconds)
+        deadline = Deadline(connection, seconds, longest=self.patience, serves=self._serves)
         self._deadlines.add(deadline)
         try:
             yield
@@ -209,6 +212,17 @@ class Database:
         finally:
             deadline.end()
             self._deadlines.remove(deadline)
+
+    async def _serves(self) -> bool:
+        """Whether Postgres takes a connection, or says at least why not."""
+        try:
+            connection = await self._connect(command_timeout=HOST_SECONDS, timeout=HOST_SECONDS)
+        except asyncpg.PostgresError:
+            return True
+        except AWAY:
+            return False
+        connection.terminate()
+        return True
 
     def _suspect_others(self, why: str) -> None:
         """A connection of the pool was cut: ends those that are idle, and gives those at work little time."""
@@ -263,10 +277,15 @@ class Database:
             await cancel_and_wait(ended)
 
     async def _connect(
-        self, *, command_timeout: float | None, server_settings: dict[str, str] | None = None
+        self,
+        *,
+        command_timeout: float | None,
+        timeout: float = SINGLE_SECONDS,
+        server_settings: dict[str, str] | None = None,
     ) -> "Connection":
         return await connect(
             self.uri,
+            timeout=timeout,
             command_timeout=command_timeout,
             server_settings={"application_name": f"tidings {self.process}", **(server_settings or {})},
         )
@@ -280,26 +299,44 @@ class Database:
 
 
 class Deadline:
-    """Cuts a connection of the pool when it is reached: whatever waits for an answer on it ends with an error."""
+    """Cuts a connection of the pool some time after it is reached: as soon as Postgres takes another one.
 
-    def __init__(self, connection: PoolConnection, seconds: float) -> None:
+    Whatever waits for an answer on it ends with an error then. A server that takes none is away, or paused: what was
+    asked is waited for, since it may well be done. But not for ever.
+    """
+
+    def __init__(
+        self, connection: PoolConnection, seconds: float, *, longest: float, serves: Callable[[], Awaitable[bool]]
+    ) -> None:
         self.pid = connection.get_server_pid()
         self.expired = False
         self._connection = connection
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+        self._serves = serves
+        loop = asyncio.get_running_loop()
+        self._until = loop.time() + max(seconds, longest)
+        self._timer = loop.call_later(seconds, self._reached)
+        self._looking: asyncio.Task[None] | None = None
 
     def within(self, seconds: float) -> None:
         """Reached in so many seconds, or before."""
         loop = asyncio.get_running_loop()
-        if self._timer.when() > loop.time() + seconds:
+        if self._looking is None and self._timer.when() > loop.time() + seconds:
             self._timer.cancel()
-            self._timer = loop.call_later(seconds, self._expire)
+            self._timer = loop.call_later(seconds, self._reached)
 
     def end(self) -> None:
         """Never reached."""
         self._timer.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
 
-    def _expire(self) -> None:
+    def _reached(self) -> None:
+        self._looking = asyncio.create_task(self._wait_for_another())
+
+    async def _wait_for_another(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while not await self._serves() and clock() < self._until:  # noqa: ASYNC110  (it is Postgres that we wait for)
+            await asyncio.sleep(AWAY_SECONDS)
         self.expired = True
         self._connection.terminate()
 

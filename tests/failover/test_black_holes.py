@@ -68,9 +68,9 @@ async def test_one_dead_connection_ends_its_idle_siblings(
     store = await Store.connect(through(postgres_uri, postgres_tunnel.port), process="test", lease_seconds=10, size=4)
     await asyncio.gather(*(store.ping() for _ in range(4)))
     postgres_tunnel.swallow()
+    postgres_tunnel.reopen()
     with pytest.raises(TimeoutError):
         await store.ping()
-    postgres_tunnel.reopen()
     async with asyncio.timeout(0.4):
         await asyncio.gather(*(store.ping() for _ in range(4)))
     await store.close()
@@ -92,6 +92,24 @@ async def test_a_statement_that_is_merely_slow_gets_more_time_each_time(
     assert await store.messages.under_way() is False
     assert not store.database._limits
     await blocking.close()
+
+
+async def test_an_answer_is_waited_for_while_nothing_new_is_taken_either(
+    postgres_uri: str, postgres_tunnel: Tunnel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a server that is paused: what was asked may well be done."""
+    monkeypatch.setattr("sql.database.PROMPT_SECONDS", 0.2)
+    monkeypatch.setattr("sql.database.HOST_SECONDS", 0.2)
+    store = await Store.connect(through(postgres_uri, postgres_tunnel.port), process="test", lease_seconds=10)
+    await store.ping()
+    store.database.patience = 2.0
+    postgres_tunnel.swallow()
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(TimeoutError):
+        await store.ping()
+    assert asyncio.get_running_loop().time() - began >= 2.0
+    assert postgres_tunnel.connections > 2
+    await store.close()
 
 
 async def test_a_demoted_primary_is_left_at_once(store: Store) -> None:
