@@ -10,12 +10,15 @@ from api.accounts import me_routes as me
 from api.accounts import users_routes as users
 from api.accounts.errors import LastAdminLeftError, NoSuchDeletionError, NoSuchUserError
 from api.accounts.schemas import DeletionAnswer, OwnDeletion
+from api.audit.record import audit, together
 from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
 from sql.deletions import Deletion
+from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.ids import parse_id
 
 _decoder: Final = msgspec.json.Decoder(OwnDeletion)
@@ -30,6 +33,8 @@ _BEGUN: Final = {
 @operation(
     tags.USERS,
     access=Access.ADMINS,
+    scope=Scope.ADMIN,
+    whole=True,
     parameters=(parameters.USER_ID,),
     answers=_BEGUN,
     errors={HTTPStatus.NOT_FOUND: NoSuchUserError.detail, **_LAST_ADMIN},
@@ -39,12 +44,18 @@ async def delete_user(request: web.Request) -> web.Response:
 
     What waits is cancelled. Contents, recipients, keys and secrets are erased.
     """
-    return _begun(await request.app[ACCOUNTS].deletions.request(users.named_id(request)))
+    user_id = users.named_id(request)
+    async with together(request):
+        deletion = await request.app[ACCOUNTS].deletions.request(user_id)
+        await audit(request, Action.USER_DELETE, user_id, owner=user_id)
+    return _begun(deletion)
 
 
 @operation(
     tags.ACCOUNTS,
     access=Access.MEMBERS,
+    scope=Scope.ADMIN,
+    whole=True,
     body=Body(_decoder, request_examples.OWN_DELETIONS, max_bytes=SMALL_BODY),
     answers=_BEGUN,
     errors={HTTPStatus.NOT_FOUND: me.NO_ACCOUNT, **_LAST_ADMIN, **failures.PASSWORD_CHECK},
@@ -56,7 +67,9 @@ async def delete_own(request: web.Request) -> web.Response:
     """
     user_id, wanted = me.own_id(request), await read(request, _decoder)
     deletions = request.app[ACCOUNTS].deletions
-    return _begun(await deletions.request_own(user_id, wanted.current_password, address=request.remote))
+    deletion = await deletions.request_own(user_id, wanted.current_password, address=request.remote)
+    await audit(request, Action.USER_DELETE, user_id)
+    return _begun(deletion)
 
 
 @operation(

@@ -4,15 +4,18 @@ RequestError (api.http.problems)
 ├── WrongCredentialsError    401  unknown user or wrong password: it does not say which
 ├── AccountDisabledError     403  the password is right, and an admin has disabled the account
 ├── RegistrationClosedError  403  only an admin makes accounts here
+├── NotYoursToGiveError      403  an API key that could do more than its maker
 ├── NoMailsHereError         503  the operator has no mail account; an admin does what a mail would
 ├── LinkOverError            404  a link out of a mail that is not whole, over, or used
 ├── NoSuchUserError          404
 ├── NoSuchKeyError           404
+├── NoSuchSessionError       404
 ├── NoSuchDeletionError      404
 ├── EmailInUseError          409  another user has this e-mail address
 ├── LastAdminLeftError       409  no admin would be left who can act
 ├── BeingDeletedError        409  the account is being deleted, which cannot be taken back
 ├── ProvenAlreadyError       409  there is nothing to prove
+├── TooManyKeysError         409  a user has as many API keys as can be
 ├── TooManyMailsError        429  mails about an account; with Retry-After
 ├── TooManyLoginsError       429  too many logins or new accounts; with Retry-After
 ├── BusyError                503  more passwords wait to be checked than is sensible; with Retry-After
@@ -117,6 +120,27 @@ class BeingDeletedError(_RefusalError):
 
     status = HTTPStatus.CONFLICT
     detail = "the account is being deleted"
+
+
+class NoSuchSessionError(_RefusalError):
+    """The user has no such session, or it has ended."""
+
+    status = HTTPStatus.NOT_FOUND
+    detail = "there is no such session"
+
+
+class NotYoursToGiveError(_RefusalError):
+    """Somebody wants a key that could do more than they can."""
+
+    status = HTTPStatus.FORBIDDEN
+    detail = "a key has no role, scopes, channels or queues that its maker has not; an admin may give others"
+
+
+class TooManyKeysError(_RefusalError):
+    """The user has as many good keys as there can be."""
+
+    status = HTTPStatus.CONFLICT
+    detail = "the user has as many API keys as can be; revoke some that are not used"
 
 
 class EmailInUseError(_RefusalError):

@@ -21,6 +21,7 @@ from api.http.problems import InvalidError, RequestError
 from api.http.resources import ACCOUNTS
 from api.openapi import failures, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation, page
+from tidings.domain.api_key import Scope
 from tidings.security.account_links import LinkKind
 
 _decoder: Final = msgspec.json.Decoder(PasswordRequest)
@@ -49,6 +50,8 @@ _CHOOSE: Final = """{fault}<p>For the account of <b>{address}</b>. All sessions 
 @operation(
     tags.ACCOUNTS,
     access=Access.MEMBERS,
+    scope=Scope.ADMIN,
+    whole=True,
     answers={HTTPStatus.ACCEPTED: Answer("It is on its way.", MailAnswer, SENT)},
     errors={
         HTTPStatus.NOT_FOUND: me.NO_ACCOUNT,

@@ -13,6 +13,7 @@ from api.accounts.login_limit import LoginLimit
 from api.accounts.logins import Logins
 from api.accounts.passwords import Passwords
 from api.accounts.proofs import Proofs
+from api.accounts.sessions import Sessions
 from api.accounts.tokens import Tokens
 from api.accounts.users import Users
 from sql.store import Store
@@ -31,23 +32,32 @@ class Accounts(NamedTuple):
     deletions: Deletions
     proofs: Proofs
     passwords: Passwords
+    sessions: Sessions
     last_use: LastUse
+    sessions_use: LastUse
 
     async def close(self) -> None:
         """Records what is left to record; before the store closes."""
         await self.proofs.close()
         await self.last_use.close()
+        await self.sessions_use.close()
         self.passwords.close()
 
 
 def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens) -> Accounts:
     passwords = Passwords()
-    last_use = LastUse(store.api_keys)
+    last_use, sessions_use = LastUse(store.api_keys), LastUse(store.sessions)
     credentials = Credentials(
-        store, tokens, last_use, default_channels=settings.user_channels, proofs=settings.proves_addresses
+        store,
+        tokens,
+        last_use,
+        sessions_use,
+        default_channels=settings.user_channels,
+        proofs=settings.proves_addresses,
     )
     limit = LoginLimit(redis, per_email=settings.logins_per_email, per_address=settings.logins_per_address)
-    logins = Logins(store.users, passwords, tokens, limit)
+    sessions = Sessions(store.sessions, tokens, credentials)
+    logins = Logins(store.users, passwords, sessions, limit)
     mails = AccountMails(store=store, settings=settings)
     links = AccountLinks(settings.secret_keys)
     users = Users(
@@ -75,5 +85,7 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         ),
         deletions=Deletions(store=store, logins=logins, credentials=credentials),
         passwords=passwords,
+        sessions=sessions,
         last_use=last_use,
+        sessions_use=sessions_use,
     )
