@@ -195,7 +195,7 @@ class Database:
             finally:
                 _joined.reset(before)
 
-    def _joined_connection(self) -> PoolConnection | None:
+    def _joined_connection(self) -> "PoolConnection | None":
         joined = _joined.get()
         return joined[1] if joined is not None and joined[0] is self else None
 
