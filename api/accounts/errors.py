@@ -5,7 +5,7 @@ RequestError (api.http.problems)
 ├── AccountDisabledError     403  the password is right, and an admin has disabled the account
 ├── RegistrationClosedError  403  only an admin makes accounts here
 ├── NotYoursToGiveError      403  an API key that could do more than its maker
-├── NoMailsHereError         503  the operator has no mail account; an admin does what a mail would
+├── NoMailsHereError         409  the operator has no mail account; an admin does what a mail would
 ├── LinkOverError            404  a link out of a mail that is not whole, over, or used
 ├── NoSuchUserError          404
 ├── NoSuchKeyError           404
@@ -67,7 +67,7 @@ class RegistrationClosedError(_RefusalError):
 class NoMailsHereError(_RefusalError):
     """The operator has no mail account, or `PUBLIC_URL` is not set."""
 
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+    status = HTTPStatus.CONFLICT
     detail = "no mail about accounts is sent here; ask an admin"
 
 

@@ -55,7 +55,6 @@ _CHOOSE: Final = """{fault}<p>For the account of <b>{address}</b>. All sessions 
     answers={HTTPStatus.ACCEPTED: Answer("It is on its way.", MailAnswer, SENT)},
     errors={
         HTTPStatus.NOT_FOUND: me.NO_ACCOUNT,
-        HTTPStatus.SERVICE_UNAVAILABLE: NoMailsHereError.detail,
         HTTPStatus.CONFLICT: ProvenAlreadyError.detail,
         HTTPStatus.TOO_MANY_REQUESTS: TooManyMailsError.detail,
     },
@@ -72,7 +71,7 @@ async def send_proof(request: web.Request) -> web.Response:
     access=Access.EVERYBODY,
     body=Body(_decoder, request_examples.PASSWORD_REQUESTS, max_bytes=SMALL_BODY),
     answers={HTTPStatus.ACCEPTED: Answer("Whether there is such an account or not.", MailAnswer, ASKED)},
-    errors={**failures.PASSWORD_CHECK, HTTPStatus.SERVICE_UNAVAILABLE: NoMailsHereError.detail},
+    errors={**failures.PASSWORD_CHECK, HTTPStatus.CONFLICT: NoMailsHereError.detail},
 )
 async def ask_for_password(request: web.Request) -> web.Response:
     """Sends a link with which a user chooses another password.

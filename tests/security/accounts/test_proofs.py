@@ -261,9 +261,9 @@ class TestWhereTheOperatorHasNoMailAccount:
     async def test_no_mail_is_promised(self, api: Api) -> None:
         await api.post("/api/v1/accounts", {"email": ADA, "password": PASSWORD})
         ada = await log_in(api, ADA)
-        assert (await ada.post("/api/v1/me/proof")).status == 503
-        assert (await api.post("/api/v1/password-resets", {"email": ADA})).status == 503
-        assert (await browse(api, "POST", "/account/password", email=ADA))[0] == 503
+        assert (await ada.post("/api/v1/me/proof")).status == 409
+        assert (await api.post("/api/v1/password-resets", {"email": ADA})).status == 409
+        assert (await browse(api, "POST", "/account/password", email=ADA))[0] == 409
 
 
 class TestAnotherPassword:
