@@ -28,8 +28,10 @@ from consumers.senders import SenderCache
 from consumers.slots import SlotOffers
 from consumers.verdict import mended
 from sql.database import AWAY
+from sql.smtp_tokens import StoredTokens
 from sql.store import Store
 from tidings.channels.base import ChannelContext
+from tidings.channels.email.accounts import opened
 from tidings.channels.http.client import HttpClient
 from tidings.channels.installed import recipients
 from tidings.channels.registry import ChannelRegistry
@@ -63,7 +65,7 @@ class Consumer:
         self._transport = HttpClient(settings, egress=webhook_egress(settings))
         self._plain_transport = HttpClient(settings, egress=plain_webhook_egress(settings))
         self._operators_transport = HttpClient(settings)
-        self._senders = SenderCache(store.users.senders, clock=time.monotonic)
+        self._senders = SenderCache(opened(store.users.senders, settings), clock=time.monotonic)
         self._mails = StoredMails(store.batches.mails)
         self._channels = ChannelRegistry.load(
             ChannelContext(
@@ -73,6 +75,7 @@ class Consumer:
                 operators_transport=self._operators_transport,
                 senders=self._senders,
                 mails=self._mails,
+                refresh_tokens=StoredTokens(store.smtp_accounts),
             )
         )
         self._leases = Leases(

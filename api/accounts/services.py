@@ -10,6 +10,8 @@ from api.accounts.last_use import LastUse
 from api.accounts.login_limit import LoginLimit
 from api.accounts.logins import Logins
 from api.accounts.passwords import Passwords
+from api.accounts.smtp_accounts import SmtpAccounts
+from api.accounts.smtp_trials import SmtpTrials
 from api.accounts.tokens import Tokens
 from api.accounts.users import Users
 from sql.store import Store
@@ -26,6 +28,8 @@ class Accounts(NamedTuple):
     credentials: Credentials
     passwords: Passwords
     last_use: LastUse
+    smtp: SmtpAccounts
+    trials: SmtpTrials
 
     async def close(self) -> None:
         """Records what is left to record; before the store closes."""
@@ -48,6 +52,14 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         credentials=credentials,
         registration_open=settings.registration == "open",
     )
+    smtp = SmtpAccounts(store, credentials, settings)
     return Accounts(
-        users, logins, ApiKeys(store.api_keys, forget=credentials.forget_key), credentials, passwords, last_use
+        users,
+        logins,
+        ApiKeys(store.api_keys, forget=credentials.forget_key),
+        credentials,
+        passwords,
+        last_use,
+        smtp,
+        SmtpTrials(smtp, store, redis, settings),
     )

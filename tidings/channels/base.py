@@ -14,7 +14,7 @@ import msgspec
 
 from tidings.channels.http.transport import Transport
 from tidings.channels.recipient import EndpointKey, Recipients
-from tidings.domain.account import Sender
+from tidings.domain.account import Sealed, Sender
 from tidings.domain.mail_parts import KeptMail
 from tidings.domain.message import Delivery
 from tidings.domain.states import AttemptOutcome
@@ -103,6 +103,26 @@ class Mails(Protocol):
         """That of one message; None where there is none (any more). Raises StoreUnavailableError."""
 
 
+class RefreshTokens(Protocol):
+    """The refresh tokens of SMTP accounts that have an id. Both raise StoreUnavailableError."""
+
+    async def current(self, account_id: UUID) -> Sealed | None:
+        """The one in use; None where the account was replaced."""
+
+    async def rotate(self, account_id: UUID, old: Sealed, new: Sealed) -> None:
+        """Keeps a new one, unless another process was first."""
+
+
+class FixedTokens:
+    """For deployments and tests without any that are stored."""
+
+    async def current(self, account_id: UUID) -> Sealed | None:  # noqa: ARG002
+        return None
+
+    async def rotate(self, account_id: UUID, old: Sealed, new: Sealed) -> None:
+        """Not kept."""
+
+
 class NoMails:
     """For deployments and tests without any."""
 
@@ -132,6 +152,7 @@ class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
     """For addresses that the operator has set: refuses none. Must never be used for one that came with a message."""
     senders: Senders = NoSenders()
     mails: Mails = NoMails()
+    refresh_tokens: RefreshTokens = FixedTokens()
     now: Callable[[], datetime] = utc_now
 
 

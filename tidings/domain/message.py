@@ -48,6 +48,8 @@ class _Common(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     mail_bytes: int | None = None
     """How much is kept of a mail beside it; None where nothing is."""
+    account: str | None = None
+    """By which SMTP account of its user a mail goes; None: by the default one."""
     mail: KeptMail | None = None
     """What is kept beside it, where that was read."""
 

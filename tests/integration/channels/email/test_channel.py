@@ -216,8 +216,7 @@ async def test_no_text_becomes_a_header_or_a_command(
         (delivery(recipient="a@example.com>\r\nRCPT TO:<evil@example.com"), "the recipient must not"),
         (delivery(recipient="a@example.com> NOTIFY=NEVER"), "the recipient is not an e-mail address"),
         (delivery(recipient="nobody"), "the recipient is not an e-mail address"),
-        (delivery(user_id=None), "the message has no user"),
-        (delivery(user_id=UUID(int=8)), "the message has no user"),
+        (delivery(user_id=UUID(int=8)), "the user of the message is gone"),
     ],
 )
 async def test_what_cannot_be_a_mail_is_rejected(
