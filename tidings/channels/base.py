@@ -189,6 +189,10 @@ class Channel(ABC):
         """
         return None
 
+    def per_hour(self, delivery: Delivery) -> int | None:  # noqa: ARG002
+        """How many messages may go to the endpoint of this delivery in an hour, by all consumers; None: no limit."""
+        return None
+
     @property
     def time_limit(self) -> float:
         """Seconds within which an attempt ends. After twice that it is cut off, and its outcome is unknown."""

@@ -13,7 +13,15 @@ from typing import Final
 import msgspec
 
 from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
-from tidings.channels.email.accounts import Chosen, NoAccountError, choose, may_be_from, sender_of
+from tidings.channels.email.accounts import (
+    Chosen,
+    NoAccountError,
+    choose,
+    goes_by_operators,
+    may_be_from,
+    own_account,
+    sender_of,
+)
 from tidings.channels.email.bounce_address import envelope_sender
 from tidings.channels.email.partial import settled
 from tidings.channels.email.pools import SmtpPools
@@ -48,6 +56,14 @@ class EmailChannel(Channel):
     @property
     def places_per_destination(self) -> int:
         return self.context.settings.smtp_connections_per_account
+
+    def per_hour(self, delivery: Delivery) -> int | None:
+        """As the account says that it goes by."""
+        sender = self._sender(delivery)
+        if sender is None or goes_by_operators(delivery.account, delivery.user_id, sender):
+            return None
+        account = own_account(delivery.account, sender)
+        return None if account is None else account.per_hour
 
     @property
     def time_limit(self) -> float:
