@@ -16,6 +16,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from consumers.bounces import suppress_bounced
 from consumers.dedup import DedupRecords
 from consumers.dispatcher import Dispatcher
 from consumers.holds import Holds
@@ -37,7 +38,7 @@ from tidings.channels.installed import recipients
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
-from tidings.domain.message import Delivery
+from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.domain.timestamps import utc_now
 from tidings.observability.metrics import MetricsServer
@@ -92,7 +93,7 @@ class Consumer:
             backlog=settings.outcome_backlog,
             on_closing=self._leases.closing,
             on_closed=self._leases.close,
-            before=self._holds.write,
+            before=self._write_first,
         )
         self._dispatcher = Dispatcher(
             self._channels,
@@ -273,6 +274,11 @@ class Consumer:
             await self._senders.read(d.user_id for d in deliveries if d.user_id is not None)
         except AWAY as error:
             log.warning("users were not read; their deliveries will ask again", error=describe(error))
+
+    async def _write_first(self, outcomes: Sequence[Outcome]) -> None:
+        """What must not be missing once these outcomes are written."""
+        await self._holds.write(outcomes)
+        await suppress_bounced(self._store.suppressions, outcomes)
 
     async def _release_unstarted(self) -> None:
         try:

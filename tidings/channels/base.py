@@ -51,6 +51,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     answer: bytes = b""
     error: str | None = None
     """What it did not take, such as some of a mail's recipients: one line for the sender of the message."""
+    unknown: tuple[str, ...] = ()
+    """Recipients of a mail that have no mailbox, for sure and for good: its sender's mail goes to them no more."""
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -68,6 +70,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     about: About = About.ENDPOINT
     remaining: tuple[str, ...] | None = None
     """The recipients of a mail that have not got it, where the others have: the next attempt is for these alone."""
+    unknown: tuple[str, ...] = ()
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -81,6 +84,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     about: About = About.ENDPOINT
     holds: bool = False
     """Nothing more may go there, to what `about` says, until somebody releases it."""
+    unknown: tuple[str, ...] = ()
 
 
 Result = Accepted | Retry | Rejected

@@ -22,6 +22,7 @@ from tidings.channels.email.accounts import (
     own_account,
     sender_of,
 )
+from tidings.channels.email.addresses import check_address
 from tidings.channels.email.bounce_address import envelope_sender
 from tidings.channels.email.partial import settled
 from tidings.channels.email.pools import SmtpPools
@@ -121,7 +122,9 @@ class EmailChannel(Channel):
             mail = msgspec.structs.replace(mail, sender=envelope_sender(bounce_address, delivery.id))
         result = await self._send(chosen, mail)
         others_have_it = kept is not None and kept.remaining is not None
-        return settled(result, mail, delivery, others_have_it=others_have_it)
+        result = settled(result, mail, delivery, others_have_it=others_have_it)
+        unknown = [to for to, failure in mail.refused.items() if failure.no_mailbox]
+        return msgspec.structs.replace(result, unknown=tuple(map(check_address, unknown))) if unknown else result
 
     async def _send(self, chosen: Chosen, mail: Mail) -> Result:
         try:
@@ -133,6 +136,7 @@ class EmailChannel(Channel):
         except TransientError as failure:
             return Retry(
                 error=str(failure),
+                delay=failure.delay,
                 unanswered=isinstance(failure, OutcomeUnknownError),
                 status_code=failure.code,
                 answer=failure.answer,
