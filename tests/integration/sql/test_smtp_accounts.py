@@ -1,11 +1,15 @@
 """sql/smtp_accounts.py, and what keeps the default account and the columns of `users` alike"""
 
 import asyncio
+from itertools import takewhile
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import pytest
 
+from sql import migrate as migrating
+from sql.migrate import migrations
 from sql.smtp_accounts import MAX_ACCOUNTS, Put
 from sql.store import Store
 from tidings.domain.account import OAuth, Sealed, SmtpAccount, Tls, User
@@ -157,3 +161,36 @@ async def test_a_user_goes_with_their_accounts(store: Store, ada: User) -> None:
     async with store.database.pool.acquire() as connection:
         await connection.execute("DELETE FROM users WHERE id = $1", ada.id)
     assert await store.smtp_accounts.list(ada.id) == []
+
+
+async def test_accounts_of_before_are_there_after_the_migration(
+    postgres_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = migrations()
+    before = list(takewhile(lambda migration: migration.name != "0015_smtp_accounts", known))
+    connection = await asyncpg.connect(postgres_uri)
+    try:
+        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        with monkeypatch.context() as patch:
+            patch.setattr(migrating, "migrations", lambda: before)
+            await migrating.migrate(postgres_uri)
+        await connection.execute(
+            "INSERT INTO users (id, email, password_hash, smtp_host, smtp_port, smtp_username, smtp_password, smtp_tls)"
+            " VALUES ($1, 'ada@example.com', 'x', 'old.example', 465, 'ada', 'sealed', 'implicit'),"
+            " ($2, 'bob@example.com', 'x', NULL, NULL, NULL, NULL, NULL)",
+            UUID(int=1),
+            UUID(int=2),
+        )
+        assert await migrating.migrate(postgres_uri) == [migration.name for migration in known[len(before) :]]
+    finally:
+        await connection.close()
+    store = await Store.connect(postgres_uri, process="test", lease_seconds=10)
+    try:
+        [kept] = await store.smtp_accounts.list(UUID(int=1))
+        assert kept.is_default
+        assert plain(kept.account) == SmtpAccount(
+            host="old.example", port=465, username="ada", password=Sealed(b"sealed"), tls=Tls.IMPLICIT
+        )
+        assert await store.smtp_accounts.list(UUID(int=2)) == []
+    finally:
+        await store.close()
