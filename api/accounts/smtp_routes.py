@@ -24,14 +24,19 @@ from api.http.resources import ACCOUNTS
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations
 from tidings.domain.account import DEFAULT_ACCOUNT
+from tidings.domain.api_key import Scope
 
 _decoder: Final = msgspec.json.Decoder(AccountRequest)
 _named_decoder: Final = msgspec.json.Decoder(NamedAccountRequest)
 
-_own: Final = Operations(tag=tags.ACCOUNTS, access=Access.MEMBERS, errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT})
+_own: Final = Operations(
+    tag=tags.ACCOUNTS, access=Access.MEMBERS, scope=Scope.ADMIN, whole=True, errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT}
+)
 _named: Final = Operations(
     tag=tags.ACCOUNTS,
     access=Access.MEMBERS,
+    scope=Scope.ADMIN,
+    whole=True,
     parameters=(parameters.SMTP_ACCOUNT,),
     errors={HTTPStatus.NOT_FOUND: NO_SUCH_ACCOUNT},
 )

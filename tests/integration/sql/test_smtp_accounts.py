@@ -167,7 +167,7 @@ async def test_accounts_of_before_are_there_after_the_migration(
     postgres_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = migrations()
-    before = list(takewhile(lambda migration: migration.name != "0015_smtp_accounts", known))
+    before = list(takewhile(lambda migration: migration.name != "0019_smtp_accounts", known))
     connection = await asyncpg.connect(postgres_uri)
     try:
         await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
