@@ -18,13 +18,16 @@ from api.accounts.smtp_schemas import (
     NamedAccountRequest,
     TrialAnswer,
 )
+from api.audit.record import audit
 from api.http.body import answer, read
 from api.http.problems import Fault, InvalidError
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations
+from sql.smtp_accounts import KeptAccount
 from tidings.domain.account import DEFAULT_ACCOUNT
 from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 
 _decoder: Final = msgspec.json.Decoder(AccountRequest)
 _named_decoder: Final = msgspec.json.Decoder(NamedAccountRequest)
@@ -70,7 +73,7 @@ async def create(request: web.Request) -> web.Response:
     user_id, wanted = own_id(request), await read(request, _named_decoder)
     kept = await _accounts(request).put(user_id, wanted.name, wanted, replace=False, is_default=wanted.is_default)
     headers: dict[str, str] = {hdrs.LOCATION: f"/api/v1/me/smtp-accounts/{wanted.name}"}
-    return answer(AccountAnswer.of(kept), status=HTTPStatus.CREATED, headers=headers)
+    return answer(await _audited(request, kept), status=HTTPStatus.CREATED, headers=headers)
 
 
 @_named(body=Body(_decoder, request_examples.SMTP_CHANGES), answers=_KEPT, errors=_SECRETS)
@@ -81,7 +84,7 @@ async def put(request: web.Request) -> web.Response:
     """
     user_id, wanted = own_id(request), await read(request, _decoder)
     kept = await _accounts(request).put(user_id, _new_name(request), wanted, replace=True, is_default=wanted.is_default)
-    return answer(AccountAnswer.of(kept))
+    return answer(await _audited(request, kept))
 
 
 @_own(body=Body(_decoder, request_examples.SMTP_CHANGES), answers=_KEPT, errors=_SECRETS)
@@ -93,7 +96,8 @@ async def put_default(request: web.Request) -> web.Response:
     user_id, wanted = own_id(request), await read(request, _decoder)
     accounts = _accounts(request)
     name = await accounts.default_name(user_id) or DEFAULT_ACCOUNT
-    return answer(AccountAnswer.of(await accounts.put(user_id, name, wanted, replace=True, is_default=True)))
+    kept = await accounts.put(user_id, name, wanted, replace=True, is_default=True)
+    return answer(await _audited(request, kept))
 
 
 @_named(answers=Answer("The account that is deleted.", AccountAnswer, examples.SMTP_ACCOUNT))
@@ -102,7 +106,8 @@ async def delete(request: web.Request) -> web.Response:
 
     Mail that was to go by it is held until there is one of that name again.
     """
-    return answer(AccountAnswer.of(await _accounts(request).delete(own_id(request), request.match_info["name"])))
+    deleted = await _accounts(request).delete(own_id(request), request.match_info["name"])
+    return answer(await _audited(request, deleted))
 
 
 @_named(answers=_TRIED, errors=_TRIALS)
@@ -122,6 +127,12 @@ async def try_default(request: web.Request) -> web.Response:
 
 async def _try_out(request: web.Request, name: str | None) -> web.Response:
     return answer(await request.app[ACCOUNTS].trials.run(own_id(request), name))
+
+
+async def _audited(request: web.Request, kept: KeptAccount) -> AccountAnswer:
+    detail = {"changed": ["smtp"], "account": kept.account.name}
+    await audit(request, Action.USER_CHANGE, own_id(request), detail=detail)
+    return AccountAnswer.of(kept)
 
 
 def _new_name(request: web.Request) -> str:
