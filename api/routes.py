@@ -14,6 +14,7 @@ from api.accounts import me_routes as me
 from api.accounts import proofs_routes as proofs
 from api.accounts import routes as accounts
 from api.accounts import sessions_routes as sessions
+from api.accounts import smtp_routes as smtp
 from api.accounts import users_routes as users
 from api.audit import routes as audit
 from api.bounces import routes as bounces
@@ -61,6 +62,13 @@ ROUTES: Final = (
     web.post("/api/v1/password-resets", proofs.ask_for_password),
     web.post("/api/v1/me/delete", deletions.delete_own),
     web.get("/api/v1/deletions/{deletion_id}", deletions.get),
+    web.put("/api/v1/me/smtp", smtp.put_default),
+    web.post("/api/v1/me/smtp/test", smtp.try_default),
+    web.get("/api/v1/me/smtp-accounts", smtp.list_own),
+    web.post("/api/v1/me/smtp-accounts", smtp.create),
+    web.put("/api/v1/me/smtp-accounts/{name}", smtp.put),
+    web.delete("/api/v1/me/smtp-accounts/{name}", smtp.delete),
+    web.post("/api/v1/me/smtp-accounts/{name}/test", smtp.try_out),
     web.get("/api/v1/me/sessions", sessions.list_own),
     web.delete("/api/v1/me/sessions", sessions.end_all),
     web.delete("/api/v1/me/sessions/{session_id}", sessions.end_own),

@@ -16,7 +16,7 @@ from api.accounts.recent import Recent
 from api.accounts.tokens import Tokens
 from api.http.principal import Principal, usable_channels
 from sql.store import Store
-from tidings.domain.account import Role, User, owns_address
+from tidings.domain.account import Role, User
 from tidings.domain.api_key import ALL_SCOPES, ApiKey
 from tidings.domain.session import Session
 from tidings.domain.timestamps import utc_now
@@ -40,7 +40,6 @@ class Credentials:
         sessions_use: LastUse,
         *,
         default_channels: Collection[str],
-        proofs: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -48,7 +47,6 @@ class Credentials:
         self._last_use = last_use
         self._sessions_use = sessions_use
         self._default_channels = default_channels
-        self._proofs = proofs
         self._users: Recent[UUID, User] = Recent(life=LIFE_SECONDS, most=MOST, clock=clock)
         self._keys: Recent[str, ApiKey] = Recent(life=LIFE_SECONDS, most=MOST, clock=clock)
         self._sessions: Recent[UUID, Session] = Recent(life=LIFE_SECONDS, most=MOST, clock=clock)
@@ -122,7 +120,6 @@ class Credentials:
             user_id=user.id,
             role=Role.USER if of_a_user else user.role,
             channels=channels,
-            owns_address=owns_address(user.smtp, proven=user.proven_at is not None, proofs=self._proofs),
             prioritizes=user.may_prioritize,
             scopes=ALL_SCOPES if key is None else key.scopes,
             key=key,

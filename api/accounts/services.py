@@ -14,6 +14,8 @@ from api.accounts.logins import Logins
 from api.accounts.passwords import Passwords
 from api.accounts.proofs import Proofs
 from api.accounts.sessions import Sessions
+from api.accounts.smtp_accounts import SmtpAccounts
+from api.accounts.smtp_trials import SmtpTrials
 from api.accounts.tokens import Tokens
 from api.accounts.users import Users
 from sql.store import Store
@@ -34,6 +36,8 @@ class Accounts(NamedTuple):
     passwords: Passwords
     sessions: Sessions
     last_use: LastUse
+    smtp: SmtpAccounts
+    trials: SmtpTrials
     sessions_use: LastUse
 
     async def close(self) -> None:
@@ -47,14 +51,7 @@ class Accounts(NamedTuple):
 def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens) -> Accounts:
     passwords = Passwords()
     last_use, sessions_use = LastUse(store.api_keys), LastUse(store.sessions)
-    credentials = Credentials(
-        store,
-        tokens,
-        last_use,
-        sessions_use,
-        default_channels=settings.user_channels,
-        proofs=settings.proves_addresses,
-    )
+    credentials = Credentials(store, tokens, last_use, sessions_use, default_channels=settings.user_channels)
     limit = LoginLimit(redis, per_email=settings.logins_per_email, per_address=settings.logins_per_address)
     sessions = Sessions(store.sessions, tokens, credentials)
     logins = Logins(store.users, passwords, sessions, limit)
@@ -70,6 +67,7 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         mails=mails,
         registration_open=settings.registration == "open",
     )
+    smtp = SmtpAccounts(store, credentials, settings)
     return Accounts(
         users=users,
         logins=logins,
@@ -88,4 +86,6 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         sessions=sessions,
         last_use=last_use,
         sessions_use=sessions_use,
+        smtp=smtp,
+        trials=SmtpTrials(smtp, store, redis, settings),
     )

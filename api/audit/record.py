@@ -33,9 +33,9 @@ MAX_TEXT: Final = 200
 MAX_LISTED: Final = 20
 
 
-def together(request: web.Request) -> AbstractAsyncContextManager[None]:
-    """A block in which all that is asked of Postgres is one transaction."""
-    return request.app[STORE].database.together()
+def together(request: web.Request, *, unhurried: bool = False) -> AbstractAsyncContextManager[None]:
+    """A block in which all that is asked of Postgres is one transaction; `unhurried` for changes in bulk."""
+    return request.app[STORE].database.together(unhurried=unhurried)
 
 
 async def audit(

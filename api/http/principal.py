@@ -32,8 +32,6 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     channels: frozenset[str] | None
     """What it may send with. None: every channel."""
-    owns_address: bool = True
-    """Whether its mail may be from its own address."""
     prioritizes: bool = False
     """An admin has given it the right that admins have anyway: see `may_prioritize`."""
     scopes: frozenset[Scope] = ALL_SCOPES

@@ -97,7 +97,7 @@ async def _in_parts(
     count = 0
     while count < limit:
         part = min(STATEMENT_SIZE, limit - count)
-        async with together(request):
+        async with together(request, unhurried=True):
             changed = await change(part)
             count += changed
             if changed:

@@ -8,12 +8,10 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError
 from api.messages.schemas import MAX_FILENAME, MAX_RECIPIENTS, AttachmentRequest, MailboxRequest, MessageRequest
 from tidings.channels.email.addresses import check_mailbox, parse_mailbox, require_deliverable
 from tidings.channels.recipient import RecipientError
-from tidings.domain.account import Sender, may_send_from
 from tidings.domain.mail_parts import Attachment, KeptMail, Mailbox, MailParts
 from tidings.settings import Settings
 
@@ -34,11 +32,6 @@ _MEDIA_TYPE: Final = re.compile(
 _CONTENT_ID: Final = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,200}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
-UNPROVEN: Final = (
-    "is missing: your e-mail address is not proven, so mail goes out only from addresses that an admin allows;"
-    " POST /api/v1/me/proof sends the link that proves it, or an admin says that it is yours"
-)
-
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -52,27 +45,14 @@ def mail_bytes(mail: KeptMail) -> int:
     return len(_encoder.encode(mail.parts)) + len(mail.files)
 
 
-def kept_mail(
-    request: MessageRequest,
-    recipient_name: str,
-    principal: Principal,
-    sender: Sender | None,
-    faults: Faults,
-) -> KeptMail | None:
-    """What is kept beside a mail; None where it is a text for one address.
-
-    `sender` is the principal's user, where the request says whom it is from.
-    """
-    if request.from_ is UNSET and not principal.owns_address:
-        faults["from"] = UNPROVEN
+def kept_mail(request: MessageRequest, recipient_name: str, faults: Faults) -> KeptMail | None:
+    """What is kept beside a mail; None where it is a text for one address."""
     if not recipient_name and not mail_fields(request):
         return None
     html = None if request.html is UNSET else request.html
     if html is not None and "\0" in html:
         faults["html"] = "must not contain the character U+0000"
     given = None if request.from_ is UNSET else _mailboxes("from", [request.from_], faults)
-    if given and principal.user_id is not None and not _may_send_from(given[0].email, principal, sender):
-        faults["from"] = f"{given[0].email} is not among your addresses; an admin can allow it"
     cc, bcc = _mailboxes("cc", request.cc, faults), _mailboxes("bcc", request.bcc, faults)
     if len(cc) + len(bcc) >= MAX_RECIPIENTS:
         faults["cc"] = f"a mail has at most {MAX_RECIPIENTS} recipients"
@@ -91,13 +71,6 @@ def kept_mail(
         attachments=attachments,
     )
     return KeptMail(parts=parts, files=files)
-
-
-def _may_send_from(address: str, principal: Principal, sender: Sender | None) -> bool:
-    # Whether it owns its address the principal knows; `proven` says it in the place of that.
-    return sender is not None and may_send_from(
-        address, msgspec.structs.replace(sender, proven=principal.owns_address), proofs=True
-    )
 
 
 def require_open(parts: MailParts, settings: Settings) -> None:

@@ -26,6 +26,9 @@ def settings(settings: Settings) -> Settings:
         secret_key="signs tokens " * 4,
         secret_keys=(new_key(),),
         registration="open",
+        # It takes an account to hand in mail.
+        smtp_url="smtp://mail%40example.com:secret@mail.example.com",
+        smtp_open_to="everyone",
         logins_per_email=1_000_000,
         logins_per_address=1_000_000,
     )

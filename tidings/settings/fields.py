@@ -18,6 +18,7 @@ from platformdirs import user_data_path
 from tidings.domain import addresses, contents, url_schemas
 from tidings.domain.errors import SettingsError
 from tidings.domain.secrets import check_secret_keys, signing_key
+from tidings.domain.smtp_url import operators_account, parse_smtp_from, parse_smtp_url
 
 
 def default_data_dir() -> Path:
@@ -139,10 +140,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         " kept.")] = False
 
     smtp_url: Annotated[str, Meta(extra={"section": "E-mail"}, description=
-        "The operator's own SMTP account, `smtp://user:password@host:587` or `smtps://…`. With `PUBLIC_URL` and"
-        " `SECRET_KEYS`, users prove their e-mail addresses and get another password by mail.")] = ""
+        "The operator's own SMTP account: `smtp://user:password@host:587` (STARTTLS), `smtps://user:password@host` (TLS"
+        " from the first byte), each part percent-encoded; `?tls=none` after `smtp://` for a server without TLS. Its"
+        " address is not checked by `SMTP_ALLOW_CIDRS`. With `PUBLIC_URL` and `SECRET_KEYS`, users prove"
+        " their e-mail addresses, and get another password, by mail. Empty: e-mail goes through users' own accounts"
+        " only.")] = ""
     smtp_from: Annotated[str, Meta(description=
-        "Whom mail of the operator's account is from. Empty: its user name.")] = ""
+        "Whom mail through `SMTP_URL` is from: `mail@example.com`, or `Example <mail@example.com>`. Empty: its user"
+        " name.")] = ""
+    smtp_open_to: Annotated[Literal["nobody", "admins", "everyone"], Meta(description=
+        "Which users' mail may go through `SMTP_URL` too, where they have no account of their own or choose account"
+        " `operator`. It is from `SMTP_FROM`, and answers go to the user.")] = "nobody"
     smtp_ca_file: Annotated[str, Meta(description=
         "PEM file of authorities that sign the certificates of mail servers, beside the usual ones.")] = ""
     smtp_allow_plaintext: Annotated[bool, Meta(description=
@@ -298,6 +306,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             self.in_flight_per_destination <= self.in_flight, "IN_FLIGHT_PER_DESTINATION: must not be over IN_FLIGHT"
         )
 
+        try:
+            operators_account(self.smtp_url, self.smtp_from)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+
     @property
     def proves_addresses(self) -> bool:
         """Whether users prove their e-mail addresses by a link in a mail; otherwise admins say whose they are."""
@@ -314,6 +327,8 @@ _TEXTS: Final[Mapping[str, Callable[[Any], object]]] = {
     "egress_proxy": addresses.parse_proxy,
     "public_url": addresses.check_public_url,
     "bounce_address": addresses.check_bounce_address,
+    "smtp_url": parse_smtp_url,
+    "smtp_from": parse_smtp_from,
 }
 _READINGS: Final[Mapping[str, Callable[[Any], object]]] = {
     "secret_keys": check_secret_keys,

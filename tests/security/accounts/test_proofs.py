@@ -73,7 +73,7 @@ async def register(api: Api, email: str = ADA, password: str = PASSWORD, **more:
 
 
 async def proven(api: Api, store: Store, email: str = ADA) -> Person:
-    await register(api, email)
+    await register(api, email, smtp=SMTP)
     [mail] = await mails(store, email)
     assert (await browse(api, "POST", link_in(mail)))[0] == 200
     return await log_in(api, email)
@@ -150,14 +150,14 @@ class TestTheProof:
         assert (await ada.post("/api/v1/messages", MAIL)).status == 201
 
     async def test_an_address_that_an_admin_allows_needs_none(self, api: Api) -> None:
-        await register(api)
+        await register(api, smtp=SMTP)
         ada = await log_in(api, ADA)
         await operator(api).send("PATCH", f"/api/v1/users/{ada.id}", {"allowed_from": ["news@example.com"]})
         assert (await ada.post("/api/v1/messages", {**MAIL, "from": "news@example.com"})).status == 201
         assert (await ada.post("/api/v1/messages", {**MAIL, "from": ADA})).status == 422
 
     async def test_an_admin_can_say_it(self, api: Api) -> None:
-        await register(api)
+        await register(api, smtp=SMTP)
         ada = await log_in(api, ADA)
         path = f"/api/v1/users/{ada.id}"
         assert (await ada.send("PATCH", path, {"email_proven": True})).status == 403

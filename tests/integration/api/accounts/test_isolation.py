@@ -102,6 +102,13 @@ ROUTES: Final[Mapping[str, Business]] = {
     "POST /account/proof/{token}": Business.EVERYBODYS,
     # Its id, which nobody can guess, is the credential: who has deleted an account has none any more.
     "GET /api/v1/deletions/{deletion_id}": Business.EVERYBODYS,
+    "PUT /api/v1/me/smtp": Business.OWN,
+    "POST /api/v1/me/smtp/test": Business.OWN,
+    "GET /api/v1/me/smtp-accounts": Business.OWN,
+    "POST /api/v1/me/smtp-accounts": Business.OWN,
+    "PUT /api/v1/me/smtp-accounts/{name}": Business.OWN,
+    "DELETE /api/v1/me/smtp-accounts/{name}": Business.OWN,
+    "POST /api/v1/me/smtp-accounts/{name}/test": Business.OWN,
     "GET /api/v1/me/sessions": Business.OWN,
     "DELETE /api/v1/me/sessions": Business.OWN,
     "DELETE /api/v1/me/sessions/{session_id}": Business.ONE_THING,
