@@ -11,6 +11,7 @@ from api.accounts.routes import NOT_KEPT, shown
 from api.accounts.schemas import ProfileChange, SecretAnswer, UserAnswer
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.peer import client_address
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, failures, request_examples, tags
@@ -39,7 +40,7 @@ async def change(request: web.Request) -> web.Response:
     A new password makes every bearer token void.
     """
     user_id, wanted = own_id(request), await read(request, _decoder)
-    user = await request.app[ACCOUNTS].users.change(user_id, wanted, address=request.remote)
+    user = await request.app[ACCOUNTS].users.change(user_id, wanted, address=str(client_address(request)))
     return answer(shown(request, user))
 
 

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 
 from api.accounts.schemas import LoginAnswer, LoginRequest, Registration, UserAnswer
 from api.http.body import answer, read
+from api.http.peer import client_address
 from api.http.resources import ACCOUNTS, SETTINGS
 from api.openapi import examples, failures, request_examples, tags
 from api.openapi.operation import Access, Answer, Answers, Body, operation
@@ -44,7 +45,7 @@ async def register(request: web.Request) -> web.Response:
     Where `REGISTRATION` is closed, an admin makes accounts.
     """
     wanted = await read(request, _registration_decoder)
-    user = await request.app[ACCOUNTS].users.register(wanted, address=request.remote)
+    user = await request.app[ACCOUNTS].users.register(wanted, address=str(client_address(request)))
     return answer(shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: "/api/v1/me"})
 
 
@@ -59,7 +60,7 @@ async def log_in(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and its password."""
     wanted = await read(request, _login_decoder)
     login = await request.app[ACCOUNTS].logins.log_in(
-        email=wanted.email, password=wanted.password, address=request.remote
+        email=wanted.email, password=wanted.password, address=str(client_address(request))
     )
     return answer(
         LoginAnswer(token=login.token, expires_at=login.expires_at, user_id=login.user.id),

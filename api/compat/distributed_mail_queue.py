@@ -37,6 +37,7 @@ from api.compat.native import accept, renamed
 from api.compat.system import Problem, System
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.peer import client_address
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import ACCOUNTS, SETTINGS, STORE
 from api.messages.schemas import MessageRequest
@@ -93,7 +94,7 @@ async def register(request: web.Request) -> web.Response:
     """Makes an account."""
     wanted = await read(request, _register_decoder)
     with renamed(ACCOUNT_NAMES):
-        await request.app[ACCOUNTS].users.register(wanted.registration(), address=request.remote)
+        await request.app[ACCOUNTS].users.register(wanted.registration(), address=str(client_address(request)))
     return answer(Registered(), status=HTTPStatus.CREATED)
 
 
@@ -108,7 +109,7 @@ async def login(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and a password."""
     wanted = await read(request, _login_decoder)
     done = await request.app[ACCOUNTS].logins.log_in(
-        email=wanted.email, password=wanted.password, address=request.remote
+        email=wanted.email, password=wanted.password, address=str(client_address(request))
     )
     token = LoginData(data=Login(id=done.user.id, token=done.token))
     return answer(token, headers={"Cache-Control": "no-store"})

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from api.http.peer import came_by_https
 from api.http.problems import RequestError
 
 NAME: Final = "tidings_session"
@@ -32,13 +33,13 @@ def put(response: web.Response, token: str, *, life: timedelta, request: web.Req
         path="/",
         httponly=True,
         samesite="Strict",
-        secure=_came_by_https(request),
+        secure=came_by_https(request),
     )
 
 
 def remove(response: web.Response, *, request: web.Request) -> None:
     """Makes the browser forget it."""
-    response.del_cookie(NAME, path="/", httponly=True, samesite="Strict", secure=_came_by_https(request))
+    response.del_cookie(NAME, path="/", httponly=True, samesite="Strict", secure=came_by_https(request))
 
 
 def require_own_page(request: web.Request) -> None:
@@ -59,8 +60,3 @@ def _origin(request: web.Request) -> str | None:
         return urlsplit(request.headers.get(hdrs.ORIGIN, "")).netloc or None
     except ValueError:
         return None
-
-
-def _came_by_https(request: web.Request) -> bool:
-    # A proxy's header is trusted here: a forged one only keeps the cookie off plain http.
-    return request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"

@@ -15,6 +15,7 @@ from api.accounts.schemas import LoginRequest
 from api.dashboard import cookie
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.peer import client_address
 from api.http.resources import ACCOUNTS
 from api.openapi.operation import Access, page
 from tidings.domain.account import Role
@@ -45,7 +46,7 @@ async def log_in(request: web.Request) -> web.Response:
     cookie.require_own_page(request)
     wanted = await read(request, _decoder)
     login = await request.app[ACCOUNTS].logins.log_in(
-        email=wanted.email, password=wanted.password, address=request.remote
+        email=wanted.email, password=wanted.password, address=str(client_address(request))
     )
     session = Session(email=login.user.email, role=login.user.role)
     response = answer(session, status=HTTPStatus.CREATED, headers=NOT_KEPT)

@@ -100,6 +100,7 @@ async def by_channel(port: int, authority: Path, count: int, *, mails_per_connec
     settings = Settings(
         secret_keys=(key,),
         smtp_ca_file=str(authority),
+        smtp_allow_cidrs=("127.0.0.0/8",),
         smtp_connections_per_account=CONNECTIONS,
         smtp_mails_per_connection=mails_per_connection,
     )

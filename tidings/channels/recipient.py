@@ -74,8 +74,8 @@ class Recipients:
         """Raises HeaderError for what a message of this channel cannot carry."""
         check_headers(headers)
 
-    def seal(self, recipient: str, message_id: UUID, settings: Settings) -> str:
-        """What Postgres stores of a checked recipient.
+    def seal(self, recipient: str, message_id: UUID, settings: Settings, *, operators: bool = False) -> str:
+        """What Postgres stores of a checked recipient; `operators`: of a message of the operator's own.
 
         Raises RecipientError if these settings do not allow it, and SettingsError if `SECRET_KEYS` is empty.
         """

@@ -60,11 +60,11 @@ class WebhookRecipients(Recipients):
         tail = _encoded(tail if tail.startswith("/") else f"/{tail}")
         return f"{url.origin()}{tail}"
 
-    def seal(self, recipient: str, message_id: UUID, settings: Settings) -> str:
+    def seal(self, recipient: str, message_id: UUID, settings: Settings, *, operators: bool = False) -> str:
         """As it is, since it is no secret. Raises RecipientError for what the settings keep closed, as far as that can
         be told without asking for the address of a name."""
         scheme, _, rest = recipient.partition("://")
-        refusal = _refusal(f"{scheme}://{rest.partition('/')[0]}", settings)
+        refusal = _refusal(f"{scheme}://{rest.partition('/')[0]}", settings, operators=operators)
         if refusal is not None:
             raise RecipientError(refusal)
         return recipient
@@ -110,25 +110,23 @@ def _address(host: str) -> Address | None:
 
 
 @lru_cache(maxsize=4096)
-def _refusal(origin: str, settings: Settings) -> str | None:
+def _refusal(origin: str, settings: Settings, *, operators: bool) -> str | None:
     """Why nothing may be sent to an origin, to follow "the recipient"; None where it may, or only connecting tells."""
     url = URL(origin, encoded=True)
     host, port = url.raw_host or "", url.port or 0
     egress = webhook_egress(settings)
     if not egress.opens(port):
         return f"names port {port}, which WEBHOOK_ALLOW_PORTS does not open: {', '.join(settings.webhook_allow_ports)}"
+    if operators and settings.loopback_only and is_loopback(host):
+        return None
     address = _address(host)
     if address is not None and (reason := egress.check(host, port)) is not None:
         return f"names a {reason}, which WEBHOOK_ALLOW_CIDRS does not open"
     if url.scheme == "http":
         own = plain_webhook_egress(settings)
         # Where a name leads is checked with the connection, but not where a proxy makes that.
-        named = (settings.webhook_allow_cidrs and not settings.egress_proxy) or _is_here(host, settings)
+        named = settings.webhook_allow_cidrs and not settings.egress_proxy
         if own.check(host, port) is None if address else named:
             return None
-        return "must be an https URL; http is for loopback and for the networks of WEBHOOK_ALLOW_CIDRS"
+        return "must be an https URL; http is for the networks of WEBHOOK_ALLOW_CIDRS"
     return None
-
-
-def _is_here(host: str, settings: Settings) -> bool:
-    return settings.loopback_only and is_loopback(host)
