@@ -92,6 +92,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxy_headers: Annotated[Literal["x-forwarded", "forwarded"], Meta(description=
         "Which headers `TRUSTED_PROXIES` write: `X-Forwarded-For` and `X-Forwarded-Proto`, or `Forwarded` (RFC 7239)."
         " The other kind is not read, since a client could write it.")] = "x-forwarded"
+    max_connections: Annotated[int, Meta(ge=16, le=1_000_000, description=
+        "Connections of clients per API process at the most; fewer where it may open few files. What is over takes the"
+        " place of what has been idle the longest.")] = 4096
+    max_connections_per_address: Annotated[int, Meta(ge=4, le=1_000_000, description=
+        "Connections from one client address (of IPv6, from one /64) at the most. This machine and `TRUSTED_PROXIES`"
+        " have no limit of their own.")] = 512
     registration: Annotated[Literal["open", "closed"], Meta(description=
         "Whether strangers may make themselves an account; otherwise an admin does, or `tidings user add`.")] = "open"
     user_channels: Annotated[tuple[str, ...], Meta(description=

@@ -7,7 +7,9 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from api.dashboard import cookie
+from api.http.peer import PEERS, Peers
 from api.http.problems import RequestError
+from tidings.settings import Settings
 
 HOST = "tidings.example.com:8080"
 
@@ -63,7 +65,9 @@ def test_without_a_host_nobody_is_a_page_of_ours() -> None:
 @pytest.mark.parametrize(("headers", "secure"), [({}, False), ({"X-Forwarded-Proto": "https"}, True)])
 def test_no_script_reads_it_and_over_https_it_stays_there(headers: dict[str, str], *, secure: bool) -> None:
     response = web.Response()
-    request = make_mocked_request("POST", "/", headers={"Host": HOST, **headers})
+    app = web.Application()
+    app[PEERS] = Peers(Settings(trusted_proxies=("1",)))
+    request = make_mocked_request("POST", "/", headers={"Host": HOST, **headers}, app=app)
     cookie.put(response, "a.b.c", life=timedelta(hours=12), request=request)
     kept = response.cookies[cookie.NAME]
     assert (kept.value, kept["httponly"], kept["samesite"], kept["path"]) == ("a.b.c", True, "Strict", "/")
