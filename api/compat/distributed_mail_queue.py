@@ -1,6 +1,5 @@
 """Distributed Mail Queue Service: accounts with an SMTP server each, and mail that is sent in their name."""
 
-import platform
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
+from api import API_VERSION
 from api.accounts.errors import NoSuchUserError, RegistrationClosedError, WrongCredentialsError
 from api.compat import mail_queue_schemas as schemas
 from api.compat.listing import NEXT_PAGE, cut, page_of
@@ -44,7 +44,6 @@ from api.messages.schemas import MessageRequest
 from api.openapi import failures, parameters
 from api.openapi.operation import Access, Answer, Body, Tag, operation
 from sql.messages import MessageFilter
-from tidings import __version__
 from tidings.domain.ids import parse_id
 from tidings.domain.message import Message
 from tidings.domain.states import Status
@@ -74,8 +73,8 @@ _TASKS: Final = Answer("A page.", TasksData, TasksData(data=Tasks(tasks=[schemas
 def _server(environment: str) -> Server:
     return Server(
         server=environment,
-        version=__version__,
-        build_information=f"tidings {__version__}, Python {platform.python_version()}",
+        version=API_VERSION,
+        build_information="tidings",
         message="liveness is OK!, server is ready to accept connections",
     )
 

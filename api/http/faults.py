@@ -13,6 +13,7 @@ import structlog
 from aiohttp import ClientConnectionError, hdrs, http_exceptions, web
 from aiohttp.abc import AbstractAccessLogger
 
+from api.http.headers import SAFE
 from api.http.peer import client_address
 from api.http.problems import MEDIA_TYPE, document
 from api.http.tally import Tally
@@ -23,8 +24,6 @@ MAX_LINE_BYTES: Final = 8190
 """Of the line of a request, with its URL."""
 MAX_HEADER_BYTES: Final = 8192
 """Of a header; another number than MAX_LINE_BYTES, since aiohttp tells by it alone which of them was too long."""
-
-SAFE: Final = {hdrs.SERVER: "tidings", hdrs.CACHE_CONTROL: "no-store", "X-Content-Type-Options": "nosniff"}
 
 _DETAILS: Final = {
     HTTPStatus.BAD_REQUEST: "this is no HTTP request",

@@ -92,6 +92,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxy_headers: Annotated[Literal["x-forwarded", "forwarded"], Meta(description=
         "Which headers `TRUSTED_PROXIES` write: `X-Forwarded-For` and `X-Forwarded-Proto`, or `Forwarded` (RFC 7239)."
         " The other kind is not read, since a client could write it.")] = "x-forwarded"
+    hsts_seconds: Annotated[int, Meta(ge=0, le=2 * 366 * 24 * 3600, description=
+        "How long browsers come by https only, once they came so: `Strict-Transport-Security`, for subdomains too. Not"
+        " before https works for good. 0: it is not said.")] = 0
     max_connections: Annotated[int, Meta(ge=16, le=1_000_000, description=
         "Connections of clients per API process at the most; fewer where it may open few files. What is over takes the"
         " place of what has been idle the longest.")] = 4096
