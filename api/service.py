@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from api.app import create_app
+from api.http import body
 from api.http.connections import Connection, Connections, Limits, limits
 from api.http.faults import MAX_HEADER_BYTES, MAX_LINE_BYTES, RequestLog
 from api.http.peer import PEERS
@@ -24,8 +25,6 @@ _requests = logging.getLogger("aiohttp.access")
 
 SHUTDOWN_SECONDS: Final = 8.0
 """How long requests in flight may take when the process stops."""
-LINGERING_SECONDS: Final = 2.0
-"""How long the rest of a body is read after an answer that did not wait for it."""
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -91,7 +90,7 @@ class _Site(web.BaseSite):
             self._connections,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=self._connections.allowed.idle,
-            lingering_time=LINGERING_SECONDS,
+            **body.SERVER,
             max_line_size=MAX_LINE_BYTES,
             max_field_size=MAX_HEADER_BYTES,
             # A line for each message would cost more than the message.

@@ -28,6 +28,10 @@ class Logins:
         self._tokens = tokens
         self._limit = limit
 
+    async def admit(self, address: str | None) -> None:
+        """Asked before anything is read of a login. Raises TooManyLoginsError where its client has tried too often."""
+        await self._limit.check_address(address)
+
     async def log_in(self, *, email: str, password: str, address: str | None) -> Login:
         """A token in exchange for the password; `address` is the client's.
 

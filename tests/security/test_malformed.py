@@ -45,7 +45,7 @@ MALFORMED: dict[str, tuple[bytes, int]] = {
         + b"\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         400,
     ),
-    "an expectation": (b"GET / HTTP/1.1\r\n" + HOST + b"Expect: " + SECRET.encode() + b"\r\n\r\n", 417),
+    "an expectation": (b"GET /nowhere HTTP/1.1\r\n" + HOST + b"Expect: " + SECRET.encode() + b"\r\n\r\n", 417),
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + SECRET.encode() + b"\r\n\r\n", 400),
     "another protocol": (f"EHLO {SECRET}\r\n".encode(), 400),
 }

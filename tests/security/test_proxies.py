@@ -75,7 +75,7 @@ class Setup:
         authority.configure_trust(self._tls)
 
     async def api(self, **settings: Any) -> int:
-        app = create_app(msgspec.structs.replace(self.settings, **settings))
+        app = create_app(msgspec.structs.replace(self.settings, **{"api_key": "", **settings}))
         app.router.add_get("/who", who)
         server = await self._exits.enter_async_context(TestServer(app))
         assert server.port is not None

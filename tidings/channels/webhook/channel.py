@@ -131,7 +131,7 @@ class WebhookChannel(Channel):
 
 @lru_cache(maxsize=4096)
 def _is_here(url: str) -> bool:
-    return is_loopback(URL(url, encoded=True).raw_host or "")
+    return is_loopback((URL(url, encoded=True).raw_host or "").rstrip("."))
 
 
 def _is_gone(status: int) -> bool:
