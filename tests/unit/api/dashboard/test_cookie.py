@@ -82,4 +82,6 @@ def test_no_script_reads_it_and_over_https_it_stays_there(headers: dict[str, str
 @pytest.mark.parametrize(("scheme", "known"), [("http", "plain"), ("https", "host")])
 def test_over_https_only_a_cookie_of_this_very_host_counts(scheme: str, known: str) -> None:
     headers = {"Cookie": "tidings_session=plain; __Host-tidings_session=host", "X-Forwarded-Proto": scheme}
-    assert cookie.token_of(make_mocked_request("GET", "/", headers={"Host": HOST, **headers})) == known
+    app = web.Application()
+    app[PEERS] = Peers(Settings(trusted_proxies=("1",)))
+    assert cookie.token_of(make_mocked_request("GET", "/", headers={"Host": HOST, **headers}, app=app)) == known
