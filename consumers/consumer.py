@@ -44,7 +44,7 @@ from tidings.domain.timestamps import utc_now
 from tidings.observability.metrics import MetricsServer
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis, probe
-from tidings.security.egress import plain_webhook_egress, webhook_egress
+from tidings.security.egress import loopback_egress, plain_webhook_egress, webhook_egress
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -61,10 +61,11 @@ class Consumer:
         self.name = settings.consumer_name
         self._store = store
         self.redis = redis
-        # Three, since the operator's connections are unchecked, and those for plain http checked otherwise: none of
-        # either may serve another kind of address.
+        # Four, since the operator's connections are unchecked, and those for plain http and for this machine checked
+        # otherwise: none of any may serve another kind of address.
         self._transport = HttpClient(settings, egress=webhook_egress(settings))
         self._plain_transport = HttpClient(settings, egress=plain_webhook_egress(settings))
+        self._loopback_transport = HttpClient(settings, egress=loopback_egress(settings))
         self._operators_transport = HttpClient(settings)
         self._senders = SenderCache(opened(store.users.senders, settings), clock=time.monotonic)
         self._mails = StoredMails(store.batches.mails)
@@ -73,6 +74,7 @@ class Consumer:
                 settings=settings,
                 transport=self._transport,
                 plain_transport=self._plain_transport,
+                loopback_transport=self._loopback_transport,
                 operators_transport=self._operators_transport,
                 senders=self._senders,
                 mails=self._mails,
@@ -208,6 +210,7 @@ class Consumer:
         await self._channels.close()
         await self._transport.close()
         await self._plain_transport.close()
+        await self._loopback_transport.close()
         await self._operators_transport.close()
         await self.redis.aclose()
         await self._store.close()

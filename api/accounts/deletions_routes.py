@@ -13,6 +13,7 @@ from api.accounts.schemas import DeletionAnswer, OwnDeletion
 from api.audit.record import audit, together
 from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY
+from api.http.peer import client_address
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
@@ -67,7 +68,7 @@ async def delete_own(request: web.Request) -> web.Response:
     """
     user_id, wanted = me.own_id(request), await read(request, _decoder)
     deletions = request.app[ACCOUNTS].deletions
-    deletion = await deletions.request_own(user_id, wanted.current_password, address=request.remote)
+    deletion = await deletions.request_own(user_id, wanted.current_password, address=str(client_address(request)))
     await audit(request, Action.USER_DELETE, user_id)
     return _begun(deletion)
 

@@ -16,6 +16,7 @@ from api.accounts.errors import LinkOverError, NoMailsHereError, ProvenAlreadyEr
 from api.accounts.schemas import MailAnswer, PasswordRequest
 from api.http.body import answer, read
 from api.http.lengths import MAX_PASSWORD, SMALL_BODY
+from api.http.peer import client_address
 from api.http.plain_page import field, shown
 from api.http.problems import InvalidError, RequestError
 from api.http.resources import ACCOUNTS
@@ -78,9 +79,9 @@ async def ask_for_password(request: web.Request) -> web.Response:
 
     It is good once, for an hour.
     """
-    await request.app[ACCOUNTS].proofs.admit(request.remote)
+    await request.app[ACCOUNTS].proofs.admit(str(client_address(request)))
     wanted = await read(request, _decoder)
-    await request.app[ACCOUNTS].proofs.ask_for_password(wanted.email, address=request.remote)
+    await request.app[ACCOUNTS].proofs.ask_for_password(wanted.email, address=str(client_address(request)))
     return answer(ASKED, status=HTTPStatus.ACCEPTED)
 
 
@@ -94,7 +95,9 @@ async def show_asking(_request: web.Request) -> web.Response:
 async def ask(request: web.Request) -> web.Response:
     """Sends the link, where there is such an account."""
     try:
-        await request.app[ACCOUNTS].proofs.ask_for_password(await field(request, "email") or "", address=request.remote)
+        await request.app[ACCOUNTS].proofs.ask_for_password(
+            await field(request, "email") or "", address=str(client_address(request))
+        )
     except RequestError as error:
         return _refused(error)
     return shown("Look into your mail", f"<p>{ASKED.detail.capitalize()}.</p>", HTTPStatus.ACCEPTED)

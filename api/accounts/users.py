@@ -53,6 +53,15 @@ class NewSecret(Redacted, frozen=True, kw_only=True):
     previous_until: datetime
 
 
+class Registered(msgspec.Struct, frozen=True):
+    """What became of a registration."""
+
+    user: User | None
+    """None: there was such an account already."""
+    mailed: bool
+    """Whether the rest is said in a mail to its address."""
+
+
 class Users(msgspec.Struct, frozen=True, kw_only=True):
     """All accounts."""
 
@@ -71,24 +80,26 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
             raise RegistrationClosedError
         await self.limit.check_address(address, kind="registration")
 
-    async def register(self, wanted: Registration, *, address: str | None) -> User | None:
+    async def register(self, wanted: Registration, *, address: str | None) -> "Registered":
         """Registers an account; `address` is the client's.
 
-        None where the rest is said in a mail to its address: whether the account is new, or there was one already, is
+        Where mails are sent, the client is told the same whether the account is new, or there was one already, which is
         nobody else's business. Raises RegistrationClosedError, InvalidError, NoSecretKeysError, TooManyLoginsError,
         BusyError, and where no mails are sent EmailInUseError.
         """
         await self._admit(address)
         faults = password_faults(wanted.password, email=wanted.email)
         if not self.mails.sent_here:
-            return await self._create(_new(wanted), faults)
+            return Registered(await self._create(_new(wanted), faults), mailed=False)
         try:
-            await self.mails.send_proof(await self._create(_new(wanted), [*faults, *self._unreachable(wanted.email)]))
+            user = await self._create(_new(wanted), [*faults, *self._unreachable(wanted.email)])
         except EmailInUseError:
             known = await self.store.find_by_email(check_email(wanted.email))
             if known is not None:
                 await self.mails.send_known(known)
-        return None
+            return Registered(None, mailed=True)
+        await self.mails.send_proof(user)
+        return Registered(user, mailed=True)
 
     async def register_as_before(self, wanted: Registration, *, address: str | None) -> User:
         """Registers an account for a client of an older interface, which is told at once whether it is new, and whose

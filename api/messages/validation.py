@@ -142,7 +142,9 @@ def sealed(message: NewMessage, settings: Settings) -> NewMessage:
     Raises InvalidError if its recipient is not open here or cannot be sealed.
     """
     try:
-        stored = recipients(message.channel).seal(message.recipient, message.id, settings)
+        stored = recipients(message.channel).seal(
+            message.recipient, message.id, settings, operators=message.user_id is None
+        )
     except RecipientError as error:
         raise InvalidError([Fault(field="recipient", detail=str(error))]) from error
     except SettingsError as error:

@@ -126,6 +126,7 @@ async def by_channel(port: int, authority: Path, count: int, *, way: str) -> dic
     settings = Settings(
         secret_keys=(key,),
         smtp_ca_file=str(authority),
+        smtp_allow_cidrs=("127.0.0.0/8",),
         smtp_connections_per_account=CONNECTIONS,
         smtp_mails_per_connection=1 if way == "new" else 100,
     )

@@ -91,6 +91,7 @@ class System:
             "DATA_DIR": str(settings.data_dir),
             "WEBHOOK_UNSIGNED": "true",
             "PORT": "0",
+            "TRUST_THIS_MACHINE": "true",
             **environ,
         }
 

@@ -150,6 +150,8 @@ class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     transport: Transport
     """For addresses that the sender of a message chose: refuses those within the operator's network."""
+    loopback_transport: Transport | None = None
+    """The same for the operator's own messages to this machine; None: `transport` does."""
     plain_transport: Transport | None = None
     """The same for plain http, which goes to networks of the operator's own only; None: `transport` does."""
     operators_transport: Transport

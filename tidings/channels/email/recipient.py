@@ -31,7 +31,7 @@ class EmailRecipients(Recipients):
     def normalise(self, recipient: str) -> str:
         return check_address(recipient)
 
-    def seal(self, recipient: str, message_id: UUID, settings: Settings) -> str:
+    def seal(self, recipient: str, message_id: UUID, settings: Settings, *, operators: bool = False) -> str:
         """The recipient as it is: an address is no secret. Raises RecipientError where this deployment has no such."""
         require_deliverable(recipient, settings)
         return recipient
