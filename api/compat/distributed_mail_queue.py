@@ -143,6 +143,7 @@ async def show_user(request: web.Request) -> web.Response:
     access=Access.MEMBERS,
     body=Body(_enqueue_decoder, schemas.MAILS),
     answers=Answer("It is kept.", EnqueuedData, schemas.ENQUEUED),
+    errors=failures.QUOTA,
 )
 async def enqueue(request: web.Request) -> web.Response:
     """Keeps a mail for its time.

@@ -17,7 +17,7 @@ from api.compat.system import Problem, System
 from api.http.body import answer, read
 from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
-from api.openapi import examples
+from api.openapi import examples, failures
 from api.openapi.operation import Access, Answer, Body, Parameter, Tag, operation
 from tidings import __version__
 from tidings.domain.message import Message, NewMessage
@@ -114,6 +114,7 @@ _MESSAGES: Final = {
     access=Access.MEMBERS,
     body=Body(_decoder, {"a text message": {"content": "Hello", "recipient_phone_number": "+905551111111"}}),
     answers=Answer("It is kept.", KeptRow, KeptRow(success=_EXAMPLE)),
+    errors=failures.QUOTA,
 )
 async def send(request: web.Request) -> web.Response:
     """Keeps a text message for now."""

@@ -18,8 +18,10 @@ from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
 from api.messages.listing import parse_created, parse_text
 from api.messages.schemas import Changed, RetrySelection, Selection
-from api.openapi import examples, request_examples, tags
+from api.openapi import examples, failures, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
+from api.quotas.door import retries_at_once, retrying, take_retries
+from api.quotas.errors import OverQuotaError
 from sql.messages import MessageFilter
 from tidings.domain.states import Status
 
@@ -59,25 +61,37 @@ async def cancel(request: web.Request) -> web.Response:
     access=Access.MEMBERS,
     body=Body(_retry_decoder, request_examples.RETRY),
     answers=Answer("They are due now.", Changed, examples.CHANGED),
+    errors=failures.QUOTA,
 )
 async def retry(request: web.Request) -> web.Response:
     """Retries messages that pass a filter.
 
-    Cancelled ones start again; failed and held ones are due now. Users retry their own, admins all.
+    Cancelled ones start again; failed and held ones are due now. Users retry their own, admins all. Each counts
+    against the quota as a new one does; where it is used up there is more.
     """
     wanted = await read(request, _retry_decoder)
     chosen = to_filter(wanted, principal(request).scope, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
     messages, reason = request.app[STORE].messages, wanted.cancel_reason
-    return answer(
-        await _in_parts(wanted.limit, lambda limit: messages.retry_many(chosen, cancel_reason=reason, limit=limit))
-    )
+
+    async def within_quota(limit: int) -> int:
+        with retrying(await take_retries(request, limit), limit) as retried:
+            retried.count = await messages.retry_many(chosen, cancel_reason=reason, limit=limit)
+        return retried.count
+
+    size = await retries_at_once(request) or STATEMENT_SIZE
+    return answer(await _in_parts(wanted.limit, within_quota, size=min(size, STATEMENT_SIZE)))
 
 
-async def _in_parts(limit: int, change: Callable[[int], Awaitable[int]]) -> Changed:
+async def _in_parts(limit: int, change: Callable[[int], Awaitable[int]], *, size: int = STATEMENT_SIZE) -> Changed:
     count = 0
     while count < limit:
-        part = min(STATEMENT_SIZE, limit - count)
-        changed = await change(part)
+        part = min(size, limit - count)
+        try:
+            changed = await change(part)
+        except OverQuotaError:
+            if not count:
+                raise
+            return Changed(count=count, more=True)
         count += changed
         if changed < part:
             return Changed(count=count, more=False)

@@ -13,6 +13,7 @@ from tidings.cli.printing import print_json, print_table
 from tidings.cli.store import opened
 from tidings.domain.account import Role, User
 from tidings.domain.errors import TidingsError
+from tidings.domain.quota import QuotaChange
 from tidings.settings import Settings
 
 AT_ONCE: Final = 500
@@ -40,6 +41,13 @@ async def set_may_prioritize(settings: Settings, email: str, *, allowed: bool) -
     async with opened(settings) as store:
         user = await _find(store.users, email)
         return _existing(await store.users.update(user.id, may_prioritize=allowed), email)
+
+
+async def set_quota(settings: Settings, email: str, quota: QuotaChange) -> User:
+    """Gives a user limits of their own; what is None is as the settings have it. Raises UserError."""
+    async with opened(settings) as store:
+        user = await _find(store.users, email)
+        return _existing(user if await store.quotas.put(user.id, quota) else None, email)
 
 
 async def set_password(settings: Settings, email: str, password: str) -> User:

@@ -45,6 +45,17 @@ def logins(counter: str, whose: str) -> str:
     return f"tidings:logins:{counter}:{whose}"
 
 
+def quota(user_id: UUID) -> str:
+    """Hash of what a user may still have accepted at present (`level`, at the time `at`); lives until it is full."""
+    return f"tidings:quota:{user_id}"
+
+
+ACCEPTING: Final = "tidings:accepting"
+"""Sorted set of the API processes that accept messages of users with a quota, by the time of their last word (Unix
+seconds). One that was silent for two minutes is dropped; they share what is counted by each of them."""
+
+ACCEPTING_LIFE_SECONDS: Final = 120
+
 DOCTOR: Final = "tidings:doctor"
 """What `tidings doctor` writes to see whether a write is taken; lives 5 s."""
 
