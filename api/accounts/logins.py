@@ -2,9 +2,12 @@
 
 from datetime import datetime
 
+import msgspec
+
 from api.accounts.checks import AccountError, check_email
+from api.accounts.devices import Devices
 from api.accounts.errors import WrongCredentialsError
-from api.accounts.login_limit import LoginLimit
+from api.accounts.login_limit import Attempt, LoginLimit, digest_of
 from api.accounts.passwords import Passwords
 from api.accounts.tokens import Tokens
 from sql.users import UserStore
@@ -17,36 +20,58 @@ class Login(Redacted, frozen=True, kw_only=True):
     user: User
     token: str
     expires_at: datetime
+    device: str = ""
+    """For the browser to keep (`api.accounts.devices`)."""
 
 
 class Logins:
     """Checks passwords."""
 
-    def __init__(self, users: UserStore, passwords: Passwords, tokens: Tokens, limit: LoginLimit) -> None:
+    def __init__(
+        self, users: UserStore, passwords: Passwords, tokens: Tokens, limit: LoginLimit, devices: Devices
+    ) -> None:
         self._users = users
         self._passwords = passwords
         self._tokens = tokens
         self._limit = limit
+        self._devices = devices
 
-    async def log_in(self, *, email: str, password: str, address: str | None) -> Login:
-        """A token in exchange for the password; `address` is the client's.
+    async def log_in(self, *, email: str, password: str, address: str | None, device: str | None = None) -> Login:
+        """A token in exchange for the password; `address` is the client's, `device` what its cookie holds.
 
         Raises WrongCredentialsError, which costs the same for an unknown user, TooManyLoginsError, BusyError.
         """
+        known_device = self._devices.read(device)
+        await self._limit.count_address(address, device=known_device)
         known_form = _normal(email)
-        await self._limit.count(email=known_form or email, address=address)
+        attempt = await self._limit.count_name(known_form or email, address, device=known_device)
         user = await self._users.find_by_email(known_form) if known_form else None
-        if not await self._passwords.verify(password, user.password_hash if user else None) or not user:
+        if not await self._verify(attempt, password, user) or not user:
             raise WrongCredentialsError
         if self._passwords.is_outdated(user.password_hash):
-            await self._users.rehash(user.id, old=user.password_hash, new=await self._passwords.hash(password))
+            new = await self._passwords.hash(password, known=True)
+            await self._users.rehash(user.id, old=user.password_hash, new=new)
         token, expires_at = self._tokens.issue(user)
-        return Login(user=user, token=token, expires_at=expires_at)
+        device = self._devices.issue(digest_of(known_form or email))
+        return Login(user=user, token=token, expires_at=expires_at, device=device)
 
     async def confirm(self, user: User, password: str, *, address: str | None) -> bool:
         """Whether this is the user's password. Raises TooManyLoginsError, BusyError."""
-        await self._limit.count(email=user.email, address=address)
-        return await self._passwords.verify(password, user.password_hash)
+        await self._limit.count_address(address)
+        attempt = await self._limit.count_name(user.email, address)
+        return await self._verify(msgspec.structs.replace(attempt, known=True), password, user)
+
+    async def _verify(self, attempt: Attempt, password: str, user: User | None) -> bool:
+        right = False
+        checked = False
+        try:
+            right = await self._passwords.verify(password, user.password_hash if user else None, known=attempt.known)
+            checked = True
+        finally:
+            # What was not checked, as too many wait, is no failure either.
+            if right or not checked:
+                await self._limit.give_back(attempt, succeeded=right)
+        return right
 
 
 def _normal(email: str) -> str | None:

@@ -36,6 +36,10 @@ class Tokens:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
+    def key_for(self, purpose: bytes) -> bytes:
+        """Another key, made of this one, for what else is signed."""
+        return hmac.digest(self._key, purpose, "sha256")
+
     def issue(self, user: User) -> tuple[str, datetime]:
         """A token for the user, and when it ends."""
         now = utc_now().replace(microsecond=0)

@@ -45,11 +45,12 @@ async def log_in(request: web.Request) -> web.Response:
     cookie.require_own_page(request)
     wanted = await read(request, _decoder)
     login = await request.app[ACCOUNTS].logins.log_in(
-        email=wanted.email, password=wanted.password, address=request.remote
+        email=wanted.email, password=wanted.password, address=request.remote, device=cookie.device_of(request)
     )
     session = Session(email=login.user.email, role=login.user.role)
     response = answer(session, status=HTTPStatus.CREATED, headers=NOT_KEPT)
     cookie.put(response, login.token, life=login.expires_at - utc_now(), request=request)
+    cookie.put_device(response, login.device, request=request)
     return response
 
 
