@@ -7,13 +7,14 @@
 # make bench  the benchmarks (minutes)
 # make chaos  kills and pauses everything under load, and writes what came of it to build/chaos (hours; see ROUNDS, SEED)
 # make soak   ten minutes of steady flow, in which nothing may grow (see MINUTES)
+# make siege  a minute in which strangers try everything while honest clients post and receive (see SECONDS)
 # make cluster, apply, hpa, re, delete   a Kubernetes with all of it: kubernetes/cluster.mk
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install run test check generate bench chaos soak lock clean
+.PHONY: install run test check generate bench chaos soak siege lock clean
 
 install: $(VENV)/.installed
 
@@ -38,10 +39,10 @@ check: install
 unit: install
 	$(BIN)/python -m pytest tests/unit --quiet -n 2
 
-# Three at a time, since most tests wait, and the longest first; those that kill and pause under load have the machine to themselves.
+# Three at a time, since most tests wait, and the longest first; those that kill, pause and besiege have the machine to themselves.
 test: check
-	$(BIN)/python -m pytest tests/integration/benchmarks tests --ignore tests/chaos -n 3 --dist loadfile
-	$(BIN)/python -m pytest tests/chaos
+	$(BIN)/python -m pytest tests/integration/benchmarks tests --ignore tests/chaos --ignore tests/siege -n 3 --dist loadfile
+	$(BIN)/python -m pytest tests/chaos tests/siege
 
 bench: ROUNDS ?= 3
 bench: install
@@ -54,6 +55,10 @@ chaos: install
 soak: MINUTES ?= 10
 soak: install
 	$(BIN)/python -m pytest tests/chaos/test_soak.py --minutes $(MINUTES)
+
+siege: SECONDS ?= 60
+siege: install
+	$(BIN)/python -m tests.siege --seconds $(SECONDS) --report build/siege/report.md
 
 generate: install
 	$(BIN)/python -m docs.settings_page
