@@ -2,16 +2,20 @@
 
 State: the threads, each of which takes `memory_cost` (64 MiB) while it works, and the calls that wait for one: those of
 clients who logged in before, and behind them those of strangers, at most `BACKLOG` each. A flood of logins therefore
-costs other requests nothing but one or two cores, memory stays bounded, and who was here before is served all the same.
+costs other requests little: its threads give way to the event loop, memory stays bounded, and who was here before is
+served all the same, by the one thread that takes no strangers.
 """
 
 import asyncio
+import os
 import secrets
+import sys
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import get_native_id
 from typing import Any, Final, TypeVar
 
 from argon2 import Parameters, PasswordHasher
@@ -22,6 +26,8 @@ from api.accounts.errors import BusyError
 
 THREADS: Final = 2
 BACKLOG: Final = 64
+NICE: Final = 10
+"""The priority of the threads; that of the event loop is 0 as a rule."""
 
 T = TypeVar("T")
 _Waiting = tuple[Callable[[], Any], "asyncio.Future[Any]"]
@@ -33,7 +39,7 @@ class Passwords:
     def __init__(self, parameters: Parameters = RFC_9106_LOW_MEMORY, *, backlog: int = BACKLOG) -> None:
         self._hasher = PasswordHasher.from_parameters(parameters)
         self._unmatched_hash = _unmatched(parameters)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2", initializer=_give_way)
         self._backlog = backlog
         self._known: deque[_Waiting] = deque()
         self._strangers: deque[_Waiting] = deque()
@@ -82,13 +88,19 @@ class Passwords:
 
     def _start(self) -> None:
         """Gives each free thread the next one: of those who are known, or else of the others."""
-        while self._working < THREADS and (line := self._known or self._strangers):
+        while line := self._next():
             work, answer = line.popleft()
             if answer.done():
                 continue
             self._working += 1
             task = asyncio.wrap_future(self._threads.submit(work))
             task.add_done_callback(partial(self._ended, answer))
+
+    def _next(self) -> "deque[_Waiting] | None":
+        """Whose turn it is. One thread is never at work for strangers, so that who is known need not wait for them."""
+        if self._known and self._working < THREADS:
+            return self._known
+        return self._strangers if self._strangers and self._working < THREADS - 1 else None
 
     def _ended(self, answer: "asyncio.Future[Any]", done: "asyncio.Future[Any]") -> None:
         # When the work has ended, not the wait for it: a client that goes away leaves the thread at work.
@@ -101,6 +113,12 @@ class Passwords:
         elif not answer.done():
             answer.set_result(done.result())
         self._start()
+
+
+def _give_way() -> None:
+    """Lets the event loop go first. argon2 makes threads of its own, which inherit that."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), NICE)
 
 
 def _unmatched(parameters: Parameters) -> str:

@@ -111,21 +111,27 @@ class Counts:
         self._next_at = float("-inf")
 
     async def room(self, usage: Usage, quota: Quota, messages: int, size: int) -> bool:
-        """Whether so much more fits; counts where that is not known. Raises TimeoutError where that takes too long.
+        """Whether so much more fits; counts where that is not known.
 
         Raises as the store does while Postgres is away.
         """
         if not (quota.per_day or quota.waiting or quota.waiting_bytes):
             return True
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                if self._is_good(usage):
-                    if not usage.fits(quota, messages, size):
-                        if not (usage.may_fit(quota, messages, size) or self._may_change(usage, quota)):
-                            return False
-                    elif usage.is_own(quota, messages, size):
-                        return True
-                await self.count(usage, quota)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not self._is_good(usage) or self._is_open(usage, quota, messages, size):
+                    await self.count(usage, quota)
+        except TimeoutError:
+            # Postgres is slow, and so is keeping anything. What was known last will do, but not for others' parts.
+            mine = usage.is_own(quota, messages, size) or not self._is_good(usage)
+            return mine and usage.fits(quota, messages, size)
+        return usage.fits(quota, messages, size)
+
+    def _is_open(self, usage: Usage, quota: Quota, messages: int, size: int) -> bool:
+        """Whether another count may tell more."""
+        if usage.fits(quota, messages, size):
+            return not usage.is_own(quota, messages, size)
+        return usage.may_fit(quota, messages, size) or self._may_change(usage, quota)
 
     async def count(self, usage: Usage, quota: Quota) -> None:
         """Counts one user, together with all that wait. Raises as the store does while Postgres is away."""

@@ -113,11 +113,8 @@ class Quotas:
         if count > min(quota.per_day or count, quota.waiting or count):
             raise TooLargeForQuotaError(None)
         account = self._account(principal.user_id, quota)
-        try:
-            if not await self._counts.room(account.usage, quota, count, size):
-                raise self._over(account, quota, count)
-        except TimeoutError:
-            raise OverQuotaError("your quota is being counted", 1) from None
+        if not await self._counts.room(account.usage, quota, count, size):
+            raise self._over(account, quota, count, size)
         account.usage.reserve(count, size)
         wait = math.inf
         try:
@@ -172,16 +169,19 @@ class Quotas:
         self._accounts[user_id] = account
         return account
 
-    def _over(self, account: Account, quota: Quota, count: int) -> OverQuotaError:
+    def _over(self, account: Account, quota: Quota, count: int, size: int) -> OverQuotaError:
         """Which limit is in the way. What waits goes at its own pace; a second is worth waiting."""
-        day, waiting, _ = account.usage.left(quota)
-        fields = self.fields(account, quota)
+        day, waiting, free = account.usage.left(quota)
+        seconds = 1
         if count > day:
-            detail = f"your quota is {quota.per_day} messages in 24 hours"
-            return OverQuotaError(detail, day_seconds(account.usage.use), fields=fields)
-        if count > waiting:
-            return OverQuotaError(f"your quota is {quota.waiting} messages that wait", 1, fields=fields)
-        return OverQuotaError(f"your quota is {quota.waiting_bytes} bytes that wait", 1, fields=fields)
+            detail, seconds = f"your quota is {quota.per_day} messages in 24 hours", day_seconds(account.usage.use)
+        elif count > waiting:
+            detail = f"your quota is {quota.waiting} messages that wait"
+        elif size > free:
+            detail = f"your quota is {quota.waiting_bytes} bytes that wait"
+        else:
+            detail = "your quota is being counted"
+        return OverQuotaError(detail, seconds, fields=self.fields(account, quota))
 
 
 def open_quotas(settings: Settings, store: QuotaStore, redis: Redis) -> Quotas:

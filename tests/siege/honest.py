@@ -29,6 +29,8 @@ class Result(msgspec.Struct):
 
     statuses: Counter[int] = msgspec.field(default_factory=Counter)
     """Of posts; 0: no answer at all."""
+    refusals: Counter[str] = msgspec.field(default_factory=Counter)
+    """What was said of posts that were not accepted."""
     logins: Counter[int] = msgspec.field(default_factory=Counter)
     post_seconds: list[float] = []
     due: dict[str, float] = {}
@@ -128,10 +130,12 @@ class Client:
         try:
             headers = {"Authorization": f"Bearer {key}"}
             async with session.post(f"{self._url}/api/v1/messages", json=message, headers=headers) as answer:
-                await answer.read()
+                said = await answer.text()
                 self._result.statuses[answer.status] += 1
                 if answer.status == 201:
                     self._result.due[text] = due
+                else:
+                    self._result.refusals[said] += 1
         except (aiohttp.ClientError, TimeoutError, OSError):
             self._result.statuses[0] += 1
         self._result.post_seconds.append(time.perf_counter() - began)

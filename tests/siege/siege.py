@@ -10,6 +10,7 @@ import msgspec
 from tests.eventually import eventually
 from tests.siege.honest import CLIENTS, Client, Receiver, Result, percentile
 from tests.siege.house import ROOT, Memory, house
+from tests.siege.strangers import READY
 
 POST_MS: Final = 100.0
 LATE_MS: Final = 250.0
@@ -61,6 +62,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
                 f"| POST, p99 | {self.post_p99_ms:.0f} ms | {POST_MS:.0f} ms |",
                 f"| lateness, p99 | {self.late_p99_ms:.0f} ms | {LATE_MS:.0f} ms |",
                 f"| not delivered | {len(self.honest.lost)} | 0 |",
+                *(f"| refused: {said} | {count} | 0 |" for said, count in self.honest.refusals.items()),
                 "",
                 "| process | most memory, MiB | limit, MiB |",
                 "|---|---|---|",
@@ -89,6 +91,8 @@ async def besiege(folder: Path, seconds: float) -> Report:
             stdout=asyncio.subprocess.PIPE,
         )
         try:
+            assert strangers.stdout is not None
+            assert (await strangers.stdout.readline()).decode().strip() == READY
             began.set()
             await asyncio.gather(*clients)
             printed, _ = await strangers.communicate()

@@ -1,7 +1,8 @@
 """Strangers: everything that an open API was attacked with, at once, until the time is over.
 
-`python -m tests.siege.strangers URL SECONDS` prints, as JSON, how often each attack was answered and with which status.
-All of it goes to loopback. Each attack has a bound: of workers, of bytes, of connections.
+`python -m tests.siege.strangers URL SECONDS` prints a line when it begins, and in the end, as JSON, how often each
+attack was answered and with which status. All of it goes to loopback, and each attack has a bound: of workers, of
+bytes, of connections.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+READY: Final = "ready"
+"""Printed when they have what they need to begin."""
 PASSWORD: Final = "correct horse battery staple"
 PATIENCE_SECONDS: Final = 20.0
 HALF_OPEN: Final = 200
@@ -54,7 +57,7 @@ class Strangers:
     def __init__(self, url: str, seconds: float) -> None:
         self._url = url
         self._seconds = seconds
-        self._until = time.monotonic() + seconds
+        self._until = 0.0
         self._answers: dict[str, Counter[str]] = {}
         self._random = random.Random(13)
         self._names = itertools.count(1)
@@ -67,6 +70,8 @@ class Strangers:
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as self._session:
             for _ in range(4):
                 await self._join()
+            print(READY, flush=True)
+            self._until = time.monotonic() + self._seconds
             attacks: list[tuple[str, Callable[[], Awaitable[str]], int]] = [
                 ("unicode", self._unicode, 1),
                 ("gzip", self._gzip, 1),
