@@ -20,9 +20,12 @@ _TAKEN: Final = web.RequestKey("taken", Taken)
 async def keep(request: web.Request, message: NewMessage, key: IdempotencyKey | None = None) -> bool:
     """`Intake.keep`, for what is within the quota. Raises OverQuotaError, TooLargeForQuotaError, and as that does."""
     taken = await _take(request, _sizes(request, [message]))
-    kept = False
+    kept = True  # who is cut off may have been accepted all the same
     try:
         kept = await request.app[INTAKE].keep(message, key)
+    except Exception:
+        kept = False
+        raise
     finally:
         if taken is not None:
             taken.settle([kept])
@@ -34,9 +37,12 @@ async def keep_batch(
 ) -> set[UUID]:
     """`MessageStore.insert`, where all of them are within the quota. Raises as `keep` does."""
     taken = await _take(request, _sizes(request, messages))
-    kept: set[UUID] = set()
+    kept = {message.id for message in messages}
     try:
         kept = await request.app[STORE].messages.insert(messages, keys)
+    except Exception:
+        kept = set()
+        raise
     finally:
         if taken is not None:
             taken.settle([message.id in kept for message in messages])

@@ -10,7 +10,7 @@ import pytest
 from tests.siege.house import shipped_limits
 from tests.siege.siege import besiege
 
-SECONDS = 12.0
+SECONDS = 8.0
 
 
 @pytest.fixture
