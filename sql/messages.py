@@ -47,6 +47,13 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     held: HeldReason | None = None
 
 
+class Page(list[Message]):
+    """Messages of a list, each with the beginning of its content."""
+
+    more: bool = False
+    """Whether the last ones that were asked for are left out: together they have too many bytes for one page."""
+
+
 class MessageStore(Noun):
     """The message side of the store."""
 
@@ -96,7 +103,7 @@ class MessageStore(Noun):
         row = await self.database.one("find_mail_parts", id=message.id)
         return None if row is None else kept_mail(row)
 
-    async def list(self, wanted: MessageFilter, *, before: UUID | None, limit: int) -> list[Message]:
+    async def list(self, wanted: MessageFilter, *, before: UUID | None, limit: int) -> Page:
         """Up to `limit` messages older than `before`, newest first."""
         parameters = {**msgspec.structs.asdict(wanted), "before": before, "limit": limit}
         if wanted.user_id is None:
@@ -104,9 +111,9 @@ class MessageStore(Noun):
             rows = await self.database.rows("list_messages", **parameters)
         else:
             rows = await self.database.rows("list_user_messages", **parameters)
-        return [_message(row) for row in rows]
+        return _page(rows)
 
-    async def sent_sms(self, user_id: UUID | None, *, before: Message | None, limit: int) -> Sequence[Message]:
+    async def sent_sms(self, user_id: UUID | None, *, before: Message | None, limit: int) -> Page:
         """Up to `limit` sent text messages, the last one first, all sent before `before`; of one user, or of all."""
         parameters: dict[str, Any] = {
             "before_sent_at": before and before.sent_at,
@@ -117,7 +124,7 @@ class MessageStore(Noun):
             rows = await self.database.rows("list_sent_sms", **parameters)
         else:
             rows = await self.database.rows("list_user_sent_sms", user_id=user_id, **parameters)
-        return [_message(row) for row in rows]
+        return _page(rows)
 
     async def attempts(self, message: Message) -> Sequence[Attempt]:
         """The attempts so far, oldest first."""
@@ -170,8 +177,16 @@ def _message_or_none(row: asyncpg.Record | None) -> Message | None:
     return None if row is None else _message(row)
 
 
+def _page(rows: Sequence[asyncpg.Record]) -> Page:
+    page = Page(map(_message, rows))
+    page.more = bool(rows) and rows[0]["found"] > len(rows)
+    return page
+
+
 def _message(row: asyncpg.Record) -> Message:
     values: dict[str, Any] = dict(row)
+    for name in ("found", "bytes_before"):  # of lists
+        values.pop(name, None)
     values["headers"] = None if row["headers"] is None else msgspec.json.decode(row["headers"], type=dict[str, str])
     values["retry_delays"] = retry_delays(row["retry_delays"])
     values["priority"] = Priority(row["priority"])

@@ -14,6 +14,7 @@ from api.accounts.routes import NOT_KEPT
 from api.accounts.schemas import KeyAnswer, KeyList, KeyRequest, NewKeyAnswer
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, parameters, request_examples, tags
@@ -43,7 +44,11 @@ async def list_own(request: web.Request) -> web.Response:
     return await _list(request, me.own_id(request))
 
 
-@_own(body=Body(_decoder, request_examples.KEYS), answers=_NEW_KEY, errors={HTTPStatus.FORBIDDEN: _NOT_YOURS_TO_GIVE})
+@_own(
+    body=Body(_decoder, request_examples.KEYS, max_bytes=SMALL_BODY),
+    answers=_NEW_KEY,
+    errors={HTTPStatus.FORBIDDEN: _NOT_YOURS_TO_GIVE},
+)
 async def create_own(request: web.Request) -> web.Response:
     """Makes a key of one's own.
 
@@ -70,7 +75,7 @@ async def list_of_user(request: web.Request) -> web.Response:
     return await _list(request, await _user(request))
 
 
-@_of_user(body=Body(_decoder, request_examples.KEYS_WITH_CHANNELS), answers=_NEW_KEY)
+@_of_user(body=Body(_decoder, request_examples.KEYS_WITH_CHANNELS, max_bytes=SMALL_BODY), answers=_NEW_KEY)
 async def create_for_user(request: web.Request) -> web.Response:
     """Makes a key for a user.
 

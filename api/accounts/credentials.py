@@ -21,6 +21,9 @@ from tidings.domain.account import ApiKey, User
 LIFE_SECONDS: Final = 5.0
 NOBODY_LIFE_SECONDS: Final = 1.0
 MOST: Final = 10_000
+LONGEST: Final = 512
+"""Letters of a credential; tokens have 200, keys 64. What is read of a token before its signature is checked is JSON,
+whose depth is bounded by that."""
 
 
 class Credentials:
@@ -46,7 +49,7 @@ class Credentials:
 
     async def principal(self, credential: str) -> Principal | None:
         """Whom the token or key speaks for; None where it is not good (any more)."""
-        if not credential.isascii():
+        if len(credential) > LONGEST or not credential.isascii():
             return None
         prefix = prefix_of(credential)
         return await (self._by_token(credential) if prefix is None else self._by_key(credential, prefix))

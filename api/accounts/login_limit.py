@@ -14,7 +14,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import structlog
@@ -79,6 +79,7 @@ class LoginLimit:
     """Counts logins. A limit of 0 is none."""
 
     def __init__(self, redis: Redis, *, per_email: int, per_address: int) -> None:
+        self._redis = redis
         self._count_script = redis.register_script(_COUNT)
         self._give_back_script = redis.register_script(_GIVE_BACK)
         self._per_email = per_email
@@ -94,6 +95,31 @@ class LoginLimit:
         if self._per_address and (device or address):
             whose = f"device:{device}" if device else _one_client(address or "")
             await self._count([keys.logins("address", whose)], self._per_address)
+
+    async def check_address(
+        self,
+        address: str | None,
+        *,
+        kind: Literal["address", "registration"] = "address",
+        device: str | None = None,
+    ) -> None:
+        """Raises TooManyLoginsError where a client, or a device with a cookie, is at its limit; counts nothing.
+
+        For before the body is read, so that it costs nothing more.
+        """
+        if not self._per_address or not (address or device):
+            return
+        counter = keys.logins(kind, f"device:{device}" if device else _one_client(address or ""))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS / 4):
+                async with self._redis.pipeline(transaction=False) as asked:
+                    asked.get(counter)
+                    asked.pttl(counter)
+                    count, wait = await asked.execute()
+        except (RedisError, OSError):
+            return  # counting comes next, and says so
+        if count is not None and int(count) >= self._per_address:
+            raise TooManyLoginsError(math.ceil(max(int(wait), 1) / 1000))
 
     async def count_name(self, name: str, address: str | None, *, device: str | None = None) -> Attempt:
         """Counts one login for a name, as a failure until `give_back`. Raises TooManyLoginsError."""

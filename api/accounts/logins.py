@@ -36,6 +36,10 @@ class Logins:
         self._limit = limit
         self._devices = devices
 
+    async def admit(self, address: str | None, *, device: str | None = None) -> None:
+        """Asked before anything is read of a login. Raises TooManyLoginsError where its client has tried too often."""
+        await self._limit.check_address(address, device=self._devices.read(device))
+
     async def log_in(self, *, email: str, password: str, address: str | None, device: str | None = None) -> Login:
         """A token in exchange for the password; `address` is the client's, `device` what its cookie holds.
 

@@ -11,6 +11,7 @@ from api.accounts.routes import NOT_KEPT, shown
 from api.accounts.schemas import ProfileChange, SecretAnswer, UserAnswer
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, failures, request_examples, tags
@@ -29,7 +30,7 @@ async def get(request: web.Request) -> web.Response:
 
 
 @_own(
-    body=Body(_decoder, request_examples.PROFILES),
+    body=Body(_decoder, request_examples.PROFILES, max_bytes=SMALL_BODY),
     answers=Answer("The account as it is now.", UserAnswer, examples.USER),
     errors=failures.NEW_ACCOUNT,
 )

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api.http.lengths import EmailAddress, Names, Password
 from api.http.principal import usable_channels
 from tidings.channels.installed import channel_names
 from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, Tls, User
@@ -15,17 +16,19 @@ from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, Tls, Use
 T = TypeVar("T")
 
 MAX_ALLOWED_FROM: Final = 1000
+MAX_SMTP_LENGTH: Final = 512
 
+_SmtpText = Annotated[str, Meta(max_length=MAX_SMTP_LENGTH)]
 KeyName = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class NewSmtpAccount(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a user's mail is to be sent, with the password in clear."""
 
-    host: str
+    host: Annotated[str, Meta(max_length=253)]
     port: Annotated[int, Meta(ge=1, le=65535)] = 587
-    username: str | None = None
-    password: str | None = None
+    username: _SmtpText | None = None
+    password: _SmtpText | None = None
     tls: Annotated[
         Tls | bool | None,
         Meta(
@@ -38,8 +41,8 @@ class NewSmtpAccount(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=
 class Registration(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Somebody who wants an account."""
 
-    email: str
-    password: str
+    email: EmailAddress
+    password: Password
     smtp: NewSmtpAccount | None = None
 
 
@@ -47,24 +50,24 @@ class NewUser(Registration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """An account that an admin makes."""
 
     role: Role = Role.USER
-    channels: Annotated[list[str] | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")] = (
-        None
-    )
+    channels: Annotated[Names | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")] = None
 
 
 class LoginRequest(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An e-mail address and a password, for a bearer token."""
 
-    email: str
-    password: str
+    email: EmailAddress
+    password: Password
 
 
 class ProfileChange(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a user changes of their own account; what is not given stays."""
 
-    email: str | UnsetType = UNSET
-    password: str | UnsetType = UNSET
-    current_password: Annotated[str | None, Meta(description="Needed for a new e-mail address or password.")] = None
+    email: EmailAddress | UnsetType = UNSET
+    password: Password | UnsetType = UNSET
+    current_password: Annotated[Password | None, Meta(description="Needed for a new e-mail address or password.")] = (
+        None
+    )
     smtp: Annotated[
         NewSmtpAccount | UnsetType | None, Meta(description="Replaced as a whole, its password too; null removes it.")
     ] = UNSET
@@ -75,10 +78,10 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     role: Role | UnsetType = UNSET
     channels: Annotated[
-        list[str] | UnsetType | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")
+        Names | UnsetType | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")
     ] = UNSET
     allowed_from: Annotated[
-        Annotated[list[str], Meta(max_length=MAX_ALLOWED_FROM)] | UnsetType,
+        Annotated[list[EmailAddress], Meta(max_length=MAX_ALLOWED_FROM)] | UnsetType,
         Meta(
             description=(
                 "Addresses besides their own that the user's e-mail may be from; `@example.com` stands for all of a"
@@ -97,7 +100,7 @@ class KeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     name: KeyName
     channels: Annotated[
-        list[str] | None,
+        Names | None,
         Meta(
             description=(
                 "Null: those of its user. Anything else is for an admin to give, and may be more than the user has."

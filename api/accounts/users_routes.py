@@ -11,6 +11,7 @@ from api.accounts.errors import NoSuchUserError
 from api.accounts.routes import made, shown
 from api.accounts.schemas import NewUser, UserAnswer, UserChange, UserList
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.resources import ACCOUNTS
 from api.messages.listing import cut, parse_position
 from api.openapi import examples, failures, parameters, request_examples, tags
@@ -42,7 +43,7 @@ async def list_page(request: web.Request) -> web.Response:
 @operation(
     tags.USERS,
     access=Access.ADMINS,
-    body=Body(_new_decoder, request_examples.USERS),
+    body=Body(_new_decoder, request_examples.USERS, max_bytes=SMALL_BODY),
     answers=made("The path of the user."),
     errors={**failures.TAKEN, HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS},
 )

@@ -37,6 +37,7 @@ from api.compat.native import accept, renamed
 from api.compat.system import Problem, System
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import ACCOUNTS, SETTINGS, STORE
 from api.messages.schemas import MessageRequest
@@ -82,7 +83,7 @@ def _server(environment: str) -> Server:
 @operation(
     TAG,
     access=Access.EVERYBODY,
-    body=Body(_register_decoder, {"an account": schemas.REGISTRATION}),
+    body=Body(_register_decoder, {"an account": schemas.REGISTRATION}, max_bytes=SMALL_BODY),
     answers={HTTPStatus.CREATED: Answer("It is made.", Registered, Registered())},
     errors={
         HTTPStatus.FORBIDDEN: RegistrationClosedError.detail,
@@ -91,6 +92,7 @@ def _server(environment: str) -> Server:
 )
 async def register(request: web.Request) -> web.Response:
     """Makes an account."""
+    await request.app[ACCOUNTS].users.admit(request.remote)
     wanted = await read(request, _register_decoder)
     with renamed(ACCOUNT_NAMES):
         await request.app[ACCOUNTS].users.register(wanted.registration(), address=request.remote)
@@ -100,12 +102,13 @@ async def register(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.EVERYBODY,
-    body=Body(_login_decoder, {"a login": schemas.CREDENTIALS}),
+    body=Body(_login_decoder, {"a login": schemas.CREDENTIALS}, max_bytes=SMALL_BODY),
     answers=Answer("A token.", LoginData, LoginData(data=schemas.LOGIN)),
     errors={HTTPStatus.UNAUTHORIZED: WrongCredentialsError.detail, **failures.PASSWORD_CHECK},
 )
 async def login(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and a password."""
+    await request.app[ACCOUNTS].logins.admit(request.remote)
     wanted = await read(request, _login_decoder)
     done = await request.app[ACCOUNTS].logins.log_in(
         email=wanted.email, password=wanted.password, address=request.remote
@@ -194,12 +197,21 @@ async def ping(_request: web.Request) -> web.Response:
 async def _list(request: web.Request, statuses: Iterable[Status | None]) -> web.Response:
     user_id, page, now = _user_id(request), page_of(request), utc_now()
     found: list[Message] = []
+    ends: list[UUID] = []
     for status in statuses:
         wanted = MessageFilter(user_id=user_id, channel=CHANNEL, status=status)
-        found += await request.app[STORE].messages.list(wanted, before=page.before, limit=page.and_one_more)
-    shown, headers = cut(request, page, sorted(found, key=lambda message: message.id, reverse=True))
+        listed = await request.app[STORE].messages.list(wanted, before=page.before, limit=page.and_one_more)
+        found += listed
+        ends += [listed[-1].id] if listed.more else []
+    # Where one of the lists is cut short, the other one goes no further.
+    found = sorted((each for each in found if each.id >= max(ends, default=each.id)), key=_id, reverse=True)
+    shown, headers = cut(request, page, found, more=bool(ends))
     tasks = Tasks(tasks=[Task.of(message, now) for message in shown])
     return answer(TasksData(data=tasks), headers=headers)
+
+
+def _id(message: Message) -> UUID:
+    return message.id
 
 
 def _user_id(request: web.Request) -> UUID:

@@ -59,10 +59,12 @@ def page_of(request: web.Request) -> Page:
     return Page(limit, before)
 
 
-def cut(request: web.Request, page: Page, found: Sequence[Message]) -> tuple[Sequence[Message], dict[str, str]]:
-    """The page itself, and the header that names the next one, where there is one."""
+def cut(
+    request: web.Request, page: Page, found: Sequence[Message], *, more: bool
+) -> tuple[Sequence[Message], dict[str, str]]:
+    """The page itself, and the header that names the next one, where there is one. `more`: it goes on after `found`."""
     shown = found[: page.limit]
-    if len(found) <= len(shown):
+    if not more and len(found) <= len(shown):
         return shown, {}
     following = request.rel_url.update_query(limit=str(page.limit), before=str(shown[-1].id))
     return shown, {"Link": f'<{following}>; rel="next"'}
@@ -81,4 +83,4 @@ async def sent_messages(request: web.Request) -> tuple[Sequence[Message], dict[s
         if edge is None or edge.sent_at is None or not principal(request).may_see(edge.user_id):
             raise InvalidError([Fault(field="before", detail="must be the id of an entry")])
     found = await store.sent_sms(principal(request).scope, before=edge, limit=page.and_one_more)
-    return cut(request, page, found)
+    return cut(request, page, found, more=found.more)

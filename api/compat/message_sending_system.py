@@ -15,6 +15,7 @@ from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
 from api.compat.native import accept, start_default_queue, stop_default_queue
 from api.compat.system import Problem, System
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY, Recipient
 from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
 from api.openapi import examples, failures
@@ -35,7 +36,7 @@ class SendRequest(msgspec.Struct, frozen=True):
     """A text message as a client hands it in."""
 
     content: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
-    recipient_phone_number: str
+    recipient_phone_number: Recipient
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +113,11 @@ _MESSAGES: Final = {
 @operation(
     TAG,
     access=Access.MEMBERS,
-    body=Body(_decoder, {"a text message": {"content": "Hello", "recipient_phone_number": "+905551111111"}}),
+    body=Body(
+        _decoder,
+        {"a text message": {"content": "Hello", "recipient_phone_number": "+905551111111"}},
+        max_bytes=SMALL_BODY,
+    ),
     answers=Answer("It is kept.", KeptRow, KeptRow(success=_EXAMPLE)),
     errors=failures.QUOTA,
 )

@@ -15,6 +15,7 @@ from api.accounts.schemas import LoginRequest
 from api.dashboard import cookie
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.resources import ACCOUNTS
 from api.openapi.operation import Access, page
 from tidings.domain.account import Role
@@ -43,7 +44,8 @@ async def get(request: web.Request) -> web.Response:
 async def log_in(request: web.Request) -> web.Response:
     """Takes an e-mail address and a password, and gives the browser a cookie."""
     cookie.require_own_page(request)
-    wanted = await read(request, _decoder)
+    await request.app[ACCOUNTS].logins.admit(request.remote, device=cookie.device_of(request))
+    wanted = await read(request, _decoder, max_bytes=SMALL_BODY)
     login = await request.app[ACCOUNTS].logins.log_in(
         email=wanted.email, password=wanted.password, address=request.remote, device=cookie.device_of(request)
     )

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
 from api.messages.listing import parse_created, parse_text
@@ -42,7 +43,7 @@ _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
-    body=Body(_cancel_decoder, request_examples.CANCEL),
+    body=Body(_cancel_decoder, request_examples.CANCEL, max_bytes=SMALL_BODY),
     answers=Answer("They are cancelled.", Changed, examples.CHANGED),
 )
 async def cancel(request: web.Request) -> web.Response:
@@ -59,7 +60,7 @@ async def cancel(request: web.Request) -> web.Response:
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
-    body=Body(_retry_decoder, request_examples.RETRY),
+    body=Body(_retry_decoder, request_examples.RETRY, max_bytes=SMALL_BODY),
     answers=Answer("They are due now.", Changed, examples.CHANGED),
     errors=failures.QUOTA,
 )

@@ -9,9 +9,10 @@ from aiohttp import hdrs, web
 from msgspec import UNSET
 
 from api.http.auth import principal
-from api.http.body import MAX_BYTES, answer, fault_of, large_body, read
+from api.http.body import answer, fault_of, large_body, read, too_large
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import KNOWN_QUEUES, RETRIES, SETTINGS, STORE
+from api.http.turns import Turns
 from api.messages import idempotency
 from api.messages.listing import cut, parse_page
 from api.messages.schemas import (
@@ -27,7 +28,7 @@ from api.messages.schemas import (
 )
 from api.messages.validation import sealed, to_message
 from api.openapi import examples, failures, parameters, request_examples, tags
-from api.openapi.operation import Access, Answer, Body, Operations, operation
+from api.openapi.operation import MAX_BYTES, Access, Answer, Body, Operations, operation
 from api.quotas.door import keep, keep_batch, retrying, take_retries
 from api.quotas.errors import OverQuotaError
 from api.suppressions.door import refusal_to_retry, require_wanted, unwanted, with_link
@@ -88,7 +89,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def _create_one(request: web.Request, wanted: MessageRequest) -> web.Response:
     if (request.content_length or 0) > MAX_BYTES and not recipients(wanted.channel).takes_mail_parts:
-        raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, failures.TOO_LARGE)
+        raise too_large(MAX_BYTES)
     key = idempotency.key_of(request, wanted)
     try:
         message = await _message(request, wanted)
@@ -144,11 +145,11 @@ async def create_batch(request: web.Request) -> web.Response:
 async def list_page(request: web.Request) -> web.Response:
     """Lists messages, newest first.
 
-    Users see their own, admins all.
+    Users see their own, admins all. A page has up to 4 MiB of contents and headers, and then fewer than `limit`.
     """
     page = parse_page(request.query, principal(request).scope)
     found = await _store(request).list(page.filter, before=page.before, limit=page.limit + 1)
-    shown, next_cursor = cut(found, page.limit, lambda message: message.id)
+    shown, next_cursor = cut(found, page.limit, lambda message: message.id, more=found.more)
     return answer(MessageList(messages=[_shown(request, message) for message in shown], next_cursor=next_cursor))
 
 
@@ -219,7 +220,9 @@ async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessag
     """The messages of a batch. Raises InvalidError with the faults of each bad one."""
     wanted: dict[int, MessageRequest] = {}
     faults: list[Fault] = []
+    turns = Turns()
     for index, raw in enumerate(batch.messages):
+        await turns.pass_on()
         try:
             wanted[index] = _message_decoder.decode(raw)
         except msgspec.ValidationError as error:
@@ -230,6 +233,7 @@ async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessag
     await request.app[KNOWN_QUEUES].among({each.queue for each in wanted.values()})
     messages: dict[int | None, NewMessage] = {}
     for index, each in wanted.items():
+        await turns.pass_on()
         try:
             messages[index] = await _message(request, each)
         except InvalidError as error:

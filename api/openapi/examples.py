@@ -19,6 +19,7 @@ from api.accounts.schemas import (
 from api.bounces.report import Event
 from api.bounces.schemas import ReportAnswer, ReportedAnswer
 from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
+from api.health.schemas import HealthAnswer, Readiness
 from api.holds.schemas import HoldList, Released
 from api.messages.listing import encode_cursor
 from api.messages.schemas import (
@@ -26,11 +27,9 @@ from api.messages.schemas import (
     AttemptList,
     BatchAnswer,
     Changed,
-    HealthAnswer,
     MessageAnswer,
     MessageList,
     QueueList,
-    Readiness,
 )
 from api.overview.schemas import (
     ChannelOverview,

@@ -10,13 +10,13 @@ from aiohttp import hdrs
 
 from api.accounts.errors import BusyError, EmailInUseError, NoSecretKeysError, TooManyLoginsError
 from api.http.auth import FOREIGN_PAGE, NO_CREDENTIAL, NOT_ADMIN
-from api.http.body import ANOTHER_TYPE, MAX_BYTES, NOT_WHOLE
+from api.http.body import ANOTHER_TYPE, ENCODED, NOT_WHOLE, too_large
 from api.http.problems import STORE_AWAY
-from api.openapi.operation import Access, Body, Errors, Operation, RawBody
+from api.openapi.operation import MAX_BYTES, Access, Body, Errors, Operation, RawBody
 from api.quotas.errors import EXAMPLE
 
 NOT_JSON: Final = "the body is not JSON: invalid character (byte 0)"
-TOO_LARGE: Final = f"the body is larger than {MAX_BYTES} bytes"
+TOO_LARGE: Final = too_large(MAX_BYTES).detail
 LIMIT: Final = "limit must be a whole number from 1 to 500"
 
 NO_SECRET_KEYS: Final = NoSecretKeysError.detail
@@ -64,8 +64,9 @@ def _of_its_kind(operation: Operation, method: str) -> Iterator[tuple[HTTPStatus
     elif operation.body is not None:
         yield HTTPStatus.BAD_REQUEST, NOT_JSON
         yield HTTPStatus.BAD_REQUEST, NOT_WHOLE
-        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE
+        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large(operation.body.max_bytes).detail
         yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE, ANOTHER_TYPE
+        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE, ENCODED
         yield from ((HTTPStatus.UNPROCESSABLE_ENTITY, detail) for detail in _unfit(operation.body))
     if any(parameter.name == "limit" for parameter in operation.parameters):
         yield HTTPStatus.UNPROCESSABLE_ENTITY, LIMIT

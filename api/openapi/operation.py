@@ -30,6 +30,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 JSON: Final = "application/json"
+MAX_BYTES: Final = 1024**2
+"""Of a body, if its operation declares nothing else."""
 TEXT: Final = "text/plain"
 
 _VARIABLE: Final = re.compile(r"\{([^{}:]+)[^{}]*\}")
@@ -66,6 +68,8 @@ class Body(msgspec.Struct, frozen=True):
     """By what each one shows, as the client writes it."""
     type: Any = None
     """The JSON that is meant, where the decoder takes any and the handler checks it itself."""
+    max_bytes: int = MAX_BYTES
+    """A larger one is refused before it is read."""
 
     @property
     def described_as(self) -> Any:
@@ -196,6 +200,12 @@ def operation_of(handler: Handler) -> Operation | None:
     if found is None or not found.summary:
         raise UndocumentedError(f"{handler!r} needs @operation or @page (api/openapi/operation.py), and a docstring")
     return found
+
+
+def max_bytes_of(handler: Handler) -> int:
+    """How large a JSON body for the handler may be, in bytes."""
+    found = _operations.get(handler)
+    return found.body.max_bytes if found is not None and isinstance(found.body, Body) else MAX_BYTES
 
 
 def access_of(handler: Handler) -> Access:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
+from api.http import lengths
 from api.messages import idempotency
 from api.messages.listing import DEFAULT_LIMIT, MAX_LIMIT
 from api.openapi import examples
@@ -21,7 +22,10 @@ _Key = Annotated[str, Meta(pattern="^[!-~]{1,255}$")]
 
 _Moment = Annotated[
     str,
-    Meta(extra_json_schema={"anyOf": [{"format": "date-time"}, {"pattern": r"^[0-9]+(\.[0-9]+)?$"}]}),
+    Meta(
+        max_length=lengths.MAX_TIME,
+        extra_json_schema={"anyOf": [{"format": "date-time"}, {"pattern": r"^[0-9]+(\.[0-9]+)?$"}]},
+    ),
 ]
 
 MESSAGE_ID: Final = Parameter("id", UUID, "The id of a message.", examples.MESSAGE_ID, "path")
@@ -29,7 +33,7 @@ USER_ID: Final = Parameter("id", UUID, "The id of a user.", examples.USER_ID, "p
 KEY_ID: Final = Parameter("key_id", UUID, "The id of an API key.", examples.KEY_ID, "path")
 HOLD_ID: Final = Parameter("hold_id", UUID, "The id of a hold.", examples.HOLD.id, "path")
 SUPPRESSION_ID: Final = Parameter("suppression_id", UUID, "The id of a suppression.", examples.SUPPRESSION.id, "path")
-QUEUE_NAME: Final = Parameter("name", str, "The name of a queue.", DEFAULT_QUEUE, "path")
+QUEUE_NAME: Final = Parameter("name", lengths.Name, "The name of a queue.", DEFAULT_QUEUE, "path")
 NEW_QUEUE_NAME: Final = Parameter(
     "name", _QueueName, "The name of a queue, which need not be there yet.", "newsletter", "path"
 )
@@ -42,17 +46,14 @@ IDEMPOTENCY_KEY: Final = Parameter(
     "header",
 )
 
-MAX_ADDRESS: Final = 1000
-"""Letters of an address that are looked at."""
-
 ENVELOPE_RECIPIENT: Final = Parameter(
     "recipient",
-    str,
+    lengths.Mailbox,
     "The address that the report came for, where the mail server's pipe knows it.",
     f"bounces+{examples.MESSAGE_ID}@example.com",
 )
 SUPPRESSION_FILTER: Final = (
-    Parameter("address", str, "This address.", examples.SUPPRESSION.address),
+    Parameter("address", lengths.EmailAddress, "This address.", examples.SUPPRESSION.address),
     Parameter("reason", SuppressionReason, "Those that are there for this reason.", SuppressionReason.BOUNCE),
 )
 
@@ -66,9 +67,9 @@ _FROM: Final = datetime(2030, 1, 1, tzinfo=UTC)
 
 MESSAGE_FILTER: Final = (
     Parameter("status", Status, "Those that are in this state.", Status.FAILED),
-    Parameter("channel", str, "Those of this channel.", "sms"),
-    Parameter("queue", str, "Those of this queue.", DEFAULT_QUEUE),
-    Parameter("recipient", str, "Those to this recipient, written as answers show it.", "+905551111111"),
+    Parameter("channel", lengths.Name, "Those of this channel.", "sms"),
+    Parameter("queue", lengths.Name, "Those of this queue.", DEFAULT_QUEUE),
+    Parameter("recipient", lengths.Recipient, "Those to this recipient, written as answers show it.", "+905551111111"),
     Parameter("held", HeldReason, "Those that wait for this.", HeldReason.GATEWAY),
     Parameter("created_from", _Moment, "Those that were handed in then or later: RFC 3339, or Unix time.", _FROM),
     Parameter("created_until", _Moment, "Those that were handed in before.", examples.CREATED),

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import KNOWN_QUEUES, STORE
 from api.messages.schemas import QueueList, QueueRequest
@@ -49,7 +50,7 @@ async def get(request: web.Request) -> web.Response:
     tags.QUEUES,
     access=Access.ADMINS,
     parameters=(parameters.NEW_QUEUE_NAME,),
-    body=Body(_decoder, request_examples.QUEUES),
+    body=Body(_decoder, request_examples.QUEUES, max_bytes=SMALL_BODY),
     answers={
         HTTPStatus.OK: Answer("Its pace is set.", Queue, examples.QUEUE),
         HTTPStatus.CREATED: Answer(

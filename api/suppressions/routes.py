@@ -10,13 +10,14 @@ from msgspec import UNSET
 
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import STORE
-from api.messages.listing import DEFAULT_LIMIT, PAGE_PARSERS, cut, parse_text, values_of
+from api.messages.listing import DEFAULT_LIMIT, PAGE_PARSERS, cut, parse_text, up_to, values_of
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
 from api.suppressions.schemas import SuppressionList, SuppressionRequest
-from tidings.channels.email.addresses import check_address
+from tidings.channels.email.addresses import MAX_ADDRESS, check_address
 from tidings.channels.recipient import RecipientError
 from tidings.domain.ids import parse_id
 from tidings.domain.suppression import Suppression, SuppressionReason, same_address
@@ -51,7 +52,7 @@ async def list_page(request: web.Request) -> web.Response:
 @operation(
     tags.SUPPRESSIONS,
     access=Access.MEMBERS,
-    body=Body(_decoder, request_examples.SUPPRESSIONS),
+    body=Body(_decoder, request_examples.SUPPRESSIONS, max_bytes=SMALL_BODY),
     answers={
         HTTPStatus.OK: Answer("It is there already.", Suppression, examples.SUPPRESSION),
         HTTPStatus.CREATED: Answer("It takes no more mail.", Suppression, examples.SUPPRESSION),
@@ -117,4 +118,4 @@ def _reason(text: str) -> SuppressionReason:
         raise ValueError(f"must be one of {', '.join(SuppressionReason)}") from None
 
 
-_PARSERS: Final = {"address": _address, "reason": _reason, **PAGE_PARSERS}
+_PARSERS: Final = {"address": up_to(MAX_ADDRESS, _address), "reason": _reason, **PAGE_PARSERS}

@@ -21,7 +21,25 @@ keyed AS (
 
 -- fragment: message_columns
 -- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
-id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
+content, {short_columns}
+
+-- fragment: listed_columns
+-- A message as lists show it: the beginning of its content, how many were found, and the bytes of those before it. What
+-- is cut off is not read.
+left(content, 4096) AS content, octet_length(content) > octet_length(left(content, 4096)) AS content_truncated,
+{short_columns},
+count(*) OVER () AS found,
+coalesce(
+    sum(octet_length(left(content, 4096)) + coalesce(octet_length(headers::text), 0)) OVER so_far, 0
+) AS bytes_before
+
+-- fragment: page
+-- Of those that were found, as many as have 4 MiB together, and one at least.
+bytes_before < 4 * 1024 * 1024
+
+-- fragment: short_columns
+-- The same without its content.
+id, user_id, queue, channel, recipient, subject, headers, priority, status::text, tries, max_tries,
 retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
 created_at, share, mail_bytes, held_reason, held_since, receipt, receipt_at, receipt_detail
 

@@ -49,53 +49,89 @@ WHERE message_id = :id;
 
 -- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, held, limit)
 -- A page of messages, newest first, all of it older than the cursor.
-SELECT {message_columns}
-FROM messages
-WHERE
-    id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND {message_filter}
-ORDER BY id DESC
-LIMIT :limit;
+SELECT *
+FROM (
+    SELECT {listed_columns}
+    FROM (
+        SELECT {message_columns}
+        FROM messages
+        WHERE
+            id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            AND {message_filter}
+        ORDER BY id DESC
+        LIMIT :limit
+    ) AS newest
+    WINDOW so_far AS (ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+) AS listed
+WHERE {page}
+ORDER BY id DESC;
 
 -- name: list_user_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, held, limit)
 -- A page of one user's messages, newest first: list_messages for a single user, so that it reads nobody else's.
-SELECT {message_columns}
-FROM messages
-WHERE
-    user_id = :user_id
-    AND id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND {message_filter}
-ORDER BY id DESC
-LIMIT :limit;
+SELECT *
+FROM (
+    SELECT {listed_columns}
+    FROM (
+        SELECT {message_columns}
+        FROM messages
+        WHERE
+            user_id = :user_id
+            AND id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            AND {message_filter}
+        ORDER BY id DESC
+        LIMIT :limit
+    ) AS newest
+    WINDOW so_far AS (ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+) AS listed
+WHERE {page}
+ORDER BY id DESC;
 
 -- name: list_sent_sms(before_sent_at, before, limit)
 -- A page of the text messages that were sent, the last one first.
-SELECT {message_columns}
-FROM messages
-WHERE
-    status = 'sent'
-    AND channel = 'sms'
-    AND (sent_at, id) < (
-        coalesce(:before_sent_at::timestamptz, 'infinity'),
-        coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    )
-ORDER BY sent_at DESC, id DESC
-LIMIT :limit;
+SELECT *
+FROM (
+    SELECT {listed_columns}
+    FROM (
+        SELECT {message_columns}
+        FROM messages
+        WHERE
+            status = 'sent'
+            AND channel = 'sms'
+            AND (sent_at, id) < (
+                coalesce(:before_sent_at::timestamptz, 'infinity'),
+                coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            )
+        ORDER BY sent_at DESC, id DESC
+        LIMIT :limit
+    ) AS newest
+    WINDOW so_far AS (ORDER BY sent_at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+) AS listed
+WHERE {page}
+ORDER BY sent_at DESC, id DESC;
 
 -- name: list_user_sent_sms(before_sent_at, before, user_id, limit)
 -- A page of the text messages that one user has sent, the last one first; other users' are passed over in the index.
-SELECT {message_columns}
-FROM messages
-WHERE
-    status = 'sent'
-    AND channel = 'sms'
-    AND user_id = :user_id
-    AND (sent_at, id) < (
-        coalesce(:before_sent_at::timestamptz, 'infinity'),
-        coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    )
-ORDER BY sent_at DESC, id DESC
-LIMIT :limit;
+SELECT *
+FROM (
+    SELECT {listed_columns}
+    FROM (
+        SELECT {message_columns}
+        FROM messages
+        WHERE
+            status = 'sent'
+            AND channel = 'sms'
+            AND user_id = :user_id
+            AND (sent_at, id) < (
+                coalesce(:before_sent_at::timestamptz, 'infinity'),
+                coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            )
+        ORDER BY sent_at DESC, id DESC
+        LIMIT :limit
+    ) AS newest
+    WINDOW so_far AS (ORDER BY sent_at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+) AS listed
+WHERE {page}
+ORDER BY sent_at DESC, id DESC;
 
 -- name: list_attempts(message_id, created_at)
 -- The history of a message, oldest attempt first. Its own age bounds the days that are looked into, with an hour to spare:

@@ -1,1 +1,1 @@
-"""What a stranger may try, each finding as a test that fails where it is open."""
+"""What strangers may try, each as a test."""

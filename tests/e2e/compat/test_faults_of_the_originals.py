@@ -124,6 +124,7 @@ async def test_messaging_server_replicas_and_overlapping_ticks_sent_twice(
     gateway.delay = 0.7
     try:
         await pace(system, seconds=0.3)
+        begun = time.time()
         contents = [f"tick {number}" for number in range(10)]
         for content in contents:
             await post(system, content)
@@ -132,8 +133,10 @@ async def test_messaging_server_replicas_and_overlapping_ticks_sent_twice(
         gateway.delay = 0
     await asyncio.sleep(0.5)
     assert {content: gateway.received[content] for content in contents} == dict.fromkeys(contents, 1)
-    times = sorted(gateway.arrivals[content] for content in contents)
-    assert all(third - first > 0.15 for first, _, third in zip(times, times[1:], times[2:], strict=False))
+    # Two a tick, the first tick at once. Each is compared with the beginning and not with the one before it: a machine
+    # that is slow for a moment makes some of them late, and none early.
+    for number, arrived_at in enumerate(sorted(gateway.arrivals[content] for content in contents)):
+        assert arrived_at > begun + 0.3 * (number // 2 - 1)
 
 
 async def test_messaging_server_two_failing_messages_blocked_the_queue(
@@ -200,12 +203,12 @@ async def test_message_sending_system_a_hanging_gateway_blocked_worker_stop_and_
     contents = [f"beside {number}" for number in range(5)]
     for content in contents:
         await post(system, content)
-    await arrived(gateway, *contents, within=1)
+    await arrived(gateway, *contents, within=5)
     begun = time.monotonic()
     assert (await client.post("/messages/worker/stop")).status == 200
-    assert time.monotonic() - begun < 1
-    assert (await asyncio.gather(*(consumer.stop() for consumer in consumers))) == [0, 0]
     assert time.monotonic() - begun < 5
+    assert (await asyncio.gather(*(consumer.stop() for consumer in consumers))) == [0, 0]
+    assert time.monotonic() - begun < 10  # the hanging one would take the 15 s of its time limit
     assert (await system.message(hanging))["status"] == "failed"
     await cancel_rest(system)
 

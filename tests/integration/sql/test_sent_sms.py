@@ -66,7 +66,11 @@ async def test_a_page_is_read_from_the_index_without_a_sort(store: Store, whose:
         answer = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE sent ({literals})")
     [explained] = json.loads(answer)
     plan = list(nodes(explained["Plan"]))
-    scans = [node for node in plan if "Scan" in node["Node Type"] and node["Actual Rows"]]
+    scans = [
+        node
+        for node in plan
+        if node["Node Type"].endswith("Scan") and node["Actual Rows"] and "Subquery" not in node["Node Type"]
+    ]
     assert {node["Node Type"] for node in scans} == {"Index Scan"}
     assert all(node["Index Name"].endswith("sent_at_id_user_id_idx") for node in scans)
     assert not any("Sort" in node["Node Type"] for node in plan)

@@ -85,6 +85,9 @@ async def _pages(client: ApiClient, what: str, filters: Mapping[str, str]) -> As
     parameters = {**filters, "limit": str(PAGE)}
     while True:
         page = await client.get(f"/api/v1/{what}", parameters)
+        for entry in page[what]:
+            if entry.get("content_truncated"):
+                entry["content"] = (await client.get(f"/api/v1/{what}/{entry['id']}", {}))["content"]
         yield page[what]
         if page["next_cursor"] is None:
             return
