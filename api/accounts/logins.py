@@ -9,7 +9,7 @@ from api.accounts.devices import Devices
 from api.accounts.errors import WrongCredentialsError
 from api.accounts.login_limit import Attempt, LoginLimit, digest_of
 from api.accounts.passwords import Passwords
-from api.accounts.tokens import Tokens
+from api.accounts.sessions import Sessions
 from sql.users import UserStore
 from tidings.domain.account import Redacted, User
 
@@ -28,11 +28,11 @@ class Logins:
     """Checks passwords."""
 
     def __init__(
-        self, users: UserStore, passwords: Passwords, tokens: Tokens, limit: LoginLimit, devices: Devices
+        self, users: UserStore, passwords: Passwords, sessions: Sessions, limit: LoginLimit, devices: Devices
     ) -> None:
         self._users = users
         self._passwords = passwords
-        self._tokens = tokens
+        self._sessions = sessions
         self._limit = limit
         self._devices = devices
 
@@ -40,8 +40,18 @@ class Logins:
         """Asked before anything is read of a login. Raises TooManyLoginsError where its client has tried too often."""
         await self._limit.check_address(address, device=self._devices.read(device))
 
-    async def log_in(self, *, email: str, password: str, address: str | None, device: str | None = None) -> Login:
-        """A token in exchange for the password; `address` is the client's, `device` what its cookie holds.
+    async def log_in(
+        self,
+        *,
+        email: str,
+        password: str,
+        address: str | None,
+        client: str | None = None,
+        device: str | None = None,
+    ) -> Login:
+        """A session in exchange for the password; `address` is the client's, `client` what it calls itself.
+
+        `device` is what its cookie holds (`api.accounts.devices`).
 
         Raises WrongCredentialsError, which costs the same for an unknown user, TooManyLoginsError, BusyError.
         """
@@ -55,7 +65,7 @@ class Logins:
         if self._passwords.is_outdated(user.password_hash):
             new = await self._passwords.hash(password, known=True)
             await self._users.rehash(user.id, old=user.password_hash, new=new)
-        token, expires_at = self._tokens.issue(user)
+        token, expires_at = await self._sessions.begin(user, address=address, client=client)
         device = self._devices.issue(digest_of(known_form or email))
         return Login(user=user, token=token, expires_at=expires_at, device=device)
 

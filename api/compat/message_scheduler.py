@@ -18,6 +18,7 @@ from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
 from api.openapi import failures
 from api.openapi.operation import TEXT, Access, Answer, Body, Tag, operation
+from tidings.domain.api_key import Scope
 from tidings.domain.timestamps import utc_now
 
 NAMES: Final = {"content": "message", "due_at": "time"}
@@ -53,6 +54,7 @@ _decoder: Final = msgspec.json.Decoder()
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.SEND,
     body=Body(
         _decoder,
         {

@@ -21,6 +21,7 @@ from api.messages.schemas import MessageRequest
 from api.openapi import examples, failures
 from api.openapi.operation import Access, Answer, Body, Parameter, Tag, operation
 from tidings import __version__
+from tidings.domain.api_key import Scope
 from tidings.domain.message import Message, NewMessage
 
 TAG: Final = Tag(
@@ -113,6 +114,7 @@ _MESSAGES: Final = {
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.SEND,
     body=Body(
         _decoder,
         {"a text message": {"content": "Hello", "recipient_phone_number": "+905551111111"}},
@@ -135,6 +137,7 @@ async def send(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=PAGE_PARAMETERS,
     answers=Answer("A page.", SentRows, SentRows(success=[_SENT_EXAMPLE]), headers=NEXT_PAGE),
 )
@@ -148,6 +151,7 @@ async def list_sent(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.ADMINS,
+    scope=Scope.MANAGE,
     parameters=(Parameter("action", Literal["start", "stop"], "What to do.", "start", "path"),),
     answers=Answer("Done.", Done, Done()),
     errors={HTTPStatus.UNPROCESSABLE_ENTITY: "the last part of the path must be start or stop"},

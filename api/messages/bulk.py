@@ -7,14 +7,15 @@ must not cancel everything that waits.
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 from aiohttp import web
 
+from api.audit.record import entry_of, keep, together
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY
+from api.http.principal import Reach
 from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
 from api.messages.listing import parse_created, parse_text
@@ -23,7 +24,10 @@ from api.openapi import examples, failures, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
 from api.quotas.door import retries_at_once, retrying, take_retries
 from api.quotas.errors import OverQuotaError
+from api.quotas.quotas import Taken
 from sql.messages import MessageFilter
+from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action, AuditEntry
 from tidings.domain.states import Status
 
 STATEMENT_SIZE: Final = 1000
@@ -36,6 +40,8 @@ _PARSERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "created_until": parse_created,
 }
 
+Take = Callable[[web.Request, int], Awaitable[Taken | None]]
+
 _cancel_decoder: Final = msgspec.json.Decoder(Selection)
 _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
 
@@ -43,6 +49,7 @@ _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
+    scope=Scope.MANAGE,
     body=Body(_cancel_decoder, request_examples.CANCEL, max_bytes=SMALL_BODY),
     answers=Answer("They are cancelled.", Changed, examples.CHANGED),
 )
@@ -52,14 +59,18 @@ async def cancel(request: web.Request) -> web.Response:
     Those that are on their way cannot be called back, and are not counted. Users cancel their own, admins all.
     """
     wanted = await read(request, _cancel_decoder)
-    chosen = to_filter(wanted, principal(request).scope, statuses=frozenset({Status.PENDING, Status.FAILED}))
+    chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.PENDING, Status.FAILED}))
     messages = request.app[STORE].messages
-    return answer(await _in_parts(wanted.limit, lambda limit: messages.cancel_many(chosen, limit=limit)))
+    entry = entry_of(request, Action.MESSAGES_CANCEL, detail=_said(wanted))
+    return answer(
+        await _in_parts(request, entry, wanted.limit, lambda limit: messages.cancel_many(chosen, limit=limit))
+    )
 
 
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
+    scope=Scope.MANAGE,
     body=Body(_retry_decoder, request_examples.RETRY, max_bytes=SMALL_BODY),
     answers=Answer("They are due now.", Changed, examples.CHANGED),
     errors=failures.QUOTA,
@@ -71,35 +82,57 @@ async def retry(request: web.Request) -> web.Response:
     against the quota as a new one does; where it is used up there is more.
     """
     wanted = await read(request, _retry_decoder)
-    chosen = to_filter(wanted, principal(request).scope, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
+    chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
     messages, reason = request.app[STORE].messages, wanted.cancel_reason
+    entry = entry_of(request, Action.MESSAGES_RETRY, detail=_said(wanted))
 
-    async def within_quota(limit: int) -> int:
-        with retrying(await take_retries(request, limit), limit) as retried:
-            retried.count = await messages.retry_many(chosen, cancel_reason=reason, limit=limit)
-        return retried.count
+    async def retry_part(limit: int) -> int:
+        return await messages.retry_many(chosen, cancel_reason=reason, limit=limit)
 
-    size = await retries_at_once(request) or STATEMENT_SIZE
-    return answer(await _in_parts(wanted.limit, within_quota, size=min(size, STATEMENT_SIZE)))
+    size = min(await retries_at_once(request) or STATEMENT_SIZE, STATEMENT_SIZE)
+    return answer(await _in_parts(request, entry, wanted.limit, retry_part, size=size, take=take_retries))
 
 
-async def _in_parts(limit: int, change: Callable[[int], Awaitable[int]], *, size: int = STATEMENT_SIZE) -> Changed:
+def _said(wanted: Selection) -> dict[str, Any]:
+    """What was asked for, without what was left open."""
+    return {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None}
+
+
+async def _in_parts(
+    request: web.Request,
+    entry: AuditEntry,
+    limit: int,
+    change: Callable[[int], Awaitable[int]],
+    *,
+    size: int = STATEMENT_SIZE,
+    take: Take | None = None,
+) -> Changed:
+    """Each part is one transaction with the count of what was changed so far in the audit log.
+
+    `take` takes a part out of the quota before, and what was not changed is given back.
+    """
     count = 0
     while count < limit:
         part = min(size, limit - count)
         try:
-            changed = await change(part)
+            taken = None if take is None else await take(request, part)
         except OverQuotaError:
             if not count:
                 raise
             return Changed(count=count, more=True)
-        count += changed
+        with retrying(taken, part) as retried:
+            async with together(request):
+                changed = await change(part)
+                count += changed
+                if changed:
+                    await keep(request, msgspec.structs.replace(entry, detail={**entry.detail, "count": count}))
+            retried.count = changed
         if changed < part:
             return Changed(count=count, more=False)
     return Changed(count=count, more=True)
 
 
-def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset[Status]) -> MessageFilter:
+def to_filter(selection: Selection, reach: Reach, *, statuses: frozenset[Status]) -> MessageFilter:
     """The filter for the store. Raises InvalidError, naming every wrong field."""
     faults: list[Fault] = []
     values: dict[str, Any] = {}
@@ -116,7 +149,7 @@ def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset
         faults.append(Fault(field="all", detail=detail))
     if faults:
         raise InvalidError(faults)
-    return MessageFilter(user_id=user_id, status=selection.status, held=selection.held, **values)
+    return MessageFilter(**reach.filter, status=selection.status, held=selection.held, **values)
 
 
 def _has_filters(selection: Selection) -> bool:

@@ -100,7 +100,9 @@ def to_message(
     content = _content(request, faults)
     if request.subject is not None and _CONTROL.search(request.subject):
         faults["subject"] = "must be one line without control characters"
-    if request.queue not in queues:
+    if not principal.may_use_queue(request.queue):
+        faults["queue"] = "is not among those that this API key is limited to"
+    elif request.queue not in queues:
         faults["queue"] = "is not a queue"
     if request.headers:
         try:

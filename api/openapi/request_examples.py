@@ -76,7 +76,16 @@ QUOTAS: Final[Examples] = {
     "a larger account": {"per_second": 500, "per_day": 1_000_000, "waiting": 200_000, "waiting_bytes": 1_073_741_824},
     "as the settings have it": {},
 }
-KEYS: Final[Examples] = {"a key": {"name": "the shop"}}
+KEYS: Final[Examples] = {
+    "a key": {"name": "the shop"},
+    "a key that sends mail, for a while": {
+        "name": "the newsletter",
+        "scopes": ["send"],
+        "channels": ["email"],
+        "queues": ["newsletter"],
+        "expires_at": "2100-01-01T00:00:00Z",
+    },
+}
 KEYS_WITH_CHANNELS: Final[Examples] = {**KEYS, "a key for text messages": {"name": "the till", "channels": ["sms"]}}
 
 

@@ -9,6 +9,7 @@ users that wait for one, and is followed by a pause of its own duration.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Final
 from uuid import UUID
 
@@ -139,7 +140,7 @@ class Counts:
             self._waiting[usage.user_id] = usage, quota, asyncio.get_running_loop().create_future()
         _, _, done = self._waiting[usage.user_id]
         if self._counting is None:
-            self._counting = asyncio.create_task(self._count_while_some_wait())
+            self._counting = asyncio.create_task(self._count_while_some_wait(), context=Context())
         await asyncio.shield(done)
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ While Redis is away each process goes on with its share: the rate divided by the
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -143,7 +144,7 @@ class Leases:
         bucket.waiters.append(waiter)
         self._waiting[bucket.user_id] = bucket
         if self._asking is None:
-            self._asking = asyncio.create_task(self._ask_while_some_wait())
+            self._asking = asyncio.create_task(self._ask_while_some_wait(), context=Context())
         return await waiter.answer
 
     def give_back(self, bucket: Bucket, count: int) -> None:

@@ -75,14 +75,12 @@ class Quotas:
 
     async def give(self, user_id: UUID, wanted: QuotaChange) -> bool:
         """Replaces what a user was given. Returns whether there is such a user."""
-        found = await self._store.put(user_id, wanted)
+        return await self._store.put(user_id, wanted)
+
+    def forget(self, user_id: UUID) -> None:
+        """The user was given other limits."""
         self._given.forget(user_id)
         self._accounts.pop(user_id, None)
-        return found
-
-    async def given(self, user_id: UUID) -> QuotaChange:
-        """What an admin gave a user."""
-        return await self._store.get(user_id)
 
     async def use(self, user_id: UUID, quota: Quota) -> Use:
         """What a user has used, a moment ago."""

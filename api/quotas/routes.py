@@ -10,11 +10,14 @@ from aiohttp import web
 from api.accounts.errors import NoSuchUserError
 from api.accounts.me_routes import NO_ACCOUNT, own_id
 from api.accounts.users_routes import named_id
+from api.audit.record import audit, together
 from api.http.body import answer, read
 from api.http.resources import ACCOUNTS, QUOTAS
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations, operation
 from api.quotas.schemas import QuotaAnswer
+from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.quota import QuotaChange
 
 _decoder: Final = msgspec.json.Decoder(QuotaChange)
@@ -22,6 +25,8 @@ _decoder: Final = msgspec.json.Decoder(QuotaChange)
 _of_user: Final = Operations(
     tag=tags.USERS,
     access=Access.ADMINS,
+    scope=Scope.ADMIN,
+    whole=True,
     parameters=(parameters.USER_ID,),
     errors={HTTPStatus.NOT_FOUND: NoSuchUserError.detail},
 )
@@ -30,6 +35,7 @@ _of_user: Final = Operations(
 @operation(
     tags.ACCOUNTS,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     answers=Answer("The quota.", QuotaAnswer, examples.QUOTA),
     errors={HTTPStatus.NOT_FOUND: NO_ACCOUNT},
 )
@@ -53,9 +59,15 @@ async def put(request: web.Request) -> web.Response:
 
     What is left out or null is as the settings have it, for an admin without a limit.
     """
-    user_id = named_id(request)
-    if not await request.app[QUOTAS].give(user_id, await read(request, _decoder)):
-        raise NoSuchUserError
+    user_id, wanted = named_id(request), await read(request, _decoder)
+    quotas = request.app[QUOTAS]
+    async with together(request):
+        if not await quotas.give(user_id, wanted):
+            raise NoSuchUserError
+        await audit(
+            request, Action.USER_CHANGE, user_id, owner=user_id, detail={"quota": msgspec.structs.asdict(wanted)}
+        )
+    quotas.forget(user_id)
     return await _shown(request, user_id)
 
 

@@ -56,6 +56,8 @@ AND (:status::text IS NULL OR status = :status::message_status)
 AND (:channel::text IS NULL OR channel = :channel)
 AND (:queue::text IS NULL OR queue = :queue)
 AND (:recipient::text IS NULL OR recipient = :recipient)
+AND (:channels::text[] IS NULL OR channel = ANY(:channels))
+AND (:queues::text[] IS NULL OR queue = ANY(:queues))
 AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
 
 -- fragment: retried
@@ -105,7 +107,21 @@ id, email, password_hash, role::text, channels, may_prioritize, token_version, s
 smtp_tls, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
 
 -- fragment: api_key_columns
-id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at
+id, user_id, name, prefix, hash, role::text, scopes, channels, granted, queues, expires_at, parent_id, created_at, last_used_at,
+revoked_at
+
+-- fragment: session_columns
+id, user_id, address, client, created_at, expires_at, last_used_at
+
+-- fragment: audit_columns
+id, actor, user_id, key_id, session_id, address, action, subject, owner, detail, created_at
+
+-- fragment: audit_filter
+id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
+AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+AND (:action::text IS NULL OR action = :action)
+AND (:subject::text IS NULL OR subject = :subject)
 
 -- fragment: waiting_turns
 -- The first message that waits in each turn of these queues (null: all), those that are on, or those that are off too.

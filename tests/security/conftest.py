@@ -8,10 +8,14 @@ import pytest_asyncio
 from aiohttp import web
 
 from api.app import create_app
+from tests.integration.api.accounts.conftest import _cheap_passwords
 from tests.integration.api.accounts.people import OPERATORS_KEY
+from tests.integration.api.accounts.test_isolation import belongings, session
 from tests.integration.api.client import Api
 from tidings.security.secretbox import new_key
 from tidings.settings import Settings
+
+__all__ = ["_cheap_passwords", "belongings", "session"]
 
 
 @pytest.fixture

@@ -215,6 +215,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )] = 3
     retention_days: Annotated[Count, Meta(description=
         "Days that finished messages and their attempts are kept at the least.")] = 90
+    audit_retention_days: Annotated[Count, Meta(description=
+        "Days that the audit log is kept: who changed what.")] = 365
 
     max_tries: Annotated[int, Meta(ge=0, le=100, extra={"section": "Retries"}, description=
         "Attempts for a message that has neither `max_tries` nor `retry` of its own or of its queue. 0: as its channel"
