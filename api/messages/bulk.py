@@ -121,7 +121,7 @@ async def _in_parts(
                 raise
             return Changed(count=count, more=True)
         with retrying(taken, part) as retried:
-            async with together(request):
+            async with together(request, unhurried=True):
                 changed = await change(part)
                 count += changed
                 if changed:

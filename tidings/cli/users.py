@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from api.accounts.checks import AccountError, check_email, password_faults
+from api.accounts.checks import AccountError, allowed_from, check_email, password_faults
 from api.accounts.passwords import Passwords
 from sql.store import Store
 from sql.users import UserStore
@@ -59,6 +59,17 @@ async def set_quota(settings: Settings, email: str, quota: QuotaChange) -> User:
         _existing(user if await store.quotas.put(user.id, quota) else None, email)
         await _record(store, Action.USER_CHANGE, user, quota=msgspec.structs.asdict(quota))
     return user
+
+
+async def set_allowed_from(settings: Settings, email: str, addresses: Sequence[str]) -> User:
+    """Lets a user's mail be from these addresses too, and no others. Raises UserError."""
+    normal, faults = allowed_from(addresses)
+    for fault in faults:
+        index = int((fault.field or "").rpartition(".")[2])
+        raise UserError(f"{addresses[index]!r} {fault.detail}")
+    async with opened(settings) as store:
+        user = await _find(store.users, email)
+        return _existing(await store.users.set_allowed_from(user.id, normal), email)
 
 
 async def set_password(settings: Settings, email: str, password: str) -> User:

@@ -45,6 +45,11 @@ def logins(counter: str, whose: str) -> str:
     return f"tidings:logins:{counter}:{whose}"
 
 
+def smtp_trials(user_id: UUID) -> str:
+    """How many mails a user has sent to themselves to test an SMTP account; lives an hour."""
+    return f"tidings:smtp_trials:{user_id}"
+
+
 def quota(user_id: UUID) -> str:
     """Hash of what a user may still have accepted at present (`level`, at the time `at`); lives until it is full."""
     return f"tidings:quota:{user_id}"
