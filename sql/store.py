@@ -12,6 +12,7 @@ from sql.maintenance import MaintenanceStore
 from sql.messages import MessageStore
 from sql.migrate import check_version
 from sql.queues import QueueStore
+from sql.quotas import QuotaStore
 from sql.sessions import SessionStore
 from sql.smtp_accounts import SmtpAccountStore
 from sql.suppressions import SuppressionStore
@@ -26,6 +27,7 @@ class Store:
         self.messages = MessageStore(database)
         self.batches = BatchStore(database, lease=timedelta(seconds=lease_seconds))
         self.queues = QueueStore(database)
+        self.quotas = QuotaStore(database)
         self.holds = HoldStore(database)
         self.suppressions = SuppressionStore(database)
         self.smtp_accounts = SmtpAccountStore(database)
