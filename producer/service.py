@@ -52,7 +52,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     publisher = Publisher(redis, lease_seconds=settings.lease_seconds)
     reconciler = Reconciler(store, settings)
     maintenance = Maintenance(
-        store, retention=timedelta(days=settings.retention_days), expire_every=settings.reconcile_seconds
+        store,
+        retention=timedelta(days=settings.retention_days),
+        audit_retention=timedelta(days=settings.audit_retention_days),
+        expire_every=settings.reconcile_seconds,
     )
     duties = [*reconciler.duties, *maintenance.duties, DepthRecorder(store, redis).duty]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)

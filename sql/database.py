@@ -12,6 +12,7 @@ import asyncio
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
@@ -49,11 +50,12 @@ FREE_SECONDS: Final = 10.0
 """The longest wait for a connection of the pool."""
 
 UNHURRIED: Final = frozenset({
-    "cancel_messages", "cancel_suppressed", "count_held", "expire", "find_mail_parts", "find_mails",
-    "forget_idempotency_keys", "has_unfinished", "heal_orphans", "insert_mails", "list_attempts", "list_messages",
-    "list_sent_sms", "list_suppressions", "list_user_messages", "list_user_sent_sms", "list_user_suppressions",
-    "list_users", "longest_overdue", "make_partitions", "outlived_partitions", "queue_depths", "reclaim",
-    "reseal_secrets", "retry_messages", "sealed_secrets", "wake_held",
+    "cancel_messages", "cancel_suppressed", "count_held", "expire", "find_mail_parts", "find_mails", "forget_audit",
+    "forget_idempotency_keys", "forget_sessions", "has_unfinished", "heal_orphans", "insert_mails", "list_attempts",
+    "list_audit", "list_messages", "list_sent_sms", "list_suppressions", "list_user_audit", "list_user_messages",
+    "list_user_sent_sms", "list_user_suppressions", "list_users", "longest_overdue", "make_partitions",
+    "outlived_partitions", "queue_depths", "reclaim", "reseal_secrets", "retry_messages", "sealed_secrets",
+    "wake_held",
 })  # fmt: skip
 """Queries that read or change as many rows as there happen to be, or carry as many bytes."""
 
@@ -67,6 +69,10 @@ LEAD_ANSWER_SECONDS: Final = 5.0
 """How long a leader waits for an answer on that session, before it takes the lead for lost."""
 
 UNLIMITED: Final = {"statement_timeout": "0", "lock_timeout": "0", "idle_session_timeout": "0"}
+
+
+_joined: ContextVar["tuple[Database, PoolConnection] | None"] = ContextVar("joined", default=None)
+"""The transaction that this task is in: see `Database.together`."""
 
 
 class Database:
@@ -164,16 +170,36 @@ class Database:
         return await self._ask(name, lambda connection: query(connection, **parameters))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[PoolConnection]:
+    async def transaction(self, *, seconds: float = PROMPT_SECONDS) -> AsyncIterator[PoolConnection]:
         """A connection inside a transaction, for the few steps that take more than one statement."""
         async with (
             self.pool.acquire(timeout=FREE_SECONDS) as connection,
-            self._limited(connection, PROMPT_SECONDS),
+            self._limited(connection, seconds),
             connection.transaction(),
         ):
             yield connection
 
+    @asynccontextmanager
+    async def together(self, *, unhurried: bool = False) -> AsyncIterator[None]:
+        """A block in which all that its task asks is one transaction, one question after the other.
+
+        For a change and its entry in the audit log. No network, no lock and no long work may be waited for in it.
+        `unhurried`: one of the questions is.
+        """
+        async with self.transaction(seconds=COMMAND_SECONDS if unhurried else PROMPT_SECONDS) as connection:
+            before = _joined.set((self, connection))
+            try:
+                yield
+            finally:
+                _joined.reset(before)
+
+    def _joined_connection(self) -> "PoolConnection | None":
+        joined = _joined.get()
+        return joined[1] if joined is not None and joined[0] is self else None
+
     async def _ask(self, name: str, ask: Callable[[PoolConnection], Awaitable[T]]) -> T:
+        if (joined := self._joined_connection()) is not None:
+            return await ask(joined)
         seconds = self._limits.get(name) or (COMMAND_SECONDS if name in UNHURRIED else PROMPT_SECONDS)
         async with self.pool.acquire(timeout=FREE_SECONDS) as connection:
             try:

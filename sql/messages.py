@@ -42,6 +42,8 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     channel: str | None = None
     queue: str | None = None
     recipient: str | None = None
+    channels: Sequence[str] | None = None
+    queues: Sequence[str] | None = None
     created_from: datetime | None = None
     created_until: datetime | None = None
     held: HeldReason | None = None
@@ -113,11 +115,17 @@ class MessageStore(Noun):
             rows = await self.database.rows("list_user_messages", **parameters)
         return _page(rows)
 
-    async def sent_sms(self, user_id: UUID | None, *, before: Message | None, limit: int) -> Page:
-        """Up to `limit` sent text messages, the last one first, all sent before `before`; of one user, or of all."""
+    async def sent_sms(
+        self, user_id: UUID | None, *, queues: Sequence[str] | None = None, before: Message | None, limit: int
+    ) -> Page:
+        """Up to `limit` sent text messages, the last one first, all sent before `before`; of one user, or of all.
+
+        `queues` are those that count; None: all.
+        """
         parameters: dict[str, Any] = {
             "before_sent_at": before and before.sent_at,
             "before": before and before.id,
+            "queues": queues,
             "limit": limit,
         }
         if user_id is None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Self
 
 from sql.api_keys import ApiKeyStore
+from sql.audit import AuditStore
 from sql.batches import BatchStore
 from sql.database import Database
 from sql.holds import HoldStore
@@ -11,6 +12,8 @@ from sql.maintenance import MaintenanceStore
 from sql.messages import MessageStore
 from sql.migrate import check_version
 from sql.queues import QueueStore
+from sql.sessions import SessionStore
+from sql.smtp_accounts import SmtpAccountStore
 from sql.suppressions import SuppressionStore
 from sql.users import UserStore
 
@@ -25,9 +28,12 @@ class Store:
         self.queues = QueueStore(database)
         self.holds = HoldStore(database)
         self.suppressions = SuppressionStore(database)
+        self.smtp_accounts = SmtpAccountStore(database)
         self.maintenance = MaintenanceStore(database)
         self.users = UserStore(database)
         self.api_keys = ApiKeyStore(database)
+        self.sessions = SessionStore(database)
+        self.audit = AuditStore(database)
 
     @classmethod
     async def connect(

@@ -8,10 +8,13 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from api.http.lengths import EmailAddress, Names, Password
+from api.http.lengths import MAX_NAME, MAX_NAMES, EmailAddress, Names, Password
 from api.http.principal import usable_channels
 from tidings.channels.installed import channel_names
-from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, Tls, User
+from tidings.domain.account import Redacted, Role, SmtpAccount, Tls, User
+from tidings.domain.api_key import ApiKey, Scope
+from tidings.domain.message import QUEUE_NAME_PATTERN
+from tidings.domain.session import Session
 
 T = TypeVar("T")
 
@@ -20,6 +23,7 @@ MAX_SMTP_LENGTH: Final = 512
 
 _SmtpText = Annotated[str, Meta(max_length=MAX_SMTP_LENGTH)]
 KeyName = Annotated[str, Meta(min_length=1, max_length=100)]
+QueueName = Annotated[str, Meta(pattern=f"^{QUEUE_NAME_PATTERN}$", max_length=MAX_NAME)]
 
 
 class NewSmtpAccount(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,16 +100,35 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class KeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key for a program."""
+    """A key for a program. One that a key asks for has at most what that key has, and ends with it."""
 
     name: KeyName
+    role: Annotated[Role, Meta(description="`admin` is for admins to give, to a key of an admin.")] = Role.USER
+    scopes: Annotated[
+        Annotated[list[Scope], Meta(min_length=1, max_length=len(Scope))] | UnsetType,
+        Meta(
+            description=(
+                "What it may do: `send` messages; `read` them, queues, holds and suppressions; `manage` them: cancel,"
+                " retry, release, suppress; `admin`: change accounts and credentials. Where it is not given, all but"
+                " `admin`."
+            )
+        ),
+    ] = UNSET
     channels: Annotated[
         Names | None,
         Meta(
             description=(
-                "Null: those of its user. Anything else is for an admin to give, and may be more than the user has."
+                "What it may send with, and whose messages it sees and changes. Null: those of its user. More than"
+                " the user has is for an admin to give."
             )
         ),
+    ] = None
+    queues: Annotated[
+        Annotated[list[QueueName], Meta(max_length=MAX_NAMES)] | None,
+        Meta(description="Those that it sends to, sees and changes. Null: all."),
+    ] = None
+    expires_at: Annotated[
+        Annotated[datetime, Meta(tz=True)] | None, Meta(description="When it ends. Null: when somebody revokes it.")
     ] = None
 
 
@@ -198,7 +221,12 @@ class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     name: str
     prefix: Annotated[str, Meta(description="With which the key begins.")]
+    role: Annotated[Role | None, Meta(description="Null: that of its user.")]
+    scopes: Sequence[Scope]
     channels: Sequence[str] | None
+    queues: Sequence[str] | None
+    expires_at: datetime | None
+    parent_id: Annotated[UUID | None, Meta(description="The key that made it, with which it ends.")]
     created_at: datetime
     last_used_at: Annotated[datetime | None, Meta(description="To the minute.")]
     revoked_at: datetime | None
@@ -206,7 +234,8 @@ class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, key: ApiKey) -> Self:
         """A key out of the store."""
-        return msgspec.convert(key, cls, from_attributes=True)
+        values = {name: getattr(key, name) for name in cls.__struct_fields__}
+        return cls(**{**values, "scopes": [scope for scope in Scope if scope in key.scopes]})
 
 
 class NewKeyAnswer(Redacted, frozen=True, kw_only=True):
@@ -215,11 +244,53 @@ class NewKeyAnswer(Redacted, frozen=True, kw_only=True):
     id: UUID
     name: str
     key: str
+    role: Role | None
+    scopes: Sequence[Scope]
     channels: Sequence[str] | None
+    queues: Sequence[str] | None
+    expires_at: datetime | None
     created_at: datetime
+
+    @classmethod
+    def of(cls, key: ApiKey, text: str) -> Self:
+        """A key out of the store, with its text."""
+        shown = KeyAnswer.of(key)
+        values = {name: getattr(shown, name) for name in cls.__struct_fields__ if name != "key"}
+        return cls(key=text, **values)
+
+
+class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that has not ended."""
+
+    id: UUID
+    address: Annotated[str | None, Meta(description="From which somebody logged in.")]
+    client: Annotated[str | None, Meta(description="What they logged in with, as it calls itself (`User-Agent`).")]
+    current: Annotated[bool, Meta(description="Whether this request is of it.")]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: Annotated[datetime | None, Meta(description="To the minute.")]
+
+    @classmethod
+    def of(cls, session: Session, current: UUID | None) -> Self:
+        """A session out of the store."""
+        values = {name: getattr(session, name) for name in cls.__struct_fields__ if name != "current"}
+        return cls(current=session.id == current, **values)
+
+
+class SessionList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a user's sessions, the newest first."""
+
+    sessions: Sequence[SessionAnswer]
+    next_cursor: Annotated[str | None, Meta(description="Names the next page; null on the last one.")]
+
+
+class EndedSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """How many sessions have ended."""
+
+    count: int
 
 
 class KeyList(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's keys, oldest first, revoked ones too."""
+    """A user's keys, oldest first, those too that have ended."""
 
     api_keys: Sequence[KeyAnswer]

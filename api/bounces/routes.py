@@ -15,15 +15,16 @@ from aiohttp import web
 
 from api.bounces.report import Event, NoReportError, Report, Reported, parse
 from api.bounces.schemas import ReportAnswer, ReportedAnswer
-from api.http.auth import principal
+from api.http.auth import LIMITED_KEY, principal, require_reach
 from api.http.body import CLOSE, NOT_WHOLE, answer, go_on
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import SETTINGS, STORE
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, RawBody, operation
-from api.suppressions.door import mail_addresses
+from api.suppressions.door import MAIL, mail_addresses
 from tidings.channels.email.addresses import MAX_TEXT, check_address
 from tidings.channels.recipient import RecipientError
+from tidings.domain.api_key import Scope
 from tidings.domain.message import Message
 from tidings.domain.states import Receipt
 from tidings.domain.suppression import MAX_DETAIL, SuppressionReason, same_address
@@ -44,10 +45,12 @@ _NOT_OURS: Final = "it names no message of yours that is kept here"
 @operation(
     tags.BOUNCES,
     access=Access.MEMBERS,
+    scope=Scope.MANAGE,
     parameters=(parameters.ENVELOPE_RECIPIENT,),
     body=RawBody(MEDIA_TYPES, request_examples.REPORTS),
     answers=Answer("It is read.", ReportAnswer, examples.REPORT),
     errors={
+        HTTPStatus.FORBIDDEN: LIMITED_KEY,
         HTTPStatus.NOT_FOUND: _NOT_OURS,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _TOO_LARGE,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: _ANOTHER_TYPE,
@@ -62,6 +65,7 @@ async def take(request: web.Request) -> web.Response:
     makes it `undelivered`; where the address is to blame, and for a complaint, the address takes no more mail of the
     message's user. The same report again changes nothing. Users hand over reports of their own messages, admins all.
     """
+    require_reach(request, channel=MAIL)
     envelope = request.query.get("recipient", "")
     if len(envelope) > MAX_TEXT:
         raise InvalidError([Fault(field="recipient", detail=f"is longer than {MAX_TEXT} characters")])
@@ -103,7 +107,7 @@ async def _find(request: web.Request, report: Report) -> Message | None:
     messages = request.app[STORE].messages
     for message_id in report.message_ids:
         message = await messages.get(message_id)
-        if message is not None and principal(request).may_see(message.user_id) and any(mail_addresses(message)):
+        if message is not None and principal(request).may_see_message(message) and any(mail_addresses(message)):
             mail = await messages.mail(message)
             return message if mail is None else msgspec.structs.replace(message, mail=mail)
     return None

@@ -1,6 +1,5 @@
 """Distributed Mail Queue Service: accounts with an SMTP server each, and mail that is sent in their name."""
 
-import platform
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -9,9 +8,11 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from api import API_VERSION
 from api.accounts.errors import NoSuchUserError, RegistrationClosedError, WrongCredentialsError
+from api.audit.record import audit
 from api.compat import mail_queue_schemas as schemas
 from api.compat.listing import NEXT_PAGE, cut, page_of
 from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
@@ -38,13 +39,16 @@ from api.compat.system import Problem, System
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY
+from api.http.peer import client_address
+from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import ACCOUNTS, SETTINGS, STORE
 from api.messages.schemas import MessageRequest
 from api.openapi import failures, parameters
 from api.openapi.operation import Access, Answer, Body, Tag, operation
 from sql.messages import MessageFilter
-from tidings import __version__
+from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.ids import parse_id
 from tidings.domain.message import Message
 from tidings.domain.states import Status
@@ -74,8 +78,8 @@ _TASKS: Final = Answer("A page.", TasksData, TasksData(data=Tasks(tasks=[schemas
 def _server(environment: str) -> Server:
     return Server(
         server=environment,
-        version=__version__,
-        build_information=f"tidings {__version__}, Python {platform.python_version()}",
+        version=API_VERSION,
+        build_information="tidings",
         message="liveness is OK!, server is ready to accept connections",
     )
 
@@ -92,10 +96,11 @@ def _server(environment: str) -> Server:
 )
 async def register(request: web.Request) -> web.Response:
     """Makes an account."""
-    await request.app[ACCOUNTS].users.admit(request.remote)
+    await request.app[ACCOUNTS].users.admit(str(client_address(request)))
     wanted = await read(request, _register_decoder)
     with renamed(ACCOUNT_NAMES):
-        await request.app[ACCOUNTS].users.register(wanted.registration(), address=request.remote)
+        user = await request.app[ACCOUNTS].users.register(wanted.registration(), address=str(client_address(request)))
+    await audit(request, Action.USER_CREATE, user.id, who=Principal(user_id=user.id, role=user.role, channels=None))
     return answer(Registered(), status=HTTPStatus.CREATED)
 
 
@@ -108,10 +113,13 @@ async def register(request: web.Request) -> web.Response:
 )
 async def login(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and a password."""
-    await request.app[ACCOUNTS].logins.admit(request.remote)
+    await request.app[ACCOUNTS].logins.admit(str(client_address(request)))
     wanted = await read(request, _login_decoder)
     done = await request.app[ACCOUNTS].logins.log_in(
-        email=wanted.email, password=wanted.password, address=request.remote
+        email=wanted.email,
+        password=wanted.password,
+        address=str(client_address(request)),
+        client=request.headers.get(hdrs.USER_AGENT),
     )
     token = LoginData(data=Login(id=done.user.id, token=done.token))
     return answer(token, headers={"Cache-Control": "no-store"})
@@ -120,6 +128,7 @@ async def login(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=(parameters.USER_ID,),
     answers=Answer("The account.", AccountData, AccountData(data=schemas.ACCOUNT)),
     errors={
@@ -144,6 +153,7 @@ async def show_user(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.SEND,
     body=Body(_enqueue_decoder, schemas.MAILS),
     answers=Answer("It is kept.", EnqueuedData, schemas.ENQUEUED),
 )
@@ -169,13 +179,13 @@ async def enqueue(request: web.Request) -> web.Response:
     return answer(EnqueuedData(data=Enqueued(task_id=message.id)))
 
 
-@operation(TAG, access=Access.MEMBERS, parameters=PAGE_PARAMETERS, answers=_TASKS)
+@operation(TAG, access=Access.MEMBERS, scope=Scope.READ, parameters=PAGE_PARAMETERS, answers=_TASKS)
 async def list_tasks(request: web.Request) -> web.Response:
     """Lists the caller's mails, the youngest first."""
     return await _list(request, [None])
 
 
-@operation(TAG, access=Access.MEMBERS, parameters=PAGE_PARAMETERS, answers=_TASKS)
+@operation(TAG, access=Access.MEMBERS, scope=Scope.READ, parameters=PAGE_PARAMETERS, answers=_TASKS)
 async def list_failed(request: web.Request) -> web.Response:
     """Lists those of them that failed, be it for now or for good."""
     return await _list(request, [Status.FAILED, Status.CANCELLED])
@@ -195,10 +205,11 @@ async def ping(_request: web.Request) -> web.Response:
 
 async def _list(request: web.Request, statuses: Iterable[Status | None]) -> web.Response:
     user_id, page, now = _user_id(request), page_of(request), utc_now()
+    reach = msgspec.structs.replace(principal(request).reach, user_id=user_id)
     found: list[Message] = []
     ends: list[UUID] = []
     for status in statuses:
-        wanted = MessageFilter(user_id=user_id, channel=CHANNEL, status=status)
+        wanted = MessageFilter(**reach.filter, channel=CHANNEL, status=status)
         listed = await request.app[STORE].messages.list(wanted, before=page.before, limit=page.and_one_more)
         found += listed
         ends += [listed[-1].id] if listed.more else []

@@ -17,6 +17,7 @@ from api.http.body import read
 from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
 from api.openapi.operation import TEXT, Access, Answer, Body, Tag, operation
+from tidings.domain.api_key import Scope
 from tidings.domain.timestamps import utc_now
 
 NAMES: Final = {"content": "message", "due_at": "time"}
@@ -52,6 +53,7 @@ _decoder: Final = msgspec.json.Decoder()
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.SEND,
     body=Body(
         _decoder,
         {

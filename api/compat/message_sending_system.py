@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
+from api import API_VERSION
 from api.compat.listing import CHANNEL, NEXT_PAGE, sent_messages
 from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
 from api.compat.native import accept, start_default_queue, stop_default_queue
@@ -20,7 +21,7 @@ from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
 from api.openapi import examples
 from api.openapi.operation import Access, Answer, Body, Parameter, Tag, operation
-from tidings import __version__
+from tidings.domain.api_key import Scope
 from tidings.domain.message import Message, NewMessage
 
 TAG: Final = Tag(
@@ -113,6 +114,7 @@ _MESSAGES: Final = {
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.SEND,
     body=Body(
         _decoder,
         {"a text message": {"content": "Hello", "recipient_phone_number": "+905551111111"}},
@@ -134,6 +136,7 @@ async def send(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=PAGE_PARAMETERS,
     answers=Answer("A page.", SentRows, SentRows(success=[_SENT_EXAMPLE]), headers=NEXT_PAGE),
 )
@@ -147,6 +150,7 @@ async def list_sent(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.ADMINS,
+    scope=Scope.MANAGE,
     parameters=(Parameter("action", Literal["start", "stop"], "What to do.", "start", "path"),),
     answers=Answer("Done.", Done, Done()),
     errors={HTTPStatus.UNPROCESSABLE_ENTITY: "the last part of the path must be start or stop"},
@@ -169,11 +173,11 @@ async def control(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.EVERYBODY,
-    answers=Answer("Its name and version.", Version, Version(name="tidings", version=__version__)),
+    answers=Answer("Its name, and the version of its API.", Version, Version(name="tidings", version=API_VERSION)),
 )
 async def status(_request: web.Request) -> web.Response:
     """Tells what this is."""
-    return answer(Version(name="tidings", version=__version__))
+    return answer(Version(name="tidings", version=API_VERSION))
 
 
 def _row(message: Message | NewMessage, *, status: str, sent_at: datetime | None) -> Row:

@@ -21,6 +21,7 @@ from api.http.lengths import SMALL_BODY, Name
 from api.http.problems import RequestError
 from api.openapi import examples
 from api.openapi.operation import Access, Answer, Body, Tag, operation
+from tidings.domain.api_key import Scope
 from tidings.domain.message import Message
 
 TAG: Final = Tag("Messaging Server", "An older system: one switch, and a list of what was sent.")
@@ -76,6 +77,7 @@ async def index(request: web.Request) -> web.StreamResponse:
 @operation(
     TAG,
     access=Access.ADMINS,
+    scope=Scope.MANAGE,
     body=Body(_decoder, {"start": {"action": "start"}, "stop": {"action": "stop"}}, max_bytes=SMALL_BODY),
     answers={
         HTTPStatus.OK: Answer("It was going already.", State, State(status="scheduler already running")),
@@ -105,6 +107,7 @@ async def control(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=PAGE_PARAMETERS,
     answers=Answer(
         "A page.",

@@ -12,33 +12,37 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from api.http.peer import came_by_https
 from api.http.problems import RequestError
 
 NAME: Final = "tidings_session"
+HTTPS_NAME: Final = f"__Host-{NAME}"
+"""Over https: a browser takes a cookie of such a name from this very host alone, over https, so no neighbour's page or
+plain http can put one in its place (RFC 6265bis)."""
 _SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 
 
 def token_of(request: web.Request) -> str | None:
     """The token that the request's cookie holds."""
-    return request.cookies.get(NAME)
+    return request.cookies.get(_name(request))
 
 
 def put(response: web.Response, token: str, *, life: timedelta, request: web.Request) -> None:
     """Gives the token to the browser, for as long as it is good."""
     response.set_cookie(
-        NAME,
+        _name(request),
         token,
         max_age=int(life.total_seconds()),
         path="/",
         httponly=True,
         samesite="Strict",
-        secure=_came_by_https(request),
+        secure=came_by_https(request),
     )
 
 
 def remove(response: web.Response, *, request: web.Request) -> None:
     """Makes the browser forget it."""
-    response.del_cookie(NAME, path="/", httponly=True, samesite="Strict", secure=_came_by_https(request))
+    response.del_cookie(_name(request), path="/", httponly=True, samesite="Strict", secure=came_by_https(request))
 
 
 def require_own_page(request: web.Request) -> None:
@@ -61,6 +65,5 @@ def _origin(request: web.Request) -> str | None:
         return None
 
 
-def _came_by_https(request: web.Request) -> bool:
-    # A proxy's header is trusted here: a forged one only keeps the cookie off plain http.
-    return request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+def _name(request: web.Request) -> str:
+    return HTTPS_NAME if came_by_https(request) else NAME

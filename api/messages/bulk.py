@@ -7,14 +7,15 @@ must not cancel everything that waits.
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 from aiohttp import web
 
+from api.audit.record import entry_of, keep, together
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY
+from api.http.principal import Reach
 from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
 from api.messages.listing import parse_created, parse_text
@@ -22,6 +23,8 @@ from api.messages.schemas import Changed, RetrySelection, Selection
 from api.openapi import examples, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
 from sql.messages import MessageFilter
+from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action, AuditEntry
 from tidings.domain.states import Status
 
 STATEMENT_SIZE: Final = 1000
@@ -41,6 +44,7 @@ _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
+    scope=Scope.MANAGE,
     body=Body(_cancel_decoder, request_examples.CANCEL, max_bytes=SMALL_BODY),
     answers=Answer("They are cancelled.", Changed, examples.CHANGED),
 )
@@ -50,14 +54,18 @@ async def cancel(request: web.Request) -> web.Response:
     Those that are on their way cannot be called back, and are not counted. Users cancel their own, admins all.
     """
     wanted = await read(request, _cancel_decoder)
-    chosen = to_filter(wanted, principal(request).scope, statuses=frozenset({Status.PENDING, Status.FAILED}))
+    chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.PENDING, Status.FAILED}))
     messages = request.app[STORE].messages
-    return answer(await _in_parts(wanted.limit, lambda limit: messages.cancel_many(chosen, limit=limit)))
+    entry = entry_of(request, Action.MESSAGES_CANCEL, detail=_said(wanted))
+    return answer(
+        await _in_parts(request, entry, wanted.limit, lambda limit: messages.cancel_many(chosen, limit=limit))
+    )
 
 
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
+    scope=Scope.MANAGE,
     body=Body(_retry_decoder, request_examples.RETRY, max_bytes=SMALL_BODY),
     answers=Answer("They are due now.", Changed, examples.CHANGED),
 )
@@ -67,25 +75,39 @@ async def retry(request: web.Request) -> web.Response:
     Cancelled ones start again; failed and held ones are due now. Users retry their own, admins all.
     """
     wanted = await read(request, _retry_decoder)
-    chosen = to_filter(wanted, principal(request).scope, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
+    chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
     messages, reason = request.app[STORE].messages, wanted.cancel_reason
-    return answer(
-        await _in_parts(wanted.limit, lambda limit: messages.retry_many(chosen, cancel_reason=reason, limit=limit))
-    )
+    entry = entry_of(request, Action.MESSAGES_RETRY, detail=_said(wanted))
+
+    async def retry_part(limit: int) -> int:
+        return await messages.retry_many(chosen, cancel_reason=reason, limit=limit)
+
+    return answer(await _in_parts(request, entry, wanted.limit, retry_part))
 
 
-async def _in_parts(limit: int, change: Callable[[int], Awaitable[int]]) -> Changed:
+def _said(wanted: Selection) -> dict[str, Any]:
+    """What was asked for, without what was left open."""
+    return {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None}
+
+
+async def _in_parts(
+    request: web.Request, entry: AuditEntry, limit: int, change: Callable[[int], Awaitable[int]]
+) -> Changed:
+    """Each part is one transaction with the count of what was changed so far in the audit log."""
     count = 0
     while count < limit:
         part = min(STATEMENT_SIZE, limit - count)
-        changed = await change(part)
-        count += changed
+        async with together(request, unhurried=True):
+            changed = await change(part)
+            count += changed
+            if changed:
+                await keep(request, msgspec.structs.replace(entry, detail={**entry.detail, "count": count}))
         if changed < part:
             return Changed(count=count, more=False)
     return Changed(count=count, more=True)
 
 
-def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset[Status]) -> MessageFilter:
+def to_filter(selection: Selection, reach: Reach, *, statuses: frozenset[Status]) -> MessageFilter:
     """The filter for the store. Raises InvalidError, naming every wrong field."""
     faults: list[Fault] = []
     values: dict[str, Any] = {}
@@ -102,7 +124,7 @@ def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset
         faults.append(Fault(field="all", detail=detail))
     if faults:
         raise InvalidError(faults)
-    return MessageFilter(user_id=user_id, status=selection.status, held=selection.held, **values)
+    return MessageFilter(**reach.filter, status=selection.status, held=selection.held, **values)
 
 
 def _has_filters(selection: Selection) -> bool:

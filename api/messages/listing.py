@@ -15,6 +15,7 @@ import msgspec
 from multidict import MultiMapping
 
 from api.http.lengths import MAX_NAME, MAX_PARAMETER, MAX_TIME
+from api.http.principal import Reach
 from api.http.problems import Fault, InvalidError
 from sql.messages import MessageFilter
 from tidings.domain.states import HeldReason, Status
@@ -36,12 +37,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
-def parse_page(query: MultiMapping[str], user_id: UUID | None) -> Page:
+def parse_page(query: MultiMapping[str], reach: Reach) -> Page:
     """Reads the parameters, and names every wrong one. Raises InvalidError."""
     values = values_of(query, _PARSERS)
     before: UUID | None = values.pop("cursor", None)
     limit: int = values.pop("limit", DEFAULT_LIMIT)
-    return Page(filter=MessageFilter(user_id=user_id, **values), before=before, limit=limit)
+    return Page(filter=MessageFilter(**reach.filter, **values), before=before, limit=limit)
 
 
 def parse_position(query: MultiMapping[str]) -> tuple[UUID | None, int]:

@@ -6,12 +6,11 @@ from typing import Final
 
 import msgspec
 from aiohttp import hdrs, web
-from msgspec import UNSET
 
 from api.http.auth import principal
 from api.http.body import answer, fault_of, large_body, read, too_large
 from api.http.problems import Fault, InvalidError, RequestError
-from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, SETTINGS, STORE
+from api.http.resources import INTAKE, KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS, STORE
 from api.http.turns import Turns
 from api.messages import idempotency
 from api.messages.listing import cut, parse_page
@@ -32,6 +31,7 @@ from api.openapi.operation import MAX_BYTES, Access, Answer, Body, Operations, o
 from api.suppressions.door import refusal_to_retry, require_wanted, unwanted, with_link
 from sql.messages import IdempotencyKey, MessageStore
 from tidings.channels.installed import recipients
+from tidings.domain.api_key import Scope
 from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.ids import parse_id
 from tidings.domain.message import Message, NewMessage
@@ -52,10 +52,13 @@ _NOT_RETRIED: Final = {
 _CHANGING: Final = "it changed meanwhile; read it again"
 NO_MESSAGE: Final = "there is no such message"
 
-_create: Final = Operations(tag=tags.MESSAGES, access=Access.MEMBERS, parameters=(parameters.IDEMPOTENCY_KEY,))
+_create: Final = Operations(
+    tag=tags.MESSAGES, access=Access.MEMBERS, scope=Scope.SEND, parameters=(parameters.IDEMPOTENCY_KEY,)
+)
 of_message: Final = Operations(
     tag=tags.MESSAGES,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=(parameters.MESSAGE_ID,),
     errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
 )
@@ -135,6 +138,7 @@ async def create_batch(request: web.Request) -> web.Response:
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=(*parameters.MESSAGE_FILTER, *parameters.PAGE),
     answers=Answer("A page.", MessageList, examples.MESSAGES),
 )
@@ -143,7 +147,7 @@ async def list_page(request: web.Request) -> web.Response:
 
     Users see their own, admins all. A page has up to 4 MiB of contents and headers, and then fewer than `limit`.
     """
-    page = parse_page(request.query, principal(request).scope)
+    page = parse_page(request.query, principal(request).reach)
     found = await _store(request).list(page.filter, before=page.before, limit=page.limit + 1)
     shown, next_cursor = cut(found, page.limit, lambda message: message.id, more=found.more)
     return answer(MessageList(messages=[_shown(request, message) for message in shown], next_cursor=next_cursor))
@@ -165,6 +169,7 @@ async def attempts(request: web.Request) -> web.Response:
 
 
 @of_message(
+    scope=Scope.MANAGE,
     answers=Answer("It is cancelled.", MessageAnswer, examples.CANCELLED),
     errors={HTTPStatus.CONFLICT: _NOT_CANCELLED[Status.SENT]},
 )
@@ -182,6 +187,7 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 @of_message(
+    scope=Scope.MANAGE,
     answers=Answer("It is due now.", MessageAnswer, examples.MESSAGE),
     errors={HTTPStatus.CONFLICT: _NOT_RETRIED[Status.PENDING]},
 )
@@ -197,15 +203,12 @@ async def retry(request: web.Request) -> web.Response:
 
 
 async def _message(request: web.Request, wanted: MessageRequest) -> NewMessage:
-    sender, user_id = None, principal(request).user_id
-    if wanted.from_ is not UNSET and user_id is not None:
-        sender = (await request.app[STORE].users.senders([user_id])).get(user_id)
     message = to_message(
         wanted,
         queues=await request.app[KNOWN_QUEUES].among((wanted.queue,)),
         retries=request.app[RETRIES],
         principal=principal(request),
-        sender=sender,
+        mail_faults=await request.app[MAIL_SENDERS].faults(wanted, principal(request)),
     )
     return sealed(with_link(message, wanted.unsubscribe, request.app[SETTINGS]), request.app[SETTINGS])
 
@@ -240,7 +243,11 @@ async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessag
 
 async def _replay(request: web.Request, key: IdempotencyKey) -> web.Response | None:
     message = await idempotency.earlier_message(_store(request), key, principal(request).user_id)
-    return None if message is None else _created(_shown(request, message), replayed=True)
+    return (
+        None
+        if message is None or not principal(request).may_see_message(message)
+        else _created(_shown(request, message), replayed=True)
+    )
 
 
 def _created_batch(entries: Sequence[BatchEntry]) -> web.Response:
@@ -267,7 +274,7 @@ async def find(request: web.Request) -> Message:
     """The message that the path names. Raises RequestError where there is none to show."""
     message_id = parse_id(request.match_info["id"])
     message = None if message_id is None else await _store(request).get(message_id)
-    if message is None or not principal(request).may_see(message.user_id):
+    if message is None or not principal(request).may_see_message(message):
         raise RequestError(HTTPStatus.NOT_FOUND, NO_MESSAGE)
     return message
 

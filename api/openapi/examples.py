@@ -7,15 +7,20 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from api.accounts.schemas import (
+    EndedSessions,
     KeyAnswer,
     KeyList,
     LoginAnswer,
     NewKeyAnswer,
     SecretAnswer,
+    SessionAnswer,
+    SessionList,
     SmtpAnswer,
     UserAnswer,
     UserList,
 )
+from api.accounts.smtp_schemas import AccountAnswer, AccountList, TrialAnswer
+from api.audit.schemas import AuditAnswer, AuditList
 from api.bounces.report import Event
 from api.bounces.schemas import ReportAnswer, ReportedAnswer
 from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
@@ -44,6 +49,9 @@ from api.overview.schemas import (
 )
 from api.suppressions.schemas import SuppressionList
 from tidings.domain.account import Role, Tls
+from tidings.domain.api_key import USUAL_SCOPES
+from tidings.domain.audit import Action, Actor
+from tidings.domain.mail_parts import Mailbox
 from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
@@ -137,6 +145,29 @@ USER: Final = UserAnswer(
     created_at=CREATED,
     updated_at=CREATED,
 )
+SMTP_ACCOUNT: Final = AccountAnswer(
+    name="shop",
+    is_default=True,
+    host="mail.example.com",
+    port=587,
+    tls=Tls.STARTTLS,
+    username="ida",
+    has_password=True,
+    oauth=None,
+    sender=Mailbox(email="shop@example.com", name="The shop"),
+    per_hour=500,
+    max_connections=None,
+)
+SMTP_ACCOUNTS: Final = AccountList(smtp_accounts=[SMTP_ACCOUNT])
+TRIAL: Final = TrialAnswer(
+    works=False,
+    phase="AUTH",
+    status_code=535,
+    answer="",
+    error="refused with 535 5.7.8",
+    seconds=0.412,
+    recipient="ida@example.com",
+)
 USERS: Final = UserList(users=[USER], next_cursor=None)
 LOGIN: Final = LoginAnswer(token="eyJhbGciOi…", expires_at=CREATED + timedelta(hours=12), user_id=USER_ID)  # noqa: S106
 SECRET: Final = SecretAnswer(secret="whsec_…", previous_until=CREATED + timedelta(days=1))  # noqa: S106
@@ -146,14 +177,60 @@ KEY: Final = KeyAnswer(
     id=KEY_ID,
     name="the shop",
     prefix=_PREFIX,
+    role=Role.USER,
+    scopes=USUAL_SCOPES,
     channels=None,
+    queues=None,
+    expires_at=None,
+    parent_id=None,
     created_at=CREATED,
     last_used_at=None,
     revoked_at=None,
 )
 REVOKED_KEY: Final = replace(KEY, revoked_at=DUE)
 KEYS: Final = KeyList(api_keys=[KEY])
-NEW_KEY: Final = NewKeyAnswer(id=KEY_ID, name="the shop", key=f"{_PREFIX}_…", channels=None, created_at=CREATED)
+NEW_KEY: Final = NewKeyAnswer(
+    id=KEY_ID,
+    name="the shop",
+    key=f"{_PREFIX}_…",
+    role=Role.USER,
+    scopes=USUAL_SCOPES,
+    channels=None,
+    queues=None,
+    expires_at=None,
+    created_at=CREATED,
+)
+
+SESSION: Final = SessionAnswer(
+    id=UUID("0197d7a4-55cc-7d30-a4e5-f6a7b8c9d0e1"),
+    address="192.0.2.7",
+    client="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    current=True,
+    created_at=CREATED,
+    expires_at=CREATED + timedelta(hours=12),
+    last_used_at=None,
+)
+SESSIONS: Final = SessionList(sessions=[SESSION], next_cursor=None)
+ENDED_SESSIONS: Final = EndedSessions(count=3)
+
+AUDIT: Final = AuditList(
+    audit=[
+        AuditAnswer(
+            id=UUID("0197d7a4-66dd-7e40-b5f6-a7b8c9d0e1f2"),
+            created_at=CREATED,
+            actor=Actor.USER,
+            user_id=USER_ID,
+            key_id=None,
+            session_id=SESSION.id,
+            address="192.0.2.7",
+            action=Action.QUEUE_STOP,
+            subject=DEFAULT_QUEUE,
+            owner=None,
+            detail={},
+        )
+    ],
+    next_cursor=None,
+)
 
 HEALTHY: Final = HealthAnswer(message="healthy", status="ok")
 UNHEALTHY: Final = HealthAnswer(message="unhealthy: redis does not answer", status="unavailable")
@@ -254,7 +331,7 @@ OVERVIEW: Final = Overview(
             name="consumer-1",
             health=Health.WELL,
             host="worker-7f9c",
-            version="0.1.0",
+            version="1.4.2",
             started_at=CREATED,
             reported_at=DUE,
             in_flight=64,

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import hdrs
 
 from api.accounts.errors import BusyError, EmailInUseError, NoSecretKeysError, TooManyLoginsError
-from api.http.auth import FOREIGN_PAGE, NO_CREDENTIAL, NOT_ADMIN
+from api.http.auth import FOREIGN_PAGE, LIMITED_KEY, NO_CREDENTIAL, NO_SCOPE, NOT_ADMIN
 from api.http.body import ANOTHER_TYPE, ENCODED, NOT_WHOLE, too_large
 from api.http.problems import STORE_AWAY
 from api.openapi.operation import MAX_BYTES, Access, Body, Errors, Operation, RawBody
@@ -48,6 +48,9 @@ def _of_its_kind(operation: Operation, method: str) -> Iterator[tuple[HTTPStatus
     if operation.access is not Access.EVERYBODY:
         yield HTTPStatus.UNAUTHORIZED, NO_CREDENTIAL
         yield HTTPStatus.SERVICE_UNAVAILABLE, STORE_AWAY
+        yield HTTPStatus.FORBIDDEN, NO_SCOPE.format(scope=operation.needs.scope)
+    if operation.needs.whole:
+        yield HTTPStatus.FORBIDDEN, LIMITED_KEY
     if operation.access is Access.ADMINS:
         yield HTTPStatus.FORBIDDEN, NOT_ADMIN
     if method != hdrs.METH_GET:

@@ -11,6 +11,7 @@ from api.messages import idempotency
 from api.messages.listing import DEFAULT_LIMIT, MAX_LIMIT
 from api.openapi import examples
 from api.openapi.operation import Parameter
+from tidings.domain.audit import Action
 from tidings.domain.message import DEFAULT_QUEUE, QUEUE_NAME_PATTERN
 from tidings.domain.states import HeldReason, Status
 from tidings.domain.suppression import SuppressionReason
@@ -31,6 +32,8 @@ _Moment = Annotated[
 MESSAGE_ID: Final = Parameter("id", UUID, "The id of a message.", examples.MESSAGE_ID, "path")
 USER_ID: Final = Parameter("id", UUID, "The id of a user.", examples.USER_ID, "path")
 KEY_ID: Final = Parameter("key_id", UUID, "The id of an API key.", examples.KEY_ID, "path")
+SMTP_ACCOUNT: Final = Parameter("name", str, "The name of an SMTP account.", examples.SMTP_ACCOUNT.name, "path")
+SESSION_ID: Final = Parameter("session_id", UUID, "The id of a session.", examples.SESSION.id, "path")
 HOLD_ID: Final = Parameter("hold_id", UUID, "The id of a hold.", examples.HOLD.id, "path")
 SUPPRESSION_ID: Final = Parameter("suppression_id", UUID, "The id of a suppression.", examples.SUPPRESSION.id, "path")
 QUEUE_NAME: Final = Parameter("name", lengths.Name, "The name of a queue.", DEFAULT_QUEUE, "path")
@@ -55,6 +58,16 @@ ENVELOPE_RECIPIENT: Final = Parameter(
 SUPPRESSION_FILTER: Final = (
     Parameter("address", lengths.EmailAddress, "This address.", examples.SUPPRESSION.address),
     Parameter("reason", SuppressionReason, "Those that are there for this reason.", SuppressionReason.BOUNCE),
+)
+
+AUDIT_FILTER: Final = (
+    Parameter("user_id", UUID, "What this user did, and what others did to theirs.", examples.USER_ID),
+    Parameter("action", Action, "Those that did this.", Action.QUEUE_STOP),
+    Parameter(
+        "subject", str, "Those that did it to this: a queue by its name, anything else by its id.", DEFAULT_QUEUE
+    ),
+    Parameter("created_from", _Moment, "Those that were done then or later: RFC 3339, or Unix time.", examples.CREATED),
+    Parameter("created_until", _Moment, "Those that were done before.", examples.DUE),
 )
 
 PAGE: Final = (

@@ -8,7 +8,7 @@ new AS MATERIALIZED (
         :id::uuid[], :user_id::uuid[], :queue::text[], :channel::text[], :recipient::text[], :subject::text[],
         :content::text[], :headers::jsonb[], :priority::smallint[], :max_tries::smallint[], :retry_delays::jsonb[],
         :due_at::timestamptz[], :expires_at::timestamptz[], :created_at::timestamptz[], :share::smallint[],
-        :mail_bytes::integer[], :key::text[], :fingerprint::bytea[]
+        :mail_bytes::integer[], :account::text[], :key::text[], :fingerprint::bytea[]
     ) AS new ({new_message_columns}, key, fingerprint)
 ),
 keyed AS (
@@ -41,12 +41,12 @@ bytes_before < 4 * 1024 * 1024
 -- The same without its content.
 id, user_id, queue, channel, recipient, subject, headers, priority, status::text, tries, max_tries,
 retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
-created_at, share, mail_bytes, held_reason, held_since, receipt, receipt_at, receipt_detail
+created_at, share, mail_bytes, account, held_reason, held_since, receipt, receipt_at, receipt_detail
 
 -- fragment: new_message_columns
 -- What a message is made of, in the order of the parameters of insert_messages.
 id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at,
-expires_at, created_at, share, mail_bytes
+expires_at, created_at, share, mail_bytes, account
 
 -- fragment: message_filter
 -- The filter of lists and bulk changes, but for whose the messages are: that decides which index is read.
@@ -56,6 +56,8 @@ AND (:status::text IS NULL OR status = :status::message_status)
 AND (:channel::text IS NULL OR channel = :channel)
 AND (:queue::text IS NULL OR queue = :queue)
 AND (:recipient::text IS NULL OR recipient = :recipient)
+AND (:channels::text[] IS NULL OR channel = ANY(:channels))
+AND (:queues::text[] IS NULL OR queue = ANY(:queues))
 AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
 
 -- fragment: retried
@@ -104,8 +106,26 @@ CASE WHEN next_tick(queues) > now() THEN next_tick(queues) END AS next_tick_at, 
 id, email, password_hash, role::text, channels, may_prioritize, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
 smtp_tls, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
 
+-- fragment: smtp_account_columns
+name, smtp_accounts.id AS account_id, is_default, host, port, tls, username, password, token_url, client_id,
+client_secret, refresh_token, from_address, from_name, per_hour, max_connections
+
 -- fragment: api_key_columns
-id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at
+id, user_id, name, prefix, hash, role::text, scopes, channels, granted, queues, expires_at, parent_id, created_at, last_used_at,
+revoked_at
+
+-- fragment: session_columns
+id, user_id, address, client, created_at, expires_at, last_used_at
+
+-- fragment: audit_columns
+id, actor, user_id, key_id, session_id, address, action, subject, owner, detail, created_at
+
+-- fragment: audit_filter
+id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
+AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+AND (:action::text IS NULL OR action = :action)
+AND (:subject::text IS NULL OR subject = :subject)
 
 -- fragment: waiting_turns
 -- The first message that waits in each turn of these queues (null: all), those that are on, or those that are off too.

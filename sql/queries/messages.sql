@@ -1,4 +1,4 @@
--- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, key, fingerprint)
+-- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, key, fingerprint)
 -- Keeps new messages, an array for each of their columns; one whose idempotency key is taken is left out.
 WITH {new_messages}
 INSERT INTO messages ({new_message_columns})
@@ -6,7 +6,7 @@ SELECT {new_message_columns} FROM new
 WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
 RETURNING id;
 
--- name: insert_mails(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, key, fingerprint, mail_ids, parts, files)
+-- name: insert_mails(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, key, fingerprint, mail_ids, parts, files)
 -- insert_messages for a group with mails of which something is kept beside them.
 WITH {new_messages},
 kept AS (
@@ -47,7 +47,7 @@ SELECT parts, remaining
 FROM mail_parts
 WHERE message_id = :id;
 
--- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, held, limit)
+-- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, limit)
 -- A page of messages, newest first, all of it older than the cursor.
 SELECT *
 FROM (
@@ -66,7 +66,7 @@ FROM (
 WHERE {page}
 ORDER BY id DESC;
 
--- name: list_user_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, held, limit)
+-- name: list_user_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, channels, queues, held, limit)
 -- A page of one user's messages, newest first: list_messages for a single user, so that it reads nobody else's.
 SELECT *
 FROM (
@@ -86,7 +86,7 @@ FROM (
 WHERE {page}
 ORDER BY id DESC;
 
--- name: list_sent_sms(before_sent_at, before, limit)
+-- name: list_sent_sms(before_sent_at, before, queues, limit)
 -- A page of the text messages that were sent, the last one first.
 SELECT *
 FROM (
@@ -97,6 +97,7 @@ FROM (
         WHERE
             status = 'sent'
             AND channel = 'sms'
+            AND (:queues::text[] IS NULL OR queue = ANY(:queues))
             AND (sent_at, id) < (
                 coalesce(:before_sent_at::timestamptz, 'infinity'),
                 coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
@@ -109,7 +110,7 @@ FROM (
 WHERE {page}
 ORDER BY sent_at DESC, id DESC;
 
--- name: list_user_sent_sms(before_sent_at, before, user_id, limit)
+-- name: list_user_sent_sms(before_sent_at, before, user_id, queues, limit)
 -- A page of the text messages that one user has sent, the last one first; other users' are passed over in the index.
 SELECT *
 FROM (
@@ -121,6 +122,7 @@ FROM (
             status = 'sent'
             AND channel = 'sms'
             AND user_id = :user_id
+            AND (:queues::text[] IS NULL OR queue = ANY(:queues))
             AND (sent_at, id) < (
                 coalesce(:before_sent_at::timestamptz, 'infinity'),
                 coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
@@ -181,7 +183,7 @@ cancelled AS (
 )
 SELECT count(*) FROM cancelled;
 
--- name: cancel_messages(created_from, created_until, user_id, status, channel, queue, recipient, held, limit)$
+-- name: cancel_messages(created_from, created_until, user_id, status, channel, queue, recipient, channels, queues, held, limit)$
 -- Waiting messages that pass the filter become cancelled, up to a limit; returns the count. What is being claimed at this
 -- moment is passed over: it is on its way. Read from the index of waiting messages, however many finished ones there are.
 WITH chosen AS (
@@ -201,7 +203,7 @@ cancelled AS (
 )
 SELECT count(*) FROM cancelled;
 
--- name: retry_messages(created_from, created_until, user_id, status, channel, queue, recipient, held, cancel_reason, limit)$
+-- name: retry_messages(created_from, created_until, user_id, status, channel, queue, recipient, channels, queues, held, cancel_reason, limit)$
 -- retry_message for those that pass the filter, up to a limit; returns the count. A failed or a held one that is due
 -- already is none of them, so that this can be repeated until none is left.
 WITH chosen AS (

@@ -216,7 +216,10 @@ async def test_two_producers_do_one_round_of_housekeeping(store: Store, redis: R
         return await make(from_time, until_time)
 
     store.maintenance.make_partitions = make_partitions  # type: ignore[method-assign]
-    houses = [Maintenance(store, retention=timedelta(days=90), expire_every=3600.0) for _ in range(2)]
+    houses = [
+        Maintenance(store, retention=timedelta(days=90), audit_retention=timedelta(days=365), expire_every=3600.0)
+        for _ in range(2)
+    ]
     async with leading(store, redis, *(house.duties for house in houses)) as leaders:
 
         async def all_done() -> bool:

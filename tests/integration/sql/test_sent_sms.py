@@ -59,7 +59,7 @@ async def test_by_time_of_sending_page_after_page(store: Store) -> None:
 async def test_a_page_is_read_from_the_index_without_a_sort(store: Store, whose: str) -> None:
     owner = new_id()
     query = store.database.queries.list_sent_sms if whose == "all" else store.database.queries.list_user_sent_sms
-    literals = "NULL, NULL, 50" if whose == "all" else f"'{owner}', NULL, NULL, 50"
+    literals = "NULL, NULL, NULL, 50" if whose == "all" else f"'{owner}', NULL, NULL, NULL, 50"
     async with store.database.pool.acquire() as connection:
         await connection.execute(FILL, 50_000, owner)
         await connection.execute(f"PREPARE sent AS {query.sql}")

@@ -3,7 +3,7 @@
 import re
 
 from sql.loader import FRAGMENTS, QUERIES_DIR, load_queries
-from tidings.domain.account import ApiKey
+from tidings.domain.api_key import ApiKey
 from tidings.domain.message import Delivery, Message, NewMessage, Queue
 
 TEXT = FRAGMENTS.read_text("utf-8")

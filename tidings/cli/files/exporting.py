@@ -1,6 +1,6 @@
 """`tidings export`: every message that passes the filters, as NDJSON or CSV, page by page, so in constant memory.
 
-`tidings suppressions export` writes suppressions in the same way.
+`tidings suppressions export` and `tidings audit export` write suppressions and the audit log in the same way.
 
 A file appears under its name when it is whole; until then it is `NAME.part`. The order is that of the API, the newest
 message first; what is accepted meanwhile is left out, and what changes meanwhile may be exported before or after.
@@ -18,6 +18,7 @@ import msgspec
 from rich.console import Console
 
 from tidings.cli.client import ApiClient
+from tidings.cli.files.formulas import guarded
 from tidings.cli.files.reading import FIELDS
 from tidings.cli.options import Api
 from tidings.domain.errors import TidingsError
@@ -44,9 +45,25 @@ EXPORTED: Final = (
 )
 """The columns of messages by default."""
 SUPPRESSED: Final = ("address", "reason", "since", "detail", "message_id", "user_id", "id")
+AUDITED: Final = (
+    *(
+        "created_at",
+        "actor",
+        "user_id",
+        "key_id",
+        "session_id",
+        "address",
+        "action",
+        "subject",
+        "owner",
+        "detail",
+        "id",
+    ),
+)
 MESSAGES: Final = "messages"
 SUPPRESSIONS: Final = "suppressions"
-_COLUMNS: Final = {MESSAGES: EXPORTED, SUPPRESSIONS: SUPPRESSED}
+AUDIT: Final = "audit"
+_COLUMNS: Final = {MESSAGES: EXPORTED, SUPPRESSIONS: SUPPRESSED, AUDIT: AUDITED}
 """By what is exported, which is the last part of its path too."""
 FORMATS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
 
@@ -113,7 +130,12 @@ class _Writer:
 
 
 def _cell(value: object) -> object:
-    return msgspec.json.encode(value).decode() if isinstance(value, dict) else value
+    match value:
+        case dict():
+            return msgspec.json.encode(value).decode()
+        case str():
+            return guarded(value)
+    return value
 
 
 def _without_nothing(message: Mapping[str, object]) -> str:

@@ -155,10 +155,10 @@ async def test_only_waiting_messages_are_read(store: Store) -> None:
     await keep(store, 50)
     async with store.database.pool.acquire() as connection:
         statement = store.database.queries.cancel_messages.sql
-        kinds = "timestamptz, timestamptz, text, text, text, text, text, uuid, bigint"
+        kinds = "timestamptz, timestamptz, text, text, text, text, text[], text[], text, uuid, bigint"
         await connection.execute(f"PREPARE cancelling ({kinds}) AS {statement}")
         plan = await connection.fetch(
-            "EXPLAIN EXECUTE cancelling (NULL, NULL, NULL, NULL, NULL, 'x', NULL, NULL, 1000)"
+            "EXPLAIN EXECUTE cancelling (NULL, NULL, NULL, NULL, NULL, 'x', NULL, NULL, NULL, NULL, 1000)"
         )
     indexes = {line.split(" using ")[1].split(" on ")[0] for [line] in plan if "Index Scan using" in line}
     assert any(name.endswith("_messages_turns") for name in indexes), plan
