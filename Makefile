@@ -6,6 +6,7 @@
 #             dashboard, from what the code declares
 # make bench  the benchmarks (minutes)
 # make chaos  kills and pauses everything under load, and writes what came of it to build/chaos (hours; see ROUNDS, SEED)
+# make failover  changes the stores under a running system, again and again (see ROUNDS)
 # make soak   ten minutes of steady flow, in which nothing may grow (see MINUTES)
 # make siege  a minute in which strangers try everything while honest clients post and receive (see SECONDS)
 # make lock   the newest versions that pyproject.toml allows, pinned, and the hashes of what the image is built of
@@ -53,6 +54,11 @@ bench: install
 chaos: ROUNDS ?= 20
 chaos: install
 	$(BIN)/python -m pytest tests/chaos -m chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+.PHONY: failover
+failover: ROUNDS ?= 20
+failover: install
+	for round in $$(seq $(ROUNDS)); do $(BIN)/python -m pytest tests/failover --quiet || exit 1; done
 
 soak: MINUTES ?= 10
 soak: install

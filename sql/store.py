@@ -38,12 +38,18 @@ class Store:
         self.audit = AuditStore(database)
 
     @classmethod
-    async def connect(cls, uri: str, *, process: str, lease_seconds: float, size: int = 4) -> Self:
+    async def connect(
+        cls, uri: str, *, process: str, lease_seconds: float, size: int = 4, listen_uri: str = ""
+    ) -> Self:
         """Opens the store for a process, waiting while Postgres is away; up to `size` connections.
+
+        `listen_uri` leads to the same Postgres past a pooler.
 
         Raises SchemaError where the schema is not the one that this program knows.
         """
-        return cls(await Database.connect(uri, process=process, size=size), lease_seconds=lease_seconds)
+        database = await Database.connect(uri, process=process, size=size)
+        database.direct_uri = listen_uri or uri
+        return cls(database, lease_seconds=lease_seconds)
 
     async def ping(self) -> None:
         """Raises where Postgres does not answer."""

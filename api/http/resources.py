@@ -48,7 +48,11 @@ async def store(app: web.Application) -> AsyncIterator[None]:
     """Waits while Postgres is away. Raises SchemaError where the database is at another version."""
     settings = app[SETTINGS]
     app[STORE] = await Store.connect(
-        settings.postgres_uri, process="api", lease_seconds=settings.lease_seconds, size=CONNECTIONS
+        settings.postgres_uri,
+        process="api",
+        lease_seconds=settings.lease_seconds,
+        size=CONNECTIONS,
+        listen_uri=settings.postgres_listen_uri,
     )
     app[STORE].database.patience = PATIENCE_SECONDS
     yield

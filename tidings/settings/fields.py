@@ -42,6 +42,7 @@ FORGOTTEN: Final = frozenset({"vault_token", "vault_role_id", "vault_secret_id"}
 SECRETS: Final = FORGOTTEN | {
     "egress_proxy",
     "postgres_uri",
+    "postgres_listen_uri",
     "redis_uri",
     "api_key",
     "secret_key",
@@ -60,6 +61,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # fmt: off
     postgres_uri: Annotated[str, Meta(extra={"section": "Where things are"}, description=
         "PostgreSQL 15 or later, as `postgres://…`. Empty: the embedded one.")] = ""
+    postgres_listen_uri: Annotated[str, Meta(description=
+        "The same Postgres without the pooler that `POSTGRES_URI` leads to, for what needs a session of its own: "
+        "migrations, LISTEN, the lead. Empty: `POSTGRES_URI`.")] = ""
     redis_uri: Annotated[str, Meta(description=
         "Redis 6.2 or later, as `redis://…`, `rediss://…` or `unix://…`. Empty: the embedded one.")] = ""
     redis_host: Annotated[str, Meta(description="`host:port` of Redis, read where `REDIS_URI` is empty.")] = ""
