@@ -199,7 +199,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         changed = await self._update(
             user.id,
             email=email,
-            password_hash=None if password is None else await self.passwords.hash(password),
+            password_hash=None if password is None else await self.passwords.hash(password, known=True),
             revoke_keys=wanted.revoke_keys,
         )
         if wanted.revoke_keys:

@@ -20,8 +20,11 @@ from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
 from api.messages.listing import parse_created, parse_text
 from api.messages.schemas import Changed, RetrySelection, Selection
-from api.openapi import examples, request_examples, tags
+from api.openapi import examples, failures, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
+from api.quotas.door import retries_at_once, retrying, take_retries
+from api.quotas.errors import OverQuotaError
+from api.quotas.quotas import Taken
 from sql.messages import MessageFilter
 from tidings.domain.api_key import Scope
 from tidings.domain.audit import Action, AuditEntry
@@ -36,6 +39,8 @@ _PARSERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "created_from": parse_created,
     "created_until": parse_created,
 }
+
+Take = Callable[[web.Request, int], Awaitable[Taken | None]]
 
 _cancel_decoder: Final = msgspec.json.Decoder(Selection)
 _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
@@ -68,11 +73,13 @@ async def cancel(request: web.Request) -> web.Response:
     scope=Scope.MANAGE,
     body=Body(_retry_decoder, request_examples.RETRY, max_bytes=SMALL_BODY),
     answers=Answer("They are due now.", Changed, examples.CHANGED),
+    errors=failures.QUOTA,
 )
 async def retry(request: web.Request) -> web.Response:
     """Retries messages that pass a filter.
 
-    Cancelled ones start again; failed and held ones are due now. Users retry their own, admins all.
+    Cancelled ones start again; failed and held ones are due now. Users retry their own, admins all. Each counts
+    against the quota as a new one does; where it is used up there is more.
     """
     wanted = await read(request, _retry_decoder)
     chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
@@ -82,7 +89,8 @@ async def retry(request: web.Request) -> web.Response:
     async def retry_part(limit: int) -> int:
         return await messages.retry_many(chosen, cancel_reason=reason, limit=limit)
 
-    return answer(await _in_parts(request, entry, wanted.limit, retry_part))
+    size = min(await retries_at_once(request) or STATEMENT_SIZE, STATEMENT_SIZE)
+    return answer(await _in_parts(request, entry, wanted.limit, retry_part, size=size, take=take_retries))
 
 
 def _said(wanted: Selection) -> dict[str, Any]:
@@ -91,17 +99,34 @@ def _said(wanted: Selection) -> dict[str, Any]:
 
 
 async def _in_parts(
-    request: web.Request, entry: AuditEntry, limit: int, change: Callable[[int], Awaitable[int]]
+    request: web.Request,
+    entry: AuditEntry,
+    limit: int,
+    change: Callable[[int], Awaitable[int]],
+    *,
+    size: int = STATEMENT_SIZE,
+    take: Take | None = None,
 ) -> Changed:
-    """Each part is one transaction with the count of what was changed so far in the audit log."""
+    """Each part is one transaction with the count of what was changed so far in the audit log.
+
+    `take` takes a part out of the quota before, and what was not changed is given back.
+    """
     count = 0
     while count < limit:
-        part = min(STATEMENT_SIZE, limit - count)
-        async with together(request, unhurried=True):
-            changed = await change(part)
-            count += changed
-            if changed:
-                await keep(request, msgspec.structs.replace(entry, detail={**entry.detail, "count": count}))
+        part = min(size, limit - count)
+        try:
+            taken = None if take is None else await take(request, part)
+        except OverQuotaError:
+            if not count:
+                raise
+            return Changed(count=count, more=True)
+        with retrying(taken, part) as retried:
+            async with together(request, unhurried=True):
+                changed = await change(part)
+                count += changed
+                if changed:
+                    await keep(request, msgspec.structs.replace(entry, detail={**entry.detail, "count": count}))
+            retried.count = changed
         if changed < part:
             return Changed(count=count, more=False)
     return Changed(count=count, more=True)
