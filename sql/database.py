@@ -158,7 +158,7 @@ class Database:
 
         TCP keepalive notices within 15 s, on both ends, that it is lost. The caller closes it.
         """
-        connection = await self._connect(command_timeout=None, server_settings=KEEPALIVE)
+        connection = await self._connect(command_timeout=None, server_settings={**SESSION, **KEEPALIVE})
         _keep_alive(connection)
         return connection
 

@@ -28,7 +28,6 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
 class KnownKey(msgspec.Struct, frozen=True):
     """A key that an earlier request used."""
 
-    user_id: UUID | None
     key: str
     fingerprint: bytes
     message_id: UUID
@@ -81,9 +80,13 @@ class MessageStore(Noun):
         self.kept += len(rows)
         return {row["id"] for row in rows}
 
-    async def known_keys(self, keys: Sequence[str]) -> list[KnownKey]:
-        """What earlier requests stored under these keys."""
-        return [KnownKey(**row) for row in await self.database.rows("find_idempotency_keys", keys=keys)]
+    async def known_keys(self, user_id: UUID | None, keys: Sequence[str]) -> list[KnownKey]:
+        """What this user's earlier requests stored under these keys; None: the operator's own."""
+        if user_id is None:
+            rows = await self.database.rows("find_idempotency_keys", keys=keys)
+        else:
+            rows = await self.database.rows("find_user_idempotency_keys", user_id=user_id, keys=keys)
+        return [KnownKey(**row) for row in rows]
 
     async def get(self, message_id: UUID) -> Message | None:
         """The message, or None where there is none."""

@@ -24,10 +24,16 @@ beside AS (
 SELECT id FROM kept;
 
 -- name: find_idempotency_keys(keys)
--- What earlier requests with these keys stored.
-SELECT user_id, key, fingerprint, message_id
+-- What earlier requests of the operator's own with these keys stored.
+SELECT key, fingerprint, message_id
 FROM idempotency_keys
-WHERE key = ANY(:keys::text[]);
+WHERE user_id IS NULL AND key = ANY(:keys::text[]);
+
+-- name: find_user_idempotency_keys(user_id, keys)
+-- What earlier requests of a user with these keys stored. Without the user, the index is read from end to end.
+SELECT key, fingerprint, message_id
+FROM idempotency_keys
+WHERE user_id = :user_id AND key = ANY(:keys::text[]);
 
 -- name: get_message(id)^
 -- One message whole.

@@ -28,6 +28,13 @@ def maintenance(store: Store, *, now: Callable[[], datetime] = utc_now) -> Maint
     return Maintenance(store, retention=90 * DAY, expire_every=1.0, now=now)
 
 
+async def drop_outlived(store: Store) -> None:
+    """A round of each duty that drops partitions."""
+    for duty in maintenance(store).duties:
+        if duty.name.startswith("retention"):
+            await duty.work()
+
+
 async def partitions(store: Store, parent: str) -> list[str]:
     async with store.database.pool.acquire() as connection:
         rows = await connection.fetch(
@@ -53,7 +60,7 @@ async def test_outlived_partitions_are_dropped_unless_a_message_in_them_is_unfin
     await store.messages.insert([finished])
     assert await store.messages.cancel(finished.id)
     before = await partitions(store, "messages")
-    await maintenance(store).drop_outlived()
+    await drop_outlived(store)
     after = await partitions(store, "messages")
     assert len(set(before) - set(after)) == 1
     assert await store.messages.get(finished.id) is None
@@ -96,7 +103,7 @@ async def test_a_transaction_that_stays_open_delays_a_drop_and_breaks_none(
     monkeypatch.setattr(database, "COMMAND_SECONDS", 0.2)
     name = await old_partition(store)
     async with reading(store.database.uri, "attempts"):
-        dropping = asyncio.create_task(maintenance(store).drop_outlived())
+        dropping = asyncio.create_task(drop_outlived(store))
         await detaching(store)
         async with store.database.pool.acquire() as connection:
             await connection.execute("SELECT pg_sleep(0.6)")
@@ -108,7 +115,7 @@ async def test_a_transaction_that_stays_open_delays_a_drop_and_breaks_none(
 async def test_a_detach_that_was_interrupted_is_finalized(store: Store) -> None:
     interrupted, other = await old_partition(store), await old_partition(store, days=101)
     async with reading(store.database.uri, "attempts"):
-        dropping = asyncio.create_task(maintenance(store).drop_outlived())
+        dropping = asyncio.create_task(drop_outlived(store))
         pid = await detaching(store)
         async with store.database.pool.acquire() as connection:
             await connection.execute("SELECT pg_terminate_backend($1)", pid)
@@ -116,7 +123,7 @@ async def test_a_detach_that_was_interrupted_is_finalized(store: Store) -> None:
             await dropping
     async with store.database.pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == 1
-    await maintenance(store).drop_outlived()
+    await drop_outlived(store)
     assert not {interrupted, other} & await tables(store)
 
 
@@ -126,7 +133,7 @@ async def test_what_a_crash_left_detached_is_dropped_and_nothing_else(store: Sto
         await connection.execute(f"ALTER TABLE attempts DETACH PARTITION {left}")
         await connection.execute("CREATE TABLE attempts_20200101 (of_another_program integer)")
         await connection.execute("CREATE TABLE attempts_backup (LIKE attempts)")
-    await maintenance(store).drop_outlived()
+    await drop_outlived(store)
     assert {used, "attempts_20200101", "attempts_backup"} <= await tables(store)
     assert left not in await tables(store)
 
@@ -136,9 +143,80 @@ async def test_one_partition_that_cannot_be_dropped_stops_no_other(store: Store)
     async with store.database.pool.acquire() as connection:
         await connection.execute(f"CREATE VIEW of_somebody AS SELECT * FROM {stuck}")
     with pytest.raises(asyncpg.DependentObjectsStillExistError):
-        await maintenance(store).drop_outlived()
+        await drop_outlived(store)
     assert other not in await tables(store)
     assert stuck in await tables(store)
+
+
+async def test_a_table_that_somebody_reads_stops_no_other_from_being_dropped(store: Store) -> None:
+    read, other = await old_partition(store, days=101), await old_partition(store)
+    async with store.database.pool.acquire() as connection:
+        await connection.execute(f"ALTER TABLE attempts DETACH PARTITION {read}")
+    async with reading(store.database.uri, read):
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await drop_outlived(store)
+        assert other not in await tables(store)
+    await drop_outlived(store)
+    assert read not in await tables(store)
+
+
+async def test_partitions_are_made_while_a_detach_waits(store: Store) -> None:
+    await old_partition(store)
+    async with reading(store.database.uri, "attempts"):
+        dropping = asyncio.create_task(drop_outlived(store))
+        await detaching(store)
+        # And the partitions of another table are dropped.
+        await store.maintenance.drop_outlived("messages", utc_now() - 90 * DAY)
+        assert await old_partition(store, days=5) in await partitions(store, "attempts")
+    await asyncio.wait_for(dropping, timeout=10)
+
+
+async def test_what_was_retried_before_the_detach_took_effect_is_not_dropped(store: Store) -> None:
+    then = utc_now() - 100 * DAY
+    message = new_message(id=uuid_at(then.timestamp()), created_at=then)
+    await store.messages.insert([message])
+    [name] = [name for name in await partitions(store, "messages") if name <= f"messages_{utc_now() - 90 * DAY:%Y%m%d}"]
+    # As a crash leaves it between DETACH and DROP.
+    async with store.database.pool.acquire() as connection:
+        await connection.execute(f"ALTER TABLE messages DETACH PARTITION {name}")
+    await drop_outlived(store)
+    kept = await store.messages.get(message.id)
+    assert kept is not None
+    assert kept.status is Status.PENDING
+
+
+async def test_what_a_crash_left_detached_before_a_column_was_added_is_dropped(store: Store) -> None:
+    left = await old_partition(store)
+    async with store.database.pool.acquire() as connection:
+        await connection.execute(f"ALTER TABLE attempts DETACH PARTITION {left}")
+        await connection.execute("ALTER TABLE attempts ADD COLUMN of_the_next_version integer")
+    await drop_outlived(store)
+    assert left not in await tables(store)
+
+
+async def test_whether_something_is_unfinished_is_asked_of_the_partial_indexes(store: Store) -> None:
+    then = utc_now() - 100 * DAY
+    await store.maintenance.make_partitions(then, then + timedelta(seconds=1))
+    connection = await store.database.unlimited_connection()
+    try:
+        await connection.execute(
+            "INSERT INTO messages (id, queue, channel, recipient, content, priority, max_tries, due_at, created_at, "
+            "status, sent_at) "
+            "SELECT overlay(gen_random_uuid()::text PLACING left(uuid_from_time($1)::text, 13) FROM 1)::uuid, "
+            "'default', 'echo', 'x', 'x', 1, 5, now(), now(), 'sent', now() FROM generate_series(1, 5000)",
+            then,
+        )
+        [row] = [
+            row
+            async for row in store.database.queries.outlived_partitions(
+                connection, parent="messages", moment=utc_now() - 80 * DAY
+            )
+        ]
+        explained = await connection.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {row['needed']}")
+        assert not await connection.fetchval(row["needed"])
+    finally:
+        await connection.close()
+    assert not [line[0] for line in explained if "Removed by Filter" in line[0] or "Seq Scan" in line[0]]
 
 
 async def test_idempotency_keys_are_forgotten_after_a_day(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +225,7 @@ async def test_idempotency_keys_are_forgotten_after_a_day(store: Store, monkeypa
     keys = [IdempotencyKey(key=f"key-{n}", fingerprint=b"x") for n in range(len(messages))]
     await store.messages.insert(messages, keys)
     await maintenance(store).forget_idempotency_keys()
-    assert [known.key for known in await store.messages.known_keys([key.key for key in keys])] == ["key-0"]
+    assert [known.key for known in await store.messages.known_keys(None, [key.key for key in keys])] == ["key-0"]
 
 
 async def test_expired_messages_are_cancelled_all_of_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
