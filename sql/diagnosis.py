@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from sql.loader import load_queries
-from sql.maintenance import PARENTS
+from sql.maintenance import BOUNDS, PARENTS
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ class Diagnosis:
                 needed=not row["pending"] and await self._connection.fetchval(row["needed"]),
             )
             for parent in PARENTS
-            async for row in self._queries.outlived_partitions(self._connection, parent=parent, moment=moment)
+            async for row in self._queries.outlived_partitions(self._connection, parent=parent, moment=moment, **BOUNDS)
         ]
 
     async def gateway_statuses(self) -> list[int]:

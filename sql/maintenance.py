@@ -22,6 +22,14 @@ PARENTS: Final = ("messages", "mail_parts", "attempts")
 """The tables that have partitions."""
 FORGOTTEN_AT_ONCE: Final = 10_000
 
+MOST_KEPT: Final = 50_000
+"""Waiting messages that are kept of an outlived partition by writing them again, which takes about a second."""
+MOST_KEPT_BYTES: Final = 128 * 2**20
+LEAST_GAIN: Final = 8 * 2**20
+"""Bytes that this has to free."""
+SHRINK_LOCK_SECONDS: Final = 0.3
+"""How long claims may wait behind it when a reader holds the partition; the next round tries again."""
+
 
 async def insert(
     database: Database, name: str, times: Sequence[datetime], /, **parameters: Any
@@ -40,6 +48,10 @@ async def insert(
         return await database.rows(name, **parameters)
 
 
+BOUNDS: Final = {"most": MOST_KEPT, "most_bytes": MOST_KEPT_BYTES, "least_gain": LEAST_GAIN}
+"""Those of a partition that is kept small."""
+
+
 class MaintenanceStore(Noun):
     """The store as maintenance sees it."""
 
@@ -51,10 +63,10 @@ class MaintenanceStore(Noun):
     async def drop_outlived(self, parent: str, moment: datetime) -> list[str]:
         """Drops the partitions of a table that hold nothing younger than the moment; returns their names.
 
-        A partition of messages stays as long as one of its messages is unfinished. It is detached first, without
-        locking out readers and writers, for which Postgres waits until every transaction that uses the table has ended:
-        hence a connection of its own, without a time limit. Where one partition fails the others are dropped, then the
-        error is raised.
+        It is detached first, without locking out readers and writers, for which Postgres waits until every transaction
+        that uses the table has ended: hence a connection of its own, without a time limit. Where one partition fails
+        the others are dropped, then the error is raised. A partition of messages of which some are unfinished stays,
+        but only these stay in it, as long as they are not too many (`MOST_KEPT`).
 
         A table that was detached by hand is dropped too, unless it was renamed.
         """
@@ -66,8 +78,8 @@ class MaintenanceStore(Noun):
 
     async def _drop_outlived(self, connection: Connection, parent: str, moment: datetime) -> list[str]:
         dropped, failed = [], None
-        query = self.database.queries.outlived_partitions
-        for row in [row async for row in query(connection, parent=parent, moment=moment)]:
+        rows = self.database.queries.outlived_partitions(connection, parent=parent, moment=moment, **BOUNDS)
+        for row in [row async for row in rows]:
             name: str = row["name"]
             try:
                 if await _drop_one(connection, row):
@@ -90,9 +102,21 @@ class MaintenanceStore(Noun):
             pass
 
 
+async def _shrink(connection: Connection, row: asyncpg.Record) -> None:
+    try:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = '{SHRINK_LOCK_SECONDS}s'")
+            if await connection.fetchval(row["shrink"]):
+                log.info("only what is unfinished was kept of a partition", partition=row["name"])
+    except asyncpg.LockNotAvailableError as error:
+        log.info("a partition stays as it is for now", partition=row["name"], error=describe(error))
+
+
 async def _drop_one(connection: Connection, row: asyncpg.Record) -> bool:
     if row["attached"]:
         if not row["pending"] and await connection.fetchval(row["needed"]):
+            if row["outlived"]:
+                await _shrink(connection, row)
             return False
         await connection.execute(row["detach"])
     if not row["outlived"]:

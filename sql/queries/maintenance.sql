@@ -2,7 +2,7 @@
 -- Makes the missing partitions for a span of time; returns their names.
 SELECT * FROM make_partitions(:from_time::timestamptz, :until_time::timestamptz);
 
--- name: outlived_partitions(parent, moment)
+-- name: outlived_partitions(parent, moment, most, most_bytes, least_gain)
 -- What holds nothing younger than the moment, with the commands that take it out of use and drop it: partitions, and
 -- tables that a crash left behind after their DETACH (no partition any more, but with a partition's name and none but a
 -- partition's columns; a migration may have given the others more since).
@@ -10,7 +10,8 @@ SELECT * FROM make_partitions(:from_time::timestamptz, :until_time::timestamptz)
 -- What was detached comes next: a DROP is all that it needs.
 -- A command cannot take a name as a parameter, so it is composed here. `needed` asks whether something in it is
 -- unfinished, of the two partial indexes, by the columns that they begin with: asked for the status alone, the planner
--- may read every row by its id. What belongs to mails is needed as long as their messages are there.
+-- may read every row by its id. What belongs to mails is needed as long as their messages are there. `shrink` leaves in
+-- such a partition what is still needed of it.
 SELECT
     child.relname AS name,
     inhparent IS NOT NULL AS attached,
@@ -33,7 +34,16 @@ SELECT
         'ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent.relname, child.relname,
         uuid_from_time(first_day AT TIME ZONE 'UTC'), uuid_from_time((first_day + life.days) AT TIME ZONE 'UTC')
     ) AS attach,
-    format('DROP TABLE %I', child.relname) AS drop
+    format('DROP TABLE %I', child.relname) AS drop,
+    CASE parent.relname
+        WHEN 'messages' THEN format(
+            'SELECT keep_waiting(%L, %s, %s, %s)', child.relname, :most::integer, :most_bytes::bigint, :least_gain::bigint
+        )
+        WHEN 'mail_parts' THEN format(
+            'SELECT keep_parts(%L, %L, %s, %s)',
+            child.relname, 'messages_' || right(child.relname, 8), :most_bytes::bigint, :least_gain::bigint
+        )
+    END AS shrink
 FROM (
     VALUES ('messages', interval '7 days'), ('mail_parts', interval '7 days'), ('attempts', interval '1 day')
 ) AS life (parent, days)

@@ -6,18 +6,20 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
 from producer import maintenance as maintenance_module
 from producer.maintenance import Maintenance
 from sql import database
 from sql import maintenance as maintenance_store
-from sql.messages import IdempotencyKey
+from sql.messages import IdempotencyKey, MessageFilter
 from sql.store import Store
 from tests.eventually import eventually
-from tests.factories import keep, new_message
+from tests.factories import DEFAULT_CLAIM_LANES, keep, new_message, offers
 from tests.reading import reading
 from tidings.domain.ids import new_id
+from tidings.domain.mail_parts import KeptMail, MailParts
 from tidings.domain.states import Status
 from tidings.domain.timestamps import utc_now
 
@@ -194,22 +196,96 @@ async def test_what_a_crash_left_detached_before_a_column_was_added_is_dropped(s
     assert left not in await tables(store)
 
 
-async def test_whether_something_is_unfinished_is_asked_of_the_partial_indexes(store: Store) -> None:
-    then = utc_now() - 100 * DAY
+async def fill(store: Store, then: datetime, *, messages: int) -> None:
+    """Messages of that moment, sent long ago."""
     await store.maintenance.make_partitions(then, then + timedelta(seconds=1))
-    connection = await store.database.unlimited_connection()
-    try:
+    async with store.database.pool.acquire() as connection:
         await connection.execute(
             "INSERT INTO messages (id, queue, channel, recipient, content, priority, max_tries, due_at, created_at, "
             "status, sent_at) "
             "SELECT overlay(gen_random_uuid()::text PLACING left(uuid_from_time($1)::text, 13) FROM 1)::uuid, "
-            "'default', 'echo', 'x', 'x', 1, 5, now(), now(), 'sent', now() FROM generate_series(1, 5000)",
+            "'default', 'echo', 'x', 'x', 1, 5, $1, $1, 'sent', $1 FROM generate_series(1, $2::integer)",
             then,
+            messages,
         )
+
+
+async def size_of(store: Store, name: str) -> int:
+    async with store.database.pool.acquire() as connection:
+        size: int = await connection.fetchval("SELECT pg_total_relation_size($1::text::regclass)", name)
+    return size
+
+
+async def test_a_message_that_is_due_in_a_year_keeps_nothing_but_itself(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(maintenance_store.BOUNDS, "least_gain", 0)
+    then = utc_now() - 100 * DAY
+    parts = MailParts(html="<p>later</p>")
+    late = new_message(
+        id=uuid_at(then.timestamp()), created_at=then, due_at=utc_now() + 365 * DAY, channel="email",
+        mail=KeptMail(parts=parts, files=b""), mail_bytes=12,
+    )  # fmt: skip
+    sent = msgspec.structs.replace(late, id=uuid_at(then.timestamp()))
+    key = IdempotencyKey(key="k", fingerprint=b"x")
+    await store.messages.insert([late, sent], [key, None])
+    assert await store.messages.cancel(sent.id)
+    await fill(store, then, messages=20_000)
+    [name] = [name for name in await partitions(store, "messages") if name < f"messages_{utc_now() - 90 * DAY:%Y%m%d}"]
+    assert await size_of(store, name) > 2**21
+
+    # While somebody reads it, it stays as it is, and nobody waits for longer than a moment.
+    async with reading(store.database.uri, name):
+        await drop_outlived(store)
+        assert await store.messages.get(sent.id)
+    await drop_outlived(store)
+
+    assert await size_of(store, name) < 2**19
+    assert await store.messages.get(sent.id) is None
+    assert set(await store.batches.mails([late.id, sent.id])) == {late.id}
+    kept = await store.messages.get(late.id)
+    assert kept is not None
+    assert (kept.status, kept.due_at, kept.created_at) == (Status.PENDING, late.due_at, late.created_at)
+    [known] = await store.messages.known_keys(None, ["k"])
+    assert known.message_id == late.id
+    assert [each.id for each in await store.messages.list(MessageFilter(), before=None, limit=5)] == [late.id]
+    assert await store.messages.cancel(late.id)
+    await drop_outlived(store)
+    assert name not in await partitions(store, "messages")
+
+
+async def test_an_outlived_partition_stays_whole_while_one_of_its_messages_is_on_its_way(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(maintenance_store.BOUNDS, "least_gain", 0)
+    then = utc_now() - 100 * DAY
+    await fill(store, then, messages=1000)
+    await store.messages.insert([new_message(id=uuid_at(then.timestamp()), created_at=then)])
+    [offer] = offers()
+    await store.batches.claim(DEFAULT_CLAIM_LANES, [offer], batch_size=10)
+    await drop_outlived(store)
+    assert len(await store.messages.list(MessageFilter(status=Status.SENT), before=None, limit=500)) == 500
+
+
+async def test_new_partitions_are_vacuumed_before_a_fifth_of_them_is_dead(store: Store) -> None:
+    await store.maintenance.make_partitions(utc_now() + 60 * DAY, utc_now() + 61 * DAY)
+    async with store.database.pool.acquire() as connection:
+        rows = await connection.fetch(
+            "SELECT reloptions FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE inhparent = 'messages'::regclass"
+        )
+    assert len(rows) >= 3
+    assert {"autovacuum_vacuum_scale_factor=0" in (row["reloptions"] or ()) for row in rows} == {True}
+
+
+async def test_whether_something_is_unfinished_is_asked_of_the_partial_indexes(store: Store) -> None:
+    then = utc_now() - 100 * DAY
+    await fill(store, then, messages=5000)
+    connection = await store.database.unlimited_connection()
+    try:
         [row] = [
             row
             async for row in store.database.queries.outlived_partitions(
-                connection, parent="messages", moment=utc_now() - 80 * DAY
+                connection, parent="messages", moment=utc_now() - 80 * DAY, **maintenance_store.BOUNDS
             )
         ]
         explained = await connection.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {row['needed']}")
