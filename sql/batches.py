@@ -12,7 +12,8 @@ import msgspec
 from sql import maintenance
 from sql.database import Database
 from sql.low_water import Asked, ClaimLane, LowWater, Mark, Taken, Waiting
-from sql.messages import kept_mail, retry_delays
+from sql.messages import kept_mail
+from sql.rows import retry_delays
 from tidings.domain.mail_parts import KeptMail
 from tidings.domain.message import Delivery, Outcome
 

@@ -20,7 +20,7 @@ from api.messages.listing import parse_created, parse_text
 from api.messages.schemas import Changed, RetrySelection, Selection
 from api.openapi import examples, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
-from sql.messages import MessageFilter
+from sql.lists import MessageFilter
 from tidings.domain.states import Status
 
 STATEMENT_SIZE: Final = 1000

@@ -15,7 +15,7 @@ import msgspec
 from multidict import MultiMapping
 
 from api.http.problems import Fault, InvalidError
-from sql.messages import MessageFilter
+from sql.lists import MessageFilter
 from tidings.domain.states import HeldReason, Status
 from tidings.domain.timestamps import parse_timestamp
 

@@ -13,7 +13,7 @@ from api.http.body import MAX_BYTES, answer, fault_of, large_body, read
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, SETTINGS, STORE
 from api.messages import idempotency
-from api.messages.listing import cut, parse_page
+from api.messages.listing import encode_cursor, parse_page
 from api.messages.schemas import (
     AttemptAnswer,
     AttemptList,
@@ -140,12 +140,15 @@ async def create_batch(request: web.Request) -> web.Response:
 async def list_page(request: web.Request) -> web.Response:
     """Lists messages, newest first.
 
-    Users see their own, admins all.
+    Users see their own, admins all. A page may be short, or even empty, and not be the last one: each is found among
+    some thousand messages, and `next_cursor` goes on behind these.
     """
     page = parse_page(request.query, principal(request).scope)
-    found = await _store(request).list(page.filter, before=page.before, limit=page.limit + 1)
-    shown, next_cursor = cut(found, page.limit, lambda message: message.id)
-    return answer(MessageList(messages=[_shown(request, message) for message in shown], next_cursor=next_cursor))
+    found = await _store(request).page(page.filter, before=page.before, limit=page.limit)
+    next_cursor = None if found.resume is None else encode_cursor(found.resume)
+    return answer(
+        MessageList(messages=[_shown(request, message) for message in found.messages], next_cursor=next_cursor)
+    )
 
 
 @of_message(answers=Answer("The message.", MessageAnswer, examples.MESSAGE))

@@ -1,5 +1,10 @@
 -- What stands in several queries, each piece once: sql/loader.py puts it in the place of its name in braces.
 
+-- fragment: new_message_columns
+-- What a message is made of, in the order of the parameters of insert_messages.
+id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at,
+expires_at, created_at, share, mail_bytes
+
 -- fragment: new_messages
 -- The messages that insert_messages and insert_mails keep, and the idempotency keys among theirs that are new.
 new AS MATERIALIZED (
@@ -25,20 +30,54 @@ id, user_id, queue, channel, recipient, subject, content, headers, priority, sta
 retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
 created_at, share, mail_bytes, held_reason, held_since, receipt, receipt_at, receipt_detail
 
--- fragment: new_message_columns
--- What a message is made of, in the order of the parameters of insert_messages.
-id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at,
-expires_at, created_at, share, mail_bytes
+-- fragment: look_at
+-- Around a query that looks at messages in an order, up to `look` of them: the first that are wanted, up to a limit, and
+-- the last that was looked at, wanted or not, which tells where to go on.
+SELECT {message_columns}, wanted, number
+FROM (
+SELECT each.*, row_number() OVER () AS number
+FROM (
 
--- fragment: message_filter
--- The filter of lists and bulk changes, but for whose the messages are: that decides which index is read.
-id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
-AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-AND (:status::text IS NULL OR status = :status::message_status)
-AND (:channel::text IS NULL OR channel = :channel)
-AND (:queue::text IS NULL OR queue = :queue)
-AND (:recipient::text IS NULL OR recipient = :recipient)
-AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
+-- fragment: looked_at
+) AS each
+) AS numbered
+WHERE wanted OR number = :look
+LIMIT :limit
+
+-- fragment: of_looked_at
+-- The newest of what was looked at in no order, and how many those are; one row with an empty id where none is wanted.
+SELECT {message_columns}, looked
+FROM (SELECT count(*) AS looked FROM looked_at) AS counted
+LEFT JOIN (
+    SELECT messages.*
+    FROM (SELECT id FROM looked_at WHERE wanted ORDER BY id DESC LIMIT :limit) AS chosen
+    JOIN messages USING (id)
+) AS page ON true
+ORDER BY id DESC
+
+-- fragment: first_id
+uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
+
+-- fragment: end_id
+least(
+    coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'),
+    coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+)
+
+-- fragment: id_range
+-- The ids that a page may have.
+id >= {first_id} AND id < {end_id}
+
+-- fragment: wanted
+-- Whether a message passes a filter, but for the time of its creation.
+(
+    (:status::text IS NULL OR status = :status::text::message_status)
+    AND (:channel::text IS NULL OR channel = :channel)
+    AND (:queue::text IS NULL OR queue = :queue)
+    AND (:recipient::text IS NULL OR recipient = :recipient)
+    AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
+    AND (:user_id::uuid IS NULL OR user_id = :user_id)
+)
 
 -- fragment: retried
 -- What a message becomes when somebody retries it: a cancelled one starts again, a failed one is due now.

@@ -53,56 +53,6 @@ SELECT parts, remaining
 FROM mail_parts
 WHERE message_id = :id;
 
--- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, held, limit)
--- A page of messages, newest first, all of it older than the cursor.
-SELECT {message_columns}
-FROM messages
-WHERE
-    id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND {message_filter}
-ORDER BY id DESC
-LIMIT :limit;
-
--- name: list_user_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, held, limit)
--- A page of one user's messages, newest first: list_messages for a single user, so that it reads nobody else's.
-SELECT {message_columns}
-FROM messages
-WHERE
-    user_id = :user_id
-    AND id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    AND {message_filter}
-ORDER BY id DESC
-LIMIT :limit;
-
--- name: list_sent_sms(before_sent_at, before, limit)
--- A page of the text messages that were sent, the last one first.
-SELECT {message_columns}
-FROM messages
-WHERE
-    status = 'sent'
-    AND channel = 'sms'
-    AND (sent_at, id) < (
-        coalesce(:before_sent_at::timestamptz, 'infinity'),
-        coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    )
-ORDER BY sent_at DESC, id DESC
-LIMIT :limit;
-
--- name: list_user_sent_sms(before_sent_at, before, user_id, limit)
--- A page of the text messages that one user has sent, the last one first; other users' are passed over in the index.
-SELECT {message_columns}
-FROM messages
-WHERE
-    status = 'sent'
-    AND channel = 'sms'
-    AND user_id = :user_id
-    AND (sent_at, id) < (
-        coalesce(:before_sent_at::timestamptz, 'infinity'),
-        coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    )
-ORDER BY sent_at DESC, id DESC
-LIMIT :limit;
-
 -- name: list_attempts(message_id, created_at)
 -- The history of a message, oldest attempt first. Its own age bounds the days that are looked into, with an hour to spare:
 -- the clock of the consumer may be behind that of the API.
@@ -151,15 +101,15 @@ cancelled AS (
 )
 SELECT count(*) FROM cancelled;
 
--- name: cancel_messages(created_from, created_until, user_id, status, channel, queue, recipient, held, limit)$
+-- name: cancel_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, held, limit)$
 -- Waiting messages that pass the filter become cancelled, up to a limit; returns the count. What is being claimed at this
 -- moment is passed over: it is on its way. Read from the index of waiting messages, however many finished ones there are.
 WITH chosen AS (
     SELECT id FROM messages
     WHERE
         status IN ('pending', 'failed')
-        AND {message_filter}
-        AND (:user_id::uuid IS NULL OR user_id = :user_id)
+        AND {id_range}
+        AND {wanted}
     ORDER BY queue, priority, share, due_at, id
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
@@ -171,7 +121,7 @@ cancelled AS (
 )
 SELECT count(*) FROM cancelled;
 
--- name: retry_messages(created_from, created_until, user_id, status, channel, queue, recipient, held, cancel_reason, limit)$
+-- name: retry_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, held, cancel_reason, limit)$
 -- retry_message for those that pass the filter, up to a limit; returns the count. A failed or a held one that is due
 -- already is none of them, so that this can be repeated until none is left.
 WITH chosen AS (
@@ -182,8 +132,8 @@ WITH chosen AS (
             OR (status = 'failed' AND due_at > now())
             OR (status = 'pending' AND held_reason IS NOT NULL AND due_at > now())
         )
-        AND {message_filter}
-        AND (:user_id::uuid IS NULL OR user_id = :user_id)
+        AND {id_range}
+        AND {wanted}
         AND (:cancel_reason::text IS NULL OR cancel_reason = :cancel_reason::cancel_reason)
         AND NOT {suppressed}
     ORDER BY id DESC

@@ -13,7 +13,8 @@ from producer import maintenance as maintenance_module
 from producer.maintenance import Maintenance
 from sql import database
 from sql import maintenance as maintenance_store
-from sql.messages import IdempotencyKey, MessageFilter
+from sql.lists import MessageFilter
+from sql.messages import IdempotencyKey
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import DEFAULT_CLAIM_LANES, keep, new_message, offers

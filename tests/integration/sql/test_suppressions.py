@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from sql import suppressions
-from sql.messages import MessageFilter
+from sql.lists import MessageFilter
 from sql.store import Store
 from tests.factories import keep
 from tidings.domain.ids import new_id

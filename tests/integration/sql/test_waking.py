@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from sql.lists import MessageFilter
 from sql.loader import QUERIES_DIR
-from sql.messages import MessageFilter
 from sql.store import Store
 from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.sql.test_batches import claim, lose, reclaim, sent

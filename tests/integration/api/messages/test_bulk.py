@@ -148,17 +148,3 @@ async def test_what_is_retried_wakes_the_producer(api: Api, store: Store) -> Non
         await connection.close()
     assert (float(seconds), turns) == (0, "1:default:0")
     assert abs(float(due) - utc_now().timestamp()) < 60
-
-
-async def test_only_waiting_messages_are_read(store: Store) -> None:
-    """The plan, as a process runs it: the index of waiting messages, not the primary key with all that was sent."""
-    await keep(store, 50)
-    async with store.database.pool.acquire() as connection:
-        statement = store.database.queries.cancel_messages.sql
-        kinds = "timestamptz, timestamptz, text, text, text, text, text, uuid, bigint"
-        await connection.execute(f"PREPARE cancelling ({kinds}) AS {statement}")
-        plan = await connection.fetch(
-            "EXPLAIN EXECUTE cancelling (NULL, NULL, NULL, NULL, NULL, 'x', NULL, NULL, 1000)"
-        )
-    indexes = {line.split(" using ")[1].split(" on ")[0] for [line] in plan if "Index Scan using" in line}
-    assert any(name.endswith("_messages_turns") for name in indexes), plan
