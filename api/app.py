@@ -11,6 +11,7 @@ from api.dashboard import pages as dashboard
 from api.http import auth, body, resources
 from api.http.problems import problems
 from api.http.tracing import traced
+from api.messages.changes import changes
 from api.metrics import ApiMetrics
 from api.openapi.document import DOCUMENT, Document
 from api.routes import ROUTES
@@ -43,7 +44,7 @@ def create_app(settings: Settings) -> web.Application:
         app.middlewares.insert(1, traced(spans))
     app[resources.TOKENS] = Tokens(signing_key(settings))
     app.cleanup_ctx.extend([resources.store, resources.redis, resources.accounts, resources.intake, resources.metrics])
-    app.cleanup_ctx.append(resources.overviews)
+    app.cleanup_ctx.extend([changes, resources.overviews])
     app.on_shutdown.append(resources.end_streams)
     app.add_routes(ROUTES)
     app.add_routes(unsubscribe.ROUTES)

@@ -1,6 +1,6 @@
 """Lists of messages, newest first, by any filter, at a cost that months of messages do not change.
 
-Each filter has an index that its list goes along (sql/queries/lists.sql), and no list looks at more than `LOOK` of its
+Each filter has an index that its list goes along (sql/queries/lists.sql), and no list looks at more than `MOST` of its
 entries: a page that is not full by then ends there, and says from where to go on. So a page may be short, or empty, and
 not be the last one.
 
@@ -24,7 +24,7 @@ from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.message import DEFAULT_QUEUE, Message
 from tidings.domain.states import HeldReason, Status
 
-LOOK: Final = 10_000
+MOST: Final = 10_000
 """Entries of an index that one query looks at: about 10 ms."""
 AT_ONCE: Final = 2
 """Lists that a process reads at once: they leave Postgres's cores, and the connections, to messages that come in."""
@@ -85,7 +85,7 @@ class Room:
 
 async def page(database: Database, wanted: MessageFilter, *, before: UUID | None, limit: int) -> Page:
     """Up to `limit` messages older than `before`, newest first."""
-    parameters = {**msgspec.structs.asdict(wanted), "before": before, "look": LOOK, "limit": limit + 1}
+    parameters = {**msgspec.structs.asdict(wanted), "before": before, "most": MOST, "limit": limit + 1}
     best: Page | None = None
     for ways in _ways(wanted):
         found = await _along(database, ways, parameters, limit)
@@ -107,8 +107,8 @@ async def sent_sms(
     }
     if user_id is None:
         return [message_of(row) for row in await database.rows("list_sent_sms", **parameters)]
-    rows = await database.rows("list_few_sent_sms", user_id=user_id, look=LOOK, **parameters)
-    if rows[0]["looked"] == LOOK:
+    rows = await database.rows("list_few_sent_sms", user_id=user_id, most=MOST, **parameters)
+    if rows[0]["looked"] == MOST:
         rows = await database.rows("list_user_sent_sms", user_id=user_id, **parameters)
     return [message_of(row) for row in rows if row["id"] is not None]
 
@@ -147,13 +147,13 @@ async def _along(database: Database, ways: Sequence[str], parameters: dict[str, 
     for way in ways:
         rows = await database.rows(way, **parameters)
         if way not in ORDERED:
-            if rows[0]["looked"] == LOOK:
+            if rows[0]["looked"] == MOST:
                 return None
             messages += [message_of(row) for row in rows if row["id"] is not None]
             continue
         messages += [message_of(row) for row in rows if row["wanted"]]
         # It ends with the last one that was looked at: there may be more behind it.
-        if rows and (not rows[-1]["wanted"] or rows[-1]["number"] == LOOK):
+        if rows and (not rows[-1]["wanted"] or rows[-1]["number"] == MOST):
             end = rows[-1]["id"] if end is None else max(end, rows[-1]["id"])
     if end is not None:
         messages = [message for message in messages if message.id >= end]

@@ -14,7 +14,7 @@ from sql.lists import MessageFilter, Page
 from sql.rows import message_of
 from tidings.domain.mail_parts import KeptMail, MailParts
 from tidings.domain.message import Attempt, Message, NewMessage
-from tidings.domain.states import AttemptOutcome, CancelReason, Receipt
+from tidings.domain.states import AttemptOutcome, Receipt
 from tidings.domain.turns import share_of
 
 MOST_PAGES: Final = 50
@@ -130,22 +130,6 @@ class MessageStore(Noun):
     async def retry(self, message_id: UUID) -> Message | None:
         """Starts a cancelled message again, or makes a failed or held one due; None where it is none of them."""
         return _message_or_none(await self.database.one("retry_message", id=message_id))
-
-    async def cancel_many(self, wanted: MessageFilter, *, limit: int) -> int:
-        """Cancels up to `limit` of the waiting messages that pass the filter; returns the count."""
-        count: int = await self.database.one(
-            "cancel_messages", **msgspec.structs.asdict(wanted), before=None, limit=limit
-        )
-        return count
-
-    async def retry_many(self, wanted: MessageFilter, *, cancel_reason: CancelReason | None, limit: int) -> int:
-        """`retry` for up to `limit` of the messages that pass the filter, newest first; returns the count.
-
-        Failed ones that are due already are left as they are.
-        """
-        parameters = {**msgspec.structs.asdict(wanted), "before": None, "cancel_reason": cancel_reason, "limit": limit}
-        count: int = await self.database.one("retry_messages", **parameters)
-        return count
 
     async def state(self, message_id: UUID) -> MessageState | None:
         """What decides when a message goes; None where there is none."""

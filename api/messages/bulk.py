@@ -1,30 +1,31 @@
 """Many messages at once: cancelled, or retried, by filter.
 
-Each statement changes up to a thousand, so that no row is locked for long; a request that is cut off has changed what
-its statements so far have, and can be repeated. One filter at least is needed, or `all`: an empty body by mistake
-must not cancel everything that waits.
+A request changes up to ten thousand and says whether there are more, or, with `wait` false, begins a change of all and
+says where to look how far it is. One that is cut off has changed what its steps so far have, and can be repeated. One
+filter at least is needed, or `all`: an empty body by mistake must not cancel everything that waits.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
+from api.messages.changes import CHANGES, started
 from api.messages.listing import parse_created, parse_text
 from api.messages.schemas import Changed, RetrySelection, Selection
 from api.openapi import examples, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
+from sql.changes import Action, Progress, Steps
 from sql.lists import MessageFilter
 from tidings.domain.states import Status
 
-STATEMENT_SIZE: Final = 1000
-"""Messages in one statement."""
 _PARSERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "channel": parse_text,
     "queue": parse_text,
@@ -35,30 +36,42 @@ _PARSERS: Final[Mapping[str, Callable[[Any], object]]] = {
 
 _cancel_decoder: Final = msgspec.json.Decoder(Selection)
 _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
+_STARTED: Final = Answer(
+    "With `wait` false: it has begun.",
+    Progress,
+    examples.CHANGE,
+    headers={hdrs.LOCATION: "Where it shows how far it is."},
+)
 
 
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
     body=Body(_cancel_decoder, request_examples.CANCEL),
-    answers=Answer("They are cancelled.", Changed, examples.CHANGED),
+    answers={
+        HTTPStatus.OK: Answer("They are cancelled.", Changed, examples.CHANGED),
+        HTTPStatus.ACCEPTED: _STARTED,
+    },
 )
 async def cancel(request: web.Request) -> web.Response:
     """Cancels waiting messages that pass a filter.
 
-    Those that are on their way cannot be called back, and are not counted. Users cancel their own, admins all.
+    Those that are on their way cannot be called back, and are not counted. Where it takes more than a moment, the queue
+    (of a user: their own messages in it) is held until it is through. Users cancel their own, admins all.
     """
     wanted = await read(request, _cancel_decoder)
     chosen = to_filter(wanted, principal(request).scope, statuses=frozenset({Status.PENDING, Status.FAILED}))
-    messages = request.app[STORE].messages
-    return answer(await _in_parts(wanted.limit, lambda limit: messages.cancel_many(chosen, limit=limit)))
+    return await _change(request, wanted, "cancel", chosen, request.app[STORE].changes.cancelling(chosen))
 
 
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
     body=Body(_retry_decoder, request_examples.RETRY),
-    answers=Answer("They are due now.", Changed, examples.CHANGED),
+    answers={
+        HTTPStatus.OK: Answer("They are due now.", Changed, examples.CHANGED),
+        HTTPStatus.ACCEPTED: _STARTED,
+    },
 )
 async def retry(request: web.Request) -> web.Response:
     """Retries messages that pass a filter.
@@ -67,21 +80,17 @@ async def retry(request: web.Request) -> web.Response:
     """
     wanted = await read(request, _retry_decoder)
     chosen = to_filter(wanted, principal(request).scope, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
-    messages, reason = request.app[STORE].messages, wanted.cancel_reason
-    return answer(
-        await _in_parts(wanted.limit, lambda limit: messages.retry_many(chosen, cancel_reason=reason, limit=limit))
-    )
+    steps = request.app[STORE].changes.retrying(chosen, wanted.cancel_reason)
+    return await _change(request, wanted, "retry", chosen, steps)
 
 
-async def _in_parts(limit: int, change: Callable[[int], Awaitable[int]]) -> Changed:
-    count = 0
-    while count < limit:
-        part = min(STATEMENT_SIZE, limit - count)
-        changed = await change(part)
-        count += changed
-        if changed < part:
-            return Changed(count=count, more=False)
-    return Changed(count=count, more=True)
+async def _change(
+    request: web.Request, wanted: Selection, action: Action, chosen: MessageFilter, steps: Steps
+) -> web.Response:
+    changes, user_id = request.app[CHANGES], principal(request).user_id
+    if wanted.wait:
+        return answer(await changes.run(steps, action, chosen, user_id=user_id, limit=wanted.limit))
+    return await started(request, await changes.start(steps, action, chosen, user_id=user_id))
 
 
 def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset[Status]) -> MessageFilter:
@@ -105,5 +114,5 @@ def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset
 
 
 def _has_filters(selection: Selection) -> bool:
-    fields = (name for name in selection.__struct_fields__ if name not in {"all", "limit"})
+    fields = (name for name in selection.__struct_fields__ if name not in {"all", "limit", "wait"})
     return any(getattr(selection, name) is not None for name in fields)

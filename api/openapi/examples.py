@@ -44,6 +44,7 @@ from api.overview.schemas import (
     Totals,
 )
 from api.suppressions.schemas import SuppressionList
+from sql.changes import Progress
 from tidings.domain.account import Role, Tls
 from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
@@ -80,6 +81,15 @@ CANCELLED: Final = replace(MESSAGE, status=Status.CANCELLED, cancel_reason=Cance
 MESSAGES: Final = MessageList(messages=[MESSAGE], next_cursor=CURSOR)
 BATCH: Final = BatchAnswer(accepted=1, ids=[MESSAGE_ID])
 CHANGED: Final = Changed(count=412, more=False)
+CHANGE: Final = Progress(
+    id=MESSAGE_ID,
+    user_id=None,
+    action="cancel",
+    count=41_000,
+    began_at=datetime(2026, 5, 1, 12, tzinfo=UTC),
+    ended_at=None,
+    state="running",
+)
 ATTEMPTS: Final = AttemptList(
     attempts=[
         AttemptAnswer(

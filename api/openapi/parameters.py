@@ -25,6 +25,7 @@ _Moment = Annotated[
 ]
 
 MESSAGE_ID: Final = Parameter("id", UUID, "The id of a message.", examples.MESSAGE_ID, "path")
+CHANGE_ID: Final = Parameter("change_id", UUID, "The id of a bulk change.", examples.CHANGE.id, "path")
 USER_ID: Final = Parameter("id", UUID, "The id of a user.", examples.USER_ID, "path")
 KEY_ID: Final = Parameter("key_id", UUID, "The id of an API key.", examples.KEY_ID, "path")
 HOLD_ID: Final = Parameter("hold_id", UUID, "The id of a hold.", examples.HOLD.id, "path")

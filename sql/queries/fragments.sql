@@ -30,8 +30,8 @@ id, user_id, queue, channel, recipient, subject, content, headers, priority, sta
 retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
 created_at, share, mail_bytes, held_reason, held_since, receipt, receipt_at, receipt_detail
 
--- fragment: look_at
--- Around a query that looks at messages in an order, up to `look` of them: the first that are wanted, up to a limit, and
+-- fragment: first_wanted
+-- Around a query that looks at messages in an order, up to `most` of them: the first that are wanted, up to a limit, and
 -- the last that was looked at, wanted or not, which tells where to go on.
 SELECT {message_columns}, wanted, number
 FROM (
@@ -41,7 +41,7 @@ FROM (
 -- fragment: looked_at
 ) AS each
 ) AS numbered
-WHERE wanted OR number = :look
+WHERE wanted OR number = :most
 LIMIT :limit
 
 -- fragment: of_looked_at

@@ -1,21 +1,21 @@
--- Pages of messages, newest first: each query goes along one index and looks at so many entries at the most (`look`).
+-- Pages of messages, newest first: each query goes along one index and looks at so many entries at the most (`most`).
 -- Rows are compared (`(user_id, id) < …`), and what other indexes could find too is said so that they cannot (IS TRUE):
 -- else the planner goes by ids alone, past everybody's messages, as soon as its statistics make that look cheaper. Of a
 -- column that equals a constant it knows, too, that it says nothing about the order.
 
--- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, held, user_id, look, limit)
+-- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
 -- A page of everybody's messages.
-{look_at}
+{first_wanted}
     SELECT *, {wanted} AS wanted
     FROM messages
     WHERE {id_range}
     ORDER BY id DESC
-    LIMIT :look
+    LIMIT :most
 {looked_at};
 
--- name: list_user_messages(before, created_from, created_until, status, channel, queue, recipient, held, user_id, look, limit)
+-- name: list_user_messages(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
 -- A page of one user's messages.
-{look_at}
+{first_wanted}
     SELECT *, {wanted} AS wanted
     FROM messages
     WHERE
@@ -23,12 +23,12 @@
         AND (user_id, id) >= (:user_id::uuid, {first_id})
         AND (user_id, id) < (:user_id::uuid, {end_id})
     ORDER BY user_id DESC, id DESC
-    LIMIT :look
+    LIMIT :most
 {looked_at};
 
--- name: list_not_sent(before, created_from, created_until, status, channel, queue, recipient, held, user_id, look, limit)
+-- name: list_not_sent(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
 -- A page of the messages that failed, or that were cancelled.
-{look_at}
+{first_wanted}
     SELECT *, {wanted} AS wanted
     FROM messages
     WHERE
@@ -36,12 +36,12 @@
         AND (status, id) >= (:status::text::message_status, {first_id})
         AND (status, id) < (:status::text::message_status, {end_id})
     ORDER BY status DESC, id DESC
-    LIMIT :look
+    LIMIT :most
 {looked_at};
 
--- name: list_ended_in_queue(before, created_from, created_until, status, channel, queue, recipient, held, user_id, look, limit)
+-- name: list_ended_in_queue(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
 -- A page of the messages of a queue other than `default` that were sent or cancelled.
-{look_at}
+{first_wanted}
     SELECT *, {wanted} AS wanted
     FROM messages
     WHERE
@@ -51,12 +51,12 @@
         AND name_key(queue, id) <= name_key(:queue, {end_id})
         AND ({id_range}) IS TRUE
     ORDER BY name_key(queue, id) DESC, id DESC
-    LIMIT :look
+    LIMIT :most
 {looked_at};
 
--- name: list_ended_of_channel(before, created_from, created_until, status, channel, queue, recipient, held, user_id, look, limit)
+-- name: list_ended_of_channel(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
 -- A page of the messages of a channel that were sent or cancelled.
-{look_at}
+{first_wanted}
     SELECT *, {wanted} AS wanted
     FROM messages
     WHERE
@@ -65,13 +65,13 @@
         AND name_key(channel, id) <= name_key(:channel, {end_id})
         AND ({id_range}) IS TRUE
     ORDER BY name_key(channel, id) DESC, id DESC
-    LIMIT :look
+    LIMIT :most
 {looked_at};
 
--- name: list_ended_to(before, created_from, created_until, status, channel, queue, recipient, held, user_id, look, limit)
+-- name: list_ended_to(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
 -- A page of the messages to a recipient that were sent or cancelled, span by span, back to the oldest message: 235 spans
 -- of 91 days, each looked for in all partitions, which takes 5 ms.
-{look_at}
+{first_wanted}
     SELECT of_span.*, {wanted} AS wanted
     FROM (
         SELECT
@@ -92,14 +92,14 @@
             AND recipient_key(recipient, id) <= recipient_key(span, :recipient, 4095)
             AND ({id_range}) IS TRUE
         ORDER BY recipient_key(recipient, id) DESC, id DESC
-        LIMIT :look
+        LIMIT :most
     ) AS of_span
-    LIMIT :look
+    LIMIT :most
 {looked_at};
 
--- name: list_waiting_to(before, created_from, created_until, status, channel, queue, recipient, held, user_id, look, limit)
+-- name: list_waiting_to(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
 -- A page of the messages to a recipient that wait.
-{look_at}
+{first_wanted}
     SELECT *, {wanted} AS wanted
     FROM messages
     WHERE
@@ -107,10 +107,10 @@
         AND (hashtext(recipient), id) >= (hashtext(:recipient), {first_id})
         AND (hashtext(recipient), id) < (hashtext(:recipient), {end_id})
     ORDER BY hashtext(recipient) DESC, id DESC
-    LIMIT :look
+    LIMIT :most
 {looked_at};
 
--- name: list_waiting(before, created_from, created_until, status, channel, queue, recipient, held, user_id, look, limit)
+-- name: list_waiting(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
 -- A page of the messages that wait, of one queue or of all; `looked` at as many as there are, in no order.
 WITH looked_at AS MATERIALIZED (
     SELECT id, {id_range} AND {wanted} AS wanted
@@ -119,27 +119,27 @@ WITH looked_at AS MATERIALIZED (
         status IN ('pending', 'failed')
         AND queue >= coalesce(:queue, '')
         AND queue <= coalesce(:queue, (SELECT max(name) FROM queues))
-    LIMIT :look
+    LIMIT :most
 )
 {of_looked_at};
 
--- name: list_held(before, created_from, created_until, status, channel, queue, recipient, held, user_id, look, limit)
+-- name: list_held(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
 -- list_waiting for those that are held for a reason.
 WITH looked_at AS MATERIALIZED (
     SELECT id, {id_range} AND {wanted} AS wanted
     FROM messages
     WHERE status IN ('pending', 'failed') AND held_reason IS NOT NULL AND held_reason = :held
-    LIMIT :look
+    LIMIT :most
 )
 {of_looked_at};
 
--- name: list_under_way(before, created_from, created_until, status, channel, queue, recipient, held, user_id, look, limit)
+-- name: list_under_way(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
 -- list_waiting for those that are being delivered.
 WITH looked_at AS MATERIALIZED (
     SELECT id, {id_range} AND {wanted} AS wanted
     FROM messages
     WHERE status = 'processing' AND batch_id >= '00000000-0000-0000-0000-000000000000'
-    LIMIT :look
+    LIMIT :most
 )
 {of_looked_at};
 
@@ -172,7 +172,7 @@ WHERE
 ORDER BY sent_at DESC, id DESC
 LIMIT :limit;
 
--- name: list_few_sent_sms(before_sent_at, before, user_id, look, limit)
+-- name: list_few_sent_sms(before_sent_at, before, user_id, most, limit)
 -- list_user_sent_sms for a user who has few messages, among all of theirs; `looked` at so many.
 WITH looked_at AS MATERIALIZED (
     SELECT
@@ -187,7 +187,7 @@ WITH looked_at AS MATERIALIZED (
     FROM messages
     WHERE user_id >= :user_id AND user_id <= :user_id
     ORDER BY user_id DESC, id DESC
-    LIMIT :look
+    LIMIT :most
 )
 SELECT {message_columns}, looked
 FROM (SELECT count(*) AS looked FROM looked_at) AS counted

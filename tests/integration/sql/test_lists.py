@@ -92,11 +92,11 @@ def passes(message: Message, wanted: MessageFilter) -> bool:
     }
 
 
-@pytest.mark.parametrize(("look", "limit"), [(lists.LOOK, 7), (10, 4), (3, 5)])
+@pytest.mark.parametrize(("look", "limit"), [(lists.MOST, 7), (10, 4), (3, 5)])
 async def test_every_filter_and_pair_of_filters_finds_all_of_its_messages_once(
     store: Store, mixed: list[Message], monkeypatch: pytest.MonkeyPatch, look: int, limit: int
 ) -> None:
-    monkeypatch.setattr(lists, "LOOK", look)
+    monkeypatch.setattr(lists, "MOST", look)
     for wanted in filters() if look > 10 else itertools.islice(filters(), 0, None, 5):
         found: list[UUID] = []
         before: UUID | None = None
@@ -135,7 +135,7 @@ FROM generate_series(1, $1::integer) AS n
 
 async def looked_at(store: Store, wanted: MessageFilter) -> int:
     """How many rows of messages the queries of a page fetch."""
-    parameters = {**msgspec.structs.asdict(wanted), "before": None, "look": lists.LOOK, "limit": 51}
+    parameters = {**msgspec.structs.asdict(wanted), "before": None, "most": lists.MOST, "limit": 51}
     total = 0
     async with store.database.pool.acquire() as connection:
         for way in next(lists._ways(wanted)):
