@@ -232,6 +232,7 @@ OVERVIEW: Final = Overview(
     at=DUE,
     totals=Totals(waiting=1830, waiting_capped=False, due=30, processing=200, in_flight=64, flow=_FLOW),
     channels=[ChannelOverview(name="sms", flow=_FLOW)],
+    queues_left_out=0,
     queues=[
         QueueOverview(
             name=DEFAULT_QUEUE,

@@ -130,31 +130,47 @@ id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at
 
 -- fragment: waiting_turns
 -- The first message that waits in each turn of these queues (null: all), those that are on, or those that are off too.
--- Goes from one share to the next in the index, whatever waits in each.
-WITH RECURSIVE claim_lane AS (
-    SELECT level.priority, queues.name AS queue, first.share, first.due_at, first.id
-    FROM queues
-    CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS level (priority)
+-- Goes from one turn to the next in the index, whatever waits in each; a queue in which nothing waits costs nothing, and
+-- one that is off a step.
+WITH RECURSIVE waiting_turn AS (
+    SELECT first.priority, first.queue, first.share, first.due_at, first.id
+    FROM unnest(coalesce(:queues::text[], ARRAY[''])) AS begin (queue)
     CROSS JOIN LATERAL (
-        SELECT share, due_at, id
-        FROM messages
-        WHERE status IN ('pending', 'failed') AND queue = queues.name AND priority = level.priority
-        ORDER BY share, due_at, id
-        LIMIT 1
-    ) AS first
-    WHERE (queues.active OR :off_too::boolean) AND queues.name = ANY(coalesce(:queues::text[], ARRAY[queues.name]))
-    UNION ALL
-    SELECT claim_lane.priority, claim_lane.queue, next.share, next.due_at, next.id
-    FROM claim_lane
-    CROSS JOIN LATERAL (
-        SELECT share, due_at, id
+        SELECT priority, queue, share, due_at, id
         FROM messages
         WHERE
             status IN ('pending', 'failed')
-            AND queue = claim_lane.queue
-            AND priority = claim_lane.priority
-            AND share > claim_lane.share
-        ORDER BY share, due_at, id
+            AND (queue, priority, share) > (begin.queue, -1::smallint, 0::smallint)
+            AND queue <= CASE WHEN :queues::text[] IS NULL THEN (SELECT max(name) FROM queues) ELSE begin.queue END
+        ORDER BY queue, priority, share, due_at, id
+        LIMIT 1
+    ) AS first
+    UNION ALL
+    SELECT next.priority, next.queue, next.share, next.due_at, next.id
+    FROM waiting_turn
+    CROSS JOIN LATERAL (
+        SELECT :off_too::boolean OR coalesce((SELECT active FROM queues WHERE name = waiting_turn.queue), false)
+    ) AS of_queue (is_asked)
+    CROSS JOIN LATERAL (
+        SELECT priority, queue, share, due_at, id
+        FROM messages
+        WHERE
+            status IN ('pending', 'failed')
+            AND (queue, priority, share) > (
+                waiting_turn.queue,
+                CASE WHEN of_queue.is_asked THEN waiting_turn.priority ELSE 32767::smallint END,
+                waiting_turn.share
+            )
+            AND queue <= CASE
+                WHEN :queues::text[] IS NULL THEN (SELECT max(name) FROM queues) ELSE waiting_turn.queue
+            END
+        ORDER BY queue, priority, share, due_at, id
         LIMIT 1
     ) AS next
+),
+claim_lane AS (
+    SELECT waiting_turn.*
+    FROM waiting_turn
+    JOIN queues ON queues.name = waiting_turn.queue
+    WHERE queues.active OR :off_too::boolean
 )

@@ -224,8 +224,8 @@ async def belongings(app: web.Application, api: Api) -> Belongings:
     [mail] = await keep(store, user_id=ada.id, channel="email", recipient="ida@example.com", content=ADAS)
     await store.suppressions.put(ada.id, {"grace@example.com": ADAS}, SuppressionReason.BOUNCE)
     [suppression] = await store.suppressions.list(ada.id, limit=1)
-    change = await store.changes.begin("retry", MessageFilter(user_id=ada.id), user_id=ada.id)
-    return Belongings(ada, waiting, cancelled, sent, key.body["id"], hold.id, suppression.id, mail, change)
+    begun = await store.changes.begin("retry", MessageFilter(user_id=ada.id), user_id=ada.id)
+    return Belongings(ada, waiting, cancelled, sent, key.body["id"], hold.id, suppression.id, mail, begun)
 
 
 @pytest_asyncio.fixture
