@@ -14,6 +14,7 @@ from api.http.tracing import traced
 from api.messages.changes import changes
 from api.metrics import ApiMetrics
 from api.openapi.document import DOCUMENT, Document
+from api.openapi.operation import MAX_BYTES
 from api.routes import ROUTES
 from api.suppressions import unsubscribe
 from api.swagger import pages as swagger
@@ -33,9 +34,10 @@ def create_app(settings: Settings) -> web.Application:
             metrics.counted,
             in_their_format(systems.SYSTEMS),
             problems,
+            body.plain,
             auth.authentication(settings),
         ],
-        client_max_size=body.MAX_BYTES,
+        client_max_size=MAX_BYTES,
     )
     app[resources.SETTINGS] = settings
     app[resources.METRICS] = metrics
@@ -46,10 +48,7 @@ def create_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.extend([resources.store, resources.redis, resources.accounts, resources.intake, resources.metrics])
     app.cleanup_ctx.extend([changes, resources.overviews])
     app.on_shutdown.append(resources.end_streams)
-    app.add_routes(ROUTES)
-    app.add_routes(unsubscribe.ROUTES)
-    app.add_routes(dashboard.ROUTES)
-    app.add_routes(swagger.ROUTES)
-    app.add_routes(systems.ROUTES)
+    for routes in (ROUTES, unsubscribe.ROUTES, dashboard.ROUTES, swagger.ROUTES, systems.ROUTES):
+        app.add_routes(body.expecting(routes))
     app[DOCUMENT] = Document(app.router)
     return app

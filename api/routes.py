@@ -11,7 +11,9 @@ from aiohttp import web
 from api.accounts import api_keys_routes as api_keys
 from api.accounts import me_routes as me
 from api.accounts import routes as accounts
+from api.accounts import sessions_routes as sessions
 from api.accounts import users_routes as users
+from api.audit import routes as audit
 from api.bounces import routes as bounces
 from api.explain import routes as explain
 from api.health import routes as health
@@ -55,6 +57,9 @@ ROUTES: Final = (
     web.get("/api/v1/me", me.get),
     web.patch("/api/v1/me", me.change),
     web.post("/api/v1/me/webhook-secret/rotate", me.rotate_webhook_secret),
+    web.get("/api/v1/me/sessions", sessions.list_own),
+    web.delete("/api/v1/me/sessions", sessions.end_all),
+    web.delete("/api/v1/me/sessions/{session_id}", sessions.end_own),
     web.get("/api/v1/api-keys", api_keys.list_own),
     web.post("/api/v1/api-keys", api_keys.create_own),
     web.delete("/api/v1/api-keys/{key_id}", api_keys.revoke_own),
@@ -65,6 +70,7 @@ ROUTES: Final = (
     web.get("/api/v1/users/{id}/api-keys", api_keys.list_of_user),
     web.post("/api/v1/users/{id}/api-keys", api_keys.create_for_user),
     web.delete("/api/v1/users/{id}/api-keys/{key_id}", api_keys.revoke_of_user),
+    web.get("/api/v1/audit", audit.list_page),
     web.get("/health", health.stores),
     web.get("/health/live", health.live),
     web.get("/health/ready", health.ready),

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from api.app import create_app
+from api.http import body
 from tidings.domain.errors import SettingsError
 from tidings.runtime.process import run_until
 from tidings.settings import Settings
@@ -30,6 +31,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         # A line for each message would cost more than the message.
         access_log=logging.getLogger("aiohttp.access") if settings.log_level.upper() == "DEBUG" else None,
         shutdown_timeout=SHUTDOWN_SECONDS,
+        **body.SERVER,
     )
     try:
         if await run_until(stop, _set_up(runner)):

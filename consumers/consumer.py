@@ -40,7 +40,7 @@ from tidings.domain.retry import RetryPolicy
 from tidings.domain.timestamps import utc_now
 from tidings.observability.metrics import MetricsServer
 from tidings.redis import keys
-from tidings.redis.connections import connect_redis
+from tidings.redis.connections import connect_redis, probe
 from tidings.security.egress import plain_webhook_egress, webhook_egress
 from tidings.settings import Settings
 
@@ -127,7 +127,7 @@ class Consumer:
             recorder=self._recorder,
             accepting=lambda: self.accepting,
         )
-        metrics.registry.watch_stores({"postgres": store.ping, "redis": redis.ping})
+        metrics.registry.watch_stores({"postgres": store.ping, "redis": partial(probe, redis)})
         self._recorder.observers.append(metrics.recorded)
         self._metrics_server = MetricsServer(metrics.registry, settings)
         self._quarantine = asyncio.Lock()

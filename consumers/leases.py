@@ -22,6 +22,10 @@ from tidings.domain.errors import describe
 log = structlog.get_logger(__name__)
 
 
+AGAIN_SECONDS = 1.0
+"""Pause after a renewal that Postgres did not answer: there is not much left of the leases then."""
+
+
 class OpenBatch(msgspec.Struct, eq=False):
     """A batch that this consumer has taken."""
 
@@ -90,7 +94,7 @@ class Leases:
     async def run(self) -> None:
         """Renews until cancelled."""
         while True:
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(min(self._every, AGAIN_SECONDS) if self.away else self._every)
             try:
                 await self.renew()
             except (*AWAY, asyncpg.PostgresError) as error:

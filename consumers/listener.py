@@ -63,9 +63,16 @@ class Listener:
             await asyncio.sleep(AWAY_SECONDS)
 
     async def _listen(self, channel: PubSub) -> None:
+        asked = False
         while True:
             message = await channel.get_message(timeout=LISTEN_SECONDS)
-            if message is not None:
+            if message is None:
+                if asked:
+                    raise TimeoutError("no answer on the subscription")
+                # A subscription on which nothing comes may be one that leads nowhere.
+                await channel.ping()
+            elif message["type"] != "pong":
                 # A notification; or the subscription starts (again), and one poll finds what was pushed before.
                 self._subscribed, self._away = True, False
                 self._notified.set()
+            asked = message is None

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from sql.database import AWAY, Database, closed
+from sql.database import AWAY, Database
 from tidings.domain.account import Sender
 from tidings.domain.errors import StoreUnavailableError, describe
 
@@ -96,7 +96,7 @@ class SenderCache:
                 continue
             try:
                 self.forget_all()
-                await closed(connection)
+                log.info("listens no longer for changed users", error=await database.lost(connection))
             finally:
                 connection.terminate()
 

@@ -1,19 +1,20 @@
 """The arq worker: polls this consumer's own queue when it is notified, and hands each batch to the consumer.
 
 In play: the queue in Redis and arq's marks beside it; a crash loses no batch, since its lease in Postgres runs out.
-Retries, leases and recovery belong to Postgres, never to arq: `max_tries=1`, no results kept. arq is pinned for what is
-relied on here: `poll` raises when Redis drops (arq's worker ends there, with whatever it was doing), a job stays in the
-queue's sorted set while it runs (every poll would probe it again), `tasks` and `main_task` hold what runs,
-`_poll_iteration` polls the queue once, `start_jobs` starts what was found.
+Retries, leases and recovery belong to Postgres, never to arq: jobs are not retried, no results kept. arq is pinned for
+what is relied on here: `poll` raises when Redis drops (arq's worker ends there, with whatever it was doing), a job
+stays in the queue's sorted set while it runs (every poll would probe it again), `tasks` and `main_task` hold what runs,
+`_poll_iteration` polls the queue once, `start_jobs` starts what was found, `log_redis_info` is called at its start.
 
-Under arq's own command line (`arq consumers.WorkerSettings`) the process ends when Redis drops, and what was in flight
-is recovered as after a crash: whatever runs it must start it again. `tidings consumer` needs no restart.
+Under arq's own command line (`arq consumers.WorkerSettings`) the commands of arq's worker wait for a lost Redis, since
+nobody would build it again there.
 """
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
+import arq.worker
 import structlog
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, retry_key_prefix
@@ -27,7 +28,7 @@ from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
 from tidings.observability import logs, tracing
 from tidings.redis import jobs, keys
-from tidings.redis.connections import arq_redis_settings
+from tidings.redis.connections import arq_redis, arq_redis_settings
 from tidings.runtime import stores
 from tidings.runtime.process import run_until
 from tidings.settings import Settings, load
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 HEALTH_SECONDS: Final = 5
+STILL_SECONDS: Final = 10.0
+"""A worker that has not polled its queue for so long is built again. Each command has a shorter limit of its own."""
+TRIES: Final = 1000
+"""A job whose beginning was noted twice, since the answer to the first time was lost, is begun all the same."""
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 """Seconds before a worker is built again."""
@@ -57,15 +62,23 @@ async def deliver(context: dict[str, Any], batch_id: str, slot: str, quarantined
         log.info("the worker ended while a batch was starting", batch=batch_id)
 
 
-def worker_settings(settings: Settings) -> dict[str, Any]:
-    """The arguments of arq's Worker, without what ties it to one consumer."""
+async def _ask_nothing(*_: object) -> None:
+    """arq logs the version, memory and size of Redis at its start: INFO and DBSIZE, which are for administrators."""
+
+
+arq.worker.log_redis_info = _ask_nothing  # type: ignore[attr-defined,assignment]
+
+
+def worker_settings(settings: Settings, *, waits: bool = False) -> dict[str, Any]:
+    """The arguments of arq's Worker, without what ties it to one consumer. Does it wait for a lost Redis, or end?"""
+    queue = keys.consumer_queue(settings.consumer_name)
     return {
-        "functions": [func(cast("WorkerCoroutine", deliver), name=jobs.DELIVER, keep_result=0, max_tries=1)],
-        "queue_name": keys.consumer_queue(settings.consumer_name),
-        "redis_settings": arq_redis_settings(settings),
+        "functions": [func(cast("WorkerCoroutine", deliver), name=jobs.DELIVER, keep_result=0, max_tries=TRIES)],
+        "queue_name": queue,
+        "redis_pool": arq_redis(settings, queue=queue, waits=waits),
         # Twice the slots: a slot that is offered again before its batch arrived can bring a second one.
         "max_jobs": 2 * settings.consumer_slots,
-        "max_tries": 1,
+        "max_tries": TRIES,
         "retry_jobs": False,
         "keep_result": 0,
         "log_results": False,
@@ -92,8 +105,13 @@ def make_worker_settings() -> type:
         await consumer.stop()
         tracing.stop()
 
-    hooks = {"on_startup": staticmethod(on_startup), "on_shutdown": staticmethod(on_shutdown)}
-    return type("WorkerSettings", (), {**worker_settings(settings), **hooks})
+    ours = {
+        "on_startup": staticmethod(on_startup),
+        "on_shutdown": staticmethod(on_shutdown),
+        # For `arq --check`, which connects by itself.
+        "redis_settings": arq_redis_settings(settings),
+    }
+    return type("WorkerSettings", (), {**worker_settings(settings, waits=True), **ours})
 
 
 class PromptWorker(Worker):
@@ -105,8 +123,15 @@ class PromptWorker(Worker):
     def __init__(self, listener: Listener, **settings: Any) -> None:
         super().__init__(**{**settings, "poll_delay": 0})
         self._listener = listener
+        self._polled = self.loop.time()
+
+    @property
+    def still(self) -> bool:
+        """Whether it should have polled its queue again by now."""
+        return self.loop.time() - self._polled > STILL_SECONDS
 
     async def _poll_iteration(self) -> None:
+        self._polled = self.loop.time()
         await super()._poll_iteration()
         await self._listener.wait(quickly=self.job_counter >= self.max_jobs)
 
@@ -142,7 +167,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             began = loop.time()
             running = asyncio.create_task(worker.async_run())
             try:
-                await asyncio.wait((running, stopped, broken), return_when=asyncio.FIRST_COMPLETED)
+                await _ended_or_still(worker, running, stopped, broken)
             finally:
                 worker.allow_pick_jobs = False
                 error = await _end(worker, running)
@@ -151,7 +176,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             if stop.is_set():
                 break
             failures = 1 if loop.time() - began > WELL_AFTER_SECONDS else failures + 1
-            log.warning("the worker is built again", error=describe(error))
+            log.warning("the worker is built again", error=describe(error) if error else "it did nothing")
             await asyncio.wait((stopped,), timeout=min(SHORTEST_PAUSE * 2**failures, LONGEST_PAUSE))
             await clear_up(consumer)
     finally:
@@ -159,6 +184,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         broken.cancel()
         await cancel_and_wait(listening)
         await consumer.stop()
+
+
+async def _ended_or_still(worker: PromptWorker, *tasks: "asyncio.Future[Any]") -> None:
+    """Returns when one of the tasks has ended, or the worker shows no life."""
+    done: set[asyncio.Future[Any]] = set()
+    while not done and not worker.still:
+        done, _ = await asyncio.wait(tasks, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def clear_up(consumer: Consumer) -> None:
@@ -202,9 +234,9 @@ async def _end(worker: Worker, running: asyncio.Task[None]) -> BaseException | N
     # Every exception is retrieved, so that none is reported as never retrieved.
     ended, *_ = [None if task.cancelled() else task.exception() for task in tasks]
     try:
-        if worker._pool is not None:  # noqa: SLF001  (`pool` asserts nothing and is None before the first connection)
-            await worker.pool.delete(worker.health_check_key)
-            await worker.pool.aclose(close_connection_pool=True)
+        await worker.pool.delete(worker.health_check_key)
     except (RedisError, OSError) as error:
         log.info("the worker's connection was gone already", error=str(error))
+    finally:
+        await worker.pool.aclose(close_connection_pool=True)
     return ended

@@ -22,7 +22,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from sql.database import AWAY, Connection, Database, closed
+from sql.database import AWAY, LEAD_ANSWER_SECONDS, Connection, Database
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
 from tidings.redis import keys
@@ -96,7 +96,7 @@ class Leader:
         if self._begin is not None:
             self._begin(self._interrupted)
         await self._report(None)
-        lost = asyncio.create_task(self._lost(connection))
+        lost = asyncio.create_task(self._database.lost(connection, every=PING_SECONDS, answer=LEAD_ANSWER_SECONDS))
         stopped = asyncio.create_task(stop.wait())
         duties = [asyncio.create_task(self._repeat(duty)) for duty in self._duties]
         try:
@@ -107,18 +107,6 @@ class Leader:
         finally:
             self.leads = False
             await cancel_and_wait(lost, stopped, *duties)
-
-    async def _lost(self, connection: Connection) -> str:
-        """Pings as long as Postgres answers, at once when the connection ends; returns why there is no answer."""
-        ended = asyncio.create_task(closed(connection))
-        try:
-            while True:
-                await asyncio.wait([ended], timeout=PING_SECONDS)
-                await self._database.queries.ping(connection)
-        except AWAY as error:
-            return describe(error)
-        finally:
-            await cancel_and_wait(ended)
 
     async def _repeat(self, duty: Duty) -> None:
         while True:

@@ -33,10 +33,17 @@ class Maintenance:
     """The housekeeping of a producer that leads."""
 
     def __init__(
-        self, store: Store, *, retention: timedelta, expire_every: float, now: Callable[[], datetime] = utc_now
+        self,
+        store: Store,
+        *,
+        retention: timedelta,
+        audit_retention: timedelta,
+        expire_every: float,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._retention = retention
+        self._audit_retention = audit_retention
         self._now = now
         self.expired = 0
         """Messages that were cancelled because their time was over, so far."""
@@ -47,6 +54,8 @@ class Maintenance:
                 for table, name in RETENTION.items()
             ),
             Duty(name="idempotency keys", every=HOURLY, work=self.forget_idempotency_keys),
+            Duty(name="audit log", every=HOURLY, work=self.forget_audit),
+            Duty(name="sessions", every=HOURLY, work=store.sessions.forget),
             Duty(name="expiry", every=expire_every, work=self.expire),
         )
 
@@ -64,6 +73,10 @@ class Maintenance:
     async def forget_idempotency_keys(self) -> None:
         """Forgets keys after a day."""
         await self._store.maintenance.forget_idempotency_keys(self._now() - IDEMPOTENCY_KEY_LIFE)
+
+    async def forget_audit(self) -> None:
+        """Forgets the entries of the audit log that outlived its retention."""
+        await self._store.audit.forget(self._now() - self._audit_retention)
 
     async def expire(self) -> None:
         """Cancels the waiting messages whose time is over, all of them."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -24,7 +25,7 @@ from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.message import DEFAULT_QUEUE
 from tidings.observability.metrics import MetricsServer
 from tidings.redis import keys
-from tidings.redis.connections import connect_redis
+from tidings.redis.connections import connect_redis, probe
 from tidings.runtime.process import run_until
 from tidings.settings import Settings
 
@@ -45,14 +46,17 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     publisher = Publisher(redis, lease_seconds=settings.lease_seconds)
     reconciler = Reconciler(store, settings)
     maintenance = Maintenance(
-        store, retention=timedelta(days=settings.retention_days), expire_every=settings.reconcile_seconds
+        store,
+        retention=timedelta(days=settings.retention_days),
+        audit_retention=timedelta(days=settings.audit_retention_days),
+        expire_every=settings.reconcile_seconds,
     )
     duties = [*reconciler.duties, *maintenance.duties, DepthRecorder(store, redis).duty]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)
     metrics = ProducerMetrics(
         socket.gethostname(), publisher=publisher, reconciler=reconciler, maintenance=maintenance, leader=leader
     )
-    metrics.registry.watch_stores({"postgres": store.ping, "redis": redis.ping})
+    metrics.registry.watch_stores({"postgres": store.ping, "redis": partial(probe, redis)})
     metrics_server = MetricsServer(metrics.registry, settings)
     try:
         await metrics_server.start()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from sql.database import AWAY, Database, closed
+from sql.database import AWAY, Database
 from sql.low_water import Turn
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,7 @@ class Listener:
             try:
                 # What was notified while nobody listened is found by one poll.
                 self._on_queues()
-                await closed(connection)
+                log.info("listens no longer for new messages", error=await self._database.lost(connection))
             finally:
                 connection.terminate()
 

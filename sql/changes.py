@@ -41,7 +41,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Steps(Protocol):
-    """A bulk change, step by step."""
+    """A bulk change, step by step; a copy goes on by itself."""
 
     done: bool
 
@@ -78,8 +78,8 @@ class ChangeStore(Noun):
     async def begin(self, action: Action, wanted: MessageFilter, *, user_id: UUID | None) -> UUID:
         """Records that a change has begun, and holds what it is about to cancel; returns its id."""
         shares = None
+        queues = wanted.queues if wanted.queue is None else [wanted.queue]
         if action == "cancel" and wanted.user_id is not None:
-            queues = None if wanted.queue is None else [wanted.queue]
             shares = await self.database.one("shares_of", user_id=wanted.user_id, queues=queues, off_too=True) or []
         change_id = new_id()
         await self.database.one(
@@ -88,7 +88,7 @@ class ChangeStore(Noun):
             user_id=user_id,
             action=action,
             held_for=HELD_FOR if action == "cancel" else None,
-            queue=wanted.queue,
+            queues=queues,
             shares=shares,
         )
         return change_id
@@ -173,7 +173,7 @@ class _ByPages:
         found = await self._messages.page(self._passes[0], before=self._before, limit=most)
         self._before = found.resume
         if found.resume is None:
-            del self._passes[0]
+            self._passes = self._passes[1:]
             self.done = not self._passes
         if not found.messages:
             return 0

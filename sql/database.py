@@ -2,52 +2,66 @@
 
 Every query of `sql/queries/` is prepared once when a process starts, so that a wrong one stops the process there and
 not in the middle of the night. A query's parameters are named; aiosql numbers them.
+
+A statement has a limit, short for what is asked all the time. A connection on which one runs over while Postgres takes
+new ones, or which says that it leads to a standby by now, is cut; those of its siblings that are idle are cut with it,
+and those at work must answer soon: what has swallowed one connection has mostly swallowed all.
 """
 
 import asyncio
-import os
-import socket
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from contextvars import ContextVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
+from sql.connecting import AWAY, HOST_SECONDS, SINGLE_SECONDS, Connection, connect
 from sql.loader import load_queries
 from sql.migrate import check_version
-from tidings.domain.errors import SchemaError, StoreUnavailableError, describe
+from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.errors import SchemaError, describe
+
+__all__ = ["AWAY", "Connection"]
 
 log = structlog.get_logger(__name__)
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 PoolConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
-
-AWAY: Final = (
-    OSError,
-    asyncio.TimeoutError,
-    StoreUnavailableError,
-    asyncpg.InterfaceError,
-    # A connection that is used in the moment between the server's farewell and its end.
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.IdleSessionTimeoutError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.QueryCanceledError,
-    asyncpg.TransactionRollbackError,
-)
-"""What says that Postgres does not serve at present, or wants it done again. Anything else is our mistake."""
+T = TypeVar("T")
 
 AWAY_SECONDS: Final = 0.5
 """Pause after a store did not answer."""
 
 COMMAND_SECONDS: Final = 30.0
+"""The longest that any statement may take."""
+
+PROMPT_SECONDS: Final = 5.0
+"""The same for all that touch a handful of rows, where Postgres takes new connections meanwhile; twice as long at each
+repetition of one that ran over, since a server that is merely slow would never get through with it otherwise. Leases
+(10 s, renewed every 3 s) outlive one renewal that runs over."""
+
+SUSPECT_SECONDS: Final = 2.0
+"""How long a statement may still take once another connection of the pool has turned out to be dead."""
+
+FREE_SECONDS: Final = 10.0
+"""The longest wait for a connection of the pool."""
+
+UNHURRIED: Final = frozenset({
+    "cancel_next", "cancel_suppressed", "cancel_these", "count_held", "expire", "find_mail_parts", "find_mails",
+    "forget_idempotency_keys", "heal_orphans", "insert_mails", "list_attempts", "list_ended_in_queue",
+    "list_ended_of_channel", "list_ended_to", "list_few_sent_sms", "list_held", "list_messages", "list_not_sent",
+    "list_sent_sms", "list_suppressions", "list_under_way", "list_user_messages", "list_user_sent_sms",
+    "list_user_suppressions", "list_users", "list_waiting", "list_waiting_to", "longest_overdue", "make_partitions",
+    "outlived_partitions", "queue_depths", "reclaim", "reseal_secrets", "retry_these", "sealed_secrets", "shares_of",
+    "wake_held",
+})  # fmt: skip
+"""Queries that read or change as many rows as there happen to be, or carry as many bytes."""
+
+PROBE_SECONDS: Final = 5.0
+"""How often a connection that only listens is asked whether it still leads somewhere, and how long that may take."""
 
 LEAD_SECONDS: Final = 10
 """Postgres ends the session of a leader that asks nothing for so long: its process is paused, or is out of reach."""
@@ -55,19 +69,7 @@ LEAD_SECONDS: Final = 10
 LEAD_ANSWER_SECONDS: Final = 5.0
 """How long a leader waits for an answer on that session, before it takes the lead for lost."""
 
-KEEPALIVE: Final = {
-    "statement_timeout": "0",
-    "lock_timeout": "0",
-    "idle_session_timeout": "0",
-    "tcp_keepalives_idle": "5",
-    "tcp_keepalives_interval": "2",
-    "tcp_keepalives_count": "4",
-    "tcp_user_timeout": "13000",
-    # A statement ends when its client is gone.
-    "client_connection_check_interval": "5s",
-}
-
-KEEPALIVE_OPTIONS: Final = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 13_000}
+UNLIMITED: Final = {"statement_timeout": "0", "lock_timeout": "0", "idle_session_timeout": "0"}
 
 SESSION: Final = {
     # Every statement here is a handful of index probes. Left to its statistics, which lag behind a table that fills
@@ -82,14 +84,33 @@ SESSION: Final = {
 }
 
 
+_joined: ContextVar["tuple[Database, PoolConnection] | None"] = ContextVar("joined", default=None)
+"""The transaction that this task is in: see `Database.together`."""
+
+
 class Database:
     """A pool of connections to Postgres, and the queries."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", uri: str, *, process: str) -> None:
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        uri: str,
+        *,
+        process: str,
+        connections: "weakref.WeakSet[Connection] | None" = None,
+    ) -> None:
         self.pool = pool
+        self._connections = weakref.WeakSet() if connections is None else connections
+        """Of the pool."""
         self.uri = uri
         self.process = process
+        self.patience = COMMAND_SECONDS
+        """The longest that a statement waits for a server that takes no new connection either."""
         self.queries: Any = load_queries()
+        self._deadlines: set[Deadline] = set()
+        """Of the connections of the pool that are at work."""
+        self._limits: dict[str, float] = {}
+        """Of queries that ran over."""
 
     @classmethod
     async def connect(cls, uri: str, *, process: str, size: int) -> "Database":
@@ -97,6 +118,12 @@ class Database:
 
         Raises SchemaError where the schema is not the one that this program knows.
         """
+        connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+        async def connect_and_keep(*uri: Any, **options: Any) -> Connection:
+            connections.add(connection := await connect(*uri, **options))
+            return connection
+
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(AWAY),
             wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1),
@@ -105,19 +132,21 @@ class Database:
             with attempt:
                 pool = await asyncpg.create_pool(
                     uri,
-                    min_size=1,
+                    # Rejected: a connection that is always there. asyncpg makes a lost one again by itself, and logs a
+                    # traceback each time that it cannot.
+                    min_size=0,
                     max_size=size,
-                    timeout=5,
+                    connect=connect_and_keep,
                     command_timeout=COMMAND_SECONDS,
                     reset=_nothing_to_reset,
                     server_settings={"application_name": f"tidings {process}", **SESSION},
                 )
-        database = cls(pool, uri, process=process)
-        try:
-            await database.check()
-        except BaseException:
-            await pool.close()
-            raise
+                database = cls(pool, uri, process=process, connections=connections)
+                try:
+                    await database.check()
+                except BaseException:
+                    pool.terminate()
+                    raise
         return database
 
     async def check(self) -> None:
@@ -138,29 +167,105 @@ class Database:
         """Runs a query that returns rows. Past aiosql's own call, which costs 0.5 µs a row and a `dir()` each time."""
         query = getattr(self.queries, name)
         arguments = [parameters[each] for each in self.queries.driver_adapter.var_sorted[name]]
-        async with self.pool.acquire() as connection:
-            return await connection.fetch(query.sql, *arguments)
+        return await self._ask(name, lambda connection: connection.fetch(query.sql, *arguments))
 
     async def one(self, name: str, /, **parameters: Any) -> Any:
         """Runs a query that returns one row (`^`), one value (`$`) or nothing (`!`)."""
         query: Callable[..., Awaitable[Any]] = getattr(self.queries, name)
-        async with self.pool.acquire() as connection:
-            return await query(connection, **parameters)
+        return await self._ask(name, lambda connection: query(connection, **parameters))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["PoolConnection"]:
+    async def transaction(self) -> AsyncIterator[PoolConnection]:
         """A connection inside a transaction, for the few steps that take more than one statement."""
-        async with self.pool.acquire() as connection, connection.transaction():
+        async with (
+            self.pool.acquire(timeout=FREE_SECONDS) as connection,
+            self._limited(connection, PROMPT_SECONDS),
+            connection.transaction(),
+        ):
             yield connection
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        """A block in which all that its task asks is one transaction, one question after the other.
+
+        For a change and its entry in the audit log. No network, no lock and no long work may be waited for in it.
+        """
+        async with self.transaction() as connection:
+            before = _joined.set((self, connection))
+            try:
+                yield
+            finally:
+                _joined.reset(before)
+
+    def _joined_connection(self) -> "PoolConnection | None":
+        joined = _joined.get()
+        return joined[1] if joined is not None and joined[0] is self else None
+
+    async def _ask(self, name: str, ask: Callable[[PoolConnection], Awaitable[T]]) -> T:
+        if (joined := self._joined_connection()) is not None:
+            return await ask(joined)
+        seconds = self._limits.get(name) or (COMMAND_SECONDS if name in UNHURRIED else PROMPT_SECONDS)
+        async with self.pool.acquire(timeout=FREE_SECONDS) as connection:
+            try:
+                async with self._limited(connection, seconds):
+                    answer = await ask(connection)
+            except TimeoutError:
+                self._limits[name] = min(2 * seconds, COMMAND_SECONDS)
+                raise
+        self._limits.pop(name, None)
+        return answer
+
+    @asynccontextmanager
+    async def _limited(self, connection: PoolConnection, seconds: float) -> AsyncIterator[None]:
+        """Raises TimeoutError where what is done on the connection takes longer; it is cut then."""
+        deadline = Deadline(connection, seconds, longest=self.patience, serves=self._serves)
+        self._deadlines.add(deadline)
+        try:
+            yield
+        except asyncio.CancelledError:
+            # Rejected: to ask the server to cancel it, as asyncpg does. That takes a connection too, and its time.
+            connection.terminate()
+            raise
+        except asyncpg.ReadOnlySQLTransactionError as error:
+            connection.terminate()
+            self._suspect_others(describe(error))
+            raise
+        except AWAY as error:
+            if deadline.expired:
+                self._suspect_others(f"no answer within {seconds:.0f} s")
+                raise TimeoutError("Postgres gave no answer in time") from error
+            raise
+        finally:
+            deadline.end()
+            self._deadlines.remove(deadline)
+
+    async def _serves(self) -> bool:
+        """Whether Postgres takes a connection, or says at least why not."""
+        try:
+            connection = await self._connect(command_timeout=HOST_SECONDS, timeout=HOST_SECONDS)
+        except asyncpg.PostgresError:
+            return True
+        except AWAY:
+            return False
+        connection.terminate()
+        return True
+
+    def _suspect_others(self, why: str) -> None:
+        """A connection of the pool was cut: ends those that are idle, and gives those at work little time."""
+        log.warning("connections to Postgres are cut", why=why)
+        for deadline in self._deadlines:
+            deadline.within(SUSPECT_SECONDS)
+        busy = {deadline.pid for deadline in self._deadlines}
+        for connection in [each for each in self._connections if not each.is_closed()]:
+            if connection.get_server_pid() not in busy:
+                connection.terminate()
 
     async def unlimited_connection(self) -> "Connection":
         """A connection outside the pool whose statements may take hours, as a DETACH does that waits for a reader.
 
         TCP keepalive notices within 15 s, on both ends, that it is lost. The caller closes it.
         """
-        connection = await self._connect(command_timeout=None, server_settings={**SESSION, **KEEPALIVE})
-        _keep_alive(connection)
-        return connection
+        return await self._connect(command_timeout=None, server_settings={**SESSION, **UNLIMITED})
 
     async def leading_connection(self) -> "Connection":
         """A connection outside the pool that Postgres ends when nothing is asked on it for `LEAD_SECONDS`.
@@ -182,16 +287,34 @@ class Database:
             raise
         return connection
 
+    async def lost(self, connection: Connection, *, every: float = PROBE_SECONDS, answer: float = PROBE_SECONDS) -> str:
+        """Pings on a connection on which nothing else runs; returns why it has ended or answers no more."""
+        ended = asyncio.create_task(closed(connection))
+        try:
+            while True:
+                await asyncio.wait((ended,), timeout=every)
+                async with asyncio.timeout(answer):
+                    await self.queries.ping(connection)
+        except AWAY as error:
+            if isinstance(error, TimeoutError):
+                self._suspect_others("a connection that only listens has no answer")
+            return describe(error)
+        finally:
+            await cancel_and_wait(ended)
+
     async def _connect(
-        self, *, command_timeout: float | None, server_settings: dict[str, str] | None = None
+        self,
+        *,
+        command_timeout: float | None,
+        timeout: float = SINGLE_SECONDS,
+        server_settings: dict[str, str] | None = None,
     ) -> "Connection":
-        connection: Connection = await asyncpg.connect(
+        return await connect(
             self.uri,
-            timeout=5,
+            timeout=timeout,
             command_timeout=command_timeout,
             server_settings={"application_name": f"tidings {self.process}", **(server_settings or {})},
         )
-        return connection
 
     async def close(self) -> None:
         """Closes every connection; one that does not answer is cut after 5 s."""
@@ -199,6 +322,49 @@ class Database:
             await asyncio.wait_for(self.pool.close(), timeout=5)
         except TimeoutError:
             self.pool.terminate()
+
+
+class Deadline:
+    """Cuts a connection of the pool some time after it is reached: as soon as Postgres takes another one.
+
+    Whatever waits for an answer on it ends with an error then. A server that takes none is away, or paused: what was
+    asked is waited for, since it may well be done. But not for ever.
+    """
+
+    def __init__(
+        self, connection: PoolConnection, seconds: float, *, longest: float, serves: Callable[[], Awaitable[bool]]
+    ) -> None:
+        self.pid = connection.get_server_pid()
+        self.expired = False
+        self._connection = connection
+        self._serves = serves
+        loop = asyncio.get_running_loop()
+        self._until = loop.time() + max(seconds, longest)
+        self._timer = loop.call_later(seconds, self._reached)
+        self._looking: asyncio.Task[None] | None = None
+
+    def within(self, seconds: float) -> None:
+        """Reached in so many seconds, or before."""
+        loop = asyncio.get_running_loop()
+        if self._looking is None and self._timer.when() > loop.time() + seconds:
+            self._timer.cancel()
+            self._timer = loop.call_later(seconds, self._reached)
+
+    def end(self) -> None:
+        """Never reached."""
+        self._timer.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _reached(self) -> None:
+        self._looking = asyncio.create_task(self._wait_for_another())
+
+    async def _wait_for_another(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while not await self._serves() and clock() < self._until:  # noqa: ASYNC110  (it is Postgres that we wait for)
+            await asyncio.sleep(AWAY_SECONDS)
+        self.expired = True
+        self._connection.terminate()
 
 
 class Noun:
@@ -218,20 +384,6 @@ async def closed(connection: "Connection") -> None:
     connection.add_termination_listener(lambda _: ended.set())
     if not connection.is_closed():
         await ended.wait()
-
-
-def _keep_alive(connection: "Connection") -> None:
-    """asyncpg has no setting for it: without it, nobody notices a server that is no longer there."""
-    transport: asyncio.Transport = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001
-    # A socket of our own for the same connection: uvloop's lets nobody set options.
-    with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as own:
-        if own.family == socket.AF_UNIX:
-            return
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in KEEPALIVE_OPTIONS.items():
-            # macOS does not have all of them.
-            if (option := getattr(socket, name, None)) is not None:
-                own.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _payload_only(callback: Callable[[str], None]) -> Callable[[Any, int, str, object], None]:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import asyncpg
 import msgspec
 
+from sql.connecting import Connection, connect
 from sql.loader import load_queries
 from sql.maintenance import BOUNDS, PARENTS
 
@@ -56,7 +57,7 @@ class Outlived(msgspec.Struct, frozen=True, kw_only=True):
 class Diagnosis:
     """The questions. Everything but `server` and `connections` needs the schema."""
 
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._queries: Any = load_queries()
 
@@ -64,7 +65,7 @@ class Diagnosis:
     @asynccontextmanager
     async def of(cls, uri: str, *, timeout: float) -> AsyncIterator[Self]:
         """Asks the database at this address, each question for `timeout` seconds at the most."""
-        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+        connection = await connect(
             uri, timeout=timeout, command_timeout=timeout, server_settings={"application_name": "tidings doctor"}
         )
         try:

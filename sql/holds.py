@@ -29,13 +29,21 @@ class HoldStore(Noun):
         """Keeps holds in one commit; one that is there already stays as it is."""
         await self.database.one("put_holds", **{name: [getattr(hold, name) for hold in holds] for name in _COLUMNS})
 
-    async def list(self, user_id: UUID | None = None, *, limit: int = HOLDS_KNOWN) -> Sequence[Hold]:
-        """Of one user or of all: those that concern everybody first, then the newest."""
-        return [_hold(row) for row in await self.database.rows("list_holds", user_id=user_id, limit=limit)]
+    async def list(
+        self, user_id: UUID | None = None, *, channels: Sequence[str] | None = None, limit: int = HOLDS_KNOWN
+    ) -> Sequence[Hold]:
+        """Of one user or of all, of some channels or of all: those that concern everybody first, then the newest."""
+        rows = await self.database.rows("list_holds", user_id=user_id, channels=channels, limit=limit)
+        return [_hold(row) for row in rows]
 
-    async def release(self, hold_id: UUID, user_id: UUID | None) -> Hold | None:
-        """Ends a hold, where it is this user's or for None anybody's; returns it, or None where there is none."""
-        row = await self.database.one("release_hold", id=hold_id, user_id=user_id)
+    async def release(
+        self, hold_id: UUID, user_id: UUID | None, *, channels: Sequence[str] | None = None
+    ) -> Hold | None:
+        """Ends a hold, where it is this user's or for None anybody's; returns it, or None where there is none.
+
+        `channels` are those of which it may be; None: all.
+        """
+        row = await self.database.one("release_hold", id=hold_id, user_id=user_id, channels=channels)
         return None if row is None else _hold(row)
 
     async def wake(self, hold: Hold) -> int:

@@ -13,9 +13,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from sql.database import Database
@@ -29,6 +31,8 @@ MOST: Final = 10_000
 AT_ONCE: Final = 2
 """Lists that a process reads at once: they leave Postgres's cores, and the connections, to messages that come in."""
 PATIENCE_SECONDS: Final = 10.0
+PAGE_BYTES: Final = 4 * 2**20
+"""Of contents and headers in one page."""
 
 _ENDED: Final = frozenset({None, Status.SENT, Status.CANCELLED})
 _WAITING: Final = frozenset({None, Status.PENDING, Status.FAILED})
@@ -51,16 +55,27 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     channel: str | None = None
     queue: str | None = None
     recipient: str | None = None
+    channels: Sequence[str] | None = None
+    queues: Sequence[str] | None = None
     created_from: datetime | None = None
     created_until: datetime | None = None
     held: HeldReason | None = None
 
 
 class Page(NamedTuple):
-    """Messages, and from where to go on; None: there are no more."""
+    """Messages, each with the beginning of its content, and from where to go on; None: there are no more."""
 
     messages: list[Message]
     resume: UUID | None
+    is_full: bool = False
+    """Whether there is no room for another, by count or by bytes."""
+
+
+class Listed(list[Message]):
+    """Messages of a list that has no short pages, each with the beginning of its content."""
+
+    more: bool = False
+    """Whether the last ones that were asked for are left out: together they have too many bytes for one page."""
 
 
 class Room:
@@ -89,7 +104,7 @@ async def page(database: Database, wanted: MessageFilter, *, before: UUID | None
     best: Page | None = None
     for ways in _ways(wanted):
         found = await _along(database, ways, parameters, limit)
-        if found is not None and (found.resume is None or len(found.messages) == limit):
+        if found is not None and (found.resume is None or found.is_full):
             return found
         if found is not None and (best is None or _reach(found) < _reach(best)):
             best = found
@@ -97,20 +112,41 @@ async def page(database: Database, wanted: MessageFilter, *, before: UUID | None
 
 
 async def sent_sms(
-    database: Database, user_id: UUID | None, *, before: Message | None, limit: int
-) -> Sequence[Message]:
+    database: Database, user_id: UUID | None, *, queues: Sequence[str] | None, before: Message | None, limit: int
+) -> Listed:
     """Up to `limit` sent text messages, the last one first, all sent before `before`; of one user, or of all."""
     parameters: dict[str, Any] = {
         "before_sent_at": before and before.sent_at,
         "before": before and before.id,
+        "queues": queues,
         "limit": limit,
     }
     if user_id is None:
-        return [message_of(row) for row in await database.rows("list_sent_sms", **parameters)]
-    rows = await database.rows("list_few_sent_sms", user_id=user_id, most=MOST, **parameters)
-    if rows[0]["looked"] == MOST:
-        rows = await database.rows("list_user_sent_sms", user_id=user_id, **parameters)
-    return [message_of(row) for row in rows if row["id"] is not None]
+        return _listed(await database.rows("list_sent_sms", **parameters))
+    few = await database.rows("list_few_sent_sms", user_id=user_id, most=MOST, **parameters)
+    if few[0]["looked"] == MOST:
+        return _listed(await database.rows("list_user_sent_sms", user_id=user_id, **parameters))
+    rows = [row for row in few if row["id"] is not None]
+    fitting = _fitting(rows)
+    listed = Listed(map(message_of, rows[:fitting]))
+    listed.more = fitting < len(rows)
+    return listed
+
+
+def _listed(rows: Sequence[asyncpg.Record]) -> Listed:
+    listed = Listed(map(message_of, rows))
+    listed.more = bool(rows) and rows[0]["found"] > len(rows)
+    return listed
+
+
+def _fitting(rows: Sequence[asyncpg.Record]) -> int:
+    """How many of these have 4 MiB together, and one at least."""
+    size = 0
+    for count, row in enumerate(rows):
+        if size >= PAGE_BYTES:
+            return count
+        size += len(row["content"].encode()) + len((row["headers"] or "").encode())
+    return len(rows)
 
 
 def _ways(wanted: MessageFilter) -> Iterator[list[str]]:
@@ -142,25 +178,27 @@ def _ways(wanted: MessageFilter) -> Iterator[list[str]]:
 
 async def _along(database: Database, ways: Sequence[str], parameters: dict[str, Any], limit: int) -> Page | None:
     """What these queries find together; None where one of them would have to look at too many."""
-    messages: list[Message] = []
+    found: list[asyncpg.Record] = []
     end: UUID | None = None
     for way in ways:
         rows = await database.rows(way, **parameters)
         if way not in ORDERED:
             if rows[0]["looked"] == MOST:
                 return None
-            messages += [message_of(row) for row in rows if row["id"] is not None]
+            found += [row for row in rows if row["id"] is not None]
             continue
-        messages += [message_of(row) for row in rows if row["wanted"]]
+        found += [row for row in rows if row["wanted"]]
         # It ends with the last one that was looked at: there may be more behind it.
         if rows and (not rows[-1]["wanted"] or rows[-1]["number"] == MOST):
             end = rows[-1]["id"] if end is None else max(end, rows[-1]["id"])
     if end is not None:
-        messages = [message for message in messages if message.id >= end]
-    messages.sort(key=lambda message: message.id, reverse=True)
-    if len(messages) > limit:
-        return Page(messages[:limit], messages[limit - 1].id)
-    return Page(messages, end)
+        found = [row for row in found if row["id"] >= end]
+    found.sort(key=itemgetter("id"), reverse=True)
+    most = min(limit, _fitting(found))
+    messages = [message_of(row) for row in found[:most]]
+    if len(found) > most:
+        return Page(messages, messages[-1].id, is_full=True)
+    return Page(messages, end, is_full=len(messages) == limit)
 
 
 def _reach(found: Page) -> UUID:

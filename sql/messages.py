@@ -10,7 +10,7 @@ import msgspec
 from sql import lists, maintenance
 from sql.database import Database, Noun
 from sql.explanation import MessageState, state_of
-from sql.lists import MessageFilter, Page
+from sql.lists import Listed, MessageFilter, Page
 from sql.rows import message_of
 from tidings.domain.mail_parts import KeptMail, MailParts
 from tidings.domain.message import Attempt, Message, NewMessage
@@ -102,21 +102,27 @@ class MessageStore(Noun):
         async with self._lists.room():
             return await lists.page(self.database, wanted, before=before, limit=limit)
 
-    async def list(self, wanted: MessageFilter, *, before: UUID | None, limit: int) -> list[Message]:
+    async def list(self, wanted: MessageFilter, *, before: UUID | None, limit: int) -> Listed:
         """`page`, but looks on until it is full, for those who can show no short one."""
-        found: list[Message] = []
+        found = Listed()
         for _ in range(MOST_PAGES):
             part = await self.page(wanted, before=before, limit=limit - len(found))
             found += part.messages
-            if part.resume is None or len(found) == limit:
+            if part.resume is None or part.is_full:
+                found.more = part.is_full and len(found) < limit
                 break
             before = part.resume
         return found
 
-    async def sent_sms(self, user_id: UUID | None, *, before: Message | None, limit: int) -> Sequence[Message]:
-        """Up to `limit` sent text messages, the last one first, all sent before `before`; of one user, or of all."""
+    async def sent_sms(
+        self, user_id: UUID | None, *, queues: Sequence[str] | None = None, before: Message | None, limit: int
+    ) -> Listed:
+        """Up to `limit` sent text messages, the last one first, all sent before `before`; of one user, or of all.
+
+        `queues` are those that count; None: all.
+        """
         async with self._lists.room():
-            return await lists.sent_sms(self.database, user_id, before=before, limit=limit)
+            return await lists.sent_sms(self.database, user_id, queues=queues, before=before, limit=limit)
 
     async def attempts(self, message: Message) -> Sequence[Attempt]:
         """The attempts so far, oldest first."""

@@ -16,9 +16,9 @@ from functools import partial
 from importlib.resources import files
 from typing import Final
 
-import asyncpg
 import msgspec
 
+from sql.connecting import Connection, connect
 from sql.indexes import build_concurrently, run_patiently
 from sql.loader import load_queries
 from tidings.domain.errors import SchemaError
@@ -80,7 +80,7 @@ async def migrate(postgres_uri: str) -> list[str]:
     Safe to run from several processes at once: the second waits, and finds nothing to do.
     Raises SchemaError where the database is newer than this program.
     """
-    connection = await asyncpg.connect(postgres_uri, server_settings={"client_min_messages": "warning"})
+    connection = await connect(postgres_uri, server_settings={"client_min_messages": "warning"})
     queries = load_queries()
     try:
         while not await queries.try_lock_schema(connection):  # noqa: ASYNC110  (it is another process that we wait for)
@@ -100,7 +100,7 @@ async def migrate(postgres_uri: str) -> list[str]:
         await connection.close()
 
 
-async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
+async def _apply(connection: Connection, migration: Migration) -> None:
     async with connection.transaction():
         if not migration.concurrently:
             await connection.execute(migration.sql)

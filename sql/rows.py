@@ -8,12 +8,12 @@ import msgspec
 from tidings.domain.message import Message, Priority
 from tidings.domain.states import CancelReason, HeldReason, Receipt, Status
 
-_COLUMNS: Final = tuple(name for name in Message.__struct_fields__ if name != "mail")
+_COLUMNS: Final = frozenset(Message.__struct_fields__)
 
 
 def message_of(row: asyncpg.Record) -> Message:
-    """The columns `message_columns`, whatever else the row has."""
-    values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
+    """The columns `message_columns` or `listed`, whatever else the row has."""
+    values: dict[str, Any] = {name: value for name, value in row.items() if name in _COLUMNS}
     values["headers"] = None if row["headers"] is None else msgspec.json.decode(row["headers"], type=dict[str, str])
     values["retry_delays"] = retry_delays(row["retry_delays"])
     values["priority"] = Priority(row["priority"])

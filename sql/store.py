@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Self
 
 from sql.api_keys import ApiKeyStore
+from sql.audit import AuditStore
 from sql.batches import BatchStore
 from sql.changes import ChangeStore
 from sql.database import Database
@@ -12,6 +13,7 @@ from sql.maintenance import MaintenanceStore
 from sql.messages import MessageStore
 from sql.migrate import check_version
 from sql.queues import QueueStore
+from sql.sessions import SessionStore
 from sql.suppressions import SuppressionStore
 from sql.users import UserStore
 
@@ -30,6 +32,8 @@ class Store:
         self.maintenance = MaintenanceStore(database)
         self.users = UserStore(database)
         self.api_keys = ApiKeyStore(database)
+        self.sessions = SessionStore(database)
+        self.audit = AuditStore(database)
 
     @classmethod
     async def connect(cls, uri: str, *, process: str, lease_seconds: float, size: int = 4) -> Self:

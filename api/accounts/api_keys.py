@@ -6,20 +6,28 @@ which holds 256 more, only the SHA-256 is kept: what cannot be guessed needs no 
 
 import hmac
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
 import asyncpg
+from msgspec import UNSET
 
 from api.accounts.checks import channel_faults
-from api.accounts.errors import NoSuchKeyError, NoSuchUserError
+from api.accounts.errors import NoSuchKeyError, NoSuchUserError, NotYoursToGiveError, TooManyKeysError
+from api.accounts.schemas import KeyRequest
+from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError
-from sql.api_keys import ApiKeyStore
-from tidings.domain.account import ApiKey
+from sql.api_keys import ApiKeyStore, NewApiKey
+from tidings.domain.account import Role, User
+from tidings.domain.api_key import USUAL_SCOPES, ApiKey, Scope
+from tidings.domain.timestamps import utc_now
 
 MARK: Final = "tdg_"
+MOST_KEYS: Final = 1000
+"""That are good, of one user; and as many again that are not any more, which are kept for the record."""
 
 _PREFIX_BYTES: Final = 8
 _SECRET_BYTES: Final = 32
@@ -54,38 +62,86 @@ class ApiKeys:
         self._store = store
         self._forget = forget
 
-    async def create(self, user_id: UUID, *, name: str, channels: Sequence[str] | None = None) -> tuple[ApiKey, str]:
-        """A new key, and its text, which cannot be read again.
+    async def create(self, owner: User, wanted: KeyRequest, maker: Principal) -> tuple[ApiKey, str]:
+        """A new key of the owner's, and its text, which cannot be read again.
 
-        `channels` takes the place of the user's own; the caller checks whether they may be given.
-        Raises InvalidError, NoSuchUserError.
+        Raises InvalidError, NotYoursToGiveError, NoSuchUserError, TooManyKeysError.
         """
-        faults = channel_faults(channels)
-        if not name.strip() or not name.isprintable():
-            faults.append(Fault(field="name", detail="must be one line, and not blank"))
-        if faults:
+        if faults := [*channel_faults(wanted.channels), *_faults(owner, wanted, maker.key)]:
             raise InvalidError(faults)
         prefix, text = new_key()
+        new = _limited(wanted, maker, prefix=prefix, hash=hash_of(text))
         try:
-            key = await self._store.create(
-                user_id,
-                name=name,
-                prefix=prefix,
-                hash=hash_of(text),
-                channels=channels,
-            )
+            key = await self._store.create(owner.id, new, kept=MOST_KEYS, most=MOST_KEYS)
         except asyncpg.ForeignKeyViolationError:
             raise NoSuchUserError from None
+        if key is None:
+            raise TooManyKeysError
         return key, text
 
     async def list(self, user_id: UUID) -> list[ApiKey]:
-        """The keys of a user, oldest first, revoked ones too."""
+        """The keys of a user, oldest first, those too that have ended."""
         return await self._store.list(user_id)
 
     async def revoke(self, user_id: UUID, key_id: UUID) -> ApiKey:
         """Makes a key of the user's void: here at once, elsewhere within seconds. Raises NoSuchKeyError."""
         revoked = await self._store.revoke(user_id, key_id)
-        if revoked is None:
+        if not revoked:
             raise NoSuchKeyError
-        self._forget(revoked)
-        return revoked
+        for key in revoked:
+            self._forget(key)
+        return revoked[0]
+
+
+_NO_LIMITS: Final = ApiKey(
+    id=UUID(int=0), user_id=UUID(int=0), name="", prefix="", hash=b"", created_at=datetime.fromtimestamp(0, UTC)
+)
+"""What limits keys that somebody without a key makes."""
+
+
+def _faults(owner: User, wanted: KeyRequest, parent: ApiKey | None) -> list[Fault]:
+    faults = []
+    if not wanted.name.strip() or not wanted.name.isprintable():
+        faults.append(Fault(field="name", detail="must be one line, and not blank"))
+    if wanted.role is Role.ADMIN and owner.role is not Role.ADMIN:
+        faults.append(Fault(field="role", detail="cannot be admin, as its user is none"))
+    if wanted.expires_at is not None and wanted.expires_at <= utc_now():
+        faults.append(Fault(field="expires_at", detail="must be in the future"))
+    end = None if parent is None else parent.expires_at
+    if end is not None and wanted.expires_at is not None and wanted.expires_at > end:
+        faults.append(Fault(field="expires_at", detail="must not be after the end of the key that asks"))
+    return faults
+
+
+def _limited(wanted: KeyRequest, maker: Principal, *, prefix: str, hash: bytes) -> NewApiKey:  # noqa: A002
+    """The key, with what its maker may give. Raises NotYoursToGiveError where that is less than what is wanted."""
+    parent = maker.key or _NO_LIMITS
+    scopes = frozenset(USUAL_SCOPES) & maker.scopes if wanted.scopes is UNSET else frozenset(wanted.scopes)
+    channels = wanted.channels if wanted.channels is not None else parent.channels
+    queues = wanted.queues if wanted.queues is not None else parent.queues
+    allowed = (
+        bool(scopes) and scopes <= maker.scopes,
+        wanted.role is not Role.ADMIN or maker.is_admin,
+        _is_within(channels, parent.channels),
+        _is_within(queues, parent.queues),
+        maker.is_admin or _is_within(wanted.channels, maker.channels),
+    )
+    if not all(allowed):
+        raise NotYoursToGiveError
+    return NewApiKey(
+        name=wanted.name,
+        prefix=prefix,
+        hash=hash,
+        role=wanted.role,
+        scopes=[scope for scope in Scope if scope in scopes],
+        channels=channels,
+        granted=maker.is_admin or (parent.channels is not None and parent.granted),
+        queues=queues,
+        expires_at=wanted.expires_at or parent.expires_at,
+        parent_id=None if maker.key is None else maker.key.id,
+    )
+
+
+def _is_within(wanted: Collection[str] | None, allowed: Collection[str] | None) -> bool:
+    """Whether all that is wanted is allowed. None: no limit."""
+    return wanted is None or allowed is None or set(wanted) <= set(allowed)

@@ -7,15 +7,14 @@ from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
 
-from api.accounts.schemas import NewSmtpAccount
+from api.accounts.schemas import MAX_SMTP_LENGTH, NewSmtpAccount
+from api.http.lengths import MAX_PASSWORD
 from api.http.problems import Fault
-from tidings.channels.email.addresses import check_address
+from tidings.channels.email.addresses import MAX_ADDRESS, check_address
 from tidings.channels.installed import channel_names
 from tidings.channels.recipient import RecipientError
 
 MIN_PASSWORD: Final = 8
-MAX_PASSWORD: Final = 1024
-MAX_SMTP_LENGTH: Final = 512
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\Z")
@@ -27,6 +26,8 @@ class AccountError(ValueError):
 
 def check_email(email: str) -> str:
     """The address in its normal form, which is what is kept: the domain in lower case. Raises AccountError."""
+    if len(email) > MAX_ADDRESS:
+        raise AccountError(f"is longer than {MAX_ADDRESS} characters")
     try:
         # `test_environment` lets .test in (RFC 6761), which is nobody's.
         checked = validate_email(

@@ -3,9 +3,12 @@
 RequestError (api.http.problems)
 ├── WrongCredentialsError    401  unknown user or wrong password: it does not say which
 ├── RegistrationClosedError  403  only an admin makes accounts here
+├── NotYoursToGiveError      403  an API key that could do more than its maker
 ├── NoSuchUserError          404
 ├── NoSuchKeyError           404
+├── NoSuchSessionError       404
 ├── EmailInUseError          409  another user has this e-mail address
+├── TooManyKeysError         409  a user has as many API keys as can be
 ├── TooManyLoginsError       429  too many logins or new accounts; with Retry-After
 ├── BusyError                503  more passwords wait to be checked than is sensible; with Retry-After
 ├── NoSecretKeysError        503  a secret was brought and there is no key to encrypt it with
@@ -56,6 +59,27 @@ class NoSuchKeyError(_RefusalError):
 
     status = HTTPStatus.NOT_FOUND
     detail = "there is no such API key"
+
+
+class NoSuchSessionError(_RefusalError):
+    """The user has no such session, or it has ended."""
+
+    status = HTTPStatus.NOT_FOUND
+    detail = "there is no such session"
+
+
+class NotYoursToGiveError(_RefusalError):
+    """Somebody wants a key that could do more than they can."""
+
+    status = HTTPStatus.FORBIDDEN
+    detail = "a key has no role, scopes, channels or queues that its maker has not; an admin may give others"
+
+
+class TooManyKeysError(_RefusalError):
+    """The user has as many good keys as there can be."""
+
+    status = HTTPStatus.CONFLICT
+    detail = "the user has as many API keys as can be; revoke some that are not used"
 
 
 class EmailInUseError(_RefusalError):

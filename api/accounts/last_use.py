@@ -1,15 +1,15 @@
-"""When a key was last used, recorded for many at once.
+"""When a key or a session was last used, recorded for many at once.
 
-State: `_used`, the keys used since the last flush. A crash loses it: up to 10 s of last uses.
+State: `_used`, those used since the last flush. A crash loses it: up to 10 s of last uses.
 """
 
 import asyncio
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
 
-from sql.api_keys import ApiKeyStore
 from sql.database import AWAY
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
@@ -19,18 +19,24 @@ log = structlog.get_logger(__name__)
 FLUSH_SECONDS: Final = 10.0
 
 
-class LastUse:
-    """Collects used keys, and records them every few seconds."""
+class Touched(Protocol):
+    """A store that keeps when something was last used."""
 
-    def __init__(self, store: ApiKeyStore, *, every: float = FLUSH_SECONDS) -> None:
+    async def touch(self, ids: Sequence[UUID], /) -> None: ...
+
+
+class LastUse:
+    """Collects what was used, and records it every few seconds."""
+
+    def __init__(self, store: Touched, *, every: float = FLUSH_SECONDS) -> None:
         self._store = store
         self._every = every
         self._used: set[UUID] = set()
         self._task: asyncio.Task[None] | None = None
 
-    def record(self, key_id: UUID) -> None:
-        """The key was used now."""
-        self._used.add(key_id)
+    def record(self, used_id: UUID) -> None:
+        """It was used now."""
+        self._used.add(used_id)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
@@ -42,7 +48,7 @@ class LastUse:
         try:
             await self._store.touch(used)
         except AWAY as error:
-            log.warning("the use of API keys was not recorded", count=len(used), error=describe(error))
+            log.warning("the last use of credentials was not recorded", count=len(used), error=describe(error))
         else:
             self._used.difference_update(used)
 

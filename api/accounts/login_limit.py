@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 from redis.asyncio import Redis
@@ -48,6 +48,7 @@ class LoginLimit:
     """Counts logins. A limit of 0 is none."""
 
     def __init__(self, redis: Redis, *, per_email: int, per_address: int) -> None:
+        self._redis = redis
         self._script = redis.register_script(_COUNT)
         self._per_email = per_email
         self._per_address = per_address
@@ -56,6 +57,25 @@ class LoginLimit:
         """Counts one account. Raises TooManyLoginsError."""
         if self._per_address and address:
             await self._count_in({keys.logins("registration", _one_client(address)): self._per_address})
+
+    async def check_address(self, address: str | None, *, kind: Literal["address", "registration"] = "address") -> None:
+        """Raises TooManyLoginsError where a client is at its limit already; counts nothing.
+
+        For before the body is read, so that it costs nothing more.
+        """
+        if not self._per_address or not address:
+            return
+        counter = keys.logins(kind, _one_client(address))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS / 4):
+                async with self._redis.pipeline(transaction=False) as asked:
+                    asked.get(counter)
+                    asked.pttl(counter)
+                    count, wait = await asked.execute()
+        except (RedisError, OSError):
+            return  # counting comes next, and says so
+        if count is not None and int(count) >= self._per_address:
+            raise TooManyLoginsError(math.ceil(max(int(wait), 1) / 1000))
 
     async def count(self, *, email: str, address: str | None) -> None:
         """Counts one attempt, for unknown e-mail addresses too. Raises TooManyLoginsError."""

@@ -6,7 +6,7 @@ from api.accounts.checks import AccountError, check_email
 from api.accounts.errors import WrongCredentialsError
 from api.accounts.login_limit import LoginLimit
 from api.accounts.passwords import Passwords
-from api.accounts.tokens import Tokens
+from api.accounts.sessions import Sessions
 from sql.users import UserStore
 from tidings.domain.account import Redacted, User
 
@@ -22,14 +22,18 @@ class Login(Redacted, frozen=True, kw_only=True):
 class Logins:
     """Checks passwords."""
 
-    def __init__(self, users: UserStore, passwords: Passwords, tokens: Tokens, limit: LoginLimit) -> None:
+    def __init__(self, users: UserStore, passwords: Passwords, sessions: Sessions, limit: LoginLimit) -> None:
         self._users = users
         self._passwords = passwords
-        self._tokens = tokens
+        self._sessions = sessions
         self._limit = limit
 
-    async def log_in(self, *, email: str, password: str, address: str | None) -> Login:
-        """A token in exchange for the password; `address` is the client's.
+    async def admit(self, address: str | None) -> None:
+        """Asked before anything is read of a login. Raises TooManyLoginsError where its client has tried too often."""
+        await self._limit.check_address(address)
+
+    async def log_in(self, *, email: str, password: str, address: str | None, client: str | None = None) -> Login:
+        """A session in exchange for the password; `address` is the client's, `client` what it calls itself.
 
         Raises WrongCredentialsError, which costs the same for an unknown user, TooManyLoginsError, BusyError.
         """
@@ -40,7 +44,7 @@ class Logins:
             raise WrongCredentialsError
         if self._passwords.is_outdated(user.password_hash):
             await self._users.rehash(user.id, old=user.password_hash, new=await self._passwords.hash(password))
-        token, expires_at = self._tokens.issue(user)
+        token, expires_at = await self._sessions.begin(user, address=address, client=client)
         return Login(user=user, token=token, expires_at=expires_at)
 
     async def confirm(self, user: User, password: str, *, address: str | None) -> bool:

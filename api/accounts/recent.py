@@ -16,6 +16,7 @@ class Recent(Generic[Key, Value]):
         self._most = most
         self._clock = clock
         self._entries: dict[Key, tuple[float, Value]] = {}
+        self._forgotten = 0
 
     def get(self, key: Key) -> Value | None:
         """Returns the value, or None once it has expired."""
@@ -31,11 +32,13 @@ class Recent(Generic[Key, Value]):
 
     async def get_or(self, key: Key, load: Callable[[Key], Awaitable[Value | None]]) -> Value | None:
         """What is remembered, or loaded, and remembered where there is any."""
-        value = self.get(key)
-        if value is None and (value := await load(key)) is not None:
+        value, forgotten = self.get(key), self._forgotten
+        # What is forgotten while it is loaded may be what it was before.
+        if value is None and (value := await load(key)) is not None and self._forgotten == forgotten:
             self.put(key, value)
         return value
 
     def forget(self, key: Key) -> None:
         """Has it looked up again."""
+        self._forgotten += 1
         self._entries.pop(key, None)

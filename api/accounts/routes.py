@@ -7,11 +7,15 @@ import msgspec
 from aiohttp import hdrs, web
 
 from api.accounts.schemas import LoginAnswer, LoginRequest, Registration, UserAnswer
+from api.audit.record import audit
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
+from api.http.principal import Principal
 from api.http.resources import ACCOUNTS, SETTINGS
 from api.openapi import examples, failures, request_examples, tags
 from api.openapi.operation import Access, Answer, Answers, Body, operation
 from tidings.domain.account import User
+from tidings.domain.audit import Action
 
 NOT_KEPT: Final[dict[str, str]] = {hdrs.CACHE_CONTROL: "no-store"}
 """For answers that hold a secret."""
@@ -34,7 +38,7 @@ _login_decoder: Final = msgspec.json.Decoder(LoginRequest)
 @operation(
     tags.ACCOUNTS,
     access=Access.EVERYBODY,
-    body=Body(_registration_decoder, request_examples.REGISTRATIONS),
+    body=Body(_registration_decoder, request_examples.REGISTRATIONS, max_bytes=SMALL_BODY),
     answers=made("The path of the own account."),
     errors={HTTPStatus.FORBIDDEN: "registration is closed; an admin makes accounts", **failures.NEW_ACCOUNT},
 )
@@ -43,23 +47,29 @@ async def register(request: web.Request) -> web.Response:
 
     Where `REGISTRATION` is closed, an admin makes accounts.
     """
+    await request.app[ACCOUNTS].users.admit(request.remote)
     wanted = await read(request, _registration_decoder)
     user = await request.app[ACCOUNTS].users.register(wanted, address=request.remote)
+    await audit(request, Action.USER_CREATE, user.id, who=Principal(user_id=user.id, role=user.role, channels=None))
     return answer(shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: "/api/v1/me"})
 
 
 @operation(
     tags.ACCOUNTS,
     access=Access.EVERYBODY,
-    body=Body(_login_decoder, request_examples.LOGINS),
+    body=Body(_login_decoder, request_examples.LOGINS, max_bytes=SMALL_BODY),
     answers={HTTPStatus.CREATED: Answer("A token.", LoginAnswer, examples.LOGIN)},
     errors={HTTPStatus.UNAUTHORIZED: "the e-mail address or the password is wrong", **failures.PASSWORD_CHECK},
 )
 async def log_in(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and its password."""
+    await request.app[ACCOUNTS].logins.admit(request.remote)
     wanted = await read(request, _login_decoder)
     login = await request.app[ACCOUNTS].logins.log_in(
-        email=wanted.email, password=wanted.password, address=request.remote
+        email=wanted.email,
+        password=wanted.password,
+        address=request.remote,
+        client=request.headers.get(hdrs.USER_AGENT),
     )
     return answer(
         LoginAnswer(token=login.token, expires_at=login.expires_at, user_id=login.user.id),

@@ -8,24 +8,34 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api.http.lengths import EmailAddress, Names, Password
 from api.http.principal import usable_channels
 from tidings.channels.installed import channel_names
-from tidings.domain.account import ApiKey, Redacted, Role, SmtpAccount, Tls, User
+from tidings.domain.account import Redacted, Role, SmtpAccount, Tls, User
+from tidings.domain.api_key import ApiKey, Scope
+from tidings.domain.message import QUEUE_NAME_PATTERN
+from tidings.domain.session import Session
 
 T = TypeVar("T")
 
 MAX_ALLOWED_FROM: Final = 1000
+MAX_SMTP_LENGTH: Final = 512
 
+MAX_LIMITS: Final = 100
+"""Channels or queues that a key is limited to."""
+
+_SmtpText = Annotated[str, Meta(max_length=MAX_SMTP_LENGTH)]
 KeyName = Annotated[str, Meta(min_length=1, max_length=100)]
+QueueName = Annotated[str, Meta(pattern=f"^{QUEUE_NAME_PATTERN}$")]
 
 
 class NewSmtpAccount(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a user's mail is to be sent, with the password in clear."""
 
-    host: str
+    host: Annotated[str, Meta(max_length=253)]
     port: Annotated[int, Meta(ge=1, le=65535)] = 587
-    username: str | None = None
-    password: str | None = None
+    username: _SmtpText | None = None
+    password: _SmtpText | None = None
     tls: Annotated[
         Tls | bool | None,
         Meta(
@@ -38,8 +48,8 @@ class NewSmtpAccount(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=
 class Registration(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Somebody who wants an account."""
 
-    email: str
-    password: str
+    email: EmailAddress
+    password: Password
     smtp: NewSmtpAccount | None = None
 
 
@@ -47,24 +57,24 @@ class NewUser(Registration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """An account that an admin makes."""
 
     role: Role = Role.USER
-    channels: Annotated[list[str] | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")] = (
-        None
-    )
+    channels: Annotated[Names | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")] = None
 
 
 class LoginRequest(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An e-mail address and a password, for a bearer token."""
 
-    email: str
-    password: str
+    email: EmailAddress
+    password: Password
 
 
 class ProfileChange(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a user changes of their own account; what is not given stays."""
 
-    email: str | UnsetType = UNSET
-    password: str | UnsetType = UNSET
-    current_password: Annotated[str | None, Meta(description="Needed for a new e-mail address or password.")] = None
+    email: EmailAddress | UnsetType = UNSET
+    password: Password | UnsetType = UNSET
+    current_password: Annotated[Password | None, Meta(description="Needed for a new e-mail address or password.")] = (
+        None
+    )
     smtp: Annotated[
         NewSmtpAccount | UnsetType | None, Meta(description="Replaced as a whole, its password too; null removes it.")
     ] = UNSET
@@ -75,10 +85,10 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     role: Role | UnsetType = UNSET
     channels: Annotated[
-        list[str] | UnsetType | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")
+        Names | UnsetType | None, Meta(description="Null: those of `USER_CHANNELS`, and for an admin all.")
     ] = UNSET
     allowed_from: Annotated[
-        Annotated[list[str], Meta(max_length=MAX_ALLOWED_FROM)] | UnsetType,
+        Annotated[list[EmailAddress], Meta(max_length=MAX_ALLOWED_FROM)] | UnsetType,
         Meta(
             description=(
                 "Addresses besides their own that the user's e-mail may be from; `@example.com` stands for all of a"
@@ -93,16 +103,35 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class KeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key for a program."""
+    """A key for a program. One that a key asks for has at most what that key has, and ends with it."""
 
     name: KeyName
-    channels: Annotated[
-        list[str] | None,
+    role: Annotated[Role, Meta(description="`admin` is for admins to give, to a key of an admin.")] = Role.USER
+    scopes: Annotated[
+        Annotated[list[Scope], Meta(min_length=1, max_length=len(Scope))] | UnsetType,
         Meta(
             description=(
-                "Null: those of its user. Anything else is for an admin to give, and may be more than the user has."
+                "What it may do: `send` messages; `read` them, queues, holds and suppressions; `manage` them: cancel,"
+                " retry, release, suppress; `admin`: change accounts and credentials. Where it is not given, all but"
+                " `admin`."
             )
         ),
+    ] = UNSET
+    channels: Annotated[
+        Names | None,
+        Meta(
+            description=(
+                "What it may send with, and whose messages it sees and changes. Null: those of its user. More than"
+                " the user has is for an admin to give."
+            )
+        ),
+    ] = None
+    queues: Annotated[
+        Annotated[list[QueueName], Meta(max_length=MAX_LIMITS)] | None,
+        Meta(description="Those that it sends to, sees and changes. Null: all."),
+    ] = None
+    expires_at: Annotated[
+        Annotated[datetime, Meta(tz=True)] | None, Meta(description="When it ends. Null: when somebody revokes it.")
     ] = None
 
 
@@ -195,7 +224,12 @@ class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     name: str
     prefix: Annotated[str, Meta(description="With which the key begins.")]
+    role: Annotated[Role | None, Meta(description="Null: that of its user.")]
+    scopes: Sequence[Scope]
     channels: Sequence[str] | None
+    queues: Sequence[str] | None
+    expires_at: datetime | None
+    parent_id: Annotated[UUID | None, Meta(description="The key that made it, with which it ends.")]
     created_at: datetime
     last_used_at: Annotated[datetime | None, Meta(description="To the minute.")]
     revoked_at: datetime | None
@@ -203,7 +237,8 @@ class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, key: ApiKey) -> Self:
         """A key out of the store."""
-        return msgspec.convert(key, cls, from_attributes=True)
+        values = {name: getattr(key, name) for name in cls.__struct_fields__}
+        return cls(**{**values, "scopes": [scope for scope in Scope if scope in key.scopes]})
 
 
 class NewKeyAnswer(Redacted, frozen=True, kw_only=True):
@@ -212,11 +247,53 @@ class NewKeyAnswer(Redacted, frozen=True, kw_only=True):
     id: UUID
     name: str
     key: str
+    role: Role | None
+    scopes: Sequence[Scope]
     channels: Sequence[str] | None
+    queues: Sequence[str] | None
+    expires_at: datetime | None
     created_at: datetime
+
+    @classmethod
+    def of(cls, key: ApiKey, text: str) -> Self:
+        """A key out of the store, with its text."""
+        shown = KeyAnswer.of(key)
+        values = {name: getattr(shown, name) for name in cls.__struct_fields__ if name != "key"}
+        return cls(key=text, **values)
+
+
+class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that has not ended."""
+
+    id: UUID
+    address: Annotated[str | None, Meta(description="From which somebody logged in.")]
+    client: Annotated[str | None, Meta(description="What they logged in with, as it calls itself (`User-Agent`).")]
+    current: Annotated[bool, Meta(description="Whether this request is of it.")]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: Annotated[datetime | None, Meta(description="To the minute.")]
+
+    @classmethod
+    def of(cls, session: Session, current: UUID | None) -> Self:
+        """A session out of the store."""
+        values = {name: getattr(session, name) for name in cls.__struct_fields__ if name != "current"}
+        return cls(current=session.id == current, **values)
+
+
+class SessionList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a user's sessions, the newest first."""
+
+    sessions: Sequence[SessionAnswer]
+    next_cursor: Annotated[str | None, Meta(description="Names the next page; null on the last one.")]
+
+
+class EndedSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """How many sessions have ended."""
+
+    count: int
 
 
 class KeyList(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's keys, oldest first, revoked ones too."""
+    """A user's keys, oldest first, those too that have ended."""
 
     api_keys: Sequence[KeyAnswer]

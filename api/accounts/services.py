@@ -10,6 +10,7 @@ from api.accounts.last_use import LastUse
 from api.accounts.login_limit import LoginLimit
 from api.accounts.logins import Logins
 from api.accounts.passwords import Passwords
+from api.accounts.sessions import Sessions
 from api.accounts.tokens import Tokens
 from api.accounts.users import Users
 from sql.store import Store
@@ -25,20 +26,24 @@ class Accounts(NamedTuple):
     api_keys: ApiKeys
     credentials: Credentials
     passwords: Passwords
+    sessions: Sessions
     last_use: LastUse
+    sessions_use: LastUse
 
     async def close(self) -> None:
         """Records what is left to record; before the store closes."""
         await self.last_use.close()
+        await self.sessions_use.close()
         self.passwords.close()
 
 
 def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens) -> Accounts:
     passwords = Passwords()
-    last_use = LastUse(store.api_keys)
-    credentials = Credentials(store, tokens, last_use, default_channels=settings.user_channels)
+    last_use, sessions_use = LastUse(store.api_keys), LastUse(store.sessions)
+    credentials = Credentials(store, tokens, last_use, sessions_use, default_channels=settings.user_channels)
     limit = LoginLimit(redis, per_email=settings.logins_per_email, per_address=settings.logins_per_address)
-    logins = Logins(store.users, passwords, tokens, limit)
+    sessions = Sessions(store.sessions, tokens, credentials)
+    logins = Logins(store.users, passwords, sessions, limit)
     users = Users(
         store=store.users,
         box=SecretBox(settings.secret_keys),
@@ -48,6 +53,5 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         credentials=credentials,
         registration_open=settings.registration == "open",
     )
-    return Accounts(
-        users, logins, ApiKeys(store.api_keys, forget=credentials.forget_key), credentials, passwords, last_use
-    )
+    api_keys = ApiKeys(store.api_keys, forget=credentials.forget_key)
+    return Accounts(users, logins, api_keys, credentials, passwords, sessions, last_use, sessions_use)

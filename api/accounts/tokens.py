@@ -1,7 +1,7 @@
 """Bearer tokens: JWTs (RFC 7519), HS256 and nothing else, good for 12 hours.
 
-Claims: `sub` the user, `iat`, `exp`, and `ver`, the version of the user's tokens, which a new password counts up.
-A reader compares that with the user's own; tokens are not stored.
+Claims: `sub` the user, `iat`, `exp`, `jti` the session that the token is good for, and `ver`, the version of the user's
+tokens, which a new password counts up. A reader compares that with the user's own; tokens are not stored.
 """
 
 import hmac
@@ -25,9 +25,16 @@ CLOCK_SKEW: Final = timedelta(seconds=10)
 """By how much the clocks of two API processes may differ."""
 
 
+def end_of_token() -> datetime:
+    """When a token ends that is issued now."""
+    return utc_now().replace(microsecond=0) + LIFE
+
+
 class Claims(msgspec.Struct, frozen=True):
     user_id: UUID
     version: int
+    session_id: UUID | None = None
+    """None: a token from before there were sessions, which ends with its time or a new password."""
 
 
 class Tokens:
@@ -36,11 +43,16 @@ class Tokens:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def issue(self, user: User) -> tuple[str, datetime]:
-        """A token for the user, and when it ends."""
-        now = utc_now().replace(microsecond=0)
-        claims = {"sub": str(user.id), "iat": now, "exp": now + LIFE, "ver": user.token_version}
-        return jwt.encode(claims, self._key, ALGORITHM), now + LIFE
+    def issue(self, user: User, session_id: UUID, expires_at: datetime) -> str:
+        """A token for a session of the user's."""
+        claims = {
+            "sub": str(user.id),
+            "iat": expires_at - LIFE,
+            "exp": expires_at,
+            "ver": user.token_version,
+            "jti": str(session_id),
+        }
+        return jwt.encode(claims, self._key, ALGORITHM)
 
     def read(self, token: str) -> Claims | None:
         """The claims of a token; None for one that is foreign, changed or expired."""
@@ -52,7 +64,8 @@ class Tokens:
                 options={"require": ["sub", "iat", "exp", "ver"]},
                 leeway=CLOCK_SKEW,
             )
-            return msgspec.convert({"user_id": claims["sub"], "version": claims["ver"]}, Claims)
+            said = {"user_id": claims["sub"], "version": claims["ver"], "session_id": claims.get("jti")}
+            return msgspec.convert(said, Claims)
         except (jwt.InvalidTokenError, msgspec.ValidationError):
             return None
 

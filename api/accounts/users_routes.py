@@ -10,11 +10,15 @@ from aiohttp import hdrs, web
 from api.accounts.errors import NoSuchUserError
 from api.accounts.routes import made, shown
 from api.accounts.schemas import NewUser, UserAnswer, UserChange, UserList
+from api.audit.record import audit
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.resources import ACCOUNTS
 from api.messages.listing import cut, parse_position
 from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations, operation
+from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.ids import parse_id
 
 _new_decoder: Final = msgspec.json.Decoder(NewUser)
@@ -23,13 +27,20 @@ _change_decoder: Final = msgspec.json.Decoder(UserChange)
 _of_user: Final = Operations(
     tag=tags.USERS,
     access=Access.ADMINS,
+    scope=Scope.ADMIN,
+    whole=True,
     parameters=(parameters.USER_ID,),
     errors={HTTPStatus.NOT_FOUND: NoSuchUserError.detail},
 )
 
 
 @operation(
-    tags.USERS, access=Access.ADMINS, parameters=parameters.PAGE, answers=Answer("A page.", UserList, examples.USERS)
+    tags.USERS,
+    access=Access.ADMINS,
+    scope=Scope.ADMIN,
+    whole=True,
+    parameters=parameters.PAGE,
+    answers=Answer("A page.", UserList, examples.USERS),
 )
 async def list_page(request: web.Request) -> web.Response:
     """Lists users, oldest first."""
@@ -42,13 +53,18 @@ async def list_page(request: web.Request) -> web.Response:
 @operation(
     tags.USERS,
     access=Access.ADMINS,
-    body=Body(_new_decoder, request_examples.USERS),
+    scope=Scope.ADMIN,
+    whole=True,
+    body=Body(_new_decoder, request_examples.USERS, max_bytes=SMALL_BODY),
     answers=made("The path of the user."),
     errors={**failures.TAKEN, HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS},
 )
 async def create(request: web.Request) -> web.Response:
     """Makes an account, whether registration is open or not."""
     user = await request.app[ACCOUNTS].users.create(await read(request, _new_decoder))
+    await audit(
+        request, Action.USER_CREATE, user.id, owner=user.id, detail={"role": user.role, "channels": user.channels}
+    )
     return answer(shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/users/{user.id}"})
 
 
@@ -64,10 +80,11 @@ async def get(request: web.Request) -> web.Response:
 )
 async def change(request: web.Request) -> web.Response:
     """Changes a user's role, channels, rights, or whom their e-mail may be from."""
-    user_id = named_id(request)
-    return answer(
-        shown(request, await request.app[ACCOUNTS].users.allow(user_id, await read(request, _change_decoder)))
-    )
+    user_id, wanted = named_id(request), await read(request, _change_decoder)
+    user = await request.app[ACCOUNTS].users.allow(user_id, wanted)
+    detail = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
+    await audit(request, Action.USER_CHANGE, user_id, owner=user_id, detail=detail)
+    return answer(shown(request, user))
 
 
 def named_id(request: web.Request) -> UUID:

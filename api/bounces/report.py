@@ -105,11 +105,15 @@ def parse(raw: bytes, *, bounce_address: str = "", envelope: Iterable[str] = ())
     Raises NoReportError.
     """
     try:
-        # As text: of bytes that are no ASCII, `email` would make headers that it cannot always read.
-        mail = Parser(policy=compat32).parsestr(raw.decode("utf-8", "replace").replace("\r\n", "\n"))
-        parts = list(_parts(mail))
-    except RecursionError:
+        return _parsed(raw, bounce_address, envelope)
+    except RecursionError:  # parts in parts, comments in comments
         raise NoReportError("its parts are nested too deeply") from None
+
+
+def _parsed(raw: bytes, bounce_address: str, envelope: Iterable[str]) -> Report:
+    # As text: of bytes that are no ASCII, `email` would make headers that it cannot always read.
+    mail = Parser(policy=compat32).parsestr(raw.decode("utf-8", "replace").replace("\r\n", "\n"))
+    parts = list(_parts(mail))
     returned = next((_headers_of(part) for part in parts if part.get_content_type() in _RETURNED), None)
     feedback = next((part for part in parts if part.get_content_type() == _FEEDBACK), None)
     delivery = next((part for part in parts if part.get_content_type() in _DELIVERY), None)
@@ -170,7 +174,7 @@ def _as_text(message: Message) -> str:
 
 def _blocks(part: Message) -> list[Message]:
     """The groups of fields in a part, which stand between empty lines."""
-    texts = _BLANK.split(_text_of(part).strip("\n"))
+    texts = _BLANK.split(_text_of(part).strip("\n"), maxsplit=MAX_RECIPIENTS + 1)
     return [Parser(policy=compat32).parsestr(text, headersonly=True) for text in texts]
 
 

@@ -15,15 +15,16 @@ from aiohttp import web
 
 from api.bounces.report import Event, NoReportError, Report, Reported, parse
 from api.bounces.schemas import ReportAnswer, ReportedAnswer
-from api.http.auth import principal
-from api.http.body import NOT_WHOLE, answer
+from api.http.auth import LIMITED_KEY, principal, require_reach
+from api.http.body import CLOSE, NOT_WHOLE, answer, go_on
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import SETTINGS, STORE
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, RawBody, operation
-from api.suppressions.door import mail_addresses
-from tidings.channels.email.addresses import check_address
+from api.suppressions.door import MAIL, mail_addresses
+from tidings.channels.email.addresses import MAX_TEXT, check_address
 from tidings.channels.recipient import RecipientError
+from tidings.domain.api_key import Scope
 from tidings.domain.message import Message
 from tidings.domain.states import Receipt
 from tidings.domain.suppression import MAX_DETAIL, SuppressionReason, same_address
@@ -44,10 +45,12 @@ _NOT_OURS: Final = "it names no message of yours that is kept here"
 @operation(
     tags.BOUNCES,
     access=Access.MEMBERS,
+    scope=Scope.MANAGE,
     parameters=(parameters.ENVELOPE_RECIPIENT,),
     body=RawBody(MEDIA_TYPES, request_examples.REPORTS),
     answers=Answer("It is read.", ReportAnswer, examples.REPORT),
     errors={
+        HTTPStatus.FORBIDDEN: LIMITED_KEY,
         HTTPStatus.NOT_FOUND: _NOT_OURS,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _TOO_LARGE,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: _ANOTHER_TYPE,
@@ -62,7 +65,11 @@ async def take(request: web.Request) -> web.Response:
     makes it `undelivered`; where the address is to blame, and for a complaint, the address takes no more mail of the
     message's user. The same report again changes nothing. Users hand over reports of their own messages, admins all.
     """
-    raw, envelope = await _read(request), request.query.get("recipient", "")[: parameters.MAX_ADDRESS]
+    require_reach(request, channel=MAIL)
+    envelope = request.query.get("recipient", "")
+    if len(envelope) > MAX_TEXT:
+        raise InvalidError([Fault(field="recipient", detail=f"is longer than {MAX_TEXT} characters")])
+    raw = await _read(request)
     try:
         # As much as is read takes a tenth of a second.
         report = await asyncio.to_thread(
@@ -80,13 +87,16 @@ async def _read(request: web.Request) -> bytes:
     """The beginning of the body; the rest is read past, so that a client need not stop in the middle."""
     if request.content_type not in MEDIA_TYPES:
         raise RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _ANOTHER_TYPE)
+    if (request.content_length or 0) > MAX_REPORT:
+        raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE, headers=CLOSE)
+    await go_on(request)
     kept, size = bytearray(), 0
     try:
         async for chunk in request.content.iter_any():
             size += len(chunk)
             kept += chunk[: READ_BYTES - len(kept)]
             if size > MAX_REPORT:
-                raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
+                raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE, headers=CLOSE)
     except (web.RequestPayloadError, OSError):
         raise RequestError(HTTPStatus.BAD_REQUEST, NOT_WHOLE) from None
     return bytes(kept)
@@ -97,7 +107,7 @@ async def _find(request: web.Request, report: Report) -> Message | None:
     messages = request.app[STORE].messages
     for message_id in report.message_ids:
         message = await messages.get(message_id)
-        if message is not None and principal(request).may_see(message.user_id) and any(mail_addresses(message)):
+        if message is not None and principal(request).may_see_message(message) and any(mail_addresses(message)):
             mail = await messages.mail(message)
             return message if mail is None else msgspec.structs.replace(message, mail=mail)
     return None

@@ -9,9 +9,10 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from api.accounts.errors import NoSuchUserError, RegistrationClosedError, WrongCredentialsError
+from api.audit.record import audit
 from api.compat import mail_queue_schemas as schemas
 from api.compat.listing import NEXT_PAGE, cut, page_of
 from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
@@ -37,6 +38,8 @@ from api.compat.native import accept, renamed
 from api.compat.system import Problem, System
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
+from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import ACCOUNTS, SETTINGS, STORE
 from api.messages.schemas import MessageRequest
@@ -44,6 +47,8 @@ from api.openapi import failures, parameters
 from api.openapi.operation import Access, Answer, Body, Tag, operation
 from sql.lists import MessageFilter
 from tidings import __version__
+from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.ids import parse_id
 from tidings.domain.message import Message
 from tidings.domain.states import Status
@@ -82,7 +87,7 @@ def _server(environment: str) -> Server:
 @operation(
     TAG,
     access=Access.EVERYBODY,
-    body=Body(_register_decoder, {"an account": schemas.REGISTRATION}),
+    body=Body(_register_decoder, {"an account": schemas.REGISTRATION}, max_bytes=SMALL_BODY),
     answers={HTTPStatus.CREATED: Answer("It is made.", Registered, Registered())},
     errors={
         HTTPStatus.FORBIDDEN: RegistrationClosedError.detail,
@@ -91,24 +96,30 @@ def _server(environment: str) -> Server:
 )
 async def register(request: web.Request) -> web.Response:
     """Makes an account."""
+    await request.app[ACCOUNTS].users.admit(request.remote)
     wanted = await read(request, _register_decoder)
     with renamed(ACCOUNT_NAMES):
-        await request.app[ACCOUNTS].users.register(wanted.registration(), address=request.remote)
+        user = await request.app[ACCOUNTS].users.register(wanted.registration(), address=request.remote)
+    await audit(request, Action.USER_CREATE, user.id, who=Principal(user_id=user.id, role=user.role, channels=None))
     return answer(Registered(), status=HTTPStatus.CREATED)
 
 
 @operation(
     TAG,
     access=Access.EVERYBODY,
-    body=Body(_login_decoder, {"a login": schemas.CREDENTIALS}),
+    body=Body(_login_decoder, {"a login": schemas.CREDENTIALS}, max_bytes=SMALL_BODY),
     answers=Answer("A token.", LoginData, LoginData(data=schemas.LOGIN)),
     errors={HTTPStatus.UNAUTHORIZED: WrongCredentialsError.detail, **failures.PASSWORD_CHECK},
 )
 async def login(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and a password."""
+    await request.app[ACCOUNTS].logins.admit(request.remote)
     wanted = await read(request, _login_decoder)
     done = await request.app[ACCOUNTS].logins.log_in(
-        email=wanted.email, password=wanted.password, address=request.remote
+        email=wanted.email,
+        password=wanted.password,
+        address=request.remote,
+        client=request.headers.get(hdrs.USER_AGENT),
     )
     token = LoginData(data=Login(id=done.user.id, token=done.token))
     return answer(token, headers={"Cache-Control": "no-store"})
@@ -117,6 +128,7 @@ async def login(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=(parameters.USER_ID,),
     answers=Answer("The account.", AccountData, AccountData(data=schemas.ACCOUNT)),
     errors={
@@ -141,6 +153,7 @@ async def show_user(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.SEND,
     body=Body(_enqueue_decoder, schemas.MAILS),
     answers=Answer("It is kept.", EnqueuedData, schemas.ENQUEUED),
 )
@@ -166,13 +179,13 @@ async def enqueue(request: web.Request) -> web.Response:
     return answer(EnqueuedData(data=Enqueued(task_id=message.id)))
 
 
-@operation(TAG, access=Access.MEMBERS, parameters=PAGE_PARAMETERS, answers=_TASKS)
+@operation(TAG, access=Access.MEMBERS, scope=Scope.READ, parameters=PAGE_PARAMETERS, answers=_TASKS)
 async def list_tasks(request: web.Request) -> web.Response:
     """Lists the caller's mails, the youngest first."""
     return await _list(request, [None])
 
 
-@operation(TAG, access=Access.MEMBERS, parameters=PAGE_PARAMETERS, answers=_TASKS)
+@operation(TAG, access=Access.MEMBERS, scope=Scope.READ, parameters=PAGE_PARAMETERS, answers=_TASKS)
 async def list_failed(request: web.Request) -> web.Response:
     """Lists those of them that failed, be it for now or for good."""
     return await _list(request, [Status.FAILED, Status.CANCELLED])
@@ -192,13 +205,23 @@ async def ping(_request: web.Request) -> web.Response:
 
 async def _list(request: web.Request, statuses: Iterable[Status | None]) -> web.Response:
     user_id, page, now = _user_id(request), page_of(request), utc_now()
+    reach = msgspec.structs.replace(principal(request).reach, user_id=user_id)
     found: list[Message] = []
+    ends: list[UUID] = []
     for status in statuses:
-        wanted = MessageFilter(user_id=user_id, channel=CHANNEL, status=status)
-        found += await request.app[STORE].messages.list(wanted, before=page.before, limit=page.and_one_more)
-    shown, headers = cut(request, page, sorted(found, key=lambda message: message.id, reverse=True))
+        wanted = MessageFilter(**reach.filter, channel=CHANNEL, status=status)
+        listed = await request.app[STORE].messages.list(wanted, before=page.before, limit=page.and_one_more)
+        found += listed
+        ends += [listed[-1].id] if listed.more else []
+    # Where one of the lists is cut short, the other one goes no further.
+    found = sorted((each for each in found if each.id >= max(ends, default=each.id)), key=_id, reverse=True)
+    shown, headers = cut(request, page, found, more=bool(ends))
     tasks = Tasks(tasks=[Task.of(message, now) for message in shown])
     return answer(TasksData(data=tasks), headers=headers)
+
+
+def _id(message: Message) -> UUID:
+    return message.id
 
 
 def _user_id(request: web.Request) -> UUID:

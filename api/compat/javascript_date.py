@@ -13,12 +13,15 @@ from typing import Final
 from api.compat import javascript_date_string
 from api.compat.javascript_date_string import Fields
 
+LONGEST: Final = 1000
+"""Characters of a text that is read. V8 reads longer ones too; what takes a grammar with comments takes its time."""
 LIMIT: Final = 8_640_000_000_000_000
 """Milliseconds around the epoch that a JavaScript date can have: 100 million days."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
+_END: Final = object()
 _DAY: Final = 86_400
 """Seconds."""
 _CYCLE_YEARS: Final = 400
@@ -73,7 +76,7 @@ def _clip(milliseconds: float) -> int | None:
 
 
 def _from_text(text: str) -> int | None:
-    fields = javascript_date_string.read(text)
+    fields = javascript_date_string.read(text) if len(text) <= LONGEST else None
     if fields is None:
         return None
     seconds = _days(fields) * _DAY + fields.hour * 3600 + fields.minute * 60 + fields.second
@@ -100,8 +103,19 @@ def _local_offset(local: int) -> int:
 
 
 def _joined(values: list[object]) -> str:
-    """`String(array)`."""
-    return ",".join(_joined(value) if isinstance(value, list) else _string(value) for value in values)
+    """`String(array)`, as far as it is read: an array within it is as its own values."""
+    parts: list[str] = []
+    length, waiting = 0, [iter(values)]
+    while waiting and length <= LONGEST:
+        value = next(waiting[-1], _END)
+        if value is _END:
+            waiting.pop()
+        elif isinstance(value, list) and value:
+            waiting.append(iter(value))
+        else:
+            parts.append("" if isinstance(value, list) else _string(value))
+            length += len(parts[-1]) + 1
+    return ",".join(parts)
 
 
 def _string(value: object) -> str:

@@ -19,6 +19,7 @@ from api.http.body import answer
 from api.http.resources import METRICS, READINESS, SETTINGS
 from api.openapi import examples
 from api.openapi.operation import TEXT, Access, Answer, Tag, operation
+from tidings.domain.api_key import Scope
 from tidings.domain.states import Status
 
 HEALTHY: Final = "healthy"
@@ -77,14 +78,14 @@ _EXAMPLE: Final = SentSms(
 )
 
 
-@operation(TAG, access=Access.ADMINS, answers=_OK)
+@operation(TAG, access=Access.ADMINS, scope=Scope.MANAGE, answers=_OK)
 async def start(request: web.Request) -> web.Response:
     """Starts: the messages of queue `default` go."""
     await start_default_queue(request)
     return web.Response(text="OK")
 
 
-@operation(TAG, access=Access.ADMINS, answers=_OK)
+@operation(TAG, access=Access.ADMINS, scope=Scope.MANAGE, answers=_OK)
 async def stop(request: web.Request) -> web.Response:
     """Stops: the messages of queue `default` wait."""
     await stop_default_queue(request)
@@ -94,6 +95,7 @@ async def stop(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=PAGE_PARAMETERS,
     answers=Answer("A page.", list[SentSms], [_EXAMPLE], headers=NEXT_PAGE),
 )
@@ -143,6 +145,8 @@ async def health_alive(_request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.ADMINS,
+    scope=Scope.READ,
+    whole=True,
     answers=Answer(
         "The metrics.",
         str,

@@ -59,10 +59,12 @@ def page_of(request: web.Request) -> Page:
     return Page(limit, before)
 
 
-def cut(request: web.Request, page: Page, found: Sequence[Message]) -> tuple[Sequence[Message], dict[str, str]]:
-    """The page itself, and the header that names the next one, where there is one."""
+def cut(
+    request: web.Request, page: Page, found: Sequence[Message], *, more: bool
+) -> tuple[Sequence[Message], dict[str, str]]:
+    """The page itself, and the header that names the next one, where there is one. `more`: it goes on after `found`."""
     shown = found[: page.limit]
-    if len(found) <= len(shown):
+    if not more and len(found) <= len(shown):
         return shown, {}
     following = request.rel_url.update_query(limit=str(page.limit), before=str(shown[-1].id))
     return shown, {"Link": f'<{following}>; rel="next"'}
@@ -78,7 +80,10 @@ async def sent_messages(request: web.Request) -> tuple[Sequence[Message], dict[s
     edge: Message | None = None
     if page.before is not None:
         edge = await store.get(page.before)
-        if edge is None or edge.sent_at is None or not principal(request).may_see(edge.user_id):
+        if edge is None or edge.sent_at is None or not principal(request).may_see_message(edge):
             raise InvalidError([Fault(field="before", detail="must be the id of an entry")])
-    found = await store.sent_sms(principal(request).scope, before=edge, limit=page.and_one_more)
-    return cut(request, page, found)
+    reach = principal(request).reach
+    if reach.channels is not None and CHANNEL not in reach.channels:
+        return [], {}
+    found = await store.sent_sms(reach.user_id, queues=reach.queues, before=edge, limit=page.and_one_more)
+    return cut(request, page, found, more=found.more)

@@ -9,9 +9,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from api.accounts.schemas import NewSmtpAccount, Registration
+from api.accounts.schemas import MAX_SMTP_LENGTH, NewSmtpAccount, Registration
+from api.http.lengths import MAX_PASSWORD, MAX_TIME, Content
 from api.http.problems import Fault, InvalidError
 from api.openapi import examples
+from tidings.channels.email.addresses import MAX_ADDRESS, MAX_TEXT
 from tidings.domain.account import Redacted, User
 from tidings.domain.message import Message
 from tidings.domain.states import Status
@@ -27,20 +29,22 @@ SCHEDULED: Final = 5
 """Waits for a time in the future, and was not tried yet."""
 
 T = TypeVar("T")
-Given = Annotated[str, Meta(min_length=1)]
+Email = Annotated[str, Meta(min_length=1, max_length=MAX_ADDRESS)]
+Password = Annotated[str, Meta(min_length=1, max_length=MAX_PASSWORD)]
+SmtpText = Annotated[str, Meta(min_length=1, max_length=MAX_SMTP_LENGTH)]
 
 
 class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An account, and how its mail is sent; two of the names are spelled in two ways. Shows nothing of itself."""
 
-    email: Given
-    password: Given
-    smtp_host: Given
+    email: Email
+    password: Password
+    smtp_host: SmtpText
     smtp_port: Annotated[int, Meta(ge=1, le=65535)]
-    username: Given | None = msgspec.field(name="smtp-username", default=None)
-    password_of_smtp: Given | None = msgspec.field(name="smtp-password", default=None)
-    smtp_username: Given | None = None
-    smtp_password: Given | None = None
+    username: SmtpText | None = msgspec.field(name="smtp-username", default=None)
+    password_of_smtp: SmtpText | None = msgspec.field(name="smtp-password", default=None)
+    smtp_username: SmtpText | None = None
+    smtp_password: SmtpText | None = None
 
     def __repr__(self) -> str:
         return "RegisterRequest(…)"
@@ -63,17 +67,19 @@ class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
 class MailLogin(Redacted, frozen=True, kw_only=True):
     """Who wants a token."""
 
-    email: Given
-    password: Given
+    email: Email
+    password: Password
 
 
 class EnqueueRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A mail to send."""
 
-    recipient_email: Given
+    recipient_email: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
     subject: Annotated[str, Meta(min_length=1, max_length=998)]
-    body: Given
-    scheduled_at: Annotated[str | None, Meta(description="ISO 8601; without an offset it is UTC.")] = None
+    body: Content
+    scheduled_at: Annotated[
+        Annotated[str, Meta(max_length=MAX_TIME)] | None, Meta(description="ISO 8601; without an offset it is UTC.")
+    ] = None
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

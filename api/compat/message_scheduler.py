@@ -10,13 +10,14 @@ from aiohttp import hdrs, web
 from msgspec import Meta
 
 from api.compat import javascript_date
-from api.compat.javascript_date import is_truthy
+from api.compat.javascript_date import LONGEST, is_truthy
 from api.compat.native import accept
 from api.compat.system import Problem, System
 from api.http.body import read
 from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
 from api.openapi.operation import TEXT, Access, Answer, Body, Tag, operation
+from tidings.domain.api_key import Scope
 from tidings.domain.timestamps import utc_now
 
 NAMES: Final = {"content": "message", "due_at": "time"}
@@ -28,14 +29,19 @@ MISSING: Final = "Missing time or message"
 INVALID_TIME: Final = "Invalid time format"
 
 
-_Truthy = Annotated[Any, Meta(extra_json_schema={"not": {"enum": [None, False, 0, ""]}})]
+MAX_BODY: Final = 100 * 1024
+"""Bytes, as in the original (`express.json()`)."""
+
+_FALSY: Final = {"not": {"enum": [None, False, 0, ""]}}
+_Time = Annotated[Any, Meta(extra_json_schema={**_FALSY, "maxLength": LONGEST})]
+_Truthy = Annotated[Any, Meta(extra_json_schema=_FALSY)]
 
 
 class EchoRequest(msgspec.Struct, frozen=True):
     """A message, and when to print it. As in JavaScript, what is null, false, 0 or empty is missing."""
 
     time: Annotated[
-        _Truthy,
+        _Time,
         Meta(description="Whatever a JavaScript `Date` reads: mostly a text in ISO 8601, or milliseconds since 1970."),
     ]
     message: Annotated[_Truthy, Meta(description="A text; anything else is printed as JSON.")]
@@ -47,6 +53,7 @@ _decoder: Final = msgspec.json.Decoder()
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.SEND,
     body=Body(
         _decoder,
         {
@@ -54,6 +61,7 @@ _decoder: Final = msgspec.json.Decoder()
             "in milliseconds": {"time": 1896080400000, "message": "Good morning"},
         },
         type=EchoRequest,
+        max_bytes=MAX_BODY,
     ),
     answers=Answer("It is kept.", str, SCHEDULED, media_type=TEXT, headers={hdrs.LOCATION: "The path of the message."}),
     errors={HTTPStatus.BAD_REQUEST: MISSING, HTTPStatus.UNPROCESSABLE_ENTITY: INVALID_TIME},
@@ -90,7 +98,10 @@ async def _read(request: web.Request) -> tuple[Any, Any]:
 
 def _text(message: Any) -> str:
     """A text as it is, anything else as JSON."""
-    return message if isinstance(message, str) else msgspec.json.encode(message).decode()
+    try:
+        return message if isinstance(message, str) else msgspec.json.encode(message).decode()
+    except RecursionError:  # what can be read cannot always be written
+        raise RequestError(HTTPStatus.BAD_REQUEST, "the message is nested too deeply") from None
 
 
 def _due_at(parsed: datetime) -> str | None:

@@ -15,11 +15,13 @@ from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
 from api.compat.native import accept, start_default_queue, stop_default_queue
 from api.compat.system import Problem, System
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY, Recipient
 from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
 from api.openapi import examples
 from api.openapi.operation import Access, Answer, Body, Parameter, Tag, operation
 from tidings import __version__
+from tidings.domain.api_key import Scope
 from tidings.domain.message import Message, NewMessage
 
 TAG: Final = Tag(
@@ -35,7 +37,7 @@ class SendRequest(msgspec.Struct, frozen=True):
     """A text message as a client hands it in."""
 
     content: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
-    recipient_phone_number: str
+    recipient_phone_number: Recipient
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +114,12 @@ _MESSAGES: Final = {
 @operation(
     TAG,
     access=Access.MEMBERS,
-    body=Body(_decoder, {"a text message": {"content": "Hello", "recipient_phone_number": "+905551111111"}}),
+    scope=Scope.SEND,
+    body=Body(
+        _decoder,
+        {"a text message": {"content": "Hello", "recipient_phone_number": "+905551111111"}},
+        max_bytes=SMALL_BODY,
+    ),
     answers=Answer("It is kept.", KeptRow, KeptRow(success=_EXAMPLE)),
 )
 async def send(request: web.Request) -> web.Response:
@@ -129,6 +136,7 @@ async def send(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=PAGE_PARAMETERS,
     answers=Answer("A page.", SentRows, SentRows(success=[_SENT_EXAMPLE]), headers=NEXT_PAGE),
 )
@@ -142,6 +150,7 @@ async def list_sent(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.ADMINS,
+    scope=Scope.MANAGE,
     parameters=(Parameter("action", Literal["start", "stop"], "What to do.", "start", "path"),),
     answers=Answer("Done.", Done, Done()),
     errors={HTTPStatus.UNPROCESSABLE_ENTITY: "the last part of the path must be start or stop"},

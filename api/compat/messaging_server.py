@@ -15,11 +15,13 @@ from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
 from api.compat.native import start_default_queue, stop_default_queue
 from api.compat.system import System
 from api.dashboard import pages
+from api.health.schemas import HealthAnswer
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY, Name
 from api.http.problems import RequestError
-from api.messages.schemas import HealthAnswer
 from api.openapi import examples
 from api.openapi.operation import Access, Answer, Body, Tag, operation
+from tidings.domain.api_key import Scope
 from tidings.domain.message import Message
 
 TAG: Final = Tag("Messaging Server", "An older system: one switch, and a list of what was sent.")
@@ -31,7 +33,7 @@ class State(msgspec.Struct, frozen=True):
     status: str
 
 
-_Action = Annotated[str, Meta(extra_json_schema={"pattern": "^([Ss][Tt][Aa][Rr][Tt]|[Ss][Tt][Oo][Pp])$"})]
+_Action = Annotated[Name, Meta(extra_json_schema={"pattern": "^([Ss][Tt][Aa][Rr][Tt]|[Ss][Tt][Oo][Pp])$"})]
 
 
 class ActionRequest(msgspec.Struct, frozen=True):
@@ -75,7 +77,8 @@ async def index(request: web.Request) -> web.StreamResponse:
 @operation(
     TAG,
     access=Access.ADMINS,
-    body=Body(_decoder, {"start": {"action": "start"}, "stop": {"action": "stop"}}),
+    scope=Scope.MANAGE,
+    body=Body(_decoder, {"start": {"action": "start"}, "stop": {"action": "stop"}}, max_bytes=SMALL_BODY),
     answers={
         HTTPStatus.OK: Answer("It was going already.", State, State(status="scheduler already running")),
         HTTPStatus.CREATED: Answer("It goes.", State, State(status="scheduler started")),
@@ -104,6 +107,7 @@ async def control(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=PAGE_PARAMETERS,
     answers=Answer(
         "A page.",

@@ -13,9 +13,10 @@ from aiohttp import web
 
 from api.http.auth import principal
 from api.http.problems import InvalidError
-from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, SETTINGS, STORE
+from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, SETTINGS
 from api.messages.schemas import MessageRequest
 from api.messages.validation import sealed, to_message
+from api.queues.switch import switch
 from api.suppressions.door import require_wanted
 from tidings.domain.message import DEFAULT_QUEUE, NewMessage
 
@@ -48,14 +49,9 @@ async def accept(request: web.Request, wanted: MessageRequest, *, names: Mapping
 
 async def start_default_queue(request: web.Request) -> bool:
     """Lets the messages go. Returns whether they were held back before."""
-    return await _switch(request, active=True)
+    return (await switch(request, DEFAULT_QUEUE, active=True))[1]
 
 
 async def stop_default_queue(request: web.Request) -> bool:
     """Holds the messages back. Returns whether they were going before."""
-    return await _switch(request, active=False)
-
-
-async def _switch(request: web.Request, *, active: bool) -> bool:
-    changed = await request.app[STORE].queues.set_active(DEFAULT_QUEUE, active=active)
-    return changed is not None and changed[1]
+    return (await switch(request, DEFAULT_QUEUE, active=False))[1]

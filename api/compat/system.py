@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.http import problems
@@ -86,4 +86,6 @@ def _translate(system: System, response: web.Response) -> web.Response:
     for name, value in response.headers.items():
         if name.lower() not in _DROPPED_HEADERS:
             translated.headers[name] = value
+    if hdrs.CONNECTION in response.headers:
+        translated.force_close()
     return translated

@@ -15,18 +15,21 @@ from aiohttp import hdrs, web
 from api.http.problems import RequestError
 
 NAME: Final = "tidings_session"
+HTTPS_NAME: Final = f"__Host-{NAME}"
+"""Over https: a browser takes a cookie of such a name from this very host alone, over https, so no neighbour's page or
+plain http can put one in its place (RFC 6265bis)."""
 _SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 
 
 def token_of(request: web.Request) -> str | None:
     """The token that the request's cookie holds."""
-    return request.cookies.get(NAME)
+    return request.cookies.get(_name(request))
 
 
 def put(response: web.Response, token: str, *, life: timedelta, request: web.Request) -> None:
     """Gives the token to the browser, for as long as it is good."""
     response.set_cookie(
-        NAME,
+        _name(request),
         token,
         max_age=int(life.total_seconds()),
         path="/",
@@ -38,7 +41,7 @@ def put(response: web.Response, token: str, *, life: timedelta, request: web.Req
 
 def remove(response: web.Response, *, request: web.Request) -> None:
     """Makes the browser forget it."""
-    response.del_cookie(NAME, path="/", httponly=True, samesite="Strict", secure=_came_by_https(request))
+    response.del_cookie(_name(request), path="/", httponly=True, samesite="Strict", secure=_came_by_https(request))
 
 
 def require_own_page(request: web.Request) -> None:
@@ -59,6 +62,10 @@ def _origin(request: web.Request) -> str | None:
         return urlsplit(request.headers.get(hdrs.ORIGIN, "")).netloc or None
     except ValueError:
         return None
+
+
+def _name(request: web.Request) -> str:
+    return HTTPS_NAME if _came_by_https(request) else NAME
 
 
 def _came_by_https(request: web.Request) -> bool:

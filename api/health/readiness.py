@@ -17,6 +17,7 @@ from sql.store import Store
 from tidings.domain.errors import SchemaError
 from tidings.observability.reports import HeldReport, held_report
 from tidings.redis import keys
+from tidings.redis.connections import probe
 
 PATIENCE_SECONDS: Final = 2.0
 
@@ -38,7 +39,7 @@ class Readiness:
 
     async def stores(self) -> dict[str, str]:
         """Whether Postgres and Redis answer."""
-        postgres, redis = await asyncio.gather(_in_time(self._ping_postgres()), _in_time(self._ping_redis()))
+        postgres, redis = await asyncio.gather(_in_time(self._ping_postgres()), _in_time(self._probe_redis()))
         return {"postgres": _word(postgres), "redis": _word(redis)}
 
     async def all(self) -> dict[str, str]:
@@ -69,7 +70,9 @@ class Readiness:
             pipe.exists(keys.PRODUCER_HEARTBEAT)
             pipe.zrange(keys.SLOTS, 0, 0, desc=True, withscores=True)
             pipe.get(keys.HELD)
-            (seconds, microseconds), producer, newest, held = await pipe.execute()
+            # A replica reads as well as the primary, and takes nothing.
+            pipe.set(keys.PROBE, 1, ex=keys.PROBE_LIFE_SECONDS)
+            (seconds, microseconds), producer, newest, held, _ = await pipe.execute()
         oldest = seconds + microseconds / 1e6 - keys.OFFER_LIFE_SECONDS
         return bool(producer), bool(newest) and newest[0][1] >= oldest, held_report(held)
 
@@ -77,8 +80,9 @@ class Readiness:
         await self._store.ping()
         return True
 
-    async def _ping_redis(self) -> bool:
-        return bool(await self._redis.ping())
+    async def _probe_redis(self) -> bool:
+        await probe(self._redis)
+        return True
 
 
 async def _in_time(answer: Awaitable[T]) -> T | None:

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from aiohttp import web
 
 from api.health import readiness
+from api.health.schemas import Alive, HealthAnswer, Readiness
 from api.http.body import answer
 from api.http.resources import READINESS
-from api.messages.schemas import Alive, HealthAnswer, Readiness
 from api.openapi import examples, tags
 from api.openapi.operation import Access, Answer, operation
 

@@ -1,7 +1,8 @@
 """Authentication: who asks, and whether the handler declares itself open to them.
 
-The one place where access is enforced. A handler declares it (`@operation(access=…)`, `@page(access=…)`); without a
-declaration it cannot be routed. Handlers check only what depends on whose a thing is.
+The one place where access is enforced. A handler declares it (`@operation(access=…, scope=…)`, `@page(…)`); without a
+declaration it cannot be routed. Handlers check only what depends on which thing it is: whose, of which channel, in
+which queue (`require_reach`).
 
 `Authorization: Bearer` brings one of three: the operator's `API_KEY`, a user's token, or a user's API key; a page of
 the dashboard brings a user's token in its cookie. Without a credential, a client is the operator if there is no
@@ -21,12 +22,14 @@ from api.dashboard import cookie
 from api.http.principal import OPERATOR, Principal
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
-from api.openapi.operation import Access, access_of
+from api.openapi.operation import Access, Needs, needs_of
 from tidings.domain.addresses import is_loopback
 from tidings.settings import Settings
 
 NO_CREDENTIAL: Final = "this needs Authorization: Bearer"
 NOT_ADMIN: Final = "this is for an admin to do"
+NO_SCOPE: Final = "this API key has not the scope that this needs: {scope}"
+LIMITED_KEY: Final = "this API key is limited to some channels or queues, and this concerns others too"
 FOREIGN_PAGE: Final = "without API_KEY pages of other sites may not change anything"
 
 _PRINCIPAL: Final = web.RequestKey("principal", Principal)
@@ -36,6 +39,12 @@ _SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIO
 def principal(request: web.Request) -> Principal:
     """On whose behalf this request is served."""
     return request[_PRINCIPAL]
+
+
+def require_reach(request: web.Request, *, channel: str | None = None, queue: str | None = None) -> None:
+    """Raises RequestError for an API key that is not for this channel or queue; None: for all of them."""
+    if not principal(request).reaches(channel=channel, queue=queue):
+        raise RequestError(HTTPStatus.FORBIDDEN, LIMITED_KEY)
 
 
 async def authenticate_again(request: web.Request) -> None:
@@ -67,14 +76,14 @@ class Authenticator:
         """Gives the request its principal. Raises RequestError if it may not use the handler."""
         # An unknown path or method says nothing to strangers, not even that.
         unmatched = request.match_info.http_exception is not None
-        access = Access.MEMBERS if unmatched else access_of(request.match_info.handler)
-        if access is Access.EVERYBODY:
+        needs = None if unmatched else needs_of(request.match_info.handler)
+        if needs is not None and needs.access is Access.EVERYBODY:
             if self._trusts_this_machine and request.method not in _SAFE_METHODS:
                 _refuse_foreign_pages(request)
             return
         found = await self._authenticate(request)
-        if access is Access.ADMINS and not found.is_admin:
-            raise RequestError(HTTPStatus.FORBIDDEN, NOT_ADMIN)
+        if needs is not None:
+            _refuse_beyond(needs, found)
         request[_PRINCIPAL] = found
 
     async def _authenticate(self, request: web.Request) -> Principal:
@@ -107,6 +116,16 @@ class Authenticator:
 
 
 _AUTHENTICATOR: Final = web.RequestKey("authenticator", Authenticator)
+
+
+def _refuse_beyond(needs: Needs, found: Principal) -> None:
+    """Raises RequestError where the principal's role, scopes or limits do not reach."""
+    if needs.access is Access.ADMINS and not found.is_admin:
+        raise RequestError(HTTPStatus.FORBIDDEN, NOT_ADMIN)
+    if needs.scope not in found.scopes:
+        raise RequestError(HTTPStatus.FORBIDDEN, NO_SCOPE.format(scope=needs.scope))
+    if needs.whole and not found.reaches():
+        raise RequestError(HTTPStatus.FORBIDDEN, LIMITED_KEY)
 
 
 def _bearer(request: web.Request) -> str | None:

@@ -121,8 +121,11 @@ def _unavailable(detail: str) -> RequestError:
 
 def _answer(request: web.Request, problem: RequestError) -> web.Response:
     problem_document = document(problem.status, problem.detail, request.rel_url.raw_path, problem.errors)
-    return web.Response(
+    response = web.Response(
         body=msgspec.json.encode(problem_document),
         status=problem.status,
         headers={**problem.headers, hdrs.CONTENT_TYPE: MEDIA_TYPE},
     )
+    if hdrs.CONNECTION in problem.headers:
+        response.force_close()
+    return response

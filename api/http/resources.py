@@ -36,6 +36,9 @@ FEED: Final = web.AppKey("feed", OverviewFeed)
 CONNECTIONS: Final = 8
 """To Postgres: a few for the group commits, the others for everything else."""
 
+PATIENCE_SECONDS: Final = 10.0
+"""The longest that a request waits for a Postgres that takes no connections."""
+
 
 async def store(app: web.Application) -> AsyncIterator[None]:
     """Waits while Postgres is away. Raises SchemaError where the database is at another version."""
@@ -43,6 +46,7 @@ async def store(app: web.Application) -> AsyncIterator[None]:
     app[STORE] = await Store.connect(
         settings.postgres_uri, process="api", lease_seconds=settings.lease_seconds, size=CONNECTIONS
     )
+    app[STORE].database.patience = PATIENCE_SECONDS
     yield
     await app[STORE].close()
 

@@ -8,22 +8,26 @@ filter at least is needed, or `all`: an empty body by mistake must not cancel ev
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 from aiohttp import hdrs, web
 
+from api.audit.record import entry_of
 from api.http.auth import principal
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
+from api.http.principal import Reach
 from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
-from api.messages.changes import CHANGES, started
+from api.messages.changes import CHANGES, Change, started
 from api.messages.listing import parse_created, parse_text
 from api.messages.schemas import Changed, RetrySelection, Selection
 from api.openapi import examples, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
-from sql.changes import Action, Progress, Steps
+from sql.changes import Progress
 from sql.lists import MessageFilter
+from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.states import Status
 
 _PARSERS: Final[Mapping[str, Callable[[Any], object]]] = {
@@ -47,7 +51,8 @@ _STARTED: Final = Answer(
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
-    body=Body(_cancel_decoder, request_examples.CANCEL),
+    scope=Scope.MANAGE,
+    body=Body(_cancel_decoder, request_examples.CANCEL, max_bytes=SMALL_BODY),
     answers={
         HTTPStatus.OK: Answer("They are cancelled.", Changed, examples.CHANGED),
         HTTPStatus.ACCEPTED: _STARTED,
@@ -60,14 +65,18 @@ async def cancel(request: web.Request) -> web.Response:
     (of a user: their own messages in it) is held until it is through. Users cancel their own, admins all.
     """
     wanted = await read(request, _cancel_decoder)
-    chosen = to_filter(wanted, principal(request).scope, statuses=frozenset({Status.PENDING, Status.FAILED}))
-    return await _change(request, wanted, "cancel", chosen, request.app[STORE].changes.cancelling(chosen))
+    chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.PENDING, Status.FAILED}))
+    entry = entry_of(request, Action.MESSAGES_CANCEL, detail=_said(wanted))
+    return await _change(
+        request, wanted, Change("cancel", chosen, request.app[STORE].changes.cancelling(chosen), entry)
+    )
 
 
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
-    body=Body(_retry_decoder, request_examples.RETRY),
+    scope=Scope.MANAGE,
+    body=Body(_retry_decoder, request_examples.RETRY, max_bytes=SMALL_BODY),
     answers={
         HTTPStatus.OK: Answer("They are due now.", Changed, examples.CHANGED),
         HTTPStatus.ACCEPTED: _STARTED,
@@ -79,21 +88,24 @@ async def retry(request: web.Request) -> web.Response:
     Cancelled ones start again; failed and held ones are due now. Users retry their own, admins all.
     """
     wanted = await read(request, _retry_decoder)
-    chosen = to_filter(wanted, principal(request).scope, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
+    chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
     steps = request.app[STORE].changes.retrying(chosen, wanted.cancel_reason)
-    return await _change(request, wanted, "retry", chosen, steps)
+    entry = entry_of(request, Action.MESSAGES_RETRY, detail=_said(wanted))
+    return await _change(request, wanted, Change("retry", chosen, steps, entry))
 
 
-async def _change(
-    request: web.Request, wanted: Selection, action: Action, chosen: MessageFilter, steps: Steps
-) -> web.Response:
-    changes, user_id = request.app[CHANGES], principal(request).user_id
+async def _change(request: web.Request, wanted: Selection, change: Change) -> web.Response:
     if wanted.wait:
-        return answer(await changes.run(steps, action, chosen, user_id=user_id, limit=wanted.limit))
-    return await started(request, await changes.start(steps, action, chosen, user_id=user_id))
+        return answer(await request.app[CHANGES].run(change, limit=wanted.limit))
+    return await started(request, await request.app[CHANGES].start(change))
 
 
-def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset[Status]) -> MessageFilter:
+def _said(wanted: Selection) -> dict[str, Any]:
+    """What was asked for, without what was left open."""
+    return {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None}
+
+
+def to_filter(selection: Selection, reach: Reach, *, statuses: frozenset[Status]) -> MessageFilter:
     """The filter for the store. Raises InvalidError, naming every wrong field."""
     faults: list[Fault] = []
     values: dict[str, Any] = {}
@@ -110,7 +122,7 @@ def to_filter(selection: Selection, user_id: UUID | None, *, statuses: frozenset
         faults.append(Fault(field="all", detail=detail))
     if faults:
         raise InvalidError(faults)
-    return MessageFilter(user_id=user_id, status=selection.status, held=selection.held, **values)
+    return MessageFilter(**reach.filter, status=selection.status, held=selection.held, **values)
 
 
 def _has_filters(selection: Selection) -> bool:

@@ -6,12 +6,14 @@ they were interrupted; of one that dies the record says so itself, after some se
 
 import asyncio
 from collections.abc import AsyncIterator
+from copy import copy
 from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
 import structlog
 from aiohttp import hdrs, web
+from msgspec.structs import replace
 
 from api.http.auth import principal
 from api.http.body import answer
@@ -20,9 +22,12 @@ from api.http.resources import STORE
 from api.messages.schemas import Changed
 from api.openapi import examples, parameters, tags
 from api.openapi.operation import Access, Answer, Operations
-from sql.changes import Action, ChangeStore, Progress, Steps
+from sql.changes import Action, Progress, Steps
 from sql.database import AWAY, AWAY_SECONDS
 from sql.lists import MessageFilter
+from sql.store import Store
+from tidings.domain.api_key import Scope
+from tidings.domain.audit import AuditEntry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import StoreUnavailableError, describe
 from tidings.domain.ids import parse_id
@@ -38,40 +43,65 @@ NO_CHANGE: Final = "there is no such change"
 _of_change: Final = Operations(
     tag=tags.MESSAGES,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=(parameters.CHANGE_ID,),
     errors={HTTPStatus.NOT_FOUND: NO_CHANGE},
 )
 
 
+class Change:
+    """A bulk change, with its entry in the audit log."""
+
+    def __init__(self, action: Action, wanted: MessageFilter, steps: Steps, entry: AuditEntry) -> None:
+        self.action: Action = action
+        self.wanted = wanted
+        self.entry = entry
+        self.count = 0
+        self._steps = steps
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to change."""
+        return self._steps.done
+
+    async def step(self, store: Store, most: int) -> None:
+        """Changes up to so many, in one transaction with what the audit log says of it."""
+        steps = copy(self._steps)
+        async with store.database.together():
+            count = self.count + await steps.step(most)
+            if count > self.count:
+                await store.audit.put(replace(self.entry, detail={**self.entry.detail, "count": count}))
+        # Only once it is committed: else it is done again.
+        self._steps, self.count = steps, count
+
+
 class Changes:
     """The bulk changes that one process makes."""
 
-    def __init__(self, store: ChangeStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._running: set[asyncio.Task[None]] = set()
 
-    async def run(
-        self, steps: Steps, action: Action, wanted: MessageFilter, *, user_id: UUID | None, limit: int
-    ) -> Changed:
+    async def run(self, change: Change, *, limit: int) -> Changed:
         """Changes up to so many. What is to be cancelled is not claimed meanwhile, once it is more than one step."""
-        count = await steps.step(min(STEP, limit))
-        if not steps.done and count < limit:
-            change_id = await self._store.begin(action, wanted, user_id=user_id)
+        await change.step(self._store, min(STEP, limit))
+        if not change.done and change.count < limit:
+            change_id = await self._begin(change)
             try:
-                while not steps.done and count < limit:
-                    count += await steps.step(min(STEP, limit - count))
-                    if await self._store.renew(change_id, count):
+                while not change.done and change.count < limit:
+                    await change.step(self._store, min(STEP, limit - change.count))
+                    if await self._store.changes.renew(change_id, change.count):
                         break
             finally:
-                await self._store.end(change_id, count)
-        return Changed(count=count, more=not steps.done)
+                await self._store.changes.end(change_id, change.count)
+        return Changed(count=change.count, more=not change.done)
 
-    async def start(self, steps: Steps, action: Action, wanted: MessageFilter, *, user_id: UUID | None) -> UUID:
+    async def start(self, change: Change) -> UUID:
         """Begins to change all; returns the id of the change. Raises StoreUnavailableError where too many run."""
         if len(self._running) >= AT_ONCE:
             raise StoreUnavailableError("too many bulk changes are under way")
-        change_id = await self._store.begin(action, wanted, user_id=user_id)
-        task = asyncio.create_task(self._go_through(change_id, steps), name=f"{action} {change_id}")
+        change_id = await self._begin(change)
+        task = asyncio.create_task(self._go_through(change_id, change), name=f"{change.action} {change_id}")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return change_id
@@ -80,21 +110,23 @@ class Changes:
         """Interrupts what is under way."""
         await cancel_and_wait(*self._running)
 
-    async def _go_through(self, change_id: UUID, steps: Steps) -> None:
-        count = 0
+    async def _begin(self, change: Change) -> UUID:
+        return await self._store.changes.begin(change.action, change.wanted, user_id=change.entry.user_id)
+
+    async def _go_through(self, change_id: UUID, change: Change) -> None:
         try:
             while True:
                 try:
-                    if await self._store.renew(change_id, count) or steps.done:
-                        await self._store.end(change_id, count)
+                    if await self._store.changes.renew(change_id, change.count) or change.done:
+                        await self._store.changes.end(change_id, change.count)
                         return
-                    count += await steps.step(STEP)
+                    await change.step(self._store, STEP)
                 except (StoreUnavailableError, *AWAY) as error:
                     log.warning("a bulk change waits", change=str(change_id), error=describe(error))
                     await asyncio.sleep(AWAY_SECONDS)
         except BaseException as error:
-            log.warning("a bulk change was interrupted", change=str(change_id), count=count, error=describe(error))
-            await self._store.interrupt(change_id)
+            log.warning("a bulk change was interrupted", change=str(change_id), error=describe(error))
+            await self._store.changes.interrupt(change_id)
             raise
 
 
@@ -103,7 +135,7 @@ CHANGES: Final = web.AppKey("changes", Changes)
 
 async def changes(app: web.Application) -> AsyncIterator[None]:
     """Closed before the store is."""
-    app[CHANGES] = Changes(app[STORE].changes)
+    app[CHANGES] = Changes(app[STORE])
     yield
     await app[CHANGES].close()
 
@@ -118,7 +150,7 @@ async def get(request: web.Request) -> web.Response:
     return answer(await _found(request))
 
 
-@_of_change(answers=Answer("It stops after its present step.", Progress, examples.CHANGE))
+@_of_change(scope=Scope.MANAGE, answers=Answer("It stops after its present step.", Progress, examples.CHANGE))
 async def stop(request: web.Request) -> web.Response:
     """Stops a bulk change; what it has changed stays so."""
     change = await _found(request)

@@ -14,6 +14,8 @@ from uuid import UUID
 import msgspec
 from multidict import MultiMapping
 
+from api.http.lengths import MAX_NAME, MAX_PARAMETER, MAX_TIME
+from api.http.principal import Reach
 from api.http.problems import Fault, InvalidError
 from sql.lists import MessageFilter
 from tidings.domain.states import HeldReason, Status
@@ -35,12 +37,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
-def parse_page(query: MultiMapping[str], user_id: UUID | None) -> Page:
+def parse_page(query: MultiMapping[str], reach: Reach) -> Page:
     """Reads the parameters, and names every wrong one. Raises InvalidError."""
     values = values_of(query, _PARSERS)
     before: UUID | None = values.pop("cursor", None)
     limit: int = values.pop("limit", DEFAULT_LIMIT)
-    return Page(filter=MessageFilter(user_id=user_id, **values), before=before, limit=limit)
+    return Page(filter=MessageFilter(**reach.filter, **values), before=before, limit=limit)
 
 
 def parse_position(query: MultiMapping[str]) -> tuple[UUID | None, int]:
@@ -73,10 +75,15 @@ def decode_cursor(cursor: str) -> UUID:
     return last
 
 
-def cut(found: Sequence[T], limit: int, id_of: Callable[[T], UUID]) -> tuple[Sequence[T], str | None]:
-    """The page and the cursor of the next one; `found` was read with one entry more than the limit."""
+def cut(
+    found: Sequence[T], limit: int, id_of: Callable[[T], UUID], *, more: bool = False
+) -> tuple[Sequence[T], str | None]:
+    """The page and the cursor of the next one; `found` was read with one entry more than the limit.
+
+    `more`: it goes on after what was found.
+    """
     shown = found[:limit]
-    return shown, encode_cursor(id_of(shown[-1])) if len(found) > len(shown) else None
+    return shown, encode_cursor(id_of(shown[-1])) if more or len(found) > len(shown) else None
 
 
 def values_of(query: MultiMapping[str], parsers: Parsers) -> dict[str, Any]:
@@ -99,6 +106,17 @@ def _parse(name: str, texts: list[str], parsers: Parsers) -> object:
     if len(texts) > 1:
         raise ValueError("is given more than once")
     return parser(texts[0])
+
+
+def up_to(most: int, parse: Callable[[str], T]) -> Callable[[str], T]:
+    """The parser, for texts of at most so many characters: a longer one is not looked at."""
+
+    def bounded(text: str) -> T:
+        if len(text) > most:
+            raise ValueError(f"is longer than {most} characters")
+        return parse(text)
+
+    return bounded
 
 
 def _status(text: str) -> Status:
@@ -138,11 +156,11 @@ def parse_limit(text: str) -> int:
 PAGE_PARSERS: Final[Parsers] = {"limit": parse_limit, "cursor": decode_cursor}
 _PARSERS: Final[Parsers] = {
     "status": _status,
-    "channel": parse_text,
-    "queue": parse_text,
-    "recipient": parse_text,
+    "channel": up_to(MAX_NAME, parse_text),
+    "queue": up_to(MAX_NAME, parse_text),
+    "recipient": up_to(MAX_PARAMETER, parse_text),
     "held": _held,
-    "created_from": parse_created,
-    "created_until": parse_created,
+    "created_from": up_to(MAX_TIME, parse_created),
+    "created_until": up_to(MAX_TIME, parse_created),
     **PAGE_PARSERS,
 }

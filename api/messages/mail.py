@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError
-from api.messages.schemas import MAX_RECIPIENTS, AttachmentRequest, MailboxRequest, MessageRequest
+from api.messages.schemas import MAX_FILENAME, MAX_RECIPIENTS, AttachmentRequest, MailboxRequest, MessageRequest
 from tidings.channels.email.addresses import check_mailbox, parse_mailbox, require_deliverable
 from tidings.channels.recipient import RecipientError
 from tidings.domain.account import Sender, may_send_from
@@ -20,8 +20,6 @@ from tidings.settings import Settings
 Faults = dict[str, str]
 """What is wrong, by field."""
 
-MAX_FILENAME: Final = 255
-"""Bytes of a file's name, as file systems have it."""
 OCTETS: Final = "application/octet-stream"
 
 _FIELDS: Final = {"html": "html", "from_": "from", "cc": "cc", "bcc": "bcc", "reply_to": "reply_to"} | {
@@ -105,6 +103,7 @@ def _mailboxes(field: str, given: Iterable[str | MailboxRequest] | UnsetType, fa
             )
         except RecipientError as error:
             faults[field] = str(error)
+            break  # one is named, and each takes its time
     return tuple(found)
 
 

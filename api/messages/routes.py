@@ -9,9 +9,10 @@ from aiohttp import hdrs, web
 from msgspec import UNSET
 
 from api.http.auth import principal
-from api.http.body import MAX_BYTES, answer, fault_of, large_body, read
+from api.http.body import answer, fault_of, large_body, read, too_large
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, SETTINGS, STORE
+from api.http.turns import Turns
 from api.messages import idempotency
 from api.messages.listing import encode_cursor, parse_page
 from api.messages.schemas import (
@@ -26,11 +27,12 @@ from api.messages.schemas import (
     MessageRequest,
 )
 from api.messages.validation import sealed, to_message
-from api.openapi import examples, failures, parameters, request_examples, tags
-from api.openapi.operation import Access, Answer, Body, Operations, operation
+from api.openapi import examples, parameters, request_examples, tags
+from api.openapi.operation import MAX_BYTES, Access, Answer, Body, Operations, operation
 from api.suppressions.door import refusal_to_retry, require_wanted, unwanted, with_link
 from sql.messages import IdempotencyKey, MessageStore
 from tidings.channels.installed import recipients
+from tidings.domain.api_key import Scope
 from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.ids import parse_id
 from tidings.domain.message import Message, NewMessage
@@ -51,10 +53,13 @@ _NOT_RETRIED: Final = {
 _CHANGING: Final = "it changed meanwhile; read it again"
 NO_MESSAGE: Final = "there is no such message"
 
-_create: Final = Operations(tag=tags.MESSAGES, access=Access.MEMBERS, parameters=(parameters.IDEMPOTENCY_KEY,))
+_create: Final = Operations(
+    tag=tags.MESSAGES, access=Access.MEMBERS, scope=Scope.SEND, parameters=(parameters.IDEMPOTENCY_KEY,)
+)
 of_message: Final = Operations(
     tag=tags.MESSAGES,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=(parameters.MESSAGE_ID,),
     errors={HTTPStatus.NOT_FOUND: NO_MESSAGE},
 )
@@ -84,7 +89,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def _create_one(request: web.Request, wanted: MessageRequest) -> web.Response:
     if (request.content_length or 0) > MAX_BYTES and not recipients(wanted.channel).takes_mail_parts:
-        raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, failures.TOO_LARGE)
+        raise too_large(MAX_BYTES)
     key = idempotency.key_of(request, wanted)
     try:
         message = await _message(request, wanted)
@@ -134,16 +139,17 @@ async def create_batch(request: web.Request) -> web.Response:
 @operation(
     tags.MESSAGES,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=(*parameters.MESSAGE_FILTER, *parameters.PAGE),
     answers=Answer("A page.", MessageList, examples.MESSAGES),
 )
 async def list_page(request: web.Request) -> web.Response:
     """Lists messages, newest first.
 
-    Users see their own, admins all. A page may be short, or even empty, and not be the last one: each is found among
-    some thousand messages, and `next_cursor` goes on behind these.
+    Users see their own, admins all. A page has up to 4 MiB of contents and headers, and is found among some thousand
+    messages: it may be short, or even empty, and not be the last one. `next_cursor` goes on behind it.
     """
-    page = parse_page(request.query, principal(request).scope)
+    page = parse_page(request.query, principal(request).reach)
     found = await _store(request).page(page.filter, before=page.before, limit=page.limit)
     next_cursor = None if found.resume is None else encode_cursor(found.resume)
     return answer(
@@ -167,6 +173,7 @@ async def attempts(request: web.Request) -> web.Response:
 
 
 @of_message(
+    scope=Scope.MANAGE,
     answers=Answer("It is cancelled.", MessageAnswer, examples.CANCELLED),
     errors={HTTPStatus.CONFLICT: _NOT_CANCELLED[Status.SENT]},
 )
@@ -184,6 +191,7 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 @of_message(
+    scope=Scope.MANAGE,
     answers=Answer("It is due now.", MessageAnswer, examples.MESSAGE),
     errors={HTTPStatus.CONFLICT: _NOT_RETRIED[Status.PENDING]},
 )
@@ -216,7 +224,9 @@ async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessag
     """The messages of a batch. Raises InvalidError with the faults of each bad one."""
     wanted: dict[int, MessageRequest] = {}
     faults: list[Fault] = []
+    turns = Turns()
     for index, raw in enumerate(batch.messages):
+        await turns.pass_on()
         try:
             wanted[index] = _message_decoder.decode(raw)
         except msgspec.ValidationError as error:
@@ -227,6 +237,7 @@ async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessag
     await request.app[KNOWN_QUEUES].among({each.queue for each in wanted.values()})
     messages: dict[int | None, NewMessage] = {}
     for index, each in wanted.items():
+        await turns.pass_on()
         try:
             messages[index] = await _message(request, each)
         except InvalidError as error:
@@ -239,7 +250,11 @@ async def _messages(request: web.Request, batch: BatchRequest) -> list[NewMessag
 
 async def _replay(request: web.Request, key: IdempotencyKey) -> web.Response | None:
     message = await idempotency.earlier_message(_store(request), key, principal(request).user_id)
-    return None if message is None else _created(_shown(request, message), replayed=True)
+    return (
+        None
+        if message is None or not principal(request).may_see_message(message)
+        else _created(_shown(request, message), replayed=True)
+    )
 
 
 def _created_batch(entries: Sequence[BatchEntry]) -> web.Response:
@@ -266,7 +281,7 @@ async def find(request: web.Request) -> Message:
     """The message that the path names. Raises RequestError where there is none to show."""
     message_id = parse_id(request.match_info["id"])
     message = None if message_id is None else await _store(request).get(message_id)
-    if message is None or not principal(request).may_see(message.user_id):
+    if message is None or not principal(request).may_see_message(message):
         raise RequestError(HTTPStatus.NOT_FOUND, NO_MESSAGE)
     return message
 

@@ -9,6 +9,9 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api.http.lengths import Content, EmailAddress, Moment, Name, Recipient
+from api.http.lengths import Mailbox as MailboxText
+from tidings.channels.email.addresses import MAX_NAME
 from tidings.channels.installed import recipients
 from tidings.domain.headers import shown
 from tidings.domain.mail_parts import KeptMail, Mailbox
@@ -17,7 +20,6 @@ from tidings.domain.message import Queue as StoredQueue
 from tidings.domain.retry import RetryDefaults, RetryDelays
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
 from tidings.domain.turns import MAX_FAIRNESS_KEY
-from tidings.observability.reports import Held
 
 MAX_BATCH = 1000
 """Messages in one request at the most."""
@@ -28,6 +30,8 @@ MAX_RECIPIENTS: Final = 100
 """Of one mail: what every mail server takes at least (RFC 5321, section 4.5.3.1.8)."""
 MAX_ATTACHMENTS: Final = 100
 """Of one mail."""
+MAX_FILENAME: Final = 255
+"""Bytes of a file's name, as file systems have it."""
 
 HeaderName = Annotated[str, Meta(min_length=1, max_length=128)]
 HeaderValue = Annotated[str, Meta(max_length=4096)]
@@ -37,27 +41,31 @@ YEAR_SECONDS = 365 * 86_400
 class MailboxRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An address with a name."""
 
-    email: str
-    name: str = ""
+    email: EmailAddress
+    name: Annotated[str, Meta(max_length=MAX_NAME)] = ""
 
 
 MailboxField = Annotated[
-    str | MailboxRequest,
+    MailboxText | MailboxRequest,
     Meta(description='`ida@example.com`, `Ida Rhodes <ida@example.com>`, or `{"email": …, "name": …}`.'),
 ]
 Mailboxes = Annotated[list[MailboxField], Meta(max_length=MAX_RECIPIENTS)]
+
+
+_FileText = Annotated[str, Meta(max_length=MAX_FILENAME)]
 
 
 class AttachmentRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file that goes with a mail, or an image that its HTML shows."""
 
     content: Annotated[bytes, Meta(description="In base64.")]
-    filename: Annotated[str | None, Meta(examples=["report.pdf"])] = None
+    filename: Annotated[_FileText | None, Meta(examples=["report.pdf"])] = None
     content_type: Annotated[
-        str | None, Meta(examples=["application/pdf"], description="Absent: what the end of `filename` says.")
+        _FileText | None, Meta(examples=["application/pdf"], description="Absent: what the end of `filename` says.")
     ] = None
     content_id: Annotated[
-        str | None, Meta(description='By which the HTML shows it: `<img src="cid:logo">` shows the one with `logo`.')
+        _FileText | None,
+        Meta(description='By which the HTML shows it: `<img src="cid:logo">` shows the one with `logo`.'),
     ] = None
 
 
@@ -65,14 +73,14 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A message as a client hands it in. What a type cannot say is checked in `validation.py`."""
 
     channel: Annotated[
-        str,
+        Name,
         Meta(
             examples=["sms", "webhook", "email", "echo"],
             description="How it goes: `sms`, `webhook`, `email`, `echo`, or another one that is installed.",
         ),
     ]
     recipient: Annotated[
-        str,
+        Recipient,
         Meta(
             examples=["+905551111111"],
             description=(
@@ -81,12 +89,10 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             ),
         ),
     ]
-    content: Annotated[
-        Annotated[str, Meta(min_length=1)] | UnsetType, Meta(description="The text. An e-mail with `html` may lack it.")
-    ] = UNSET
+    content: Annotated[Content | UnsetType, Meta(description="The text. An e-mail with `html` may lack it.")] = UNSET
     subject: Annotated[Annotated[str, Meta(max_length=998)] | None, Meta(description="Of an e-mail.")] = None
     html: Annotated[
-        Annotated[str, Meta(min_length=1)] | UnsetType,
+        Content | UnsetType,
         Meta(description="Of an e-mail: the same as HTML, beside the text or instead of it."),
     ] = UNSET
     from_: Annotated[
@@ -110,9 +116,9 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Annotated[dict[HeaderName, HeaderValue], Meta(max_length=50)] | None,
         Meta(description="What else a webhook or an e-mail carries."),
     ] = None
-    queue: str = DEFAULT_QUEUE
+    queue: Name = DEFAULT_QUEUE
     priority: Annotated[
-        str | int,
+        Name | int,
         Meta(
             extra_json_schema={"enum": ["high", "normal", "low", 0, 1, 2]},
             description="`high`, `normal` or `low`; 0, 1 and 2 mean the same. `high` is a right that an admin gives.",
@@ -127,10 +133,8 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             )
         ),
     ] = UNSET
-    due_at: Annotated[
-        str | int | float | None, Meta(description="When to send it; now, where it is absent or past.")
-    ] = None
-    expires_at: Annotated[str | int | float | None, Meta(description="When it is no longer worth sending.")] = None
+    due_at: Annotated[Moment | None, Meta(description="When to send it; now, where it is absent or past.")] = None
+    expires_at: Annotated[Moment | None, Meta(description="When it is no longer worth sending.")] = None
     max_tries: Annotated[
         Annotated[int, Meta(ge=1, le=100)] | None,
         Meta(description="How often it is tried; null: one more than it has delays in `retry`."),
@@ -216,6 +220,9 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     recipient: str
     subject: str | None
     content: str
+    content_truncated: Annotated[
+        bool, Meta(description="Whether `content` is cut off after 4,096 letters, as in lists; by its id it is whole.")
+    ] = False
     headers: dict[str, str] | None
     queue: str
     priority: str
@@ -315,14 +322,14 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Filters, of which a message has to pass each one that is given."""
 
     status: Status | None = None
-    channel: str | None = None
-    queue: str | None = None
-    recipient: str | None = None
+    channel: Name | None = None
+    queue: Name | None = None
+    recipient: Recipient | None = None
     held: Annotated[HeldReason | None, Meta(description="Those that wait for this.")] = None
     created_from: Annotated[
-        str | int | float | None, Meta(description="Those that were handed in then or later: RFC 3339, or Unix time.")
+        Moment | None, Meta(description="Those that were handed in then or later: RFC 3339, or Unix time.")
     ] = None
-    created_until: Annotated[str | int | float | None, Meta(description="Those that were handed in before.")] = None
+    created_until: Annotated[Moment | None, Meta(description="Those that were handed in before.")] = None
     all: Annotated[bool, Meta(description="Instead of filters: every one that there is.")] = False
     limit: Annotated[
         int, Meta(ge=1, le=MAX_CHANGED, description="How many at the most; not where `wait` is false.")
@@ -376,30 +383,3 @@ class QueueList(msgspec.Struct, frozen=True, kw_only=True):
     """All queues, by name; a queue is answered as the store keeps it."""
 
     queues: Sequence[StoredQueue]
-
-
-class Alive(msgspec.Struct, frozen=True, kw_only=True):
-    """That the process serves requests."""
-
-    status: str
-
-
-class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the stores answer."""
-
-    message: str
-    status: str
-
-
-class Readiness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whether a message could be delivered now, and what is missing where it could not."""
-
-    status: str
-    checks: dict[str, str]
-    held: Annotated[
-        Sequence[Held] | None,
-        Meta(description="Messages that wait for something else, by reason; absent where there are none."),
-    ] = None
-    gateway: Annotated[
-        str | None, Meta(description="What is wrong with the operator's own gateway; absent where nothing is.")
-    ] = None

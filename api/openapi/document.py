@@ -57,7 +57,10 @@ _SECURITY_SCHEMES: Final = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "tdg_",
-        "description": "An API key, or the operator's `API_KEY`.",
+        "description": (
+            "An API key, or the operator's `API_KEY`. Each operation names the scope that a key needs: `send`, `read`,"
+            " `manage`, or `admin`, which is for accounts and credentials."
+        ),
     },
 }
 
@@ -151,7 +154,7 @@ def _operation(route: Route, types: Types) -> dict[str, Any]:
         "tags": [declared.tag.name],
         "operationId": declared.name,
         "summary": declared.summary,
-        "security": [] if declared.access is Access.EVERYBODY else [{name: []} for name in _SECURITY_SCHEMES],
+        "security": _security(declared),
         "responses": {**_failures(route, types), **_answers(declared.answers, types)},
     }
     if declared.description:
@@ -162,6 +165,14 @@ def _operation(route: Route, types: Types) -> dict[str, Any]:
         entry["requestBody"] = _body(declared.body, types)
     entry["responses"] = dict(sorted(entry["responses"].items()))
     return entry
+
+
+def _security(declared: Operation) -> list[dict[str, list[str]]]:
+    """The schemes; that of API keys with the scope, as OpenAPI 3.1 has it for roles that a credential needs."""
+    if declared.access is Access.EVERYBODY:
+        return []
+    needed = {"apiKey": [] if declared.needs.scope is None else [declared.needs.scope.value]}
+    return [{name: needed.get(name, [])} for name in _SECURITY_SCHEMES]
 
 
 def _parameter(parameter: Parameter, types: Types) -> dict[str, Any]:

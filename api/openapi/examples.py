@@ -7,18 +7,23 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from api.accounts.schemas import (
+    EndedSessions,
     KeyAnswer,
     KeyList,
     LoginAnswer,
     NewKeyAnswer,
     SecretAnswer,
+    SessionAnswer,
+    SessionList,
     SmtpAnswer,
     UserAnswer,
     UserList,
 )
+from api.audit.schemas import AuditAnswer, AuditList
 from api.bounces.report import Event
 from api.bounces.schemas import ReportAnswer, ReportedAnswer
 from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
+from api.health.schemas import HealthAnswer, Readiness
 from api.holds.schemas import HoldList, Released
 from api.messages.listing import encode_cursor
 from api.messages.schemas import (
@@ -26,11 +31,9 @@ from api.messages.schemas import (
     AttemptList,
     BatchAnswer,
     Changed,
-    HealthAnswer,
     MessageAnswer,
     MessageList,
     QueueList,
-    Readiness,
 )
 from api.overview.schemas import (
     ChannelOverview,
@@ -46,6 +49,8 @@ from api.overview.schemas import (
 from api.suppressions.schemas import SuppressionList
 from sql.changes import Progress
 from tidings.domain.account import Role, Tls
+from tidings.domain.api_key import USUAL_SCOPES
+from tidings.domain.audit import Action, Actor
 from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
@@ -157,14 +162,60 @@ KEY: Final = KeyAnswer(
     id=KEY_ID,
     name="the shop",
     prefix=_PREFIX,
+    role=Role.USER,
+    scopes=USUAL_SCOPES,
     channels=None,
+    queues=None,
+    expires_at=None,
+    parent_id=None,
     created_at=CREATED,
     last_used_at=None,
     revoked_at=None,
 )
 REVOKED_KEY: Final = replace(KEY, revoked_at=DUE)
 KEYS: Final = KeyList(api_keys=[KEY])
-NEW_KEY: Final = NewKeyAnswer(id=KEY_ID, name="the shop", key=f"{_PREFIX}_…", channels=None, created_at=CREATED)
+NEW_KEY: Final = NewKeyAnswer(
+    id=KEY_ID,
+    name="the shop",
+    key=f"{_PREFIX}_…",
+    role=Role.USER,
+    scopes=USUAL_SCOPES,
+    channels=None,
+    queues=None,
+    expires_at=None,
+    created_at=CREATED,
+)
+
+SESSION: Final = SessionAnswer(
+    id=UUID("0197d7a4-55cc-7d30-a4e5-f6a7b8c9d0e1"),
+    address="192.0.2.7",
+    client="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    current=True,
+    created_at=CREATED,
+    expires_at=CREATED + timedelta(hours=12),
+    last_used_at=None,
+)
+SESSIONS: Final = SessionList(sessions=[SESSION], next_cursor=None)
+ENDED_SESSIONS: Final = EndedSessions(count=3)
+
+AUDIT: Final = AuditList(
+    audit=[
+        AuditAnswer(
+            id=UUID("0197d7a4-66dd-7e40-b5f6-a7b8c9d0e1f2"),
+            created_at=CREATED,
+            actor=Actor.USER,
+            user_id=USER_ID,
+            key_id=None,
+            session_id=SESSION.id,
+            address="192.0.2.7",
+            action=Action.QUEUE_STOP,
+            subject=DEFAULT_QUEUE,
+            owner=None,
+            detail={},
+        )
+    ],
+    next_cursor=None,
+)
 
 HEALTHY: Final = HealthAnswer(message="healthy", status="ok")
 UNHEALTHY: Final = HealthAnswer(message="unhealthy: redis does not answer", status="unavailable")

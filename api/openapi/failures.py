@@ -9,13 +9,13 @@ import msgspec
 from aiohttp import hdrs
 
 from api.accounts.errors import BusyError, EmailInUseError, NoSecretKeysError, TooManyLoginsError
-from api.http.auth import FOREIGN_PAGE, NO_CREDENTIAL, NOT_ADMIN
-from api.http.body import ANOTHER_TYPE, MAX_BYTES, NOT_WHOLE
+from api.http.auth import FOREIGN_PAGE, LIMITED_KEY, NO_CREDENTIAL, NO_SCOPE, NOT_ADMIN
+from api.http.body import ANOTHER_TYPE, ENCODED, NOT_WHOLE, too_large
 from api.http.problems import STORE_AWAY
-from api.openapi.operation import Access, Body, Errors, Operation, RawBody
+from api.openapi.operation import MAX_BYTES, Access, Body, Errors, Operation, RawBody
 
 NOT_JSON: Final = "the body is not JSON: invalid character (byte 0)"
-TOO_LARGE: Final = f"the body is larger than {MAX_BYTES} bytes"
+TOO_LARGE: Final = too_large(MAX_BYTES).detail
 LIMIT: Final = "limit must be a whole number from 1 to 500"
 
 NO_SECRET_KEYS: Final = NoSecretKeysError.detail
@@ -48,6 +48,9 @@ def _of_its_kind(operation: Operation, method: str) -> Iterator[tuple[HTTPStatus
     if operation.access is not Access.EVERYBODY:
         yield HTTPStatus.UNAUTHORIZED, NO_CREDENTIAL
         yield HTTPStatus.SERVICE_UNAVAILABLE, STORE_AWAY
+        yield HTTPStatus.FORBIDDEN, NO_SCOPE.format(scope=operation.needs.scope)
+    if operation.needs.whole:
+        yield HTTPStatus.FORBIDDEN, LIMITED_KEY
     if operation.access is Access.ADMINS:
         yield HTTPStatus.FORBIDDEN, NOT_ADMIN
     if method != hdrs.METH_GET:
@@ -57,8 +60,9 @@ def _of_its_kind(operation: Operation, method: str) -> Iterator[tuple[HTTPStatus
     elif operation.body is not None:
         yield HTTPStatus.BAD_REQUEST, NOT_JSON
         yield HTTPStatus.BAD_REQUEST, NOT_WHOLE
-        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE
+        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large(operation.body.max_bytes).detail
         yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE, ANOTHER_TYPE
+        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE, ENCODED
         yield from ((HTTPStatus.UNPROCESSABLE_ENTITY, detail) for detail in _unfit(operation.body))
     if any(parameter.name == "limit" for parameter in operation.parameters):
         yield HTTPStatus.UNPROCESSABLE_ENTITY, LIMIT

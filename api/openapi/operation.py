@@ -2,6 +2,8 @@
 
     @operation(
         MESSAGES,
+        access=Access.MEMBERS,
+        scope=Scope.SEND,
         body=Body(_decoder, {"a text message": {"channel": "sms", "recipient": "+905551111111", "content": "Hello"}}),
         answers={HTTPStatus.CREATED: Answer("It is kept.", MessageAnswer, examples.MESSAGE)},
         errors={HTTPStatus.CONFLICT: "it was sent already"},
@@ -29,7 +31,11 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from tidings.domain.api_key import Scope
+
 JSON: Final = "application/json"
+MAX_BYTES: Final = 1024**2
+"""Of a body, if its operation declares nothing else."""
 TEXT: Final = "text/plain"
 
 _VARIABLE: Final = re.compile(r"\{([^{}:]+)[^{}]*\}")
@@ -51,6 +57,20 @@ class Access(Enum):
     ADMINS = auto()
 
 
+class Needs(msgspec.Struct, frozen=True):
+    """What a client needs to use a route. Raises UndocumentedError where a credential is asked for without a scope."""
+
+    access: Access
+    scope: Scope | None = None
+    """What an API key has to be for."""
+    whole: bool = False
+    """Concerns all channels and queues, so a key that is limited to some of them may not use it."""
+
+    def __post_init__(self) -> None:
+        if (self.scope is None) != (self.access is Access.EVERYBODY):
+            raise UndocumentedError("who may use a route: everybody, or credentials of a scope")
+
+
 class Tag(msgspec.Struct, frozen=True):
     """The heading under which a route is listed."""
 
@@ -66,6 +86,8 @@ class Body(msgspec.Struct, frozen=True):
     """By what each one shows, as the client writes it."""
     type: Any = None
     """The JSON that is meant, where the decoder takes any and the handler checks it itself."""
+    max_bytes: int = MAX_BYTES
+    """A larger one is refused before it is read."""
 
     @property
     def described_as(self) -> Any:
@@ -116,21 +138,27 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     description: str
     name: str
-    access: Access
+    needs: Needs
     parameters: Sequence[Parameter]
     body: Body | RawBody | None
     answers: Answers
     errors: Errors
 
+    @property
+    def access(self) -> Access:
+        return self.needs.access
+
 
 _operations: Final[dict[Handler, Operation]] = {}
-_pages: Final[dict[Handler, Access]] = {}
+_pages: Final[dict[Handler, Needs]] = {}
 
 
 def operation(
     tag: Tag,
     *,
     access: Access,
+    scope: Scope | None = None,
+    whole: bool = False,
     answers: Answer | Answers,
     body: Body | RawBody | None = None,
     parameters: Iterable[Parameter] = (),
@@ -145,7 +173,7 @@ def operation(
             summary=summary.removesuffix("."),
             description=description.strip(),
             name=f"{_noun(handler.__module__)}_{handler.__name__}",
-            access=access,
+            needs=Needs(access, scope, whole),
             parameters=tuple(parameters),
             body=body,
             answers={HTTPStatus.OK: answers} if isinstance(answers, Answer) else answers,
@@ -161,16 +189,26 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True):
 
     tag: Tag
     access: Access
+    scope: Scope
+    whole: bool = False
     parameters: Sequence[Parameter] = ()
     errors: Errors = {}
 
     def __call__(
-        self, *, answers: Answer | Answers, body: Body | None = None, errors: Errors | None = None
+        self,
+        *,
+        answers: Answer | Answers,
+        body: Body | None = None,
+        errors: Errors | None = None,
+        scope: Scope | None = None,
+        whole: bool = False,
     ) -> Callable[[H], H]:
-        """Declares a handler of the API."""
+        """Declares a handler of the API; `scope` takes the place of that of its noun."""
         return operation(
             self.tag,
             access=self.access,
+            scope=scope or self.scope,
+            whole=whole or self.whole,
             parameters=self.parameters,
             body=body,
             answers=answers,
@@ -178,11 +216,11 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def page(*, access: Access) -> Callable[[H], H]:
+def page(*, access: Access, scope: Scope | None = None) -> Callable[[H], H]:
     """Declares a handler for browsers, which is no part of the document."""
 
     def declared(handler: H) -> H:
-        _pages[handler] = access
+        _pages[handler] = Needs(access, scope)
         return handler
 
     return declared
@@ -198,10 +236,16 @@ def operation_of(handler: Handler) -> Operation | None:
     return found
 
 
-def access_of(handler: Handler) -> Access:
+def max_bytes_of(handler: Handler) -> int:
+    """How large a JSON body for the handler may be, in bytes."""
+    found = _operations.get(handler)
+    return found.body.max_bytes if found is not None and isinstance(found.body, Body) else MAX_BYTES
+
+
+def needs_of(handler: Handler) -> Needs:
     """Who may use the handler, as it declares. Raises UndocumentedError where it declares nothing."""
     declared = operation_of(handler)
-    return _pages[handler] if declared is None else declared.access
+    return _pages[handler] if declared is None else declared.needs
 
 
 def check(router: web.UrlDispatcher) -> None:

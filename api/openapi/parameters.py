@@ -6,10 +6,12 @@ from uuid import UUID
 
 from msgspec import Meta
 
+from api.http import lengths
 from api.messages import idempotency
 from api.messages.listing import DEFAULT_LIMIT, MAX_LIMIT
 from api.openapi import examples
 from api.openapi.operation import Parameter
+from tidings.domain.audit import Action
 from tidings.domain.message import DEFAULT_QUEUE, QUEUE_NAME_PATTERN
 from tidings.domain.states import HeldReason, Status
 from tidings.domain.suppression import SuppressionReason
@@ -21,16 +23,20 @@ _Key = Annotated[str, Meta(pattern="^[!-~]{1,255}$")]
 
 _Moment = Annotated[
     str,
-    Meta(extra_json_schema={"anyOf": [{"format": "date-time"}, {"pattern": r"^[0-9]+(\.[0-9]+)?$"}]}),
+    Meta(
+        max_length=lengths.MAX_TIME,
+        extra_json_schema={"anyOf": [{"format": "date-time"}, {"pattern": r"^[0-9]+(\.[0-9]+)?$"}]},
+    ),
 ]
 
 MESSAGE_ID: Final = Parameter("id", UUID, "The id of a message.", examples.MESSAGE_ID, "path")
 CHANGE_ID: Final = Parameter("change_id", UUID, "The id of a bulk change.", examples.CHANGE.id, "path")
 USER_ID: Final = Parameter("id", UUID, "The id of a user.", examples.USER_ID, "path")
 KEY_ID: Final = Parameter("key_id", UUID, "The id of an API key.", examples.KEY_ID, "path")
+SESSION_ID: Final = Parameter("session_id", UUID, "The id of a session.", examples.SESSION.id, "path")
 HOLD_ID: Final = Parameter("hold_id", UUID, "The id of a hold.", examples.HOLD.id, "path")
 SUPPRESSION_ID: Final = Parameter("suppression_id", UUID, "The id of a suppression.", examples.SUPPRESSION.id, "path")
-QUEUE_NAME: Final = Parameter("name", str, "The name of a queue.", DEFAULT_QUEUE, "path")
+QUEUE_NAME: Final = Parameter("name", lengths.Name, "The name of a queue.", DEFAULT_QUEUE, "path")
 NEW_QUEUE_NAME: Final = Parameter(
     "name", _QueueName, "The name of a queue, which need not be there yet.", "newsletter", "path"
 )
@@ -43,18 +49,25 @@ IDEMPOTENCY_KEY: Final = Parameter(
     "header",
 )
 
-MAX_ADDRESS: Final = 1000
-"""Letters of an address that are looked at."""
-
 ENVELOPE_RECIPIENT: Final = Parameter(
     "recipient",
-    str,
+    lengths.Mailbox,
     "The address that the report came for, where the mail server's pipe knows it.",
     f"bounces+{examples.MESSAGE_ID}@example.com",
 )
 SUPPRESSION_FILTER: Final = (
-    Parameter("address", str, "This address.", examples.SUPPRESSION.address),
+    Parameter("address", lengths.EmailAddress, "This address.", examples.SUPPRESSION.address),
     Parameter("reason", SuppressionReason, "Those that are there for this reason.", SuppressionReason.BOUNCE),
+)
+
+AUDIT_FILTER: Final = (
+    Parameter("user_id", UUID, "What this user did, and what others did to theirs.", examples.USER_ID),
+    Parameter("action", Action, "Those that did this.", Action.QUEUE_STOP),
+    Parameter(
+        "subject", str, "Those that did it to this: a queue by its name, anything else by its id.", DEFAULT_QUEUE
+    ),
+    Parameter("created_from", _Moment, "Those that were done then or later: RFC 3339, or Unix time.", examples.CREATED),
+    Parameter("created_until", _Moment, "Those that were done before.", examples.DUE),
 )
 
 PAGE: Final = (
@@ -67,9 +80,9 @@ _FROM: Final = datetime(2030, 1, 1, tzinfo=UTC)
 
 MESSAGE_FILTER: Final = (
     Parameter("status", Status, "Those that are in this state.", Status.FAILED),
-    Parameter("channel", str, "Those of this channel.", "sms"),
-    Parameter("queue", str, "Those of this queue.", DEFAULT_QUEUE),
-    Parameter("recipient", str, "Those to this recipient, written as answers show it.", "+905551111111"),
+    Parameter("channel", lengths.Name, "Those of this channel.", "sms"),
+    Parameter("queue", lengths.Name, "Those of this queue.", DEFAULT_QUEUE),
+    Parameter("recipient", lengths.Recipient, "Those to this recipient, written as answers show it.", "+905551111111"),
     Parameter("held", HeldReason, "Those that wait for this.", HeldReason.GATEWAY),
     Parameter("created_from", _Moment, "Those that were handed in then or later: RFC 3339, or Unix time.", _FROM),
     Parameter("created_until", _Moment, "Those that were handed in before.", examples.CREATED),

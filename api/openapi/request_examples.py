@@ -71,7 +71,16 @@ USER_CHANGES: Final[Examples] = {
     "may send what users may": {"channels": None},
     "becomes an admin": {"role": "admin"},
 }
-KEYS: Final[Examples] = {"a key": {"name": "the shop"}}
+KEYS: Final[Examples] = {
+    "a key": {"name": "the shop"},
+    "a key that sends mail, for a while": {
+        "name": "the newsletter",
+        "scopes": ["send"],
+        "channels": ["email"],
+        "queues": ["newsletter"],
+        "expires_at": "2100-01-01T00:00:00Z",
+    },
+}
 KEYS_WITH_CHANNELS: Final[Examples] = {**KEYS, "a key for text messages": {"name": "the till", "channels": ["sms"]}}
 
 

@@ -14,6 +14,7 @@ from api.http.resources import FEED, OVERVIEWS
 from api.openapi import examples, tags
 from api.openapi.operation import Access, Answer, operation
 from api.overview.schemas import Overview
+from tidings.domain.api_key import Scope
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,8 @@ _HEADERS: Final = {
 @operation(
     tags.OVERVIEW,
     access=Access.ADMINS,
+    scope=Scope.READ,
+    whole=True,
     answers=Answer("How it is now, and the last hour.", Overview, examples.OVERVIEW),
 )
 async def get(request: web.Request) -> web.Response:
@@ -47,6 +50,8 @@ async def get(request: web.Request) -> web.Response:
 @operation(
     tags.OVERVIEW,
     access=Access.ADMINS,
+    scope=Scope.READ,
+    whole=True,
     answers=Answer(
         "Events called `overview`, about one a second.", None, "event: overview\ndata: {…}\n\n", media_type=STREAM
     ),

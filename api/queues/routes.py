@@ -7,12 +7,18 @@ from typing import Final
 import msgspec
 from aiohttp import hdrs, web
 
+from api.audit.record import audit, together
+from api.http.auth import LIMITED_KEY, principal, require_reach
 from api.http.body import answer, read
+from api.http.lengths import SMALL_BODY
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import KNOWN_QUEUES, STORE
 from api.messages.schemas import QueueList, QueueRequest
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations, operation
+from api.queues.switch import switch
+from tidings.domain.api_key import Scope
+from tidings.domain.audit import Action
 from tidings.domain.message import QUEUE_NAME_PATTERN, Queue
 
 _decoder: Final = msgspec.json.Decoder(QueueRequest)
@@ -22,40 +28,50 @@ _NO_QUEUE: Final = "there is no such queue"
 _switch: Final = Operations(
     tag=tags.QUEUES,
     access=Access.ADMINS,
+    scope=Scope.MANAGE,
     parameters=(parameters.QUEUE_NAME,),
-    errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
+    errors={HTTPStatus.FORBIDDEN: LIMITED_KEY, HTTPStatus.NOT_FOUND: _NO_QUEUE},
 )
 
 
-@operation(tags.QUEUES, access=Access.MEMBERS, answers=Answer("All queues.", QueueList, examples.QUEUES))
+@operation(
+    tags.QUEUES, access=Access.MEMBERS, scope=Scope.READ, answers=Answer("All queues.", QueueList, examples.QUEUES)
+)
 async def list_all(request: web.Request) -> web.Response:
-    """Lists all queues, by name."""
-    return answer(QueueList(queues=await request.app[STORE].queues.list()))
+    """Lists all queues, by name; for an API key that is limited to some, those."""
+    queues = await request.app[STORE].queues.list()
+    return answer(QueueList(queues=[queue for queue in queues if principal(request).may_use_queue(queue.name)]))
 
 
 @operation(
     tags.QUEUES,
     access=Access.MEMBERS,
+    scope=Scope.READ,
     parameters=(parameters.QUEUE_NAME,),
     answers=Answer("The queue.", Queue, examples.QUEUE),
     errors={HTTPStatus.NOT_FOUND: _NO_QUEUE},
 )
 async def get(request: web.Request) -> web.Response:
     """Shows one queue."""
-    return answer(_existing(await request.app[STORE].queues.get(_known_form(request))))
+    name = _known_form(request)
+    return answer(
+        _existing(await request.app[STORE].queues.get(name) if principal(request).may_use_queue(name) else None)
+    )
 
 
 @operation(
     tags.QUEUES,
     access=Access.ADMINS,
+    scope=Scope.MANAGE,
     parameters=(parameters.NEW_QUEUE_NAME,),
-    body=Body(_decoder, request_examples.QUEUES),
+    body=Body(_decoder, request_examples.QUEUES, max_bytes=SMALL_BODY),
     answers={
         HTTPStatus.OK: Answer("Its pace is set.", Queue, examples.QUEUE),
         HTTPStatus.CREATED: Answer(
             "It is made.", Queue, examples.QUEUE, headers={hdrs.LOCATION: "The path of the queue."}
         ),
     },
+    errors={HTTPStatus.FORBIDDEN: LIMITED_KEY},
 )
 async def put(request: web.Request) -> web.Response:
     """Makes a queue, or sets the pace of one, and when its messages are tried again.
@@ -63,17 +79,21 @@ async def put(request: web.Request) -> web.Response:
     With an interval, at most `batch_size` messages go in each; without, every message goes as soon as it is due.
     """
     name = request.match_info["name"]
+    require_reach(request, queue=name)
     wanted = await read(request, _decoder)
     if not _NAME.fullmatch(name):
         detail = "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
         raise InvalidError([Fault(field="name", detail=detail)])
-    queue, created = await request.app[STORE].queues.put(
-        name,
-        active=wanted.active,
-        interval_seconds=wanted.interval_seconds,
-        batch_size=wanted.batch_size,
-        retry=wanted.retry,
-    )
+    async with together(request):
+        queue, created = await request.app[STORE].queues.put(
+            name,
+            active=wanted.active,
+            interval_seconds=wanted.interval_seconds,
+            batch_size=wanted.batch_size,
+            retry=wanted.retry,
+        )
+        action = Action.QUEUE_CREATE if created else Action.QUEUE_CHANGE
+        await audit(request, action, name, detail=msgspec.to_builtins(wanted))
     request.app[KNOWN_QUEUES].changed()
     if not created:
         return answer(queue)
@@ -96,8 +116,8 @@ async def stop(request: web.Request) -> web.Response:
 
 
 async def _set_active(request: web.Request, *, active: bool) -> web.Response:
-    changed = await request.app[STORE].queues.set_active(_known_form(request), active=active)
-    return answer(_existing(changed and changed[0]))
+    name = _known_form(request)
+    return answer(_existing((await switch(request, name, active=active))[0]))
 
 
 def _known_form(request: web.Request) -> str:

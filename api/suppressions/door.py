@@ -20,6 +20,8 @@ from tidings.domain.suppression import Suppression, SuppressionReason, same_addr
 from tidings.security.unsubscribe_tokens import UnsubscribeTokens, Unsubscribing
 from tidings.settings import Settings
 
+MAIL: Final = "email"
+"""The channel whose addresses suppressions are about, in all queues."""
 LINK: Final = "List-Unsubscribe"
 ONE_CLICK: Final = "List-Unsubscribe-Post"
 ONE_CLICK_VALUE: Final = "List-Unsubscribe=One-Click"

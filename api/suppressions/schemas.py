@@ -7,13 +7,14 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api.http.lengths import EmailAddress
 from tidings.domain.suppression import MAX_DETAIL, Suppression
 
 
 class SuppressionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An address that is to take no more mail."""
 
-    address: Annotated[str, Meta(max_length=1000, examples=["ida@example.com"])]
+    address: Annotated[EmailAddress, Meta(examples=["ida@example.com"])]
     detail: Annotated[
         Annotated[str, Meta(max_length=MAX_DETAIL)] | None, Meta(description="Why, in words of your own.")
     ] = None

@@ -11,10 +11,14 @@ from typing import Final
 import structlog
 from aiohttp import hdrs, web
 
+from api.http.body import go_on
 from api.http.resources import SETTINGS, STORE
 from api.openapi.operation import Access, page
 from tidings.domain.suppression import SuppressionReason
 from tidings.security.unsubscribe_tokens import UnsubscribeTokens, Unsubscribing
+
+MAX_FORM: Final = 4096
+"""Bytes of what a mail program sends, which is one field; some send it in parts (`multipart/form-data`)."""
 
 log = structlog.get_logger(__name__)
 
@@ -76,9 +80,12 @@ async def unsubscribe(request: web.Request) -> web.Response:
 
 
 async def _clicked(request: web.Request) -> bool:
+    if (request.content_length or 0) > MAX_FORM:
+        return False
+    await go_on(request)
     try:
-        return (await request.post()).get("List-Unsubscribe") == "One-Click"
-    except (ValueError, web.RequestPayloadError):
+        return (await request.clone(client_max_size=MAX_FORM).post()).get("List-Unsubscribe") == "One-Click"
+    except (ValueError, web.RequestPayloadError, web.HTTPRequestEntityTooLarge):
         # A form that is none.
         return False
 

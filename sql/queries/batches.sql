@@ -17,7 +17,7 @@ WITH claim_lane AS MATERIALIZED (
             SELECT FROM changes
             WHERE
                 held_until > now()
-                AND (changes.queue IS NULL OR changes.queue = claim_lane.queue)
+                AND (queues IS NULL OR claim_lane.queue = ANY(queues))
                 AND (shares IS NULL OR greatest(claim_lane.share, ~claim_lane.share) = ANY(shares))
         ) AS held
     FROM unnest(

@@ -1,10 +1,10 @@
--- name: begin_change(id, user_id, action, held_for, queue, shares)!
+-- name: begin_change(id, user_id, action, held_for, queues, shares)!
 -- A bulk change begins; where held_for is not null, nothing is claimed meanwhile of these turns. Old ones are forgotten.
 WITH forgotten AS (
     DELETE FROM changes WHERE began_at < now() - interval '1 day'
 )
-INSERT INTO changes (id, user_id, action, held_until, queue, shares)
-VALUES (:id, :user_id, :action, now() + :held_for::interval, :queue, :shares::smallint[]);
+INSERT INTO changes (id, user_id, action, held_until, queues, shares)
+VALUES (:id, :user_id, :action, now() + :held_for::interval, :queues::text[], :shares::smallint[]);
 
 -- name: renew_change(id, count, held_for)$
 -- A bulk change goes on; returns whether somebody wants it stopped.
@@ -19,17 +19,17 @@ RETURNING stopped;
 -- A bulk change is through; producers look again at what it held.
 WITH ended AS (
     UPDATE changes SET count = :count, ended_at = now(), held_until = NULL WHERE id = :id
-    RETURNING queue
+    RETURNING 1
 )
-SELECT pg_notify('tidings_queues', coalesce(queue, '')) FROM ended;
+SELECT pg_notify('tidings_queues', '') FROM ended;
 
 -- name: interrupt_change(id)!
 -- The process that makes a bulk change ends before it.
 WITH ended AS (
     UPDATE changes SET renewed_at = '-infinity', held_until = NULL WHERE id = :id AND ended_at IS NULL
-    RETURNING queue
+    RETURNING 1
 )
-SELECT pg_notify('tidings_queues', coalesce(queue, '')) FROM ended;
+SELECT pg_notify('tidings_queues', '') FROM ended;
 
 -- name: stop_change(id)!
 -- Somebody wants a bulk change stopped; what it has changed stays so.
@@ -56,7 +56,7 @@ FROM claim_lane
 JOIN messages ON messages.id = claim_lane.id
 WHERE messages.user_id = :user_id;
 
--- name: cancel_next(before, created_from, created_until, user_id, status, channel, queue, recipient, held, after_queue, after_priority, after_share, after_due_at, after_id, most)^
+-- name: cancel_next(before, created_from, created_until, user_id, status, channel, queue, recipient, channels, queues, held, after_queue, after_priority, after_share, after_due_at, after_id, most)^
 -- Cancels those that pass the filter among the next waiting messages, in the order of their index from one place on.
 -- Returns how many were looked at and cancelled, and the place of the last one. What is claimed at this moment is on its
 -- way. Rejected: all that pass the filter, up to a limit, which sorts a million for each thousand, or begins again each

@@ -24,16 +24,37 @@ keyed AS (
     RETURNING message_id
 )
 
--- fragment: message_columns
--- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
-id, user_id, queue, channel, recipient, subject, content, headers, priority, status::text, tries, max_tries,
+-- fragment: short_columns
+-- A message without its content.
+id, user_id, queue, channel, recipient, subject, headers, priority, status::text, tries, max_tries,
 retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
 created_at, share, mail_bytes, held_reason, held_since, receipt, receipt_at, receipt_detail
+
+-- fragment: message_columns
+-- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
+content, {short_columns}
+
+-- fragment: listed
+-- A message as lists show it: with the beginning of its content. What is cut off is not read.
+left(content, 4096) AS content, octet_length(content) > octet_length(left(content, 4096)) AS content_truncated,
+{short_columns}
+
+-- fragment: listed_columns
+-- The same with how many were found, and the bytes of those before it.
+{listed},
+count(*) OVER () AS found,
+coalesce(
+    sum(octet_length(left(content, 4096)) + coalesce(octet_length(headers::text), 0)) OVER so_far, 0
+) AS bytes_before
+
+-- fragment: page
+-- Of those that were found, as many as have 4 MiB together, and one at least.
+bytes_before < 4 * 1024 * 1024
 
 -- fragment: first_wanted
 -- Around a query that looks at messages in an order, up to `most` of them: the first that are wanted, up to a limit, and
 -- the last that was looked at, wanted or not, which tells where to go on.
-SELECT {message_columns}, wanted, number
+SELECT {listed}, wanted, number
 FROM (
 SELECT each.*, row_number() OVER () AS number
 FROM (
@@ -46,7 +67,7 @@ LIMIT :limit
 
 -- fragment: of_looked_at
 -- The newest of what was looked at in no order, and how many those are; one row with an empty id where none is wanted.
-SELECT {message_columns}, looked
+SELECT {listed}, looked
 FROM (SELECT count(*) AS looked FROM looked_at) AS counted
 LEFT JOIN (
     SELECT messages.*
@@ -75,6 +96,8 @@ id >= {first_id} AND id < {end_id}
     AND (:channel::text IS NULL OR channel = :channel)
     AND (:queue::text IS NULL OR queue = :queue)
     AND (:recipient::text IS NULL OR recipient = :recipient)
+    AND (:channels::text[] IS NULL OR channel = ANY(:channels))
+    AND (:queues::text[] IS NULL OR queue = ANY(:queues))
     AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
     AND (:user_id::uuid IS NULL OR user_id = :user_id)
 )
@@ -126,7 +149,21 @@ id, email, password_hash, role::text, channels, may_prioritize, token_version, s
 smtp_tls, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
 
 -- fragment: api_key_columns
-id, user_id, name, prefix, hash, channels, created_at, last_used_at, revoked_at
+id, user_id, name, prefix, hash, role::text, scopes, channels, granted, queues, expires_at, parent_id, created_at, last_used_at,
+revoked_at
+
+-- fragment: session_columns
+id, user_id, address, client, created_at, expires_at, last_used_at
+
+-- fragment: audit_columns
+id, actor, user_id, key_id, session_id, address, action, subject, owner, detail, created_at
+
+-- fragment: audit_filter
+id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+AND id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
+AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+AND (:action::text IS NULL OR action = :action)
+AND (:subject::text IS NULL OR subject = :subject)
 
 -- fragment: waiting_turns
 -- The first message that waits in each turn of these queues (null: all), those that are on, or those that are off too.

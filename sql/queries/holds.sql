@@ -5,18 +5,21 @@ SELECT *
 FROM unnest(:id::uuid[], :channel::text[], :endpoint::text[], :user_id::uuid[], :reason::text[], :last_error::text[])
 ON CONFLICT ON CONSTRAINT holds_once DO NOTHING;
 
--- name: list_holds(user_id, limit)
+-- name: list_holds(user_id, channels, limit)
 -- Holds, of one user or of all: those that concern everybody first, then the newest.
 SELECT id, channel, endpoint, user_id, reason, since, last_error
 FROM holds
-WHERE :user_id::uuid IS NULL OR user_id = :user_id
+WHERE (:user_id::uuid IS NULL OR user_id = :user_id) AND (:channels::text[] IS NULL OR channel = ANY(:channels))
 ORDER BY user_id IS NOT NULL, since DESC, id
 LIMIT :limit;
 
--- name: release_hold(id, user_id)^
+-- name: release_hold(id, user_id, channels)^
 -- Deletes a hold and returns it; no row where there is none, or where it is not this user's.
 DELETE FROM holds
-WHERE id = :id AND (:user_id::uuid IS NULL OR user_id = :user_id)
+WHERE
+    id = :id
+    AND (:user_id::uuid IS NULL OR user_id = :user_id)
+    AND (:channels::text[] IS NULL OR channel = ANY(:channels))
 RETURNING id, channel, endpoint, user_id, reason, since, last_error;
 
 -- name: wake_held(channel, user_id, reason, seconds, limit)$

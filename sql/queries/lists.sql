@@ -3,7 +3,7 @@
 -- else the planner goes by ids alone, past everybody's messages, as soon as its statistics make that look cheaper. Of a
 -- column that equals a constant it knows, too, that it says nothing about the order.
 
--- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
+-- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- A page of everybody's messages.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -13,7 +13,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_user_messages(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
+-- name: list_user_messages(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- A page of one user's messages.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -26,7 +26,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_not_sent(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
+-- name: list_not_sent(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- A page of the messages that failed, or that were cancelled.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -39,7 +39,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_ended_in_queue(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
+-- name: list_ended_in_queue(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- A page of the messages of a queue other than `default` that were sent or cancelled.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -54,7 +54,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_ended_of_channel(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
+-- name: list_ended_of_channel(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- A page of the messages of a channel that were sent or cancelled.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -68,7 +68,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_ended_to(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
+-- name: list_ended_to(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- A page of the messages to a recipient that were sent or cancelled, span by span, back to the oldest message: 235 spans
 -- of 91 days, each looked for in all partitions, which takes 5 ms.
 {first_wanted}
@@ -97,7 +97,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_waiting_to(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
+-- name: list_waiting_to(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- A page of the messages to a recipient that wait.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -110,7 +110,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_waiting(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
+-- name: list_waiting(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- A page of the messages that wait, of one queue or of all; `looked` at as many as there are, in no order.
 WITH looked_at AS MATERIALIZED (
     SELECT id, {id_range} AND {wanted} AS wanted
@@ -123,7 +123,7 @@ WITH looked_at AS MATERIALIZED (
 )
 {of_looked_at};
 
--- name: list_held(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
+-- name: list_held(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- list_waiting for those that are held for a reason.
 WITH looked_at AS MATERIALIZED (
     SELECT id, {id_range} AND {wanted} AS wanted
@@ -133,7 +133,7 @@ WITH looked_at AS MATERIALIZED (
 )
 {of_looked_at};
 
--- name: list_under_way(before, created_from, created_until, status, channel, queue, recipient, held, user_id, most, limit)
+-- name: list_under_way(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- list_waiting for those that are being delivered.
 WITH looked_at AS MATERIALIZED (
     SELECT id, {id_range} AND {wanted} AS wanted
@@ -143,42 +143,63 @@ WITH looked_at AS MATERIALIZED (
 )
 {of_looked_at};
 
--- name: list_sent_sms(before_sent_at, before, limit)
+-- name: list_sent_sms(before_sent_at, before, queues, limit)
 -- A page of the text messages that were sent, the last one first.
-SELECT {message_columns}
-FROM messages
-WHERE
-    status = 'sent'
-    AND channel = 'sms'
-    AND (sent_at, id) < (
-        coalesce(:before_sent_at::timestamptz, 'infinity'),
-        coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    )
-ORDER BY sent_at DESC, id DESC
-LIMIT :limit;
+SELECT *
+FROM (
+    SELECT {listed_columns}
+    FROM (
+        SELECT {message_columns}
+        FROM messages
+        WHERE
+            status = 'sent'
+            AND channel = 'sms'
+            AND (:queues::text[] IS NULL OR queue = ANY(:queues))
+            AND (sent_at, id) < (
+                coalesce(:before_sent_at::timestamptz, 'infinity'),
+                coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            )
+        ORDER BY sent_at DESC, id DESC
+        LIMIT :limit
+    ) AS newest
+    WINDOW so_far AS (ORDER BY sent_at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+) AS listed
+WHERE {page}
+ORDER BY sent_at DESC, id DESC;
 
--- name: list_user_sent_sms(before_sent_at, before, user_id, limit)
+-- name: list_user_sent_sms(before_sent_at, before, user_id, queues, limit)
 -- A page of the text messages that one user has sent, the last one first; other users' are passed over in the index.
-SELECT {message_columns}
-FROM messages
-WHERE
-    status = 'sent'
-    AND channel = 'sms'
-    AND user_id = :user_id
-    AND (sent_at, id) < (
-        coalesce(:before_sent_at::timestamptz, 'infinity'),
-        coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    )
-ORDER BY sent_at DESC, id DESC
-LIMIT :limit;
+SELECT *
+FROM (
+    SELECT {listed_columns}
+    FROM (
+        SELECT {message_columns}
+        FROM messages
+        WHERE
+            status = 'sent'
+            AND channel = 'sms'
+            AND user_id = :user_id
+            AND (:queues::text[] IS NULL OR queue = ANY(:queues))
+            AND (sent_at, id) < (
+                coalesce(:before_sent_at::timestamptz, 'infinity'),
+                coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            )
+        ORDER BY sent_at DESC, id DESC
+        LIMIT :limit
+    ) AS newest
+    WINDOW so_far AS (ORDER BY sent_at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+) AS listed
+WHERE {page}
+ORDER BY sent_at DESC, id DESC;
 
--- name: list_few_sent_sms(before_sent_at, before, user_id, most, limit)
+-- name: list_few_sent_sms(before_sent_at, before, user_id, queues, most, limit)
 -- list_user_sent_sms for a user who has few messages, among all of theirs; `looked` at so many.
 WITH looked_at AS MATERIALIZED (
     SELECT
         id,
         status = 'sent'
         AND channel = 'sms'
+        AND (:queues::text[] IS NULL OR queue = ANY(:queues))
         AND (sent_at, id) < (
             coalesce(:before_sent_at::timestamptz, 'infinity'),
             coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
@@ -189,7 +210,7 @@ WITH looked_at AS MATERIALIZED (
     ORDER BY user_id DESC, id DESC
     LIMIT :most
 )
-SELECT {message_columns}, looked
+SELECT {listed}, looked
 FROM (SELECT count(*) AS looked FROM looked_at) AS counted
 LEFT JOIN (
     SELECT messages.*

@@ -8,7 +8,7 @@ delivers and is imported by consumers alone. May import the rooms of `tidings` b
 from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry, Senders
 from tidings.channels.http.judgement import about, judge
 from tidings.channels.http.transport import Answer, ForbiddenError, Transport, TransportError
-from tidings.channels.recipient import EndpointKey, RecipientError, Recipients
+from tidings.channels.recipient import ContentError, EndpointKey, RecipientError, Recipients
 from tidings.domain.account import Sender
 from tidings.domain.headers import HeaderError
 from tidings.domain.message import Delivery, Message
@@ -19,6 +19,7 @@ __all__ = [
     "Answer",
     "Channel",
     "ChannelContext",
+    "ContentError",
     "Delivery",
     "EndpointKey",
     "ForbiddenError",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from tidings.domain.account import Sender
+from tidings.domain.contents import content_limits
 from tidings.domain.headers import check_headers
 from tidings.domain.message import Delivery, Message
 from tidings.domain.retry import USUAL_DELAYS, Delays
@@ -20,12 +21,17 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 2048
 """Length of a recipient in UTF-8: enough for any URL in use, and short enough for an index row of Postgres."""
+_TOO_LONG: Final = f"is longer than {MAX_BYTES} bytes"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class RecipientError(ValueError):
     """The channel has no such recipient; the text is one line for the client."""
+
+
+class ContentError(ValueError):
+    """The channel takes no such text; this is one line for the client."""
 
 
 class EndpointKey(NamedTuple):
@@ -47,11 +53,15 @@ class Recipients:
     """The key of the receiver, if all messages go to one."""
     retry_delays: ClassVar[Delays] = USUAL_DELAYS
     """When a message of this channel is tried again; one more is how often it is tried."""
+    max_content_bytes: ClassVar[int] = 256 * 1024
+    """How much text a message may have, where `MAX_CONTENT_BYTES` says nothing of this channel."""
     takes_mail_parts: ClassVar[bool] = False
     """Whether a message may have HTML, attachments, further recipients and the like."""
 
     def check(self, recipient: str) -> str:
         """Returns the normal form, which is what is stored. Raises RecipientError."""
+        if len(recipient) > MAX_BYTES:  # before anything else looks at it
+            raise RecipientError(_TOO_LONG)
         recipient = recipient.strip()
         if not recipient:
             raise RecipientError("must not be empty")
@@ -63,7 +73,7 @@ class Recipients:
         except UnicodeEncodeError:
             raise RecipientError("is not valid Unicode text") from None
         if size > MAX_BYTES:
-            raise RecipientError(f"is longer than {MAX_BYTES} bytes")
+            raise RecipientError(_TOO_LONG)
         return normal
 
     def normalise(self, recipient: str) -> str:
@@ -73,6 +83,13 @@ class Recipients:
     def check_headers(self, headers: Mapping[str, str]) -> None:
         """Raises HeaderError for what a message of this channel cannot carry."""
         check_headers(headers)
+
+    def check_content(self, channel: str, content: str, html: str, settings: Settings) -> None:
+        """Raises ContentError for a text that is too long. `html` is that of a mail."""
+        limit = content_limits(settings.max_content_bytes).get(channel, self.max_content_bytes)
+        size = len(content.encode()) + len(html.encode())
+        if size > limit:
+            raise ContentError(f"has {size} bytes; channel {channel} takes {limit} (MAX_CONTENT_BYTES)")
 
     def seal(self, recipient: str, message_id: UUID, settings: Settings) -> str:
         """What Postgres stores of a checked recipient.

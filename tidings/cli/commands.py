@@ -15,7 +15,14 @@ from typing import Annotated, Final
 import typer
 
 from tidings import settings as configuration
-from tidings.cli import account_commands, hold_commands, message_commands, queue_commands, suppression_commands
+from tidings.cli import (
+    account_commands,
+    audit_commands,
+    hold_commands,
+    message_commands,
+    queue_commands,
+    suppression_commands,
+)
 from tidings.cli.options import Api, JsonReport, unfolded
 
 app = typer.Typer(
@@ -144,3 +151,4 @@ app.add_typer(message_commands.app)
 app.add_typer(_watch)
 app.add_typer(account_commands.users, name="user", rich_help_panel=ACCOUNTS)
 app.add_typer(account_commands.secrets, name="secrets", rich_help_panel=ACCOUNTS)
+app.add_typer(audit_commands.app, name="audit", rich_help_panel=ACCOUNTS)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 
+from sql.connecting import connect
 from sql.migrate import migrate
 from sql.store import Store
 from tidings.domain.errors import StoreUnavailableError
@@ -18,7 +19,7 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
     uri = resolve(settings).postgres_uri
     with plain_errors():
         # A process waits for a Postgres that is away; a command fails at once.
-        await (await asyncpg.connect(uri, timeout=5)).close()
+        await (await connect(uri)).close()
         store = await Store.connect(uri, process="command", lease_seconds=settings.lease_seconds, size=1)
     try:
         yield store

@@ -3,16 +3,20 @@
 A running API sees a change within seconds.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from api.accounts.checks import AccountError, check_email, password_faults
 from api.accounts.passwords import Passwords
+from sql.store import Store
 from sql.users import UserStore
 from tidings.cli.printing import print_json, print_table
 from tidings.cli.store import opened
 from tidings.domain.account import Role, User
+from tidings.domain.audit import Action, Actor, AuditEntry
 from tidings.domain.errors import TidingsError
+from tidings.domain.ids import new_id
+from tidings.domain.timestamps import utc_now
 from tidings.settings import Settings
 
 AT_ONCE: Final = 500
@@ -26,28 +30,50 @@ async def add(settings: Settings, email: str, password: str, role: Role) -> User
     """Makes an account, whether registration is open or not. Raises UserError, EmailTakenError."""
     _check_password(password)
     async with opened(settings) as store:
-        return await store.users.create(email=_checked(email), password_hash=await _hash(password), role=role)
+        password_hash = await _hash(password)
+        async with store.database.together():
+            user = await store.users.create(email=_checked(email), password_hash=password_hash, role=role)
+            await _record(store, Action.USER_CREATE, user, role=role)
+    return user
 
 
 async def set_role(settings: Settings, email: str, role: Role) -> User:
     """Makes a user an admin, or no longer one. Raises UserError."""
     async with opened(settings) as store:
-        return _existing(await store.users.update((await _find(store.users, email)).id, role=role), email)
+        return await _update(store, email, {"role": role}, role=role)
 
 
 async def set_may_prioritize(settings: Settings, email: str, *, allowed: bool) -> User:
     """Gives a user the right to go before others, or takes it back. Raises UserError."""
     async with opened(settings) as store:
-        user = await _find(store.users, email)
-        return _existing(await store.users.update(user.id, may_prioritize=allowed), email)
+        return await _update(store, email, {"may_prioritize": allowed}, may_prioritize=allowed)
 
 
 async def set_password(settings: Settings, email: str, password: str) -> User:
     """Gives a user another password, which makes every bearer token of theirs void. Raises UserError."""
     _check_password(password)
     async with opened(settings) as store:
-        user = await _find(store.users, email)
-        return _existing(await store.users.update(user.id, password_hash=await _hash(password)), email)
+        return await _update(store, email, {"changed": ["password"]}, password_hash=await _hash(password))
+
+
+async def _update(store: Store, email: str, detail: Mapping[str, Any], **values: Any) -> User:
+    async with store.database.together():
+        user = _existing(await store.users.update((await _find(store.users, email)).id, **values), email)
+        await _record(store, Action.USER_CHANGE, user, **detail)
+    return user
+
+
+async def _record(store: Store, action: Action, user: User, **detail: Any) -> None:
+    entry = AuditEntry(
+        id=new_id(),
+        actor=Actor.COMMAND_LINE,
+        action=action,
+        subject=str(user.id),
+        owner=user.id,
+        detail=detail,
+        created_at=utc_now(),
+    )
+    await store.audit.put(entry)
 
 
 async def show(settings: Settings, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""The account model: users, what is sent in their name, and the keys of their programs.
+"""The account model: users, and what is sent in their name.
 
 No representation of these shows a password's hash or a secret, sealed as it may be.
 """
@@ -123,21 +123,3 @@ def may_send_from(address: str, sender: Sender) -> bool:
         own.add(sender.smtp.username.lower())
     address = address.lower()
     return address in own or f"@{address.rpartition('@')[2]}" in own
-
-
-class ApiKey(Redacted, frozen=True, kw_only=True):
-    """A key with which a program acts for its user."""
-
-    id: UUID
-    user_id: UUID
-    name: str
-    prefix: str
-    """The part of the key that is no secret, by which it is found."""
-    hash: bytes
-    """SHA-256 of the whole key."""
-    channels: tuple[str, ...] | None
-    """None: those of its user."""
-    created_at: datetime
-    last_used_at: datetime | None
-    """To the minute."""
-    revoked_at: datetime | None

@@ -78,6 +78,8 @@ class Message(NewMessage, frozen=True, kw_only=True):
     """What came back about it later, beside its status."""
     receipt_at: datetime | None = None
     receipt_detail: str | None = None
+    content_truncated: bool = False
+    """Whether its content is cut off here, as in lists."""
 
 
 class Delivery(_Common, frozen=True, kw_only=True, gc=False):

@@ -45,8 +45,10 @@ def logins(counter: str, whose: str) -> str:
     return f"tidings:logins:{counter}:{whose}"
 
 
-DOCTOR: Final = "tidings:doctor"
-"""What `tidings doctor` writes to see whether a write is taken; lives 5 s."""
+PROBE: Final = "tidings:probe"
+"""Written by readiness, metrics and `tidings doctor` to see whether a write is taken."""
+
+PROBE_LIFE_SECONDS: Final = 5
 
 PRODUCER_HEARTBEAT: Final = "tidings:producer"
 """Set every second by each producer, with a life of 5 s: due messages are claimed."""

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 from platformdirs import user_data_path
 
-from tidings.domain import addresses, url_schemas
+from tidings.domain import addresses, contents, url_schemas
 from tidings.domain.errors import SettingsError
 from tidings.domain.secrets import check_secret_keys, signing_key
 
@@ -149,6 +149,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_message_bytes: Annotated[int, Meta(ge=1024**2, le=256 * 1024**2, description=
         "Size of the request for one e-mail at the most, its attachments in base64; other requests have at most 1 MiB.")
     ] = 25 * 1024**2
+    max_content_bytes: Annotated[tuple[str, ...], Meta(description=
+        "How many bytes of text a message may have, by channel: `webhook=262144,email=1048576`. The text of an e-mail"
+        " and its HTML count together, attachments do not. Not named: 256 KiB, `email` 1 MiB, `echo` and `sms` 64 KiB."
+    )] = ()
+    max_sms_parts: Annotated[int, Meta(ge=1, le=255, description=
+        "How many parts a text message may have: of 153 letters each, or of 67 where it has some that are not in GSM's"
+        " alphabet.")] = 10
     smtp_connections_per_account: Annotated[int, Meta(ge=1, le=1000, description=
         "Connections per consumer and account at the most; servers commonly allow 10 to 20 at once. Fewer are used for"
         " a while where a server says that there are too many.")] = 10
@@ -198,6 +205,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )] = 3
     retention_days: Annotated[Count, Meta(description=
         "Days that finished messages and their attempts are kept at the least.")] = 90
+    audit_retention_days: Annotated[Count, Meta(description=
+        "Days that the audit log is kept: who changed what.")] = 365
 
     max_tries: Annotated[int, Meta(ge=0, le=100, extra={"section": "Retries"}, description=
         "Attempts for a message that has neither `max_tries` nor `retry` of its own or of its queue. 0: as its channel"
@@ -299,6 +308,7 @@ _READINGS: Final[Mapping[str, Callable[[Any], object]]] = {
     "webhook_allow_ports": addresses.port_ranges,
     "smtp_allow_cidrs": addresses.networks,
     "smtp_allow_ports": addresses.port_ranges,
+    "max_content_bytes": contents.content_limits,
 }
 """How settings are read later, where they are not empty; a ValueError then is one now."""
 

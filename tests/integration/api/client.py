@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
+from api.http.body import SERVER
 from tests.integration.api import described
 
 MESSAGE: Mapping[str, Any] = {"channel": "sms", "recipient": "+905551111111", "content": "Hello"}
@@ -42,7 +43,9 @@ class Api:
     @asynccontextmanager
     async def serving(cls, app: web.Application) -> AsyncIterator[Self]:
         """The application on a free port, until the block ends."""
-        async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        server = TestServer(app)
+        await server.start_server(**SERVER)
+        async with server, aiohttp.ClientSession() as session:
             yield cls(server.make_url("/"), session)
 
     async def send(

@@ -16,7 +16,8 @@ from producer import leader as leader_module
 from producer.leader import Duty, Leader
 from producer.maintenance import Maintenance
 from sql import database as database_module
-from sql.database import KEEPALIVE
+from sql.connecting import KEEPALIVE
+from sql.database import UNLIMITED
 from sql.store import Store
 from tests.eventually import eventually
 from tests.processes import ending
@@ -215,7 +216,10 @@ async def test_two_producers_do_one_round_of_housekeeping(store: Store, redis: R
         return await make(from_time, until_time)
 
     store.maintenance.make_partitions = make_partitions  # type: ignore[method-assign]
-    houses = [Maintenance(store, retention=timedelta(days=90), expire_every=3600.0) for _ in range(2)]
+    houses = [
+        Maintenance(store, retention=timedelta(days=90), audit_retention=timedelta(days=365), expire_every=3600.0)
+        for _ in range(2)
+    ]
     async with leading(store, redis, *(house.duties for house in houses)) as leaders:
 
         async def all_done() -> bool:
@@ -229,8 +233,10 @@ async def test_two_producers_do_one_round_of_housekeeping(store: Store, redis: R
 async def test_a_connection_for_ddl_has_no_time_limit_and_notices_a_dead_peer(store: Store) -> None:
     connection = await store.database.unlimited_connection()
     try:
-        for setting in ("statement_timeout", "lock_timeout", "client_connection_check_interval"):
-            assert await connection.fetchval(f"SHOW {setting}") == KEEPALIVE[setting]
+        for setting, value in {**UNLIMITED, **KEEPALIVE}.items():
+            # A Unix socket has no TCP options.
+            if not setting.startswith("tcp_"):
+                assert await connection.fetchval(f"SHOW {setting}") == value
     finally:
         await connection.close()
 

@@ -28,7 +28,7 @@ DAY = timedelta(days=1)
 
 
 def maintenance(store: Store, *, now: Callable[[], datetime] = utc_now) -> Maintenance:
-    return Maintenance(store, retention=90 * DAY, expire_every=1.0, now=now)
+    return Maintenance(store, retention=90 * DAY, audit_retention=365 * DAY, expire_every=1.0, now=now)
 
 
 async def drop_outlived(store: Store) -> None:

@@ -21,7 +21,9 @@ async def test_what_is_pushed_lost_and_expired(steered: SteeredStore, settings: 
     store = steered
     redis = connect_redis(settings)
     publisher, reconciler = Publisher(redis, lease_seconds=10), Reconciler(store, settings)
-    maintenance = Maintenance(store, retention=timedelta(days=90), expire_every=1.0)
+    maintenance = Maintenance(
+        store, retention=timedelta(days=90), audit_retention=timedelta(days=365), expire_every=1.0
+    )
     leader = Leader(store.database, redis, [*reconciler.duties, *maintenance.duties])
     metrics = ProducerMetrics(
         "here", publisher=publisher, reconciler=reconciler, maintenance=maintenance, leader=leader

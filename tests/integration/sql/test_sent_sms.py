@@ -59,14 +59,18 @@ async def test_by_time_of_sending_page_after_page(store: Store) -> None:
 async def test_a_page_is_read_from_the_index_without_a_sort(store: Store, whose: str) -> None:
     owner = new_id()
     query = store.database.queries.list_sent_sms if whose == "all" else store.database.queries.list_user_sent_sms
-    literals = "NULL, NULL, 50" if whose == "all" else f"'{owner}', NULL, NULL, 50"
+    literals = "NULL, NULL, NULL, 50" if whose == "all" else f"'{owner}', NULL, NULL, NULL, 50"
     async with store.database.pool.acquire() as connection:
         await connection.execute(FILL, 50_000, owner)
         await connection.execute(f"PREPARE sent AS {query.sql}")
         answer = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE sent ({literals})")
     [explained] = json.loads(answer)
     plan = list(nodes(explained["Plan"]))
-    scans = [node for node in plan if "Scan" in node["Node Type"] and node["Actual Rows"]]
+    scans = [
+        node
+        for node in plan
+        if node["Node Type"].endswith("Scan") and node["Actual Rows"] and "Subquery" not in node["Node Type"]
+    ]
     assert {node["Node Type"] for node in scans} == {"Index Scan"}
     assert all(node["Index Name"].endswith("sent_at_id_user_id_idx") for node in scans)
     assert not any("Sort" in node["Node Type"] for node in plan)

@@ -1,16 +1,19 @@
 """Users: one for each address, changed in parts, their secrets kept sealed and resealed without losing a change."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 
+from sql.api_keys import NewApiKey
 from sql.lists import MessageFilter
 from sql.store import Store
 from sql.users import SECRET_OVERLAP, SealedSecrets
 from tests.factories import keep
 from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, Tls, User
+from tidings.domain.api_key import ApiKey, Scope
 from tidings.domain.errors import EmailTakenError
 from tidings.domain.ids import new_id
 from tidings.domain.timestamps import utc_now
@@ -168,43 +171,109 @@ class TestSecrets:
         assert (await store.users.senders([ada.id]))[ada.id].secret == b"resealed too"
 
 
+async def new_key(store: Store, user_id: UUID, prefix: str = "tdg_0", **wanted: Any) -> ApiKey:
+    new = NewApiKey(**{"name": "ci", "prefix": prefix, "hash": bytes(32), **wanted})
+    made = await store.api_keys.create(user_id, new, kept=2, most=4)
+    assert made is not None
+    return made
+
+
 class TestApiKeys:
     async def test_a_key_is_found_by_its_prefix(self, store: Store) -> None:
         user = await new_user(store)
-        made = await store.api_keys.create(
-            user.id, name="ci", prefix="tdg_abc", hash=bytes(range(32)), channels=("sms",)
+        made = await new_key(
+            store,
+            user.id,
+            "tdg_abc",
+            hash=bytes(range(32)),
+            scopes=[Scope.READ],
+            channels=("sms",),
+            queues=("night",),
+            expires_at=utc_now() + timedelta(days=1),
         )
         assert await store.api_keys.find("tdg_abc") == made
         assert (made.user_id, made.name, made.hash, made.channels) == (user.id, "ci", bytes(range(32)), ("sms",))
+        assert (made.role, made.scopes, made.queues) == (Role.USER, frozenset({Scope.READ}), ("night",))
         assert "\\x01" not in repr(made)
         assert await store.api_keys.find("tdg_ab") is None
 
+    async def test_a_key_from_before_keeps_what_it_had(self, store: Store) -> None:
+        user = await new_user(store)
+        async with store.database.transaction() as connection:
+            await connection.execute(
+                "INSERT INTO api_keys (id, user_id, name, prefix, hash) VALUES ($1, $2, 'ci', 'tdg_0', $3)",
+                new_id(),
+                user.id,
+                bytes(32),
+            )
+        key = await store.api_keys.find("tdg_0")
+        assert key is not None
+        assert (key.role, key.scopes, key.is_limited, key.granted, key.expires_at) == (
+            None,
+            frozenset(Scope),
+            False,
+            True,
+            None,
+        )
+
     async def test_a_revoked_key_is_listed_and_not_found(self, store: Store) -> None:
         user = await new_user(store)
-        keys = [await store.api_keys.create(user.id, name="ci", prefix=f"tdg_{n}", hash=bytes(32)) for n in range(2)]
-        revoked = await store.api_keys.revoke(user.id, keys[0].id)
-        assert revoked is not None
+        keys = [await new_key(store, user.id, f"tdg_{n}") for n in range(2)]
+        [revoked] = await store.api_keys.revoke(user.id, keys[0].id)
         assert revoked.revoked_at is not None
-        assert await store.api_keys.revoke(user.id, keys[0].id) == revoked
+        assert await store.api_keys.revoke(user.id, keys[0].id) == [revoked]
         assert await store.api_keys.find("tdg_0") is None
         assert await store.api_keys.list(user.id) == [revoked, keys[1]]
 
+    async def test_a_key_ends_with_the_one_that_made_it(self, store: Store) -> None:
+        ada, bob = await new_user(store, "ada@example.com"), await new_user(store, "bob@example.com")
+        first = await new_key(store, ada.id, "tdg_0")
+        second = await new_key(store, bob.id, "tdg_1", parent_id=first.id)
+        third = await new_key(store, bob.id, "tdg_2", parent_id=second.id)
+        other = await new_key(store, ada.id, "tdg_3")
+        assert [key.id for key in await store.api_keys.revoke(ada.id, first.id)] == [first.id, second.id, third.id]
+        assert [await store.api_keys.find(f"tdg_{n}") for n in range(4)] == [None, None, None, other]
+        assert all(key.revoked_at for key in await store.api_keys.list(bob.id))
+
+    @pytest.mark.parametrize("end", ["revoked_at", "expires_at"])
+    async def test_nor_is_one_good_whose_maker_has_ended_in_the_same_moment(self, store: Store, end: str) -> None:
+        user = await new_user(store)
+        maker = await new_key(store, user.id, "tdg_0")
+        await new_key(store, user.id, "tdg_1", parent_id=maker.id)
+        async with store.database.transaction() as connection:
+            await connection.execute(f"UPDATE api_keys SET {end} = now() WHERE id = $1", maker.id)
+        assert [await store.api_keys.find(f"tdg_{n}") for n in range(2)] == [None, None]
+
+    async def test_there_are_so_many_at_most(self, store: Store) -> None:
+        user = await new_user(store)
+        gone = await new_key(store, user.id, "tdg_gone", expires_at=utc_now())
+        for n in range(4):
+            revoked = await new_key(store, user.id, f"tdg_r{n}")
+            await store.api_keys.revoke(user.id, revoked.id)
+        keys = [await new_key(store, user.id, f"tdg_{n}") for n in range(4)]
+        fifth = NewApiKey(name="ci", prefix="tdg_5", hash=bytes(32))
+        assert await store.api_keys.create(user.id, fifth, kept=2, most=4) is None
+        listed = await store.api_keys.list(user.id)
+        assert listed[2:] == keys
+        assert len(listed) == 6
+        assert gone.id not in {key.id for key in listed}
+
     async def test_a_key_is_its_users_to_revoke(self, store: Store) -> None:
         ada, bob = await new_user(store, "ada@example.com"), await new_user(store, "bob@example.com")
-        key = await store.api_keys.create(ada.id, name="ci", prefix="tdg_0", hash=bytes(32))
-        assert await store.api_keys.revoke(bob.id, key.id) is None
+        key = await new_key(store, ada.id)
+        assert await store.api_keys.revoke(bob.id, key.id) == []
         assert await store.api_keys.list(bob.id) == []
         assert await store.api_keys.find("tdg_0") == key
 
     async def test_a_prefix_is_one_keys_only(self, store: Store) -> None:
         user = await new_user(store)
-        await store.api_keys.create(user.id, name="ci", prefix="tdg_0", hash=bytes(32))
+        await new_key(store, user.id)
         with pytest.raises(asyncpg.UniqueViolationError):
-            await store.api_keys.create(user.id, name="cd", prefix="tdg_0", hash=bytes(32))
+            await new_key(store, user.id, name="cd")
 
     async def test_use_is_noted_to_the_minute(self, store: Store) -> None:
         user = await new_user(store)
-        key = await store.api_keys.create(user.id, name="ci", prefix="tdg_0", hash=bytes(32))
+        key = await new_key(store, user.id)
         assert key.last_used_at is None
         await store.api_keys.touch([key.id])
         first = await store.api_keys.find("tdg_0")

@@ -95,7 +95,7 @@ def test_a_malformed_postgres_uri_is_named_and_not_shown(uri: str) -> None:
 
 
 async def test_options_reach_the_client() -> None:
-    client = connect_redis(settings("redis://cache"), socket_timeout=None, decode_responses=True)
+    client = connect_redis(settings("redis://cache"), socket_timeout=7.0, decode_responses=True)
     options = client.connection_pool.connection_kwargs
-    assert (options["socket_timeout"], options["decode_responses"]) == (None, True)
+    assert (options["socket_timeout"], options["decode_responses"]) == (7.0, True)
     await client.aclose()

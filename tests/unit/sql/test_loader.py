@@ -3,7 +3,7 @@
 import re
 
 from sql.loader import FRAGMENTS, QUERIES_DIR, load_queries
-from tidings.domain.account import ApiKey
+from tidings.domain.api_key import ApiKey
 from tidings.domain.message import Delivery, Message, NewMessage, Queue
 
 TEXT = FRAGMENTS.read_text("utf-8")
@@ -27,7 +27,8 @@ def test_every_fragment_is_used_more_than_once() -> None:
 
 
 def test_the_columns_are_the_fields() -> None:
-    assert set(columns("message_columns")) == set(Message.__struct_fields__) - {"mail"}
+    assert columns("message_columns") == ["content", "{short_columns}"]
+    assert {"content", *columns("short_columns")} == set(Message.__struct_fields__) - {"mail", "content_truncated"}
     assert set(columns("new_message_columns")) == set(NewMessage.__struct_fields__) - {"mail"}
     assert columns("queue_columns") == list(Queue.__struct_fields__)
     assert set(columns("api_key_columns")) == set(ApiKey.__struct_fields__)

@@ -7,3 +7,4 @@ class EchoRecipients(Recipients):
     """All messages go to the one logger."""
 
     only_destination = "echo"
+    max_content_bytes = 64 * 1024

@@ -15,8 +15,11 @@ from tidings.settings import Settings
 
 MAX_NAME: Final = 256
 """Characters of a display name."""
+MAX_ADDRESS: Final = 320
+"""Characters of an address: 64, the `@`, and 255 (RFC 3696, section 3)."""
 MAX_TEXT: Final = 1024
-"""Characters of an address with its name. Checked before anything reads it, since that takes more than linear time."""
+"""Characters of an address with its name. Both are checked before anything reads it: that takes more than linear time.
+"""
 
 _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _PERIODS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-][A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{0,63}")
@@ -31,7 +34,7 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 
 def check_address(address: str) -> str:
     """The address in its normal form, its domain in lower case. Raises RecipientError."""
-    _check_length(address)
+    _check_length(address, MAX_ADDRESS)
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  (takes 40 ms)
 
     if _CONTROL.search(address):
@@ -81,14 +84,14 @@ def on_the_wire(address: str) -> str:
     return f"{local}@{domain}"
 
 
-def _check_length(text: str) -> None:
-    if len(text) > MAX_TEXT:
-        raise RecipientError(f"is longer than {MAX_TEXT} characters")
+def _check_length(text: str, most: int) -> None:
+    if len(text) > most:
+        raise RecipientError(f"is longer than {most} characters")
 
 
 def parse_mailbox(text: str) -> Mailbox:
     """`ada@example.com`, or `Ada Lovelace <ada@example.com>` with or without quotes. Raises RecipientError."""
-    _check_length(text)
+    _check_length(text, MAX_TEXT)
     text = text.strip()
     named = _NAMED.fullmatch(text) if text.endswith(">") else None
     if named is None:

@@ -20,6 +20,7 @@ class EmailRecipients(Recipients):
 
     retry_delays = EMAIL_DELAYS
 
+    max_content_bytes = 1024**2
     takes_mail_parts = True
 
     def normalise(self, recipient: str) -> str:

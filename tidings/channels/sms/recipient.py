@@ -5,8 +5,10 @@ import re
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 
-from tidings.channels.recipient import RecipientError, Recipients
+from tidings.channels.recipient import ContentError, RecipientError, Recipients
+from tidings.channels.sms.parts import parts
 from tidings.domain.retry import SMS_DELAYS
+from tidings.settings import Settings
 
 _PHONE = re.compile(r"\+[0-9 ().\-/]+")
 
@@ -16,6 +18,14 @@ class SmsRecipients(Recipients):
 
     only_destination = "sms"
     retry_delays = SMS_DELAYS
+    max_content_bytes = 64 * 1024
+
+    def check_content(self, channel: str, content: str, html: str, settings: Settings) -> None:
+        """Of so many parts (`MAX_SMS_PARTS`) at the most."""
+        super().check_content(channel, content, html, settings)
+        count = parts(content)
+        if count > settings.max_sms_parts:
+            raise ContentError(f"has {count} parts; a text message may have {settings.max_sms_parts} (MAX_SMS_PARTS)")
 
     def normalise(self, recipient: str) -> str:
         if not _PHONE.fullmatch(recipient):

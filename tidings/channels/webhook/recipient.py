@@ -7,7 +7,7 @@ and again with every connection (`tidings/security/egress.py`).
 import re
 from functools import lru_cache
 from hashlib import sha256
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 from uuid import UUID
 
@@ -21,12 +21,17 @@ from tidings.domain.retry import WEBHOOK_DELAYS
 from tidings.security.egress import plain_webhook_egress, webhook_egress
 from tidings.settings import Settings
 
+MAX_AUTHORITY: Final = 300
+"""Letters of a host with its port: names have up to 253. In another alphabet a name takes more than linear time."""
 DIGEST: Final = 12
 """Hexadecimal digits of a path's digest that are shown."""
 _NOT_IN_PATH = re.compile(r'[^!-~]|["<>\\^`{}]')
 _NOT_IN_QUERY = re.compile(r'[^!-~]|["<>\\]')
 """What browsers encode (https://url.spec.whatwg.org/#percent-encoded-bytes), and so what receivers are used to."""
+_HERE: Final = ("127.0.0.1", "::1")
+"""Where `localhost` and the names below it lead, everywhere (RFC 6761)."""
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
+_IN_BRACKETS = re.compile(r"(?:[^@\[\]]*@)?\[(?P<address>[^\[\]]*)\](?::[0-9]*)?")
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 """By https://url.spec.whatwg.org/#ends-in-a-number-checker."""
 
@@ -37,10 +42,11 @@ class WebhookRecipients(Recipients):
     retry_delays = WEBHOOK_DELAYS
 
     def normalise(self, recipient: str) -> str:
+        _check_authority(recipient.partition("://")[2])
         # yarl, since it is what the request is made with: what is checked here is what is called later.
         try:
             url = URL(recipient)
-            host = url.raw_host
+            host, _ = url.raw_host, url.port  # either may fail
         except ValueError as error:
             raise RecipientError(f"is not a URL: {error}") from None
         if url.scheme not in {"https", "http"} or not host:
@@ -75,6 +81,21 @@ class WebhookRecipients(Recipients):
     def endpoint(self, message: Message | Delivery, sender: Sender | None) -> EndpointKey:
         # Without its query, which may differ from message to message.
         return EndpointKey(shortened(message.recipient.partition("?")[0]), message.user_id)
+
+
+def _check_authority(after_scheme: str) -> None:
+    """Raises RecipientError for a host that is too long to be read, and for brackets around what is no IPv6 address.
+
+    yarl makes names of some of those (`[v1.a]`), and cannot write others (`[:::]`).
+    """
+    authority = re.split(r"[/?#]", after_scheme, maxsplit=1)[0]
+    if len(authority) > MAX_AUTHORITY:
+        raise RecipientError("is not a URL: its host name is malformed")
+    if "[" not in authority and "]" not in authority:
+        return
+    found = _IN_BRACKETS.fullmatch(authority)
+    if found is None or not isinstance(_address(found["address"]), IPv6Address):
+        raise RecipientError("is not a URL: its host is no IPv6 address")
 
 
 @lru_cache(maxsize=4096)
@@ -119,16 +140,23 @@ def _refusal(origin: str, settings: Settings) -> str | None:
         return f"names port {port}, which WEBHOOK_ALLOW_PORTS does not open: {', '.join(settings.webhook_allow_ports)}"
     address = _address(host)
     if address is not None and (reason := egress.check(host, port)) is not None:
-        return f"names a {reason}, which WEBHOOK_ALLOW_CIDRS does not open"
+        return _closed(reason)
+    here = _is_here(host)
     if url.scheme == "http":
         own = plain_webhook_egress(settings)
         # Where a name leads is checked with the connection, but not where a proxy makes that.
-        named = (settings.webhook_allow_cidrs and not settings.egress_proxy) or _is_here(host, settings)
-        if own.check(host, port) is None if address else named:
-            return None
-        return "must be an https URL; http is for loopback and for the networks of WEBHOOK_ALLOW_CIDRS"
+        named = (settings.webhook_allow_cidrs and not settings.egress_proxy) or (settings.loopback_only and here)
+        if not (own.check(host, port) is None if address else named):
+            return "must be an https URL; http is for loopback and for the networks of WEBHOOK_ALLOW_CIDRS"
+    if here and address is None:
+        reasons = [egress.check(each, port) for each in _HERE]
+        return None if None in reasons else _closed(reasons[0])
     return None
 
 
-def _is_here(host: str, settings: Settings) -> bool:
-    return settings.loopback_only and is_loopback(host)
+def _closed(reason: str | None) -> str:
+    return f"names a {reason}, which WEBHOOK_ALLOW_CIDRS does not open"
+
+
+def _is_here(host: str) -> bool:
+    return is_loopback(host.rstrip("."))

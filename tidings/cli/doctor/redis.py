@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from tidings import __version__
 from tidings.cli.doctor import clocks
@@ -62,16 +62,21 @@ async def _examine(client: Redis) -> tuple[list[Finding], Seen]:
     asked = utc_now()
     now = _clock(await client.time())
     answered = utc_now()
-    info: Mapping[str, Any] = await client.info()
     found = [
-        _version(info),
+        *await _state(client),
         clocks.compare("redis clock", now, asked=asked, answered=answered),
-        *_role(info),
-        _eviction(info),
-        _persistence(info),
         await _writes(client),
     ]
     return found, await _seen(client, now.timestamp())
+
+
+async def _state(client: Redis) -> list[Finding]:
+    try:
+        info: Mapping[str, Any] = await client.info()
+    except NoPermissionError:
+        mend = "nothing, if that is meant so: only this command asks INFO"
+        return [warning("redis", "its version, role and memory may not be asked by this user", mend)]
+    return [_version(info), *_role(info), _eviction(info), _persistence(info)]
 
 
 async def _seen(client: Redis, now: float) -> Seen:
@@ -148,8 +153,8 @@ async def _writes(client: Redis) -> Finding:
     """Whether a write is taken: a full disk or memory, a replica or an ACL shows only there."""
     word = secrets.token_hex(8)
     try:
-        await client.set(keys.DOCTOR, word, px=5000)
-        kept = await client.get(keys.DOCTOR)
+        await client.set(keys.PROBE, word, ex=keys.PROBE_LIFE_SECONDS)
+        kept = await client.get(keys.PROBE)
     except RedisError as error:
         return failure("redis writes", f"refused: {error}", "what Redis says; its role, memory, disk and ACL decide")
     if kept != word.encode():

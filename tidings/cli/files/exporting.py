@@ -1,6 +1,6 @@
 """`tidings export`: every message that passes the filters, as NDJSON or CSV, page by page, so in constant memory.
 
-`tidings suppressions export` writes suppressions in the same way.
+`tidings suppressions export` and `tidings audit export` write suppressions and the audit log in the same way.
 
 A file appears under its name when it is whole; until then it is `NAME.part`. The order is that of the API, the newest
 message first; what is accepted meanwhile is left out, and what changes meanwhile may be exported before or after.
@@ -44,9 +44,25 @@ EXPORTED: Final = (
 )
 """The columns of messages by default."""
 SUPPRESSED: Final = ("address", "reason", "since", "detail", "message_id", "user_id", "id")
+AUDITED: Final = (
+    *(
+        "created_at",
+        "actor",
+        "user_id",
+        "key_id",
+        "session_id",
+        "address",
+        "action",
+        "subject",
+        "owner",
+        "detail",
+        "id",
+    ),
+)
 MESSAGES: Final = "messages"
 SUPPRESSIONS: Final = "suppressions"
-_COLUMNS: Final = {MESSAGES: EXPORTED, SUPPRESSIONS: SUPPRESSED}
+AUDIT: Final = "audit"
+_COLUMNS: Final = {MESSAGES: EXPORTED, SUPPRESSIONS: SUPPRESSED, AUDIT: AUDITED}
 """By what is exported, which is the last part of its path too."""
 FORMATS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
 
@@ -85,6 +101,9 @@ async def _pages(client: ApiClient, what: str, filters: Mapping[str, str]) -> As
     parameters = {**filters, "limit": str(PAGE)}
     while True:
         page = await client.get(f"/api/v1/{what}", parameters)
+        for entry in page[what]:
+            if entry.get("content_truncated"):
+                entry["content"] = (await client.get(f"/api/v1/{what}/{entry['id']}", {}))["content"]
         yield page[what]
         if page["next_cursor"] is None:
             return

@@ -18,13 +18,14 @@ from yarl import URL
 
 from api.http.auth import NOT_ADMIN
 from api.http.resources import STORE
-from api.openapi.operation import Access, access_of
+from api.openapi.operation import Access, needs_of
 from sql.lists import MessageFilter
 from sql.store import Store
 from tests.factories import keep, new_hold
-from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, admin, join, operator, stranger
+from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, admin, join, log_in, operator, stranger
 from tests.integration.api.client import JSON, Api
 from tests.unit.api.bounces.samples import MESSAGE_ID, POSTFIX
+from tidings.domain.api_key import Scope
 from tidings.domain.ids import new_id
 from tidings.domain.suppression import SuppressionReason
 from tidings.domain.timestamps import utc_now
@@ -49,6 +50,7 @@ class Business(Enum):
 
 
 ROUTES: Final[Mapping[str, Business]] = {
+    "GET /api/v1/audit": Business.OWN,
     "GET /health": Business.EVERYBODYS,
     "GET /health/live": Business.EVERYBODYS,
     "GET /health/ready": Business.EVERYBODYS,
@@ -92,6 +94,9 @@ ROUTES: Final[Mapping[str, Business]] = {
     "GET /api/v1/me": Business.OWN,
     "PATCH /api/v1/me": Business.OWN,
     "POST /api/v1/me/webhook-secret/rotate": Business.OWN,
+    "GET /api/v1/me/sessions": Business.OWN,
+    "DELETE /api/v1/me/sessions": Business.OWN,
+    "DELETE /api/v1/me/sessions/{session_id}": Business.ONE_THING,
     "GET /api/v1/api-keys": Business.OWN,
     "POST /api/v1/api-keys": Business.OWN,
     "DELETE /api/v1/api-keys/{key_id}": Business.ONE_THING,
@@ -161,6 +166,7 @@ class Belongings(msgspec.Struct, frozen=True):
     cancelled: UUID
     sent: UUID
     key_id: str
+    session_id: UUID
     hold_id: UUID
     suppression_id: UUID
     mail: UUID
@@ -170,7 +176,9 @@ class Belongings(msgspec.Struct, frozen=True):
     def marks(self) -> list[str]:
         """What shows in an answer that it tells of them."""
         messages = (self.waiting, self.cancelled, self.sent, self.mail)
-        things = (self.ada.id, *messages, self.key_id, self.hold_id, self.suppression_id, self.change_id)
+        things = (
+            self.ada.id, *messages, self.key_id, self.session_id, self.hold_id, self.suppression_id, self.change_id
+        )  # fmt: skip
         return [ADAS, ADAS_ADDRESS, *map(str, things)]
 
     def body(self, name: str) -> Any:
@@ -185,6 +193,7 @@ class Belongings(msgspec.Struct, frozen=True):
             yield pattern.format(
                 id=whose or message_id,
                 key_id=self.key_id,
+                session_id=self.session_id,
                 hold_id=self.hold_id,
                 suppression_id=self.suppression_id,
                 change_id=self.change_id,
@@ -224,8 +233,12 @@ async def belongings(app: web.Application, api: Api) -> Belongings:
     [mail] = await keep(store, user_id=ada.id, channel="email", recipient="ida@example.com", content=ADAS)
     await store.suppressions.put(ada.id, {"grace@example.com": ADAS}, SuppressionReason.BOUNCE)
     [suppression] = await store.suppressions.list(ada.id, limit=1)
+    await log_in(api, ADAS_ADDRESS)
+    [session, _] = await store.sessions.page(UUID(str(ada.id)), before=None, limit=2)
     begun = await store.changes.begin("retry", MessageFilter(user_id=ada.id), user_id=ada.id)
-    return Belongings(ada, waiting, cancelled, sent, key.body["id"], hold.id, suppression.id, mail, begun)
+    return Belongings(
+        ada, waiting, cancelled, sent, key.body["id"], session.id, hold.id, suppression.id, mail, begun
+    )  # fmt: skip
 
 
 @pytest_asyncio.fixture
@@ -262,6 +275,7 @@ async def everything_but(store: Store, user_id: UUID | None) -> list[list[str]]:
             for statement in (
                 "SELECT * FROM messages WHERE user_id IS DISTINCT FROM $1",
                 "SELECT * FROM users WHERE id <> $1",
+                "SELECT id, user_id FROM sessions WHERE user_id <> $1",
                 "SELECT id, user_id, name, prefix, hash, channels, revoked_at FROM api_keys WHERE user_id <> $1",
                 "SELECT * FROM holds WHERE user_id IS DISTINCT FROM $1",
                 "SELECT * FROM suppressions WHERE owner <> coalesce($1, gen_random_uuid())",
@@ -278,7 +292,7 @@ async def test_the_wrong_user(
     app: web.Application, api: Api, session: aiohttp.ClientSession, belongings: Belongings
 ) -> None:
     bob = await join(api, "bob@example.com")
-    program = await bob.key()
+    program = await bob.key(scopes=list(Scope))
     before = await everything_but(app[STORE], bob.id)
     assert ADAS in str(before)
     expected = {
@@ -292,6 +306,8 @@ async def test_the_wrong_user(
             business = ROUTES[name]
             if business is Business.EVERYBODYS and method == "POST":
                 continue
+            if who is bob and name == "DELETE /api/v1/me/sessions":
+                continue  # his own would end; his program may
             for path in belongings.paths(pattern):
                 status, said = await ask(session, who, method, path, belongings.body(name))
                 if business in expected:
@@ -326,7 +342,10 @@ async def test_access_is_what_the_handler_declares(
     app: web.Application, api: Api, session: aiohttp.ClientSession, belongings: Belongings
 ) -> None:
     """Strangers, users and admins at every route: who gets past authentication is in the declaration alone."""
-    someone = {"nobody": stranger(api), "user": belongings.ada, "admin": await admin(api)}
+    # Programs, since one of the routes ends sessions.
+    user = await belongings.ada.key(scopes=list(Scope))
+    root = await (await admin(api)).key(scopes=list(Scope), role="admin")
+    someone = {"nobody": stranger(api), "user": user, "admin": root}
     let_in = {
         Access.EVERYBODY: ["nobody", "user", "admin"],
         Access.MEMBERS: ["user", "admin"],
@@ -340,7 +359,7 @@ async def test_access_is_what_the_handler_declares(
             status, said = await ask(session, who, method, path, None)
             if status != 401 and not (status == 403 and (NOT_ADMIN in said or method == "HEAD")):
                 admitted.append(role)
-        assert admitted == let_in[access_of(route.handler)], (method, path)
+        assert admitted == let_in[needs_of(route.handler).access], (method, path)
 
 
 async def test_the_right_user_and_an_admin(

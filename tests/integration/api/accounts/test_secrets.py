@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from api.http.resources import ACCOUNTS, REDIS, STORE
 from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, log_in, operator
 from tests.integration.api.client import Api
+from tidings.domain.api_key import Scope
 from tidings.observability.logs import configure_logging
 from tidings.settings import Settings
 
@@ -43,7 +44,7 @@ async def test_no_secret_comes_to_light(app: web.Application, api: Api, log: io.
 
     await note(operator(api), "POST", "/api/v1/accounts", ADA)
     ada = await log_in(api, "ada@example.com")
-    program = await ada.key()
+    program = await ada.key(scopes=list(Scope))
     secret = (await ada.post("/api/v1/me/webhook-secret/rotate")).body["secret"]
     older = (await ada.post("/api/v1/me/webhook-secret/rotate")).body["secret"]
     secrets += [ada.credential, program.credential, secret, older]

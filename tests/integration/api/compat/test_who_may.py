@@ -17,7 +17,7 @@ from api.accounts import services
 from api.accounts.passwords import Passwords
 from api.app import create_app
 from api.compat import systems
-from api.openapi.operation import Access, access_of
+from api.openapi.operation import Access, needs_of
 from sql.store import Store
 from tests.e2e.compat.client import Answer, Client
 from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
@@ -90,7 +90,7 @@ SHAPES = {
 async def test_every_route_wants_a_credential_in_its_systems_words(client: Client) -> None:
     asked = set()
     for route in systems.ROUTES:
-        if access_of(route.handler) is Access.EVERYBODY:
+        if needs_of(route.handler).access is Access.EVERYBODY:
             continue
         for headers in ({}, {"Authorization": "Bearer nonsense"}):
             answer = await client.send(route.method, concrete(route), **headers)
@@ -101,7 +101,7 @@ async def test_every_route_wants_a_credential_in_its_systems_words(client: Clien
 
 
 async def test_what_is_public() -> None:
-    public = {route.path for route in systems.ROUTES if access_of(route.handler) is Access.EVERYBODY}
+    public = {route.path for route in systems.ROUTES if needs_of(route.handler).access is Access.EVERYBODY}
     assert public == {
         "/",
         "/status",

@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from api.app import create_app
-from api.openapi.operation import Access, access_of
+from api.openapi.operation import Access, needs_of
 from api.routes import ROUTES
 from tests.integration.api.client import MESSAGE, Api
 from tidings.domain.errors import SettingsError
@@ -20,7 +20,7 @@ def app(settings: Settings) -> web.Application:
 
 
 def is_public(route: web.RouteDef) -> bool:
-    return access_of(route.handler) is Access.EVERYBODY
+    return needs_of(route.handler).access is Access.EVERYBODY
 
 
 async def test_every_route_needs_the_token(api: Api) -> None:

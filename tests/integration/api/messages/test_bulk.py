@@ -15,6 +15,7 @@ from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import DEFAULT_CLAIM_LANES, keep, new_message, offers
 from tests.integration.api.client import Api
+from tidings.domain.audit import Action, Actor, AuditEntry
 from tidings.domain.ids import new_id
 from tidings.domain.states import CancelReason, Status
 from tidings.domain.timestamps import utc_now
@@ -258,8 +259,22 @@ async def test_who_dies_holds_nothing_for_long_and_says_that_it_was_interrupted(
 async def test_a_process_that_ends_interrupts_its_changes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "STEP", 1)
     await keep(store, 500)
-    running = changes.Changes(store.changes)
-    change = await running.start(store.changes.cancelling(MessageFilter()), "cancel", MessageFilter(), user_id=None)
+    entry = AuditEntry(
+        id=new_id(),
+        actor=Actor.OPERATOR,
+        user_id=None,
+        key_id=None,
+        session_id=None,
+        address=None,
+        action=Action.MESSAGES_CANCEL,
+        subject=None,
+        owner=None,
+        detail={},
+        created_at=utc_now(),
+    )
+    running = changes.Changes(store)
+    wanted = MessageFilter()
+    change = await running.start(changes.Change("cancel", wanted, store.changes.cancelling(wanted), entry))
 
     async def begun() -> bool:
         found = await store.changes.get(change)

@@ -32,6 +32,7 @@ FIELDS = {
     "expires_at",
     "sent_at",
     "cancel_reason",
+    "content_truncated",
     "held_reason",
     "held_since",
     "receipt",

@@ -18,10 +18,10 @@ from api.openapi import parameters
 from api.openapi.operation import operation_of
 from tests.integration.api.accounts.test_isolation import ROUTES, Business
 from tests.integration.api.described import document, operations, validator
+from tidings.domain.api_key import Scope
 from tidings.settings import Settings
 
 OPERATIONS = [pytest.param(method, path, said, id=f"{method} {path}") for method, path, said in operations()]
-BEARER: list[dict[str, list[str]]] = [{"token": []}, {"apiKey": []}]
 
 
 def test_it_is_valid() -> None:
@@ -75,7 +75,14 @@ def test_a_route_is_told_of_in_full(method: str, path: str, said: dict[str, Any]
 @pytest.mark.parametrize(("method", "path", "said"), OPERATIONS)
 def test_who_may_is_told_as_it_is(method: str, path: str, said: dict[str, Any]) -> None:
     business = ROUTES[f"{method} {path}"]
-    assert said["security"] == ([] if business is Business.EVERYBODYS else BEARER)
+    if business is Business.EVERYBODYS:
+        assert said["security"] == []
+    else:
+        [token, api_key] = said["security"]
+        assert token == {"token": []}
+        [scope] = api_key["apiKey"]
+        assert scope in set(Scope)
+        assert f"the scope that this needs: {scope}" in str(said["responses"]["403"])
     assert (NOT_ADMIN in str(said["responses"].get("403"))) == (business is Business.ADMINS)
 
 

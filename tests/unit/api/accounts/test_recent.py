@@ -38,3 +38,14 @@ def test_what_is_forgotten_is_gone() -> None:
     recent.forget("a")
     recent.forget("never there")
     assert recent.get("a") is None
+
+
+async def test_what_is_forgotten_while_it_is_loaded_is_loaded_again() -> None:
+    recent: Recent[str, int] = Recent(life=5, most=3)
+
+    async def load(_key: str) -> int:
+        recent.forget("a")
+        return 1
+
+    assert await recent.get_or("a", load) == 1
+    assert recent.get("a") is None

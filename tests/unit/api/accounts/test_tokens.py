@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.accounts import tokens as module
-from api.accounts.tokens import LIFE, Claims, Tokens, signing_key
+from api.accounts.tokens import LIFE, Claims, Tokens, end_of_token, signing_key
 from tidings.domain.account import Role, User
 from tidings.domain.errors import SettingsError
 from tidings.domain.ids import new_id
@@ -34,7 +34,8 @@ USER = User(
     created_at=utc_now(),
     updated_at=utc_now(),
 )
-TOKEN, _ = TOKENS.issue(USER)
+SESSION_ID = new_id()
+TOKEN = TOKENS.issue(USER, SESSION_ID, end_of_token())
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -43,17 +44,18 @@ def claims(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_token_says_who_and_which_version_for_twelve_hours() -> None:
-    token, expires_at = TOKENS.issue(USER)
-    assert TOKENS.read(token) == Claims(USER.id, 3)
+    expires_at = end_of_token()
+    token = TOKENS.issue(USER, SESSION_ID, expires_at)
+    assert TOKENS.read(token) == Claims(USER.id, 3, SESSION_ID)
     assert abs(expires_at - utc_now() - timedelta(hours=12)) < timedelta(seconds=5)
     payload = jwt.decode(token, options={"verify_signature": False})
-    assert payload.keys() == {"sub", "iat", "exp", "ver"}
+    assert payload.keys() == {"sub", "iat", "exp", "ver", "jti"}
 
 
 def test_it_is_over_after_that(monkeypatch: pytest.MonkeyPatch) -> None:
     def issued_at(moment: datetime) -> str:
         monkeypatch.setattr(module, "utc_now", lambda: moment)
-        return TOKENS.issue(USER)[0]
+        return TOKENS.issue(USER, SESSION_ID, module.end_of_token())
 
     assert TOKENS.read(issued_at(utc_now() - LIFE + timedelta(minutes=1))) is not None
     assert TOKENS.read(issued_at(utc_now() - LIFE - timedelta(minutes=1))) is None
@@ -95,7 +97,11 @@ def test_every_claim_is_needed(missing: str) -> None:
     assert TOKENS.read(jwt.encode(said, KEY, "HS256")) is None
 
 
-@pytest.mark.parametrize("wrong", [{"sub": "ada"}, {"ver": "three"}, {"ver": None}])
+def test_a_token_from_before_there_were_sessions_is_good_until_it_ends() -> None:
+    assert TOKENS.read(jwt.encode(claims(), KEY, "HS256")) == Claims(USER.id, 3, None)
+
+
+@pytest.mark.parametrize("wrong", [{"jti": "one"}, {"sub": "ada"}, {"ver": "three"}, {"ver": None}])
 def test_claims_of_another_kind_are_refused(wrong: dict[str, Any]) -> None:
     assert TOKENS.read(jwt.encode(claims(**wrong), KEY, "HS256")) is None
 
@@ -103,7 +109,7 @@ def test_claims_of_another_kind_are_refused(wrong: dict[str, Any]) -> None:
 @given(st.text(st.characters(codec="ascii"), max_size=200))
 def test_no_text_breaks_it(text: str) -> None:
     assert TOKENS.read(text) is None
-    assert TOKENS.read(f"{TOKEN}{text}") in {None, Claims(USER.id, 3)}
+    assert TOKENS.read(f"{TOKEN}{text}") in {None, Claims(USER.id, 3, SESSION_ID)}
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com"])

@@ -60,11 +60,22 @@ def test_without_a_host_nobody_is_a_page_of_ours() -> None:
         cookie.require_own_page(make_mocked_request("POST", "/", headers={"Host": "", "Origin": ""}))
 
 
-@pytest.mark.parametrize(("headers", "secure"), [({}, False), ({"X-Forwarded-Proto": "https"}, True)])
-def test_no_script_reads_it_and_over_https_it_stays_there(headers: dict[str, str], *, secure: bool) -> None:
+@pytest.mark.parametrize(
+    ("headers", "secure", "name"),
+    [({}, False, "tidings_session"), ({"X-Forwarded-Proto": "https"}, True, "__Host-tidings_session")],
+)
+def test_no_script_reads_it_and_over_https_it_stays_there(headers: dict[str, str], name: str, *, secure: bool) -> None:
     response = web.Response()
     request = make_mocked_request("POST", "/", headers={"Host": HOST, **headers})
     cookie.put(response, "a.b.c", life=timedelta(hours=12), request=request)
-    kept = response.cookies[cookie.NAME]
-    assert (kept.value, kept["httponly"], kept["samesite"], kept["path"]) == ("a.b.c", True, "Strict", "/")
+    [kept] = response.cookies.values()
+    assert (kept.key, kept.value, kept["httponly"], kept["samesite"]) == (name, "a.b.c", True, "Strict")
+    # What a browser asks of a name that begins with `__Host-`.
+    assert (kept["path"], kept["domain"]) == ("/", "")
     assert (kept["max-age"], bool(kept["secure"])) == ("43200", secure)
+
+
+@pytest.mark.parametrize(("scheme", "known"), [("http", "plain"), ("https", "host")])
+def test_over_https_only_a_cookie_of_this_very_host_counts(scheme: str, known: str) -> None:
+    headers = {"Cookie": "tidings_session=plain; __Host-tidings_session=host", "X-Forwarded-Proto": scheme}
+    assert cookie.token_of(make_mocked_request("GET", "/", headers={"Host": HOST, **headers})) == known

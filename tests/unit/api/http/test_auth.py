@@ -16,6 +16,7 @@ from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
 from api.openapi.operation import Access, UndocumentedError, page
 from tidings.domain.account import Role
+from tidings.domain.api_key import Scope
 from tidings.settings import Settings
 
 ADA = Principal(user_id=uuid4(), role=Role.USER, channels=frozenset({"email"}))
@@ -34,7 +35,7 @@ class Credentials:
         return bool(self._known)
 
 
-@page(access=Access.MEMBERS)
+@page(access=Access.MEMBERS, scope=Scope.READ)
 async def whoever(request: web.Request) -> web.Response:
     return web.Response(text=str(auth.principal(request).user_id))
 
@@ -44,7 +45,7 @@ async def open_to_all(_request: web.Request) -> web.Response:
     return web.Response()
 
 
-@page(access=Access.ADMINS)
+@page(access=Access.ADMINS, scope=Scope.READ)
 async def for_admins(_request: web.Request) -> web.Response:
     """Checks nothing itself."""
     return web.Response()

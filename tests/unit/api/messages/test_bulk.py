@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.http.principal import Reach
 from api.http.problems import InvalidError
 from api.messages.bulk import to_filter
 from api.messages.schemas import MAX_CHANGED, RetrySelection, Selection
@@ -16,7 +17,7 @@ WAITING = frozenset({Status.PENDING, Status.FAILED})
 
 
 def chosen(kind: type[Selection] = Selection, **body: Any) -> Any:
-    return to_filter(msgspec.convert(body, kind), None, statuses=WAITING)
+    return to_filter(msgspec.convert(body, kind), Reach(None), statuses=WAITING)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +56,12 @@ def test_the_type_says_the_rest(body: dict[str, Any]) -> None:
 
 def test_a_reason_alone_is_a_filter_for_retrying() -> None:
     wanted = msgspec.convert({"cancel_reason": "exhausted"}, RetrySelection)
-    assert to_filter(wanted, None, statuses=frozenset({Status.CANCELLED})).status is None
+    assert to_filter(wanted, Reach(None), statuses=frozenset({Status.CANCELLED})).status is None
 
 
 def test_moments_in_every_form_and_nothing_before_the_epoch() -> None:
     now, user_id = utc_now().replace(microsecond=0), new_id()
     wanted = msgspec.convert({"created_from": "1900-01-01T00:00:00Z", "created_until": now.timestamp()}, Selection)
-    found = to_filter(wanted, user_id, statuses=WAITING)
+    found = to_filter(wanted, Reach(user_id), statuses=WAITING)
     assert found.created_from is not None
     assert (found.created_from.timestamp(), found.created_until, found.user_id) == (0, now, user_id)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict
 
+from api.http.principal import Reach
 from api.http.problems import InvalidError
 from api.messages.listing import DEFAULT_LIMIT, EPOCH, CursorError, decode_cursor, encode_cursor, parse_page
 from sql.lists import MessageFilter
@@ -16,7 +17,7 @@ from tidings.domain.states import Status
 
 
 def test_nothing_asked_for_is_everything() -> None:
-    page = parse_page(MultiDict(), None)
+    page = parse_page(MultiDict(), Reach(None))
     assert page.filter == MessageFilter()
     assert (page.before, page.limit) == (None, DEFAULT_LIMIT)
 
@@ -34,10 +35,12 @@ def test_everything_asked_for() -> None:
             limit="500",
             cursor=encode_cursor(last),
         ),
-        user_id,
+        Reach(user_id, ("sms",), ("night",)),
     )
     assert page.filter == MessageFilter(
         user_id=user_id,
+        channels=("sms",),
+        queues=("night",),
         status=Status.SENT,
         channel="sms",
         queue="night",
@@ -68,13 +71,13 @@ def test_everything_asked_for() -> None:
 )
 def test_each_wrong_parameter_is_named(name: str, value: str) -> None:
     with pytest.raises(InvalidError) as raised:
-        parse_page(MultiDict({name: value, "queue": "default"}), None)
+        parse_page(MultiDict({name: value, "queue": "default"}), Reach(None))
     assert [fault.field for fault in raised.value.errors] == [name]
 
 
 def test_a_parameter_given_twice_is_refused() -> None:
     with pytest.raises(InvalidError, match="queue is given more than once"):
-        parse_page(MultiDict([("queue", "a"), ("queue", "b")]), None)
+        parse_page(MultiDict([("queue", "a"), ("queue", "b")]), Reach(None))
 
 
 @given(st.uuids())

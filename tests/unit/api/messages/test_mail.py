@@ -147,7 +147,6 @@ def test_whom_it_may_be_from(address: str, allowed: bool) -> None:
             "another one's",
         ),
         ({"html": "x", "attachments": [{"content": "", "content_id": "a>b"}]}, "attachments.0", "angle brackets"),
-        ({"content": "x" * (1024**2 + 1)}, "content", "longer than"),
     ],
 )
 def test_what_cannot_be_a_mail(body: dict[str, Any], field: str, detail: str) -> None:

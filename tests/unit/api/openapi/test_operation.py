@@ -14,11 +14,12 @@ from api.openapi.operation import (
     Parameter,
     Tag,
     UndocumentedError,
-    access_of,
+    needs_of,
     operation,
     operation_of,
     page,
 )
+from tidings.domain.api_key import Scope
 
 TAG = Tag("Things", "For tests.")
 DONE = {HTTPStatus.OK: Answer("Done.", str, "OK")}
@@ -30,12 +31,12 @@ async def says_nothing(_request: web.Request) -> web.Response:
     return web.Response()
 
 
-@operation(TAG, access=Access.MEMBERS, answers=DONE)
+@operation(TAG, access=Access.MEMBERS, scope=Scope.READ, answers=DONE)
 async def without_a_docstring(_request: web.Request) -> web.Response:
     return web.Response()
 
 
-@operation(TAG, access=Access.MEMBERS, answers=DONE, parameters=(ID,))
+@operation(TAG, access=Access.MEMBERS, scope=Scope.READ, answers=DONE, parameters=(ID,))
 async def of_one_thing(_request: web.Request) -> web.Response:
     """Shows a thing.
 
@@ -56,7 +57,7 @@ async def shown(_request: web.Request) -> web.Response:
     return web.Response()
 
 
-@page(access=Access.MEMBERS)
+@page(access=Access.MEMBERS, scope=Scope.READ)
 async def shown_to_some(_request: web.Request) -> web.Response:
     return web.Response()
 
@@ -105,7 +106,17 @@ def test_a_folder_declares_no_access_and_is_refused(tmp_path: Path) -> None:
 
 
 def test_access_is_as_declared() -> None:
-    declared = [access_of(handler) for handler in (of_one_thing, of_all_things, shown, shown_to_some)]
+    declared = [needs_of(handler).access for handler in (of_one_thing, of_all_things, shown, shown_to_some)]
     assert declared == [Access.MEMBERS, Access.EVERYBODY, Access.EVERYBODY, Access.MEMBERS]
     with pytest.raises(UndocumentedError):
-        access_of(says_nothing)
+        needs_of(says_nothing)
+
+
+@pytest.mark.parametrize(
+    ("access", "scope"), [(Access.MEMBERS, None), (Access.ADMINS, None), (Access.EVERYBODY, Scope.READ)]
+)
+def test_a_credential_needs_a_scope_and_nothing_else_has_one(access: Access, scope: Scope | None) -> None:
+    with pytest.raises(UndocumentedError, match="scope"):
+        operation(TAG, access=access, scope=scope, answers=DONE)(of_all_things)
+    with pytest.raises(UndocumentedError, match="scope"):
+        page(access=access, scope=scope)(of_all_things)

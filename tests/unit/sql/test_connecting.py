@@ -10,18 +10,18 @@ from typing import Any, cast
 
 import pytest
 
-from sql.database import KEEPALIVE_OPTIONS, Connection, _keep_alive
+from sql.connecting import _SOCKET, Connection, _kept_alive
 
 
 async def options_of_a_tcp_connection() -> dict[str, int]:
-    """The options of a connection, as they are after `_keep_alive`."""
+    """The options of a connection, as they are after `_kept_alive`."""
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         _, writer = await asyncio.open_connection(*server.getsockname())
         try:
-            _keep_alive(cast("Connection", SimpleNamespace(_transport=writer.transport)))
+            _kept_alive(cast("Connection", SimpleNamespace(_transport=writer.transport)))
             with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as own:
-                found = {name: own.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in KEEPALIVE_OPTIONS}
+                found = {name: own.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in _SOCKET}
                 return {**found, "SO_KEEPALIVE": own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)}
         finally:
             writer.close()
@@ -44,4 +44,4 @@ def test_a_tcp_connection_is_kept_alive(new_loop: Callable[[], Any]) -> None:
         options = loop.run_until_complete(options_of_a_tcp_connection())
     finally:
         loop.close()
-    assert options == {**KEEPALIVE_OPTIONS, "SO_KEEPALIVE": 1}
+    assert options == {**_SOCKET, "SO_KEEPALIVE": 1}

@@ -12,10 +12,10 @@ CREATE TABLE changes (
     stopped    boolean NOT NULL DEFAULT false,
     -- A lease, as that of a batch: whoever dies holds nothing for long.
     held_until timestamptz,
-    queue      text,
+    queues     text[],
     shares     smallint[]
 );
-COMMENT ON COLUMN changes.queue IS 'what is held while held_until lasts; null: all queues';
+COMMENT ON COLUMN changes.queues IS 'what is held while held_until lasts; null: all queues';
 COMMENT ON COLUMN changes.shares IS 'the turns in these queues that are held; null: all of them';
 -- For claim, which asks each time: empty but for those that hold something now.
 CREATE INDEX changes_held ON changes (held_until) WHERE held_until IS NOT NULL;

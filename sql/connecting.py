@@ -1,0 +1,141 @@
+"""Connections to Postgres: opened within a limit for each host of the address, noticed when nothing answers any more.
+
+A host whose machine is gone answers nothing at all, not even a refusal. So each host of POSTGRES_URI has a limit of its
+own, the one that served last is tried first, and of several hosts only one that takes writes is used, unless
+`target_session_attrs` says otherwise. TCP keepalive and `TCP_USER_TIMEOUT` end a connection whose other end is gone, on
+both sides.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import asyncpg
+
+from tidings.domain.errors import StoreUnavailableError, describe
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+AWAY: Final = (
+    OSError,
+    asyncio.TimeoutError,
+    StoreUnavailableError,
+    asyncpg.InterfaceError,
+    # A connection that is used in the moment between the server's farewell and its end.
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleSessionTimeoutError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.QueryCanceledError,
+    asyncpg.TransactionRollbackError,
+)
+"""What says that Postgres does not serve at present, or wants it done again. Anything else is our mistake."""
+
+HOST_SECONDS: Final = 2.0
+"""Time for one of several hosts to take a connection."""
+SINGLE_SECONDS: Final = 5.0
+"""The same for one host without an alternative."""
+KEEPALIVE: Final = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "4",
+    "tcp_user_timeout": "13000",
+    # A statement ends when its client is gone.
+    "client_connection_check_interval": "5s",
+    # So do the locks of one that is gone between two statements.
+    "idle_in_transaction_session_timeout": "15s",
+}
+_SOCKET: Final = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 13_000}
+
+_served: dict[str, str] = {}
+"""By address, the host of it that took the last connection."""
+
+
+async def connect(
+    uri: str, *, timeout: float = SINGLE_SECONDS, server_settings: dict[str, str] | None = None, **options: Any
+) -> Connection:
+    """A connection to the first host of the address that takes it. `timeout` is for an address with one host.
+
+    Other options are those of `asyncpg.connect`, and so are the errors; of several hosts, ConnectionError where none of
+    them serves, saying why. A login that is refused is raised at once.
+    """
+    options["server_settings"] = {**KEEPALIVE, **(server_settings or {})}
+    hosts = list(single_hosts(uri))
+    if len(hosts) == 1:
+        connection: Connection = await asyncpg.connect(uri, timeout=timeout, **options)
+        return _kept_alive(connection)
+    refusals: dict[str, str] = {}
+    for wanted in _wanted(uri):
+        options["target_session_attrs"] = wanted
+        for host in sorted(hosts, key=lambda host: host != _served.get(uri)):
+            try:
+                connection = await asyncpg.connect(host, timeout=HOST_SECONDS, **options)
+            except AWAY as error:
+                refusals[_name(host)] = _refusal(error)
+            else:
+                _served[uri] = host
+                return _kept_alive(connection)
+    raise ConnectionError("no host serves: " + "; ".join(f"{host}: {why}" for host, why in refusals.items()))
+
+
+def single_hosts(uri: str) -> Iterator[str]:
+    """The address of each host that an address names (`host1:5432,host2:5433`, or `?host=host1,host2&port=…`)."""
+    address = urlsplit(uri)
+    credentials, at, hosts = address.netloc.rpartition("@")
+    query = parse_qsl(address.query, keep_blank_values=True)
+    named = dict(query)
+    ports = named.get("port", "").split(",")
+    names = (hosts or named.get("host", "")).split(",")
+    for number, name in enumerate(names):
+        rest = [(key, value) for key, value in query if key not in {"host", "port"}]
+        if not hosts and name:
+            rest.append(("host", name))
+        if ports != [""]:
+            rest.append(("port", ports[number] if len(ports) == len(names) else ports[0]))
+        yield address._replace(
+            netloc=f"{credentials}{at}{name if hosts else ''}", query=urlencode(rest, quote_via=quote)
+        ).geturl()
+
+
+def _wanted(uri: str) -> list[str]:
+    """What a host must be, in the order in which that is tried."""
+    said = dict(parse_qsl(urlsplit(uri).query)).get("target_session_attrs") or os.environ.get("PGTARGETSESSIONATTRS")
+    if said == "prefer-standby":
+        return ["standby", "any"]
+    return [said or "read-write"]
+
+
+def _refusal(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return f"does not answer within {HOST_SECONDS:.0f} s"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "is not the kind of server that is asked for (a standby takes no writes)"
+    return describe(error)
+
+
+def _name(host: str) -> str:
+    address = urlsplit(host)
+    return address.netloc.rpartition("@")[2] or dict(parse_qsl(address.query)).get("host", "")
+
+
+def _kept_alive(connection: Connection) -> Connection:
+    """asyncpg has no setting for it: without it, nobody notices a server that is no longer there."""
+    transport: asyncio.Transport = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001
+    # A socket of our own for the same connection: uvloop's lets nobody set options.
+    with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as own:
+        if own.family != socket.AF_UNIX:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in _SOCKET.items():
+                # macOS does not have all of them.
+                if (option := getattr(socket, name, None)) is not None:
+                    own.setsockopt(socket.IPPROTO_TCP, option, value)
+    return connection
