@@ -62,7 +62,9 @@ WHERE messages.user_id = :user_id;
 -- way. Rejected: all that pass the filter, up to a limit, which sorts a million for each thousand, or begins again each
 -- time at the entries of those that it has just cancelled.
 WITH looked_at AS MATERIALIZED (
-    SELECT id, queue, priority, share, due_at, {id_range} AND {wanted} AS wanted
+    SELECT
+        id, queue, priority, share, due_at,
+        id >= (SELECT {first_id}) AND id < (SELECT {end_id}) AND {wanted} AS wanted
     FROM messages
     WHERE
         status IN ('pending', 'failed')

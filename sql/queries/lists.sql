@@ -39,13 +39,13 @@
     LIMIT :most
 {looked_at};
 
--- name: list_ended_in_queue(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
--- A page of the messages of a queue other than `default` that were sent or cancelled.
+-- name: list_in_queue(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- A page of the messages of a queue other than `default` that are not being delivered.
 {first_wanted}
     SELECT *, {wanted} AS wanted
     FROM messages
     WHERE
-        status IN ('sent', 'cancelled')
+        status <> 'processing'
         AND queue <> 'default'
         AND name_key(queue, id) >= name_key(:queue, {first_id})
         AND name_key(queue, id) <= name_key(:queue, {end_id})
@@ -54,13 +54,13 @@
     LIMIT :most
 {looked_at};
 
--- name: list_ended_of_channel(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
--- A page of the messages of a channel that were sent or cancelled.
+-- name: list_of_channel(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- A page of the messages of a channel that are not being delivered.
 {first_wanted}
     SELECT *, {wanted} AS wanted
     FROM messages
     WHERE
-        status IN ('sent', 'cancelled')
+        status <> 'processing'
         AND name_key(channel, id) >= name_key(:channel, {first_id})
         AND name_key(channel, id) <= name_key(:channel, {end_id})
         AND ({id_range}) IS TRUE
@@ -113,7 +113,7 @@
 -- name: list_waiting(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- A page of the messages that wait, of one queue or of all; `looked` at as many as there are, in no order.
 WITH looked_at AS MATERIALIZED (
-    SELECT id, {id_range} AND {wanted} AS wanted
+    SELECT id, id >= (SELECT {first_id}) AND id < (SELECT {end_id}) AND {wanted} AS wanted
     FROM messages
     WHERE
         status IN ('pending', 'failed')
@@ -126,7 +126,7 @@ WITH looked_at AS MATERIALIZED (
 -- name: list_held(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- list_waiting for those that are held for a reason.
 WITH looked_at AS MATERIALIZED (
-    SELECT id, {id_range} AND {wanted} AS wanted
+    SELECT id, id >= (SELECT {first_id}) AND id < (SELECT {end_id}) AND {wanted} AS wanted
     FROM messages
     WHERE status IN ('pending', 'failed') AND held_reason IS NOT NULL AND held_reason = :held
     LIMIT :most
@@ -136,7 +136,7 @@ WITH looked_at AS MATERIALIZED (
 -- name: list_under_way(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
 -- list_waiting for those that are being delivered.
 WITH looked_at AS MATERIALIZED (
-    SELECT id, {id_range} AND {wanted} AS wanted
+    SELECT id, id >= (SELECT {first_id}) AND id < (SELECT {end_id}) AND {wanted} AS wanted
     FROM messages
     WHERE status = 'processing' AND batch_id >= '00000000-0000-0000-0000-000000000000'
     LIMIT :most
