@@ -7,13 +7,15 @@
 # make bench  the benchmarks (minutes)
 # make chaos  kills and pauses everything under load, and writes what came of it to build/chaos (hours; see ROUNDS, SEED)
 # make soak   ten minutes of steady flow, in which nothing may grow (see MINUTES)
+# make lock   the newest versions that pyproject.toml allows, pinned, and the hashes of what the image is built of
+# make sbom, audit  what the image is made of (CycloneDX), and what is known to be wrong with it (from the internet)
 # make cluster, apply, hpa, re, delete   a Kubernetes with all of it: kubernetes/cluster.mk
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install run test check generate bench chaos soak lock clean
+.PHONY: install run test check generate bench chaos soak lock hashes sbom audit clean
 
 install: $(VENV)/.installed
 
@@ -67,7 +69,30 @@ lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
 	build/lock/bin/python -m pip freeze --exclude tidings > constraints.txt
-	rm -rf build
+	$(MAKE) hashes
+
+# What the image is built of, each file by its hash: nobody can slip another one in between.
+hashes:
+	test -x build/lock/bin/uv || $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	build/lock/bin/python compose/requirements.py apprise otel | build/lock/bin/uv pip compile --quiet --universal \
+	    --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+	    --constraint constraints.txt --output-file compose/requirements.lock -
+	rm -rf build/lock
+
+# What the image is made of, for who has to know it, and what is known to be wrong with it. Both ask the internet, so
+# they are no part of `make test`.
+sbom audit: build/release/bin/python
+build/release/bin/python: compose/requirements.lock
+	rm -rf build/release && $(PYTHON) -m venv build/release
+	build/release/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom pip-audit
+
+sbom:
+	build/release/bin/cyclonedx-py requirements compose/requirements.lock --pyproject pyproject.toml \
+	    --output-reproducible --output-file build/sbom.json
+
+audit:
+	build/release/bin/pip-audit --require-hashes --disable-pip --requirement compose/requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,7 +8,7 @@ from api.accounts.tokens import Tokens, signing_key
 from api.compat import systems
 from api.compat.system import in_their_format
 from api.dashboard import pages as dashboard
-from api.http import auth, body, resources
+from api.http import auth, body, headers, peer, resources
 from api.http.problems import problems
 from api.http.tracing import traced
 from api.messages.changes import changes
@@ -41,7 +41,9 @@ def create_app(settings: Settings) -> web.Application:
     )
     app[resources.SETTINGS] = settings
     app[resources.METRICS] = metrics
+    app[peer.PEERS] = peer.Peers(settings)
     app[body.LARGE_BODIES] = ByteBudget(body.LARGE_BYTES)
+    headers.on_answers(app, settings)
     if (spans := tracing.spans()) is not None:
         app.middlewares.insert(1, traced(spans))
     app[resources.TOKENS] = Tokens(signing_key(settings))

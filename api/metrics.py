@@ -36,6 +36,8 @@ PATIENCE_SECONDS: Final = 5.0
 """Limit for all checks of one scrape; Prometheus times out after 10 s."""
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SHED: Final = ("head", "body", "unread", "connections", "per_address")
+"""Why a connection is closed (api/http/connections.py)."""
 UNMATCHED: Final = "unmatched"
 OTHERS: Final = "(others)"
 """Stands for the queues that have no series of their own; no queue can be called that."""
@@ -47,6 +49,13 @@ class ApiMetrics:
         self.registry = Registry("api", name=name)
         self._requests = catalogue.API_REQUESTS.counters(self.registry)
         self._seconds = catalogue.API_REQUEST_SECONDS.histogram(self.registry)
+        self._shed = catalogue.API_CONNECTIONS_SHED.counters(self.registry, ((reason,) for reason in SHED))
+        self.connections = 0
+        """Open ones of clients."""
+
+    def shed(self, reason: str) -> None:
+        """Counts a connection that was closed."""
+        self._shed[(reason,)].inc()
 
     @web.middleware
     async def counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -62,7 +71,7 @@ class ApiMetrics:
 
     def watch(self, store: Store, doctor: Readiness) -> None:
         """Adds the metrics that need the stores."""
-        work = Work(store, doctor, QueueDepths(store.queues))
+        work = Work(store, doctor, QueueDepths(store.queues), lambda: self.connections)
         self.registry.before_scrape(work.poll)
         self.registry.register(work)
 
@@ -79,10 +88,13 @@ class ApiMetrics:
 class Work(Collector):
     """The state of the deployment at the last poll. What is unknown because a store is away is NaN."""
 
-    def __init__(self, store: Store, doctor: Readiness, depths: QueueDepths) -> None:
+    def __init__(
+        self, store: Store, doctor: Readiness, depths: QueueDepths, connections: Callable[[], int] = int
+    ) -> None:
         self._store = store
         self._doctor = doctor
         self._counted = depths
+        self._connections = connections
         self._checks: dict[str, str] = {}
         self._queues: list[Queue] = []
         self._shown: list[Queue] = []
@@ -106,6 +118,7 @@ class Work(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The metrics of the last poll."""
+        yield catalogue.API_CONNECTIONS.read(self._connections())
         yield catalogue.MESSAGES_ACCEPTED.read(self._store.messages.kept)
         yield catalogue.STORE_UP.read({(store,): self._is_well(store) for store in ("postgres", "redis")})
         yield catalogue.PRODUCER_UP.read(self._is_well("producer"))

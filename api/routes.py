@@ -12,6 +12,7 @@ from api.accounts import api_keys_routes as api_keys
 from api.accounts import me_routes as me
 from api.accounts import routes as accounts
 from api.accounts import sessions_routes as sessions
+from api.accounts import smtp_routes as smtp
 from api.accounts import users_routes as users
 from api.audit import routes as audit
 from api.bounces import routes as bounces
@@ -57,6 +58,13 @@ ROUTES: Final = (
     web.get("/api/v1/me", me.get),
     web.patch("/api/v1/me", me.change),
     web.post("/api/v1/me/webhook-secret/rotate", me.rotate_webhook_secret),
+    web.put("/api/v1/me/smtp", smtp.put_default),
+    web.post("/api/v1/me/smtp/test", smtp.try_default),
+    web.get("/api/v1/me/smtp-accounts", smtp.list_own),
+    web.post("/api/v1/me/smtp-accounts", smtp.create),
+    web.put("/api/v1/me/smtp-accounts/{name}", smtp.put),
+    web.delete("/api/v1/me/smtp-accounts/{name}", smtp.delete),
+    web.post("/api/v1/me/smtp-accounts/{name}/test", smtp.try_out),
     web.get("/api/v1/me/sessions", sessions.list_own),
     web.delete("/api/v1/me/sessions", sessions.end_all),
     web.delete("/api/v1/me/sessions/{session_id}", sessions.end_own),

@@ -201,6 +201,17 @@ FIGURES = (
                 reference=f"{mail.WAYS['new']} (mails/s)",
                 at_least=4,
             ),
+            Goal(
+                what="mails a second by 100 accounts, to one account",
+                measured=f"{mail.ACCOUNTS} (mails/s)",
+                reference=f"{mail.WAYS['kept']} (mails/s)",
+                at_least=0.5,
+            ),
+            Goal(
+                what="memory while mails with 10 MB attached are sent",
+                measured=f"{mail.LARGE}: most memory (MB)",
+                at_most=450,
+            ),
         ],
     ),
     Figure(

@@ -16,6 +16,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from consumers.bounces import suppress_bounced
 from consumers.dedup import DedupRecords
 from consumers.dispatcher import Dispatcher
 from consumers.holds import Holds
@@ -28,20 +29,22 @@ from consumers.senders import SenderCache
 from consumers.slots import SlotOffers
 from consumers.verdict import mended
 from sql.database import AWAY
+from sql.smtp_tokens import StoredTokens
 from sql.store import Store
 from tidings.channels.base import ChannelContext
+from tidings.channels.email.accounts import opened
 from tidings.channels.http.client import HttpClient
 from tidings.channels.installed import recipients
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
-from tidings.domain.message import Delivery
+from tidings.domain.message import Delivery, Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.domain.timestamps import utc_now
 from tidings.observability.metrics import MetricsServer
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis, probe
-from tidings.security.egress import plain_webhook_egress, webhook_egress
+from tidings.security.egress import loopback_egress, plain_webhook_egress, webhook_egress
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -58,21 +61,24 @@ class Consumer:
         self.name = settings.consumer_name
         self._store = store
         self.redis = redis
-        # Three, since the operator's connections are unchecked, and those for plain http checked otherwise: none of
-        # either may serve another kind of address.
+        # Four, since the operator's connections are unchecked, and those for plain http and for this machine checked
+        # otherwise: none of any may serve another kind of address.
         self._transport = HttpClient(settings, egress=webhook_egress(settings))
         self._plain_transport = HttpClient(settings, egress=plain_webhook_egress(settings))
+        self._loopback_transport = HttpClient(settings, egress=loopback_egress(settings))
         self._operators_transport = HttpClient(settings)
-        self._senders = SenderCache(store.users.senders, clock=time.monotonic)
+        self._senders = SenderCache(opened(store.users.senders, settings), clock=time.monotonic)
         self._mails = StoredMails(store.batches.mails)
         self._channels = ChannelRegistry.load(
             ChannelContext(
                 settings=settings,
                 transport=self._transport,
                 plain_transport=self._plain_transport,
+                loopback_transport=self._loopback_transport,
                 operators_transport=self._operators_transport,
                 senders=self._senders,
                 mails=self._mails,
+                refresh_tokens=StoredTokens(store.smtp_accounts),
             )
         )
         self._leases = Leases(
@@ -89,7 +95,7 @@ class Consumer:
             backlog=settings.outcome_backlog,
             on_closing=self._leases.closing,
             on_closed=self._leases.close,
-            before=self._holds.write,
+            before=self._write_first,
         )
         self._dispatcher = Dispatcher(
             self._channels,
@@ -203,6 +209,7 @@ class Consumer:
         await self._channels.close()
         await self._transport.close()
         await self._plain_transport.close()
+        await self._loopback_transport.close()
         await self._operators_transport.close()
         await self.redis.aclose()
         await self._store.close()
@@ -270,6 +277,11 @@ class Consumer:
             await self._senders.read(d.user_id for d in deliveries if d.user_id is not None)
         except AWAY as error:
             log.warning("users were not read; their deliveries will ask again", error=describe(error))
+
+    async def _write_first(self, outcomes: Sequence[Outcome]) -> None:
+        """What must not be missing once these outcomes are written."""
+        await self._holds.write(outcomes)
+        await suppress_bounced(self._store.suppressions, outcomes)
 
     async def _release_unstarted(self) -> None:
         try:

@@ -30,16 +30,17 @@ from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Re
 from tidings.channels.recipient import EndpointKey
 from tidings.domain.errors import StoreUnavailableError, UnsealError
 from tidings.domain.ids import new_id
-from tidings.domain.message import Delivery, Hold, Outcome
+from tidings.domain.message import Bounce, Delivery, Hold, Outcome
 from tidings.domain.retry import RetryPolicy
 from tidings.domain.states import HeldReason
+from tidings.domain.suppression import same_address
 from tidings.observability.logs import delivering
 from tidings.security.sealed_headers import unseal_headers
 from tidings.security.secretbox import SecretBox
 
 log = structlog.get_logger(__name__)
 
-USUAL_TYPES: Final = (str, int, bytes, type(None))
+USUAL_TYPES: Final = (str, int, bytes, type(None), tuple)
 """Of the fields of Accepted: needs no conversion, which takes 0.4 µs a message."""
 
 
@@ -250,6 +251,13 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
             duration=shared.clock() - self.began,
             account=of_account(self.endpoint),
         )
+        if result.unknown:
+            bounce = Bounce(
+                user_id=self.delivery.user_id,
+                addresses=tuple(map(same_address, result.unknown)),
+                detail=outcome.last_error or "",
+            )
+            outcome = msgspec.structs.replace(outcome, bounce=bounce)
         if not (isinstance(result, Rejected) and result.holds):
             return outcome
         channel = self.delivery.channel
@@ -306,8 +314,13 @@ def checked(result: object, *, channel: str) -> Result:
     May deliver a message twice if a channel returns a malformed result for a message that the receiver accepted: that
     counts as a Retry without an answer.
     """
-    if type(result) is Accepted and (
-        (type(result.provider_message_id), type(result.status_code), type(result.answer), type(result.error))
+    if (
+        type(result) is Accepted
+        and not result.unknown
+        and (
+            *(type(result.provider_message_id), type(result.status_code)),
+            *(type(result.answer), type(result.error), type(result.unknown)),
+        )
         == USUAL_TYPES
     ):
         return result

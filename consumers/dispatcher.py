@@ -102,6 +102,7 @@ class Dispatcher:
             run,
             endpoint=endpoint,
             concurrency=concurrency,
+            per_hour=per_hour_of(channel, delivery),
             # In memory: a text of one character beyond Latin-1 takes two or four bytes for each.
             size=getsizeof(delivery.content) + (delivery.mail_bytes or 0),
             high=delivery.priority == Priority.HIGH,
@@ -134,6 +135,17 @@ class Dispatcher:
 
     def _begin(self, entry: Entry[DeliveryRun]) -> None:
         self._shared.running[entry.delivery] = self._loop.create_task(entry.delivery.run(entry))
+
+
+def per_hour_of(channel: Channel | None, delivery: Delivery) -> int | None:
+    """How many messages may go to its endpoint in an hour; None: no limit."""
+    if channel is None:
+        return None
+    try:
+        return channel.per_hour(delivery)
+    except Exception as error:  # noqa: BLE001  (anybody's code; deliver() will say what is wrong with the message)
+        log.info("a message without a limit", message=str(delivery.id), error=type(error).__name__)
+        return None
 
 
 def destination_of(channel: Channel | None, delivery: Delivery) -> tuple[str, EndpointKey | None, int | None]:

@@ -109,13 +109,15 @@ class DestinationLimiter(Generic[T]):
         *,
         endpoint: EndpointKey | None = None,
         concurrency: int | None = None,
+        per_hour: int | None = None,
         size: int = 0,
         high: bool = False,
     ) -> float | None:
         """Starts a delivery or puts it in line and returns None; or refuses it and returns the seconds to stay away.
 
         `concurrency` lowers the limit of a new destination; its line is as long as any. Without an `endpoint` it is the
-        destination's own. `size` is that of the content in bytes.
+        destination's own, and `per_hour` is how many may go to it in an hour, by all consumers. `size` is that of the
+        content in bytes.
         """
         now = self._clock()
         destination = self._destinations.get(key) or self._open(key, concurrency, now)
@@ -132,6 +134,8 @@ class DestinationLimiter(Generic[T]):
             return wait
         if self._pressed and (silent := entered.silent(now)) >= SLOW_SECONDS:
             return max(SILENT_FACTOR * silent, destination.retry_in(now))
+        if per_hour is not None or entered.paced is not None:
+            self.paces.allow(entered, per_hour, now)
         entered.inside += 1
         self.waiting += 1
         self.held_bytes += size

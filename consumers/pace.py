@@ -12,6 +12,8 @@ faster (as CUBIC does, RFC 9438): one refusal in a few hundred messages. At twic
 import math
 from typing import Final
 
+from consumers.allowance import Allowance
+
 WATCH_SECONDS: Final = 5.0
 """How long a refusal is remembered that did not make it limit."""
 FEW: Final = 0.02
@@ -39,6 +41,8 @@ FIRST_ROUND: Final = 2.0
 """Seconds of the first round, when the ceiling is hardly known; each further one is twice as long."""
 ROUND_GROWTH: Final = 2
 LONGEST_ROUND: Final = 120.0
+LONGEST_KNOWN: Final = 900.0
+"""Seconds for which a rate that is a setting may be relied upon."""
 CREDIT_SECONDS: Final = 0.05
 """A timer that is late by less costs nothing."""
 LONGEST_BACKOFF: Final = 120.0
@@ -53,7 +57,9 @@ class Pace:
 
     def __init__(self, now: float, answered: float = 0.0) -> None:
         self.limits = False
-        """Whether it limits, or only watches."""
+        """Whether it limits by what was learned, or only watches."""
+        self.allowance: Allowance | None = None
+        """Limits too, where the endpoint's owner has set one."""
         self._answered = answered
         self._refused = 0
         self._accepted = 0
@@ -78,6 +84,12 @@ class Pace:
     @property
     def rate(self) -> float:
         """Messages a second that may go at present."""
+        if self.allowance is None:
+            return self._learned
+        return min(self._learned, self.allowance.rate) if self.limits else self.allowance.rate
+
+    @property
+    def _learned(self) -> float:
         u = self._grown / self._round
         share = PLATEAU - (PLATEAU - DECREASE) * (1 - u) ** 3 if u < 1 else PLATEAU + STEEPNESS * (u - 1) ** 3
         return min(max(self._ceiling * share, LOWEST_RATE), HIGHEST_RATE)
@@ -85,10 +97,21 @@ class Pace:
     @property
     def known_seconds(self) -> float:
         """How long the rate may be relied upon."""
-        return ROUNDS_KNOWN * self._round
+        return ROUNDS_KNOWN * self._round if self.limits else LONGEST_KNOWN
+
+    @property
+    def slows(self) -> bool:
+        """Whether messages may have to wait for it."""
+        return self.limits or self.allowance is not None
 
     def over(self, now: float) -> bool:
         """Whether it may be forgotten."""
+        if self.allowance is not None and not self.allowance.full(now):
+            return False
+        return self.stale(now)
+
+    def stale(self, now: float) -> bool:
+        """Whether what was learned may be forgotten."""
         if not self.limits:
             return now - self._since > WATCH_SECONDS
         if now < self._paused_until:
@@ -101,15 +124,20 @@ class Pace:
 
     def wait(self, now: float) -> float:
         """Seconds until the next message may go; 0 where it may now."""
+        allowed = 0.0 if self.allowance is None else self.allowance.wait(now)
         if not self.limits:
-            return 0.0
+            return allowed
         wait = max(self._next_at - now, self._paused_until - now, 0.0)
         if wait:
             self._limited_at = now
-        return wait
+        return max(wait, allowed)
 
     def go(self, now: float) -> None:
         """A message goes."""
+        if self.allowance is not None:
+            self.allowance.go(now)
+            if not self.limits:
+                return
         spacing = 1 / self.rate
         self._grown += min(now - self._went_at, 2 * spacing)
         self._went_at = now

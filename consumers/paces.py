@@ -1,4 +1,4 @@
-"""The endpoints of one consumer whose receivers have a rate: opens their lines, and counts what waits in them.
+"""The endpoints of one consumer that have a rate, learned or set: opens their lines, counts what waits in them.
 
 In play, in memory only: the lines (paced_line.py), each with its rate (pace.py). A crash loses them.
 """
@@ -6,6 +6,7 @@ In play, in memory only: the lines (paced_line.py), each with its rate (pace.py)
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
+from consumers.allowance import Allowance
 from consumers.destination import Destination, Endpoint, Entry, Paced
 from consumers.pace import Pace
 from consumers.paced_line import PacedLine
@@ -32,6 +33,23 @@ class Paces(Generic[T]):
         self._limit = limit
         self._clock = clock
         self._waiting = 0
+        self._started = clock()
+        self._consumers = 1
+        """Those that report, this one among them."""
+
+    def allow(self, endpoint: Endpoint[T], per_hour: int | None, now: float) -> None:
+        """Sets how many messages may go to an endpoint in an hour, by all consumers together; None: no limit."""
+        line = endpoint.paced
+        if per_hour is None:
+            if line is not None:
+                line.pace.allowance = None
+            return
+        if line is None:
+            line = endpoint.paced = self._line(Pace(now, endpoint.accepted_rate(now)))
+        if line.pace.allowance is None or line.pace.allowance.per_hour != per_hour:
+            ran = now - self._started
+            line.pace.allowance = Allowance(per_hour, now, ran=ran, consumers=self._consumers)
+            line.elsewhere = line.pace.allowance.rate * (self._consumers - 1)
 
     def enter(self, entry: Entry[T], now: float) -> float | None:
         """Returns 0 for what goes at once, None for what waits here, otherwise the seconds to stay away."""
@@ -47,9 +65,14 @@ class Paces(Generic[T]):
         """Counts a refusal; returns whether that lowered the rate."""
         line = endpoint.paced
         if line is None or line.over(now):
-            pace = Pace(now, endpoint.accepted_rate(now))
-            line = endpoint.paced = PacedLine(pace, go=self._go, send_back=self._send_back, clock=self._clock)
+            line = endpoint.paced = self._line(Pace(now, endpoint.accepted_rate(now)))
+        elif line.pace.allowance is not None and line.pace.stale(now):
+            fresh = Pace(now, endpoint.accepted_rate(now))
+            fresh.allowance, line.pace = line.pace.allowance, fresh
         return line.pace.refuse(now, began, delay)
+
+    def _line(self, pace: Pace) -> PacedLine[Entry[T]]:
+        return PacedLine(pace, go=self._go, send_back=self._send_back, clock=self._clock)
 
     def take(self, destination: Destination[T], of: Endpoint[T] | None) -> list[Entry[T]]:
         """Empties the lines of a destination's endpoints, or of one, and returns what was in them."""
@@ -63,11 +86,21 @@ class Paces(Generic[T]):
             self._count(entry, -1)
         return taken
 
-    def hear(self, elsewhere: Mapping[EndpointKey, float]) -> None:
-        """Notes the rates of the other consumers."""
+    def hear(self, elsewhere: Mapping[EndpointKey, float], consumers: int) -> None:
+        """Notes the rates of the other consumers, and how many there are with this one."""
+        self._consumers = consumers
         for endpoint in self._endpoints.values():
-            if endpoint.paced is not None:
-                endpoint.paced.elsewhere = elsewhere.get(endpoint.key, 0.0)
+            if endpoint.paced is None:
+                continue
+            endpoint.paced.elsewhere = elsewhere.get(endpoint.key, 0.0)
+            if (allowance := endpoint.paced.pace.allowance) is not None:
+                allowance.consumers = consumers
+                endpoint.paced.elsewhere = max(endpoint.paced.elsewhere, allowance.rate * (consumers - 1))
+
+    @property
+    def shared(self) -> bool:
+        """Whether it matters what the other consumers send."""
+        return any(endpoint.paced is not None and endpoint.paced.pace.slows for endpoint in self._endpoints.values())
 
     def listed(self) -> list[Paced]:
         """Those that limit at present."""
@@ -75,7 +108,7 @@ class Paces(Generic[T]):
         return [
             Paced(*endpoint.key, endpoint.paced.pace.rate)
             for endpoint in self._endpoints.values()
-            if endpoint.paced is not None and endpoint.paced.pace.limits and not endpoint.paced.over(now)
+            if endpoint.paced is not None and endpoint.paced.pace.slows and not endpoint.paced.over(now)
         ]
 
     def _count(self, entry: Entry[T], count: int) -> None:

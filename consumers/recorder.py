@@ -142,9 +142,9 @@ class OutcomeRecorder:
             return
         [(outcome, closes)] = group
         log.error("an outcome that Postgres refuses", message=str(outcome.message_id), error=str(error))
-        if outcome.attempt is not None or outcome.provider_message_id is not None or outcome.hold is not None:
+        if outcome.attempt is not None or outcome.provider_message_id is not None or outcome.hold or outcome.bounce:
             bare = msgspec.structs.replace(
-                outcome, attempt=None, provider_message_id=None, hold=None, last_error=str(error)
+                outcome, attempt=None, provider_message_id=None, hold=None, bounce=None, last_error=str(error)
             )
             await self._write([(bare, closes)])
         else:

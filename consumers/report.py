@@ -162,8 +162,8 @@ class Reporter:
             self._counts.give_back(entries)
             raise
         self._ahead = now - time.time()
-        if self._limiter.paces.listed():
-            self._limiter.paces.hear(await self._rates_elsewhere(now))
+        if self._limiter.paces.shared:
+            self._limiter.paces.hear(*await self._rates_elsewhere(now))
 
     async def finish(self) -> None:
         """Reports a last time, and takes the consumer off the list."""
@@ -187,18 +187,20 @@ class Reporter:
         if dead:
             await self._take_off(dead)
 
-    async def _rates_elsewhere(self, now: float) -> dict[EndpointKey, float]:
-        """What the other consumers send to endpoints that are limited by their receivers."""
+    async def _rates_elsewhere(self, now: float) -> tuple[dict[EndpointKey, float], int]:
+        """What the other consumers send to endpoints that have a rate, and how many consumers there are."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(keys.CONSUMERS)
             [reports] = await pipe.execute()
         rates: dict[EndpointKey, float] = {}
+        consumers = 1
         for name, report in reports.items():
             if name != self._name.encode() and _age(report, now) <= SILENT_SECONDS:
+                consumers += 1
                 for each in msgspec.json.decode(report, type=ConsumerReport).rates:
                     key = EndpointKey(each.destination, each.user_id)
                     rates[key] = rates.get(key, 0.0) + each.rate
-        return rates
+        return rates, consumers
 
     async def _take_off(self, names: Sequence[str]) -> None:
         async with self._redis.pipeline(transaction=False) as pipe:

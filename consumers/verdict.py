@@ -70,7 +70,7 @@ def reason_of(limiter: DestinationLimiter[T], key: str, endpoint: EndpointKey, n
         return HeldReason.HOST
     if entered is not None and entered.wait(now):
         return of_account(endpoint) if entered.breaker.of_account else HeldReason.BREAKER
-    limited = entered is not None and entered.paced is not None and entered.paced.pace.limits
+    limited = entered is not None and entered.paced is not None and entered.paced.pace.slows
     return HeldReason.RATE if limited else HeldReason.ROOM
 
 

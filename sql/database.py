@@ -51,12 +51,12 @@ FREE_SECONDS: Final = 10.0
 
 UNHURRIED: Final = frozenset({
     "cancel_next", "cancel_suppressed", "cancel_these", "count_held", "expire", "find_mail_parts", "find_mails",
-    "forget_idempotency_keys", "heal_orphans", "insert_mails", "list_attempts", "list_in_queue",
-    "list_of_channel", "list_ended_to", "list_few_sent_sms", "list_held", "list_messages", "list_not_sent",
-    "list_sent_sms", "list_suppressions", "list_under_way", "list_user_messages", "list_user_sent_sms",
-    "list_user_suppressions", "list_users", "list_waiting", "list_waiting_to", "longest_overdue", "make_partitions",
-    "outlived_partitions", "queue_depths", "reclaim", "reseal_secrets", "retry_these", "sealed_secrets", "shares_of",
-    "wake_held",
+    "forget_audit", "forget_idempotency_keys", "forget_sessions", "heal_orphans", "insert_mails", "list_attempts",
+    "list_audit", "list_ended_to", "list_few_sent_sms", "list_held", "list_in_queue", "list_messages",
+    "list_not_sent", "list_of_channel", "list_sent_sms", "list_suppressions", "list_under_way", "list_user_audit",
+    "list_user_messages", "list_user_sent_sms", "list_user_suppressions", "list_users", "list_waiting",
+    "list_waiting_to", "longest_overdue", "make_partitions", "outlived_partitions", "queue_depths", "reclaim",
+    "reseal_secrets", "retry_these", "sealed_secrets", "shares_of", "wake_held",
 })  # fmt: skip
 """Queries that read or change as many rows as there happen to be, or carry as many bytes."""
 
@@ -175,22 +175,23 @@ class Database:
         return await self._ask(name, lambda connection: query(connection, **parameters))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[PoolConnection]:
+    async def transaction(self, *, seconds: float = PROMPT_SECONDS) -> AsyncIterator[PoolConnection]:
         """A connection inside a transaction, for the few steps that take more than one statement."""
         async with (
             self.pool.acquire(timeout=FREE_SECONDS) as connection,
-            self._limited(connection, PROMPT_SECONDS),
+            self._limited(connection, seconds),
             connection.transaction(),
         ):
             yield connection
 
     @asynccontextmanager
-    async def together(self) -> AsyncIterator[None]:
+    async def together(self, *, unhurried: bool = False) -> AsyncIterator[None]:
         """A block in which all that its task asks is one transaction, one question after the other.
 
         For a change and its entry in the audit log. No network, no lock and no long work may be waited for in it.
+        `unhurried`: one of the questions is.
         """
-        async with self.transaction() as connection:
+        async with self.transaction(seconds=COMMAND_SECONDS if unhurried else PROMPT_SECONDS) as connection:
             before = _joined.set((self, connection))
             try:
                 yield

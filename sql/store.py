@@ -14,6 +14,7 @@ from sql.messages import MessageStore
 from sql.migrate import check_version
 from sql.queues import QueueStore
 from sql.sessions import SessionStore
+from sql.smtp_accounts import SmtpAccountStore
 from sql.suppressions import SuppressionStore
 from sql.users import UserStore
 
@@ -29,6 +30,7 @@ class Store:
         self.queues = QueueStore(database)
         self.holds = HoldStore(database)
         self.suppressions = SuppressionStore(database)
+        self.smtp_accounts = SmtpAccountStore(database)
         self.maintenance = MaintenanceStore(database)
         self.users = UserStore(database)
         self.api_keys = ApiKeyStore(database)

@@ -5,6 +5,8 @@ Secrets come in and go out sealed; the store never sees one in clear, and neithe
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,14 +14,11 @@ import asyncpg
 import msgspec
 
 from sql.database import Noun
-from sql.holds import WOKEN_AT_ONCE
+from sql.smtp_accounts import smtp_account, wake_mail
 from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, Tls, User
 from tidings.domain.errors import EmailTakenError
 from tidings.domain.ids import new_id
-from tidings.domain.states import HeldReason
 
-CHANGED_SECONDS: Final = 1.0
-"""When mail is due that an account held which has changed: later than consumers hear of that."""
 SECRET_OVERLAP: Final = timedelta(hours=24)
 """How long a signing secret goes on signing after it was replaced."""
 
@@ -122,17 +121,10 @@ class UserStore(Noun):
     async def set_smtp(self, user_id: UUID, smtp: SmtpAccount | None) -> User | None:
         """Replaces the SMTP account as a whole, the password too. None where there is no such user.
 
-        Mail that the account has held is due then, up to `WOKEN_AT_ONCE`; consumers hear of the change by NOTIFY.
+        Mail that the account has held is due then; consumers hear of the change by NOTIFY.
         """
         user = _user_or_none(await self.database.one("set_smtp_account", id=user_id, **_smtp_columns(smtp)))
-        await self.database.one(
-            "wake_held",
-            channel="email",
-            user_id=user_id,
-            reason=HeldReason.ACCOUNT,
-            seconds=CHANGED_SECONDS,
-            limit=WOKEN_AT_ONCE,
-        )
+        await wake_mail(self.database, user_id)
         return user
 
     async def rotate_webhook_secret(
@@ -150,7 +142,7 @@ class UserStore(Noun):
     async def senders(self, user_ids: Sequence[UUID]) -> dict[UUID, Sender]:
         """What is needed to send in the name of these users; who does not exist is left out."""
         rows = await self.database.rows("senders", ids=user_ids)
-        return {row["id"]: _sender(row) for row in rows}
+        return {user_id: _sender(list(accounts)) for user_id, accounts in groupby(rows, itemgetter("id"))}
 
     async def sealed_secrets(self, *, after: UUID = FIRST, limit: int) -> list[SealedSecrets]:
         """A page of what is kept encrypted, of the users whose ids come after the given one."""
@@ -218,11 +210,14 @@ def _user(row: asyncpg.Record) -> User:
     )
 
 
-def _sender(row: asyncpg.Record) -> Sender:
+def _sender(rows: Sequence[asyncpg.Record]) -> Sender:
+    row = rows[0]
     return Sender(
         id=row["id"],
         email=row["email"],
-        smtp=_smtp(row),
+        role=Role(row["role"]),
+        smtp=smtp_account(row) if row["is_default"] else None,
+        others=tuple(smtp_account(each) for each in rows if each["is_default"] is False),
         secret=row["webhook_secret"],
         previous_secret=row["previous_webhook_secret"],
         previous_until=row["previous_webhook_secret_until"],

@@ -97,6 +97,10 @@ def settings(postgres_uri: str, redis_uri: str, stores: EmbeddedStores) -> Setti
         data_dir=stores.data_dir,
         port=0,
         environment="development",
+        trust_this_machine=True,
+        # Where the receivers and mail servers of the tests are.
+        webhook_allow_cidrs=("127.0.0.0/8", "::1/128"),
+        smtp_allow_cidrs=("127.0.0.0/8", "::1/128"),
         consumer_name=f"consumer-{uuid4().hex[:8]}",
     )
 

@@ -13,6 +13,7 @@ from api.audit.record import audit
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY
+from api.http.peer import client_address
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
 from api.openapi import examples, failures, request_examples, tags
@@ -51,7 +52,7 @@ async def change(request: web.Request) -> web.Response:
     A new password makes every bearer token void.
     """
     user_id, wanted = own_id(request), await read(request, _decoder)
-    user = await request.app[ACCOUNTS].users.change(user_id, wanted, address=request.remote)
+    user = await request.app[ACCOUNTS].users.change(user_id, wanted, address=str(client_address(request)))
     await audit(request, Action.USER_CHANGE, user_id, detail={"changed": changed_fields(wanted)})
     return answer(shown(request, user))
 

@@ -10,6 +10,7 @@ from api.accounts.schemas import LoginAnswer, LoginRequest, Registration, UserAn
 from api.audit.record import audit
 from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY
+from api.http.peer import client_address
 from api.http.principal import Principal
 from api.http.resources import ACCOUNTS, SETTINGS
 from api.openapi import examples, failures, request_examples, tags
@@ -47,9 +48,9 @@ async def register(request: web.Request) -> web.Response:
 
     Where `REGISTRATION` is closed, an admin makes accounts.
     """
-    await request.app[ACCOUNTS].users.admit(request.remote)
+    await request.app[ACCOUNTS].users.admit(str(client_address(request)))
     wanted = await read(request, _registration_decoder)
-    user = await request.app[ACCOUNTS].users.register(wanted, address=request.remote)
+    user = await request.app[ACCOUNTS].users.register(wanted, address=str(client_address(request)))
     await audit(request, Action.USER_CREATE, user.id, who=Principal(user_id=user.id, role=user.role, channels=None))
     return answer(shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: "/api/v1/me"})
 
@@ -63,12 +64,12 @@ async def register(request: web.Request) -> web.Response:
 )
 async def log_in(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and its password."""
-    await request.app[ACCOUNTS].logins.admit(request.remote)
+    await request.app[ACCOUNTS].logins.admit(str(client_address(request)))
     wanted = await read(request, _login_decoder)
     login = await request.app[ACCOUNTS].logins.log_in(
         email=wanted.email,
         password=wanted.password,
-        address=request.remote,
+        address=str(client_address(request)),
         client=request.headers.get(hdrs.USER_AGENT),
     )
     return answer(

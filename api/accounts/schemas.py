@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from api.http.lengths import EmailAddress, Names, Password
+from api.http.lengths import MAX_NAME, MAX_NAMES, EmailAddress, Names, Password
 from api.http.principal import usable_channels
 from tidings.channels.installed import channel_names
 from tidings.domain.account import Redacted, Role, SmtpAccount, Tls, User
@@ -21,12 +21,9 @@ T = TypeVar("T")
 MAX_ALLOWED_FROM: Final = 1000
 MAX_SMTP_LENGTH: Final = 512
 
-MAX_LIMITS: Final = 100
-"""Channels or queues that a key is limited to."""
-
 _SmtpText = Annotated[str, Meta(max_length=MAX_SMTP_LENGTH)]
 KeyName = Annotated[str, Meta(min_length=1, max_length=100)]
-QueueName = Annotated[str, Meta(pattern=f"^{QUEUE_NAME_PATTERN}$")]
+QueueName = Annotated[str, Meta(pattern=f"^{QUEUE_NAME_PATTERN}$", max_length=MAX_NAME)]
 
 
 class NewSmtpAccount(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,7 +124,7 @@ class KeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         ),
     ] = None
     queues: Annotated[
-        Annotated[list[QueueName], Meta(max_length=MAX_LIMITS)] | None,
+        Annotated[list[QueueName], Meta(max_length=MAX_NAMES)] | None,
         Meta(description="Those that it sends to, sees and changes. Null: all."),
     ] = None
     expires_at: Annotated[

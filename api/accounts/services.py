@@ -11,6 +11,8 @@ from api.accounts.login_limit import LoginLimit
 from api.accounts.logins import Logins
 from api.accounts.passwords import Passwords
 from api.accounts.sessions import Sessions
+from api.accounts.smtp_accounts import SmtpAccounts
+from api.accounts.smtp_trials import SmtpTrials
 from api.accounts.tokens import Tokens
 from api.accounts.users import Users
 from sql.store import Store
@@ -28,6 +30,8 @@ class Accounts(NamedTuple):
     passwords: Passwords
     sessions: Sessions
     last_use: LastUse
+    smtp: SmtpAccounts
+    trials: SmtpTrials
     sessions_use: LastUse
 
     async def close(self) -> None:
@@ -53,5 +57,17 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         credentials=credentials,
         registration_open=settings.registration == "open",
     )
+    smtp = SmtpAccounts(store, credentials, settings)
     api_keys = ApiKeys(store.api_keys, forget=credentials.forget_key)
-    return Accounts(users, logins, api_keys, credentials, passwords, sessions, last_use, sessions_use)
+    return Accounts(
+        users=users,
+        logins=logins,
+        api_keys=api_keys,
+        credentials=credentials,
+        passwords=passwords,
+        sessions=sessions,
+        last_use=last_use,
+        sessions_use=sessions_use,
+        smtp=smtp,
+        trials=SmtpTrials(smtp, store, redis, settings),
+    )

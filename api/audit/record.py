@@ -18,6 +18,7 @@ import structlog
 from aiohttp import web
 
 from api.http.auth import principal
+from api.http.peer import client_address
 from api.http.principal import Principal
 from api.http.resources import STORE
 from sql.database import AWAY
@@ -33,9 +34,9 @@ MAX_TEXT: Final = 200
 MAX_LISTED: Final = 20
 
 
-def together(request: web.Request) -> AbstractAsyncContextManager[None]:
-    """A block in which all that is asked of Postgres is one transaction."""
-    return request.app[STORE].database.together()
+def together(request: web.Request, *, unhurried: bool = False) -> AbstractAsyncContextManager[None]:
+    """A block in which all that is asked of Postgres is one transaction; `unhurried` for changes in bulk."""
+    return request.app[STORE].database.together(unhurried=unhurried)
 
 
 async def audit(
@@ -72,7 +73,7 @@ def entry_of(
         user_id=who.user_id,
         key_id=None if who.key is None else who.key.id,
         session_id=who.session_id,
-        address=None if request.remote is None else request.remote[:MAX_ADDRESS],
+        address=str(client_address(request))[:MAX_ADDRESS],
         action=action,
         subject=None if subject is None else str(subject)[:MAX_SUBJECT],
         owner=None if owner == who.user_id else owner,

@@ -1,6 +1,5 @@
 """Distributed Mail Queue Service: accounts with an SMTP server each, and mail that is sent in their name."""
 
-import platform
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import hdrs, web
 
+from api import API_VERSION
 from api.accounts.errors import NoSuchUserError, RegistrationClosedError, WrongCredentialsError
 from api.audit.record import audit
 from api.compat import mail_queue_schemas as schemas
@@ -39,6 +39,7 @@ from api.compat.system import Problem, System
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY
+from api.http.peer import client_address
 from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import ACCOUNTS, SETTINGS, STORE
@@ -46,7 +47,6 @@ from api.messages.schemas import MessageRequest
 from api.openapi import failures, parameters
 from api.openapi.operation import Access, Answer, Body, Tag, operation
 from sql.lists import MessageFilter
-from tidings import __version__
 from tidings.domain.api_key import Scope
 from tidings.domain.audit import Action
 from tidings.domain.ids import parse_id
@@ -78,8 +78,8 @@ _TASKS: Final = Answer("A page.", TasksData, TasksData(data=Tasks(tasks=[schemas
 def _server(environment: str) -> Server:
     return Server(
         server=environment,
-        version=__version__,
-        build_information=f"tidings {__version__}, Python {platform.python_version()}",
+        version=API_VERSION,
+        build_information="tidings",
         message="liveness is OK!, server is ready to accept connections",
     )
 
@@ -96,10 +96,10 @@ def _server(environment: str) -> Server:
 )
 async def register(request: web.Request) -> web.Response:
     """Makes an account."""
-    await request.app[ACCOUNTS].users.admit(request.remote)
+    await request.app[ACCOUNTS].users.admit(str(client_address(request)))
     wanted = await read(request, _register_decoder)
     with renamed(ACCOUNT_NAMES):
-        user = await request.app[ACCOUNTS].users.register(wanted.registration(), address=request.remote)
+        user = await request.app[ACCOUNTS].users.register(wanted.registration(), address=str(client_address(request)))
     await audit(request, Action.USER_CREATE, user.id, who=Principal(user_id=user.id, role=user.role, channels=None))
     return answer(Registered(), status=HTTPStatus.CREATED)
 
@@ -113,12 +113,12 @@ async def register(request: web.Request) -> web.Response:
 )
 async def login(request: web.Request) -> web.Response:
     """Logs in: a bearer token for an e-mail address and a password."""
-    await request.app[ACCOUNTS].logins.admit(request.remote)
+    await request.app[ACCOUNTS].logins.admit(str(client_address(request)))
     wanted = await read(request, _login_decoder)
     done = await request.app[ACCOUNTS].logins.log_in(
         email=wanted.email,
         password=wanted.password,
-        address=request.remote,
+        address=str(client_address(request)),
         client=request.headers.get(hdrs.USER_AGENT),
     )
     token = LoginData(data=Login(id=done.user.id, token=done.token))

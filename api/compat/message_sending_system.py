@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
+from api import API_VERSION
 from api.compat.listing import CHANNEL, NEXT_PAGE, sent_messages
 from api.compat.listing import PARAMETERS as PAGE_PARAMETERS
 from api.compat.native import accept, start_default_queue, stop_default_queue
@@ -20,7 +21,6 @@ from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
 from api.openapi import examples
 from api.openapi.operation import Access, Answer, Body, Parameter, Tag, operation
-from tidings import __version__
 from tidings.domain.api_key import Scope
 from tidings.domain.message import Message, NewMessage
 
@@ -173,11 +173,11 @@ async def control(request: web.Request) -> web.Response:
 @operation(
     TAG,
     access=Access.EVERYBODY,
-    answers=Answer("Its name and version.", Version, Version(name="tidings", version=__version__)),
+    answers=Answer("Its name, and the version of its API.", Version, Version(name="tidings", version=API_VERSION)),
 )
 async def status(_request: web.Request) -> web.Response:
     """Tells what this is."""
-    return answer(Version(name="tidings", version=__version__))
+    return answer(Version(name="tidings", version=API_VERSION))
 
 
 def _row(message: Message | NewMessage, *, status: str, sent_at: datetime | None) -> Row:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from api.http.peer import came_by_https
 from api.http.problems import RequestError
 
 NAME: Final = "tidings_session"
@@ -35,13 +36,13 @@ def put(response: web.Response, token: str, *, life: timedelta, request: web.Req
         path="/",
         httponly=True,
         samesite="Strict",
-        secure=_came_by_https(request),
+        secure=came_by_https(request),
     )
 
 
 def remove(response: web.Response, *, request: web.Request) -> None:
     """Makes the browser forget it."""
-    response.del_cookie(_name(request), path="/", httponly=True, samesite="Strict", secure=_came_by_https(request))
+    response.del_cookie(_name(request), path="/", httponly=True, samesite="Strict", secure=came_by_https(request))
 
 
 def require_own_page(request: web.Request) -> None:
@@ -65,9 +66,4 @@ def _origin(request: web.Request) -> str | None:
 
 
 def _name(request: web.Request) -> str:
-    return HTTPS_NAME if _came_by_https(request) else NAME
-
-
-def _came_by_https(request: web.Request) -> bool:
-    # A proxy's header is trusted here: a forged one only keeps the cookie off plain http.
-    return request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+    return HTTPS_NAME if came_by_https(request) else NAME

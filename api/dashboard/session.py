@@ -17,6 +17,7 @@ from api.dashboard import cookie
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY
+from api.http.peer import client_address
 from api.http.principal import Principal
 from api.http.resources import ACCOUNTS
 from api.openapi.operation import Access, page
@@ -48,12 +49,12 @@ async def get(request: web.Request) -> web.Response:
 async def log_in(request: web.Request) -> web.Response:
     """Takes an e-mail address and a password, and gives the browser a cookie."""
     cookie.require_own_page(request)
-    await request.app[ACCOUNTS].logins.admit(request.remote)
+    await request.app[ACCOUNTS].logins.admit(str(client_address(request)))
     wanted = await read(request, _decoder, max_bytes=SMALL_BODY)
     login = await request.app[ACCOUNTS].logins.log_in(
         email=wanted.email,
         password=wanted.password,
-        address=request.remote,
+        address=str(client_address(request)),
         client=request.headers.get(hdrs.USER_AGENT),
     )
     session = Session(email=login.user.email, role=login.user.role)

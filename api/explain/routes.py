@@ -17,7 +17,7 @@ from api.messages.routes import NO_MESSAGE, find, of_message
 from api.openapi import examples
 from api.openapi.operation import Answer
 from api.overview.cluster import ClusterState, read_cluster
-from sql.store import Store
+from tidings.channels.email.accounts import ReadSenders, opened
 from tidings.channels.installed import recipients
 from tidings.channels.recipient import EndpointKey
 from tidings.domain.errors import describe
@@ -36,7 +36,7 @@ async def get(request: web.Request) -> web.Response:
     circumstances, attempts, (destination, endpoint), cluster = await asyncio.gather(
         store.messages.state(message.id),
         store.messages.attempts(message),
-        _receiver(message, store),
+        _receiver(message, opened(store.users.senders, request.app[SETTINGS])),
         _cluster(request.app[REDIS]),
     )
     if circumstances is None:
@@ -53,12 +53,12 @@ async def get(request: web.Request) -> web.Response:
     return answer(explain(case))
 
 
-async def _receiver(message: Message, store: Store) -> tuple[str | None, EndpointKey | None]:
+async def _receiver(message: Message, read: ReadSenders) -> tuple[str | None, EndpointKey | None]:
     """Destination and endpoint, as consumers name them in the reports of their breakers.
 
     None if only the channel of another package knows it.
     """
-    senders = {} if message.user_id is None else await store.users.senders([message.user_id])
+    senders = {} if message.user_id is None else await read([message.user_id])
     sender = next(iter(senders.values()), None)
     rules = recipients(message.channel)
     key, endpoint = rules.destination(message, sender), rules.endpoint(message, sender)

@@ -5,28 +5,28 @@ declaration it cannot be routed. Handlers check only what depends on which thing
 which queue (`require_reach`).
 
 `Authorization: Bearer` brings one of three: the operator's `API_KEY`, a user's token, or a user's API key; a page of
-the dashboard brings a user's token in its cookie. Without a credential, a client is the operator if there is no
-`API_KEY`, the API listens on loopback, and there are no accounts yet.
+the dashboard brings a user's token in its cookie. Without a credential, a program on this machine is the operator if
+there is no `API_KEY`, the API listens on loopback without a proxy before it, there are no accounts yet, and no stranger
+may make one, or `TRUST_THIS_MACHINE` says so.
 """
 
-from functools import lru_cache
 from hmac import compare_digest
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.dashboard import cookie
+from api.http.peer import is_loopback_authority, is_this_machine
 from api.http.principal import OPERATOR, Principal
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
 from api.openapi.operation import Access, Needs, needs_of
-from tidings.domain.addresses import is_loopback
 from tidings.settings import Settings
 
 NO_CREDENTIAL: Final = "this needs Authorization: Bearer"
+PASSED_ON: Final = "this needs Authorization: Bearer, as a proxy has passed it on"
 NOT_ADMIN: Final = "this is for an admin to do"
 NO_SCOPE: Final = "this API key has not the scope that this needs: {scope}"
 LIMITED_KEY: Final = "this API key is limited to some channels or queues, and this concerns others too"
@@ -70,7 +70,8 @@ class Authenticator:
 
     def __init__(self, settings: Settings) -> None:
         self._api_key = settings.api_key.encode()
-        self._trusts_this_machine = not self._api_key and is_loopback(settings.host)
+        asked_for = settings.trust_this_machine or settings.registration == "closed"
+        self._trusts_this_machine = not self._api_key and settings.only_this_machine_asks and asked_for
 
     async def admit(self, request: web.Request) -> None:
         """Gives the request its principal. Raises RequestError if it may not use the handler."""
@@ -109,6 +110,8 @@ class Authenticator:
     async def _without_credential(self, request: web.Request) -> Principal:
         if not self._trusts_this_machine:
             raise _unauthorized(NO_CREDENTIAL)
+        if not is_this_machine(request):
+            raise _unauthorized(PASSED_ON)
         _refuse_foreign_pages(request)
         if await request.app[ACCOUNTS].credentials.anybody():
             raise _unauthorized("there are accounts here, so this needs Authorization: Bearer")
@@ -136,7 +139,7 @@ def _bearer(request: web.Request) -> str | None:
 def _refuse_foreign_pages(request: web.Request) -> None:
     # A browser on this machine is not its user: pages of others may send requests from there, under a name of theirs
     # that they let point to loopback, or across sites.
-    if not _is_loopback_authority(request.host):
+    if not is_loopback_authority(request.host):
         raise RequestError(HTTPStatus.FORBIDDEN, "without API_KEY only requests to a loopback host are served")
     site = request.headers.get("Sec-Fetch-Site")
     if site not in {None, "same-origin", "none"} and request.method not in _SAFE_METHODS:
@@ -145,11 +148,3 @@ def _refuse_foreign_pages(request: web.Request) -> None:
 
 def _unauthorized(detail: str, challenge: str = 'Bearer realm="tidings"') -> RequestError:
     return RequestError(HTTPStatus.UNAUTHORIZED, detail, headers={hdrs.WWW_AUTHENTICATE: challenge})
-
-
-@lru_cache(maxsize=64)
-def _is_loopback_authority(authority: str) -> bool:
-    try:
-        return is_loopback(urlsplit(f"//{authority}").hostname or "")
-    except ValueError:
-        return False

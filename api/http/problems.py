@@ -98,11 +98,17 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except StoreUnavailableError as error:
         return _answer(request, _unavailable(str(error)))
     except AWAY as error:
-        log.warning("store unavailable", path=request.path, error=f"{type(error).__name__}: {error}")
+        log.warning("store unavailable", route=_route(request), error=f"{type(error).__name__}: {error}")
         return _answer(request, _unavailable(STORE_AWAY))
     except Exception:
-        log.exception("a request failed", method=request.method, path=request.path)
+        log.exception("a request failed", method=request.method, route=_route(request))
         return _answer(request, RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, "the fault is ours, and it is logged"))
+
+
+def _route(request: web.Request) -> str | None:
+    """What the log says of where a request went: paths and queries hold addresses."""
+    resource = request.match_info.route.resource
+    return None if resource is None else resource.canonical
 
 
 def _of_aiohttp(error: web.HTTPException, request: web.Request) -> RequestError:

@@ -10,6 +10,7 @@ from api.accounts.services import Accounts, open_accounts
 from api.accounts.tokens import Tokens
 from api.health.readiness import Readiness
 from api.messages.intake import Intake
+from api.messages.senders import MailSenders
 from api.messages.validation import KnownQueues
 from api.metrics import ApiMetrics
 from api.overview.feed import OverviewFeed
@@ -26,6 +27,7 @@ REDIS: Final = web.AppKey("redis", Redis)
 INTAKE: Final = web.AppKey("intake", Intake)
 RETRIES: Final = web.AppKey("retries", RetryDefaults)
 KNOWN_QUEUES: Final = web.AppKey("known_queues", KnownQueues)
+MAIL_SENDERS: Final = web.AppKey("mail_senders", MailSenders)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
 READINESS: Final = web.AppKey("readiness", Readiness)
@@ -71,6 +73,7 @@ async def intake(app: web.Application) -> AsyncIterator[None]:
     app[INTAKE] = Intake(app[STORE].messages.insert)
     app[RETRIES] = RetryDefaults(delays=app[SETTINGS].retry_delays, max_tries=app[SETTINGS].max_tries)
     app[KNOWN_QUEUES] = KnownQueues(app[STORE].queues)
+    app[MAIL_SENDERS] = MailSenders(app[STORE].users.senders, app[SETTINGS])
     yield
     await app[INTAKE].close()
 

@@ -67,7 +67,7 @@ class Change:
     async def step(self, store: Store, most: int) -> None:
         """Changes up to so many, in one transaction with what the audit log says of it."""
         steps = copy(self._steps)
-        async with store.database.together():
+        async with store.database.together(unhurried=True):
             count = self.count + await steps.step(most)
             if count > self.count:
                 await store.audit.put(replace(self.entry, detail={**self.entry.detail, "count": count}))

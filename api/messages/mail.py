@@ -8,12 +8,10 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError
 from api.messages.schemas import MAX_FILENAME, MAX_RECIPIENTS, AttachmentRequest, MailboxRequest, MessageRequest
 from tidings.channels.email.addresses import check_mailbox, parse_mailbox, require_deliverable
 from tidings.channels.recipient import RecipientError
-from tidings.domain.account import Sender, may_send_from
 from tidings.domain.mail_parts import Attachment, KeptMail, Mailbox, MailParts
 from tidings.settings import Settings
 
@@ -47,21 +45,14 @@ def mail_bytes(mail: KeptMail) -> int:
     return len(_encoder.encode(mail.parts)) + len(mail.files)
 
 
-def kept_mail(
-    request: MessageRequest, recipient_name: str, principal: Principal, sender: Sender | None, faults: Faults
-) -> KeptMail | None:
-    """What is kept beside a mail; None where it is a text for one address.
-
-    `sender` is the principal's user, where the request says whom it is from.
-    """
+def kept_mail(request: MessageRequest, recipient_name: str, faults: Faults) -> KeptMail | None:
+    """What is kept beside a mail; None where it is a text for one address."""
     if not recipient_name and not mail_fields(request):
         return None
     html = None if request.html is UNSET else request.html
     if html is not None and "\0" in html:
         faults["html"] = "must not contain the character U+0000"
     given = None if request.from_ is UNSET else _mailboxes("from", [request.from_], faults)
-    if given and principal.user_id is not None and (sender is None or not may_send_from(given[0].email, sender)):
-        faults["from"] = f"{given[0].email} is not among your addresses; an admin can allow it"
     cc, bcc = _mailboxes("cc", request.cc, faults), _mailboxes("bcc", request.bcc, faults)
     if len(cc) + len(bcc) >= MAX_RECIPIENTS:
         faults["cc"] = f"a mail has at most {MAX_RECIPIENTS} recipients"

@@ -6,12 +6,11 @@ from typing import Final
 
 import msgspec
 from aiohttp import hdrs, web
-from msgspec import UNSET
 
 from api.http.auth import principal
 from api.http.body import answer, fault_of, large_body, read, too_large
 from api.http.problems import Fault, InvalidError, RequestError
-from api.http.resources import INTAKE, KNOWN_QUEUES, RETRIES, SETTINGS, STORE
+from api.http.resources import INTAKE, KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS, STORE
 from api.http.turns import Turns
 from api.messages import idempotency
 from api.messages.listing import encode_cursor, parse_page
@@ -207,15 +206,12 @@ async def retry(request: web.Request) -> web.Response:
 
 
 async def _message(request: web.Request, wanted: MessageRequest) -> NewMessage:
-    sender, user_id = None, principal(request).user_id
-    if wanted.from_ is not UNSET and user_id is not None:
-        sender = (await request.app[STORE].users.senders([user_id])).get(user_id)
     message = to_message(
         wanted,
         queues=await request.app[KNOWN_QUEUES].among((wanted.queue,)),
         retries=request.app[RETRIES],
         principal=principal(request),
-        sender=sender,
+        mail_faults=await request.app[MAIL_SENDERS].faults(wanted, principal(request)),
     )
     return sealed(with_link(message, wanted.unsubscribe, request.app[SETTINGS]), request.app[SETTINGS])
 

@@ -99,6 +99,10 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         MailboxField | UnsetType,
         Meta(description="Whom an e-mail is from, where that is not the account's address. An admin allows addresses."),
     ] = msgspec.field(default=UNSET, name="from")
+    account: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType,
+        Meta(description="Of an e-mail: by which SMTP account it goes, by name; absent: the default one."),
+    ] = UNSET
     cc: Annotated[Mailboxes | UnsetType, Meta(description="Of an e-mail: who gets it too, as everybody sees.")] = UNSET
     bcc: Annotated[Mailboxes | UnsetType, Meta(description="Of an e-mail: who gets it too, as nobody sees.")] = UNSET
     reply_to: Annotated[
@@ -246,6 +250,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     receipt_at: datetime | None
     receipt_detail: Annotated[str | None, Meta(description="What a mail server said, say.")]
     provider_message_id: Annotated[str | None, Meta(description="The id that the provider gave it.")]
+    account: Annotated[str | None, Meta(description="By which SMTP account it goes; null: the default one.")]
     created_at: datetime
     mail: Annotated[
         MailAnswer | UnsetType,

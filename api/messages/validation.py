@@ -18,7 +18,6 @@ from sql.queues import QueueStore
 from tidings.channels.email.addresses import parse_mailbox
 from tidings.channels.installed import channel_names, recipients
 from tidings.channels.recipient import ContentError, RecipientError
-from tidings.domain.account import Sender
 from tidings.domain.errors import SettingsError
 from tidings.domain.headers import HIDDEN, HeaderError, is_secret
 from tidings.domain.ids import new_id
@@ -80,19 +79,19 @@ def to_message(
     queues: Mapping[str, Delays | None],
     retries: RetryDefaults,
     principal: Principal,
-    sender: Sender | None = None,
+    mail_faults: Faults | None = None,
 ) -> NewMessage:
     """The message, with an id, ready for the store; `queues` by name, each with its own retry delays.
 
-    `sender` is the principal's user, where the request says whom it is from.
+    `mail_faults` are those that its account has to do with.
 
     Raises InvalidError, also for what the principal may not do.
     """
     message_id = new_id()
     # The id's own time, so that a filter on created_at, which the store answers by id, agrees with what is shown.
     created_at = datetime.fromtimestamp((message_id.int >> 80) / 1000, UTC)
-    faults: Faults = {}
-    recipient, mail = _recipient_and_mail(request, principal, sender, faults)
+    faults: Faults = dict(mail_faults or {})
+    recipient, mail = _recipient_and_mail(request, principal, faults)
     # What is past is now: nobody goes before others by an old due time.
     due_at = max(_due_at(request, created_at, faults), created_at)
     expires_at = _expires_at(request, due_at, faults)
@@ -131,6 +130,7 @@ def to_message(
         expires_at=expires_at,
         created_at=created_at,
         mail_bytes=None if mail is None else mail_bytes(mail),
+        account=None if request.account is UNSET else request.account,
         mail=mail,
         share=share_of(principal.user_id, None if request.fairness_key is UNSET else request.fairness_key),
     )
@@ -142,7 +142,9 @@ def sealed(message: NewMessage, settings: Settings) -> NewMessage:
     Raises InvalidError if its recipient is not open here or cannot be sealed.
     """
     try:
-        stored = recipients(message.channel).seal(message.recipient, message.id, settings)
+        stored = recipients(message.channel).seal(
+            message.recipient, message.id, settings, operators=message.user_id is None
+        )
     except RecipientError as error:
         raise InvalidError([Fault(field="recipient", detail=str(error))]) from error
     except SettingsError as error:
@@ -197,9 +199,7 @@ def _content(request: MessageRequest, faults: Faults) -> str:
     return request.content
 
 
-def _recipient_and_mail(
-    request: MessageRequest, principal: Principal, sender: Sender | None, faults: Faults
-) -> tuple[str, KeptMail | None]:
+def _recipient_and_mail(request: MessageRequest, principal: Principal, faults: Faults) -> tuple[str, KeptMail | None]:
     recipient, name = request.recipient, ""
     if request.channel not in channel_names():
         faults["channel"] = f"must be one of {', '.join(sorted(channel_names()))}"
@@ -216,9 +216,10 @@ def _recipient_and_mail(
     except RecipientError as error:
         faults["recipient"] = str(error)
     if not with_parts:
-        faults.update(dict.fromkeys(mail_fields(request), f"is not for channel {request.channel}"))
+        fields = [*mail_fields(request), *([] if request.account is UNSET else ["account"])]
+        faults.update(dict.fromkeys(fields, f"is not for channel {request.channel}"))
         return recipient, None
-    return recipient, kept_mail(request, name, principal, sender, faults)
+    return recipient, kept_mail(request, name, faults)
 
 
 def _due_at(request: MessageRequest, now: datetime, faults: Faults) -> datetime:

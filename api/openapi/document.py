@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import hdrs, web
 
+from api import API_VERSION
 from api.openapi.error_formats import ErrorFormat, error_format_on
 from api.openapi.failures import HEADERS, failures
 from api.openapi.operation import (
@@ -25,7 +26,6 @@ from api.openapi.operation import (
     operation_of,
 )
 from api.openapi.schemas import Schema, schemas_of
-from tidings import __version__
 
 VERSION: Final = "3.1.1"
 
@@ -113,7 +113,7 @@ class Document:
             "openapi": VERSION,
             "info": {
                 "title": "tidings",
-                "version": __version__,
+                "version": API_VERSION,
                 "description": _ABOUT,
                 "license": {"name": "MIT", "identifier": "MIT"},
             },

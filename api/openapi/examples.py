@@ -19,6 +19,7 @@ from api.accounts.schemas import (
     UserAnswer,
     UserList,
 )
+from api.accounts.smtp_schemas import AccountAnswer, AccountList, TrialAnswer
 from api.audit.schemas import AuditAnswer, AuditList
 from api.bounces.report import Event
 from api.bounces.schemas import ReportAnswer, ReportedAnswer
@@ -51,6 +52,7 @@ from sql.changes import Progress
 from tidings.domain.account import Role, Tls
 from tidings.domain.api_key import USUAL_SCOPES
 from tidings.domain.audit import Action, Actor
+from tidings.domain.mail_parts import Mailbox
 from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
 from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
@@ -152,6 +154,29 @@ USER: Final = UserAnswer(
     signs_webhooks=False,
     created_at=CREATED,
     updated_at=CREATED,
+)
+SMTP_ACCOUNT: Final = AccountAnswer(
+    name="shop",
+    is_default=True,
+    host="mail.example.com",
+    port=587,
+    tls=Tls.STARTTLS,
+    username="ida",
+    has_password=True,
+    oauth=None,
+    sender=Mailbox(email="shop@example.com", name="The shop"),
+    per_hour=500,
+    max_connections=None,
+)
+SMTP_ACCOUNTS: Final = AccountList(smtp_accounts=[SMTP_ACCOUNT])
+TRIAL: Final = TrialAnswer(
+    works=False,
+    phase="AUTH",
+    status_code=535,
+    answer="",
+    error="refused with 535 5.7.8",
+    seconds=0.412,
+    recipient="ida@example.com",
 )
 USERS: Final = UserList(users=[USER], next_cursor=None)
 LOGIN: Final = LoginAnswer(token="eyJhbGciOi…", expires_at=CREATED + timedelta(hours=12), user_id=USER_ID)  # noqa: S106
@@ -317,7 +342,7 @@ OVERVIEW: Final = Overview(
             name="consumer-1",
             health=Health.WELL,
             host="worker-7f9c",
-            version="0.1.0",
+            version="1.4.2",
             started_at=CREATED,
             reported_at=DUE,
             in_flight=64,

@@ -33,6 +33,7 @@ MESSAGE_ID: Final = Parameter("id", UUID, "The id of a message.", examples.MESSA
 CHANGE_ID: Final = Parameter("change_id", UUID, "The id of a bulk change.", examples.CHANGE.id, "path")
 USER_ID: Final = Parameter("id", UUID, "The id of a user.", examples.USER_ID, "path")
 KEY_ID: Final = Parameter("key_id", UUID, "The id of an API key.", examples.KEY_ID, "path")
+SMTP_ACCOUNT: Final = Parameter("name", str, "The name of an SMTP account.", examples.SMTP_ACCOUNT.name, "path")
 SESSION_ID: Final = Parameter("session_id", UUID, "The id of a session.", examples.SESSION.id, "path")
 HOLD_ID: Final = Parameter("hold_id", UUID, "The id of a hold.", examples.HOLD.id, "path")
 SUPPRESSION_ID: Final = Parameter("suppression_id", UUID, "The id of a suppression.", examples.SUPPRESSION.id, "path")

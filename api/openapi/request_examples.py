@@ -62,6 +62,15 @@ PROFILES: Final[Examples] = {
     "no SMTP account": {"smtp": None},
     "a new password": {"password": "battery staple correct horse", "current_password": _LOGIN["password"]},
 }
+SMTP_CHANGES: Final[Examples] = {
+    "with a password": {**_SMTP, "from": "The shop <shop@example.com>", "per_hour": 500},
+    "with OAuth": {
+        "host": "smtp.example.com",
+        "username": "ida@example.com",
+        "oauth": {"token_url": "https://login.example.com/token", "client_id": "tidings", "refresh_token": "1//0g…"},
+    },
+}
+SMTP_ACCOUNTS: Final[Examples] = {name: {"name": "shop", **account} for name, account in SMTP_CHANGES.items()}
 USERS: Final[Examples] = {
     "somebody who may send what users may": {"email": "grace@example.com", "password": _LOGIN["password"]},
     "an admin": {"email": "root@example.com", "password": _LOGIN["password"], "role": "admin"},

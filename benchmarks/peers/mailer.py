@@ -4,19 +4,23 @@
 
 `kept` is the channel as it is. `new` is the same channel, with a connection that ends after one mail. `plain` is what a
 program without a pool does: `aiosmtplib.send` for each mail, whose text is composed beforehand. All have ten
-connections at once, and the same mails, login and server.
+connections at once, and the same mails, login and server. `accounts` is the channel with a hundred accounts in turn,
+two connections of each; `large` is the channel with mails that have 10 MB attached.
 
-Prints one line of JSON: the seconds, the connections that the server saw, and its own CPU seconds.
+Prints one line of JSON: the seconds, the connections that the server saw, its own CPU seconds, and the most memory that
+it ever had, in MB.
 """
 
 import argparse
 import asyncio
+import os
+import resource
 import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import aiosmtplib
@@ -30,7 +34,7 @@ from tidings.channels.http.client import HttpClient
 from tidings.channels.smtp.mail import compose
 from tidings.domain.account import Sender, SmtpAccount
 from tidings.domain.ids import new_id
-from tidings.domain.mail_parts import Mailbox
+from tidings.domain.mail_parts import Attachment, KeptMail, Mailbox, MailParts
 from tidings.domain.message import Delivery
 from tidings.domain.timestamps import utc_now
 from tidings.security.secretbox import Purpose, SecretBox, new_key
@@ -40,29 +44,41 @@ CONNECTIONS: Final = 10
 USERNAME: Final = "sender@example.com"
 PASSWORD: Final = "a password of the account"
 WARM_UP: Final = 20
+ACCOUNTS: Final = 100
+ATTACHED_BYTES: Final = 10 * 1024**2
 
 Send = Callable[[Delivery], Awaitable[str | None]]
 """Sends one mail; returns the server's id of it."""
 
 
-class OneSender:
-    """Everybody is this user."""
+class Users:
+    """Users with an account each."""
 
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
+    def __init__(self, users: dict[UUID, Sender]) -> None:
+        self._users = users
 
-    def known(self, user_id: UUID) -> Sender | None:  # noqa: ARG002
-        return self._sender
+    def known(self, user_id: UUID) -> Sender | None:
+        return self._users[user_id]
 
-    async def get(self, user_id: UUID) -> Sender | None:  # noqa: ARG002
-        return self._sender
+    async def get(self, user_id: UUID) -> Sender | None:
+        return self._users[user_id]
 
 
-def mail() -> Delivery:
+class Attached:
+    """Each mail has a file of its own, as it comes out of Postgres."""
+
+    async def get(self, message_id: UUID) -> KeptMail | None:  # noqa: ARG002
+        files = os.urandom(ATTACHED_BYTES)
+        attachment = Attachment(content_type="application/pdf", size=len(files), filename="report.pdf")
+        return KeptMail(parts=MailParts(attachments=(attachment,)), files=files)
+
+
+def mail(number: int, *, users: int, attached: int | None) -> Delivery:
     return Delivery(
         id=new_id(),
         batch_id=new_id(),
-        user_id=UUID(int=7),
+        user_id=UUID(int=number % users),
+        mail_bytes=attached,
         queue="default",
         channel="email",
         recipient="reader@example.org",
@@ -78,35 +94,52 @@ def mail() -> Delivery:
     )
 
 
-async def send_all(send: Send, count: int) -> list[int]:
+async def send_all(
+    send: Send, count: int, *, users: int = 1, clients: int = CONNECTIONS, attached: int | None = None
+) -> list[int]:
     """Returns how many mails and connections the server had seen by the last of them."""
     numbers = iter(range(count))
     seen = [0, 0]
 
     async def client() -> None:
-        for _ in numbers:
-            queue_id = await send(mail())
+        for number in numbers:
+            queue_id = await send(mail(number, users=users, attached=attached))
             assert queue_id is not None
             seen[:] = max(seen, [int(part) for part in queue_id.split("-")])
 
-    await asyncio.gather(*(client() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(client() for _ in range(clients)))
     return seen
 
 
-async def by_channel(port: int, authority: Path, count: int, *, mails_per_connection: int) -> dict[str, float]:
+async def by_channel(port: int, authority: Path, count: int, *, way: str) -> dict[str, float]:
     key = new_key()
-    password = SecretBox([key]).seal(PASSWORD, Purpose.SMTP_PASSWORD, UUID(int=7))
-    account = SmtpAccount(host=HOST, port=port, username=USERNAME, password=password)
+    users = {UUID(int=number): USERNAME for number in range(ACCOUNTS if way == "accounts" else 1)}
+    accounts = {
+        user_id: SmtpAccount(
+            host=HOST,
+            port=port,
+            username=username,
+            password=SecretBox([key]).seal(PASSWORD, Purpose.SMTP_PASSWORD, user_id),
+        )
+        for user_id, username in users.items()
+    }
     settings = Settings(
         secret_keys=(key,),
         smtp_ca_file=str(authority),
+        smtp_allow_cidrs=("127.0.0.0/8",),
         smtp_connections_per_account=CONNECTIONS,
-        smtp_mails_per_connection=mails_per_connection,
+        smtp_mails_per_connection=1 if way == "new" else 100,
     )
     transport = HttpClient(settings)
-    senders = OneSender(Sender(id=UUID(int=7), email=USERNAME, smtp=account))
+    senders = Users({user_id: Sender(id=user_id, email=USERNAME, smtp=smtp) for user_id, smtp in accounts.items()})
     channel = EmailChannel(
-        ChannelContext(settings=settings, transport=transport, operators_transport=transport, senders=senders)
+        ChannelContext(
+            settings=settings,
+            transport=transport,
+            operators_transport=transport,
+            senders=senders,
+            mails=Attached(),
+        )
     )
 
     async def send(message: Delivery) -> str | None:
@@ -115,6 +148,10 @@ async def by_channel(port: int, authority: Path, count: int, *, mails_per_connec
         return result.provider_message_id
 
     try:
+        if way == "accounts":
+            return await timed(send, count, warm_up=2 * ACCOUNTS, users=ACCOUNTS, clients=2 * ACCOUNTS)
+        if way == "large":
+            return await timed(send, count, warm_up=1, attached=ATTACHED_BYTES)
         return await timed(send, count)
     finally:
         await channel.close()
@@ -142,12 +179,14 @@ async def plainly(port: int, authority: Path, count: int) -> dict[str, float]:
     return await timed(send, count)
 
 
-async def timed(send: Send, count: int) -> dict[str, float]:
-    _, connections_before = await send_all(send, WARM_UP)
+async def timed(send: Send, count: int, *, warm_up: int = WARM_UP, **more: Any) -> dict[str, float]:
+    _, connections_before = await send_all(send, warm_up, **more)
     began, cpu = time.perf_counter(), time.process_time()
-    mails, connections = await send_all(send, count)
-    assert mails == WARM_UP + count
+    mails, connections = await send_all(send, count, **more)
+    assert mails == warm_up + count
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
+        "most_mb": kilobytes / 1024,
         "seconds": time.perf_counter() - began,
         "connections": connections - connections_before,
         "cpu_seconds": time.process_time() - cpu,
@@ -157,12 +196,12 @@ async def timed(send: Send, count: int) -> dict[str, float]:
 async def main(way: str, port: int, authority: Path, count: int) -> dict[str, float]:
     if way == "plain":
         return await plainly(port, authority, count)
-    return await by_channel(port, authority, count, mails_per_connection=1 if way == "new" else 100)
+    return await by_channel(port, authority, count, way=way)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--way", choices=("kept", "new", "plain"), required=True)
+    parser.add_argument("--way", choices=("kept", "new", "plain", "accounts", "large"), required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--authority", type=Path, required=True)
     parser.add_argument("--count", type=int, default=2_000)

@@ -52,6 +52,7 @@ class System:
             "ENVIRONMENT": "development",
             "LOG_LEVEL": "INFO",
             "PORT": "0",
+            "TRUST_THIS_MACHINE": "true",
         }
 
     async def start_api(self, module: str = "api") -> Child:

@@ -221,7 +221,7 @@ WITH taken AS (
 )
 SELECT
     id, user_id, queue, channel, recipient, subject, content, headers, max_tries, retry_delays, due_at, expires_at,
-    created_at, mail_bytes, batch_id, tries, recoveries, priority, unanswered, held_since
+    created_at, mail_bytes, account, batch_id, tries, recoveries, priority, unanswered, held_since
 FROM messages
 WHERE batch_id = (SELECT id FROM taken) AND status = 'processing'
 ORDER BY priority, due_at, id;

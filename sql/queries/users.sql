@@ -85,12 +85,14 @@ WHERE id = :id
 RETURNING previous_webhook_secret_until;
 
 -- name: senders(ids)
--- What the consumers need of these users to send in their name.
+-- What the consumers need of these users to send in their name: a row for each of their SMTP accounts, the default first.
 SELECT
-    id, email, smtp_host, smtp_port, smtp_username, smtp_password, smtp_tls, webhook_secret,
-    previous_webhook_secret, previous_webhook_secret_until, allowed_from
+    users.id, email, role::text, webhook_secret, previous_webhook_secret, previous_webhook_secret_until, allowed_from,
+    {smtp_account_columns}
 FROM users
-WHERE id = ANY(:ids::uuid[]);
+LEFT JOIN smtp_accounts ON user_id = users.id
+WHERE users.id = ANY(:ids::uuid[])
+ORDER BY users.id, is_default DESC, name;
 
 -- name: sealed_secrets(after, limit)
 -- A page of what is kept encrypted, by user.

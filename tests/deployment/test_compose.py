@@ -1,26 +1,30 @@
 """compose/docker-compose.yaml: what can be known of it without an engine."""
 
+import asyncio
 import json
+import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from api.service import SHUTDOWN_SECONDS
 from consumers.consumer import LAST_WRITES_SECONDS
 from tests.deployment.files import COMPOSE, SETTINGS, program, read_yaml, run
 from tests.deployment.stack import VARIABLE, Stack, new_env, read_env, seconds
+from tests.eventually import eventually
 from tidings import __version__, settings
-from tidings.embedded.installation import POSTGRES_MAJOR
+from tidings.embedded.installation import POSTGRES_MAJOR, redis_program
 
 FILE = COMPOSE / "docker-compose.yaml"
 
 ACCEPTED = {
-    # Alloy reads the logs through the engine's socket, which is root's.
-    ("alloy", "CL-0001"),
-    ("alloy", "CL-0018"),
+    # It is there to let a part of the engine's socket through, which is root's.
+    ("engine", "CL-0001"),
     # A dev server of Vault prints its root token.
     ("vault", "CL-0014"),
     # Redis Insight writes beside its data.
@@ -96,13 +100,61 @@ def test_secrets_go_only_to_who_needs_them(stack: Stack) -> None:
     }
 
 
+def test_the_engines_socket_is_read_through_one_door(stack: Stack) -> None:
+    holders = {name for name, service in stack.services.items() if "docker.sock" in str(service.get("volumes"))}
+    assert holders == {"engine"}
+    engine = stack.services["engine"]
+    assert engine["environment"]["POST"] == "0"
+    assert stack.file["networks"]["engine"] == {"internal": True}
+    assert {name for name, service in stack.services.items() if "engine" in service.get("networks", ())} == {
+        "engine",
+        "alloy",
+    }
+    assert "docker.sock" not in (COMPOSE / "alloy" / "config.alloy").read_text()
+
+
+async def test_redis_asks_for_the_password_and_shows_it_to_nobody(stack: Stack, tmp_path: Path) -> None:
+    service = stack.services["redis"]
+    password = service["environment"]["REDISCLI_AUTH"]
+    shell, option, script = service["entrypoint"]
+    server = f"{redis_program()} - --port 0 --unixsocket {tmp_path}/s"
+    script = script.replace("$$", "$").replace("redis-server -", server)
+    process = await asyncio.create_subprocess_exec(
+        shell, option, script, cwd=tmp_path, env={"PATH": os.environ["PATH"], **service["environment"]}
+    )
+    try:
+        assert password not in script
+        stranger = Redis(unix_socket_path=str(tmp_path / "s"))
+        friend = Redis(unix_socket_path=str(tmp_path / "s"), password=password)
+
+        async def answers() -> bool:
+            try:
+                return bool(await friend.ping())
+            except RedisError:
+                return False
+
+        await eventually(answers, within=20)
+        with pytest.raises(RedisError, match="Authentication required"):
+            await stranger.ping()
+        assert (await friend.config_get("save"))["save"] == ""
+        shown = await asyncio.to_thread(Path(f"/proc/{process.pid}/cmdline").read_text)
+        assert "unixsocket" in shown
+        assert password not in shown
+        assert settings.load(stack.ours["api"]["environment"]).redis_uri == f"redis://:{password}@redis:6379"
+        await stranger.aclose()
+        await friend.aclose()
+    finally:
+        process.terminate()
+        await process.wait()
+
+
 def test_the_core_needs_no_profile_and_the_rest_is_in_one_of_three(stack: Stack) -> None:
     by_profile: dict[str, set[str]] = {}
     for name, service in stack.services.items():
         by_profile.setdefault(",".join(service.get("profiles", ["core"])), set()).add(name)
     assert by_profile == {
         "core": {"api", "producer", "consumers", "migrate", "postgres", "redis"},
-        "observe": {"prometheus", "grafana", "loki", "alloy"},
+        "observe": {"prometheus", "grafana", "loki", "alloy", "engine"},
         "vault": {"vault", "vault-secrets"},
         "tools": {"redis-ui", "mail", "gateway"},
     }
@@ -140,7 +192,7 @@ def test_every_container_is_bounded_and_locked_in(stack: Stack) -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in service["security_opt"], name
         assert service["read_only"] or name == "redis-ui", name
-        assert service.get("user", "") != "root" or name == "alloy", name
+        assert service.get("user", "") != "root", name
 
 
 def test_every_image_is_pinned_and_ours_is_this_version(stack: Stack) -> None:

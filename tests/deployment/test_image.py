@@ -21,6 +21,7 @@ import asyncpg
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
 
 from sql.migrate import expected_version
 from tests.conftest import fresh_database
@@ -82,16 +83,44 @@ def test_nothing_else_goes_to_the_builder() -> None:
 
 
 def test_the_layer_of_dependencies_has_all_that_the_package_requires(built: Path) -> None:
-    extras = image.stages()[0].all("ARG")[0].partition("=")[2].strip('"').split()
-    listed = run(sys.executable, COMPOSE / "requirements.py", *extras, cwd=ROOT).splitlines()
+    locked = locked_versions()
     (package,) = distributions(name="tidings", path=[str(site) for site in built.glob("lib/python*/site-packages")])
     required = [Requirement(text) for text in package.requires or ()]
     wanted = {
-        requirement.name
+        canonicalize_name(requirement.name)
         for requirement in required
-        if any(requirement.marker is None or requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras))
+        if any(
+            requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+            for extra in ("", "apprise", "otel")
+        )
     }
-    assert {Requirement(line).name for line in listed} == wanted
+    assert wanted <= locked.keys()
+    listed = run(sys.executable, COMPOSE / "requirements.py", "apprise", "otel", cwd=ROOT).splitlines()
+    for requirement in map(Requirement, listed):
+        assert locked[canonicalize_name(requirement.name)] in requirement.specifier, f"{requirement}: run make hashes"
+
+
+def test_the_layer_of_dependencies_is_what_was_tested_each_file_by_its_hash() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    tested = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+    assert {name: tested.get(name) for name in locked_versions()} == locked_versions(), "run make hashes"
+    text = (COMPOSE / "requirements.lock").read_text()
+    assert "://" not in text
+    for block in re.split(r"(?m)^(?=[a-z])", text)[1:]:
+        assert "--hash=sha256:" in block
+    (install,) = [step for step in image.stages()[0].all("RUN") if "requirements.lock" in step]
+    assert "--require-hashes" in install
+
+
+def locked_versions() -> dict[NormalizedName, str]:
+    """What the image installs on this machine, by name."""
+    lines = re.findall(r"(?m)^([a-z0-9._-]+==\S+)( ; .*?)?(?: \\)?$", (COMPOSE / "requirements.lock").read_text())
+    requirements = [Requirement("".join(line)) for line in lines]
+    return {
+        canonicalize_name(each.name): str(each.specifier).removeprefix("==")
+        for each in requirements
+        if each.marker is None or each.marker.evaluate()
+    }
 
 
 def test_the_package_is_whole(built: Path) -> None:

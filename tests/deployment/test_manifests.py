@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tests.deployment.cluster import Cluster, Manifest, container, rendered
+from tests.deployment.files import ROOT, read_yaml
 from tests.deployment.keda import ScaledObject, ScaledObjectSpec
 
 KUSTOMIZATIONS = ("base", "overlays/dev", "overlays/prod", "autoscaling/api", "autoscaling/consumers-hpa")
@@ -21,6 +22,17 @@ def test_every_manifest_is_of_its_schema(kustomization: str, version: str) -> No
     assert manifests
     for manifest in manifests:
         kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_the_example_of_an_ingress_leads_to_the_api_by_tls(version: str) -> None:
+    ingress = read_yaml(ROOT / "kubernetes" / "overlays" / "prod" / "ingress.example.yaml")
+    kubernetes_validate.validate(ingress, version, strict=True)
+    (rule,) = ingress["spec"]["rules"]
+    assert [rule["host"]] == ingress["spec"]["tls"][0]["hosts"]
+    (path,) = rule["http"]["paths"]
+    service = rendered("overlays/prod").of("Service")[path["backend"]["service"]["name"]]
+    assert path["backend"]["service"]["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
 
 
 def test_the_schema_would_refuse_a_slip_of_the_pen() -> None:

@@ -11,7 +11,7 @@ from tests.integration.settings.vault_server import ROLE_ID, SECRET_ID, running_
 from tidings import settings
 from tidings.security.secretbox import SecretBox
 
-SECRETS = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "API_KEY", "SECRET_KEY", "SECRET_KEYS"}
+SECRETS = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_PASSWORD", "API_KEY", "SECRET_KEY", "SECRET_KEYS"}
 
 
 def test_two_environments_have_no_secret_in_common(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@
 | `json` | see `sh`; nowhere else |
 | `python` | is executed |
 | `toml`, `yaml` | is read |
+| `nginx`, `caddyfile` | is run by `tests/security/test_proxies.py` |
 | `mermaid` | must be a diagram of states: `docs/states.md` is held against the database by another test |
 | `text` | a drawing; no command may hide in it |
 
@@ -101,6 +102,8 @@ def _look_at(block: Block) -> None:
         case "python":
             done = subprocess.run([sys.executable, "-c", block.text], stderr=subprocess.PIPE, text=True, check=False)
             assert done.returncode == 0, f"{block.where}: {done.stderr}"
+        case "nginx" | "caddyfile":
+            assert block.where.startswith("docs/proxies.md:"), f"{block.where}: nothing runs this"
         case "toml":
             tomllib.loads(block.text)
         case "yaml":

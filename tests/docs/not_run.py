@@ -159,5 +159,8 @@ NOT_RUN: Final = (
     NotRun(
         "tidings holds release", "nothing is held there: tests/unit/cli/test_holds.py", accepted_by_the_command_line
     ),
+    NotRun(
+        "tidings smtp test", "no mail server is there: tests/integration/cli/test_smtp.py", accepted_by_the_command_line
+    ),
     NotRun("tidings drill", "asks before it kills: tests/e2e/test_drill.py", accepted_by_the_command_line),
 )

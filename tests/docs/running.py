@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tidings.settings import Settings
 
@@ -24,6 +24,10 @@ class Running(NamedTuple):
     environ: Mapping[str, str]
 
 
+ACCOUNT: Final = "smtp://mail%40example.com:secret@127.0.0.1:1"
+"""Of a mail server that is not there: e-mail is taken, and waits."""
+
+
 @contextmanager
 def running(**environ: str) -> Iterator[Running]:
     """Starts it, with embedded stores where `environ` names none, and stops it after the block."""
@@ -31,7 +35,7 @@ def running(**environ: str) -> Iterator[Running]:
     folder = Path(tempfile.mkdtemp(prefix="tidings-docs-"))
     folder.chmod(0o711)
     given = {name: value for name, value in os.environ.items() if name not in _SETTINGS}
-    environment = {**given, "DATA_DIR": str(folder / "data"), **environ}
+    environment = {**given, "DATA_DIR": str(folder / "data"), "SMTP_URL": ACCOUNT, **environ}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [Path(sys.executable).with_name("tidings"), "up", "--demo", "--port", "0"],

@@ -90,6 +90,7 @@ class System:
             "REDIS_URI": settings.redis_uri,
             "DATA_DIR": str(settings.data_dir),
             "PORT": "0",
+            "TRUST_THIS_MACHINE": "true",
             **environ,
         }
 

@@ -81,7 +81,12 @@ OPEN: Final = (
 
 def public(settings: Settings) -> Settings:
     """As a deployment has it that others reach."""
-    return msgspec.structs.replace(settings, host="0.0.0.0", webhook_allow_ports=("443", "8000-9000"))
+    changed: dict[str, object] = {
+        "host": "0.0.0.0",
+        "webhook_allow_ports": ("443", "8000-9000"),
+        "webhook_allow_cidrs": (),
+    }
+    return msgspec.structs.replace(settings, **changed)
 
 
 async def test_what_would_be_cancelled_later_is_refused_at_the_door(settings: Settings) -> None:

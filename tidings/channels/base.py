@@ -14,7 +14,7 @@ import msgspec
 
 from tidings.channels.http.transport import Transport
 from tidings.channels.recipient import EndpointKey, Recipients
-from tidings.domain.account import Sender
+from tidings.domain.account import Sealed, Sender
 from tidings.domain.mail_parts import KeptMail
 from tidings.domain.message import Delivery
 from tidings.domain.states import AttemptOutcome
@@ -51,6 +51,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     answer: bytes = b""
     error: str | None = None
     """What it did not take, such as some of a mail's recipients: one line for the sender of the message."""
+    unknown: tuple[str, ...] = ()
+    """Recipients of a mail that have no mailbox, for sure and for good: its sender's mail goes to them no more."""
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -68,6 +70,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     about: About = About.ENDPOINT
     remaining: tuple[str, ...] | None = None
     """The recipients of a mail that have not got it, where the others have: the next attempt is for these alone."""
+    unknown: tuple[str, ...] = ()
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -81,6 +84,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     about: About = About.ENDPOINT
     holds: bool = False
     """Nothing more may go there, to what `about` says, until somebody releases it."""
+    unknown: tuple[str, ...] = ()
 
 
 Result = Accepted | Retry | Rejected
@@ -101,6 +105,26 @@ class Mails(Protocol):
 
     async def get(self, message_id: UUID) -> KeptMail | None:
         """That of one message; None where there is none (any more). Raises StoreUnavailableError."""
+
+
+class RefreshTokens(Protocol):
+    """The refresh tokens of SMTP accounts that have an id. Both raise StoreUnavailableError."""
+
+    async def current(self, account_id: UUID) -> Sealed | None:
+        """The one in use; None where the account was replaced."""
+
+    async def rotate(self, account_id: UUID, old: Sealed, new: Sealed) -> None:
+        """Keeps a new one, unless another process was first."""
+
+
+class FixedTokens:
+    """For deployments and tests without any that are stored."""
+
+    async def current(self, account_id: UUID) -> Sealed | None:  # noqa: ARG002
+        return None
+
+    async def rotate(self, account_id: UUID, old: Sealed, new: Sealed) -> None:
+        """Not kept."""
 
 
 class NoMails:
@@ -126,12 +150,15 @@ class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     transport: Transport
     """For addresses that the sender of a message chose: refuses those within the operator's network."""
+    loopback_transport: Transport | None = None
+    """The same for the operator's own messages to this machine; None: `transport` does."""
     plain_transport: Transport | None = None
     """The same for plain http, which goes to networks of the operator's own only; None: `transport` does."""
     operators_transport: Transport
     """For addresses that the operator has set: refuses none. Must never be used for one that came with a message."""
     senders: Senders = NoSenders()
     mails: Mails = NoMails()
+    refresh_tokens: RefreshTokens = FixedTokens()
     now: Callable[[], datetime] = utc_now
 
 
@@ -166,6 +193,10 @@ class Channel(ABC):
 
         Further ones are queued before their attempt begins, so a consumer that stops returns them without using one up.
         """
+        return None
+
+    def per_hour(self, delivery: Delivery) -> int | None:  # noqa: ARG002
+        """How many messages may go to the endpoint of this delivery in an hour, by all consumers; None: no limit."""
         return None
 
     @property

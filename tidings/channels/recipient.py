@@ -91,8 +91,8 @@ class Recipients:
         if size > limit:
             raise ContentError(f"has {size} bytes; channel {channel} takes {limit} (MAX_CONTENT_BYTES)")
 
-    def seal(self, recipient: str, message_id: UUID, settings: Settings) -> str:
-        """What Postgres stores of a checked recipient.
+    def seal(self, recipient: str, message_id: UUID, settings: Settings, *, operators: bool = False) -> str:
+        """What Postgres stores of a checked recipient; `operators`: of a message of the operator's own.
 
         Raises RecipientError if these settings do not allow it, and SettingsError if `SECRET_KEYS` is empty.
         """

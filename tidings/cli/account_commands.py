@@ -11,6 +11,7 @@ import typer
 from tidings import settings as configuration
 from tidings.domain.account import Role
 
+smtp = typer.Typer(help="SMTP accounts: send a mail to see whether one works.", no_args_is_help=True)
 users = typer.Typer(help="Accounts: add, list, and change who may do what.", no_args_is_help=True)
 secrets = typer.Typer(help="Exchange the keys that encrypt users' secrets (SECRET_KEYS).", no_args_is_help=True)
 
@@ -70,6 +71,21 @@ def set_may_prioritize(
     typer.echo(f"{user.email} {'may' if user.may_prioritize else 'may not'} prioritize")
 
 
+@users.command("set-allowed-from")
+def set_allowed_from(
+    *,
+    email: Email,
+    addresses: Annotated[
+        list[str] | None, typer.Argument(help="Addresses; @example.com for all of a domain. None: no others.")
+    ] = None,
+) -> None:
+    """Let a user's e-mail be from these addresses besides their own, in place of those allowed before."""
+    from tidings.cli import users as accounts
+
+    user = asyncio.run(accounts.set_allowed_from(configuration.load(), email, addresses or []))
+    typer.echo(f"{user.email} may send from: {', '.join(user.allowed_from) or 'no other address'}")
+
+
 @users.command("set-password")
 def set_password(*, email: Email, password_stdin: FromStdin = False) -> None:
     """Give a user another password; they have to log in again."""
@@ -84,6 +100,22 @@ def _password(*, from_stdin: bool) -> str:
         return sys.stdin.readline().rstrip("\r\n")
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return password
+
+
+@smtp.command("test")
+def try_smtp(
+    *,
+    to: Annotated[str | None, typer.Argument(help="Whom the mail is to; absent: the user.")] = None,
+    user: Annotated[str | None, typer.Option(help="By an account of this user; absent: by SMTP_URL.")] = None,
+    account: Annotated[str | None, typer.Option(help="Its name; absent: the default one.")] = None,
+) -> None:
+    """Send a mail through an SMTP account, and show how far it came."""
+    from tidings.cli import smtp as trials
+
+    trial = asyncio.run(trials.try_out(configuration.load(), to=to, email=user, name=account))
+    typer.echo(trials.shown(trial))
+    if trial.error is not None:
+        raise typer.Exit(1)
 
 
 @secrets.command("new-key")

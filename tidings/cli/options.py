@@ -9,11 +9,18 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
+from tidings.cli import complain
+from tidings.domain.errors import TidingsError
 from tidings.domain.message import Priority
 from tidings.domain.states import CancelReason, Status
 
+MAX_KEY_BYTES: Final = 8000
 LOCAL: Final = "http://127.0.0.1:8080"
 """Where `tidings up` serves its API by default."""
+
+
+class OptionError(TidingsError):
+    """An option whose value cannot be used."""
 
 
 def _completing(words: Callable[[], list[str]]) -> Callable[[str], list[str]]:
@@ -38,12 +45,45 @@ Json = Annotated[bool, typer.Option("--json", help="Print the response of the AP
 JsonReport = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
+def _seen(context: typer.Context, parameter: typer.CallbackParam, value: str) -> str:
+    """Warns of a token that every user of the machine sees in its list of processes."""
+    source = context.get_parameter_source(parameter.name or "")
+    if value and source is not None and source.name == "COMMANDLINE":
+        complain("--api-key shows the token to all who may list processes; --api-key-file and API_KEY do not")
+    return value
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            token = file.read(MAX_KEY_BYTES + 1).decode("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is no text"
+        raise OptionError(f"--api-key-file: {path}: {reason}") from None
+    if not token or len(token) > MAX_KEY_BYTES or len(token.split()) != 1:
+        raise OptionError(f"--api-key-file: {path}: must hold one token and nothing else")
+    return token
+
+
 @dataclass(frozen=True, kw_only=True)
 class Api:
     """Which API is asked, and as whom."""
 
     url: Annotated[str, typer.Option(envvar="TIDINGS_URL", help="Where the API is.")] = LOCAL
-    api_key: Annotated[str, typer.Option(envvar="API_KEY", help="Its bearer token.", show_default=False)] = ""
+    api_key: Annotated[
+        str,
+        typer.Option(
+            envvar="API_KEY", help="Its bearer token; others see it in ps.", show_default=False, callback=_seen
+        ),
+    ] = ""
+    api_key_file: Annotated[
+        Path | None, typer.Option(envvar="API_KEY_FILE", help="A file with the token.", show_default=False)
+    ] = None
+
+    def __post_init__(self) -> None:
+        # The file goes before, since API_KEY may be there for something else.
+        if self.api_key_file is not None:
+            object.__setattr__(self, "api_key", _read(self.api_key_file))
 
 
 @dataclass(frozen=True, kw_only=True)

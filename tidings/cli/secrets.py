@@ -53,7 +53,33 @@ async def rotate(store: Store, box: SecretBox, *, at_once: int = AT_ONCE) -> Rot
         rotation.users += len(page)
         if stale:
             rotation.resealed += await store.users.reseal(stale)
+    await _rotate_accounts(store, box, at_once)
     return rotation
+
+
+async def _rotate_accounts(store: Store, box: SecretBox, at_once: int) -> None:
+    """Those of SMTP accounts, where they did not come under it with their users: a default one follows its user."""
+
+    def again(sealed: Sealed | None, owner: UUID) -> Sealed | None:
+        return None if sealed is None else box.reseal(sealed, Purpose.SMTP_PASSWORD, owner)
+
+    after: UUID = FIRST
+    while page := await store.smtp_accounts.sealed_secrets(after=after, limit=at_once):
+        after = page[-1].id
+        pairs = [
+            (
+                old,
+                msgspec.structs.replace(
+                    old,
+                    password=again(old.password, old.user_id),
+                    client_secret=again(old.client_secret, old.user_id),
+                    refresh_token=again(old.refresh_token, old.user_id),
+                ),
+            )
+            for old in page
+        ]
+        if stale := [(old, new) for old, new in pairs if new != old]:
+            await store.smtp_accounts.reseal(stale)
 
 
 async def _rotate(settings: Settings) -> Rotation:

@@ -6,7 +6,7 @@ A running API sees a change within seconds.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from api.accounts.checks import AccountError, check_email, password_faults
+from api.accounts.checks import AccountError, allowed_from, check_email, password_faults
 from api.accounts.passwords import Passwords
 from sql.store import Store
 from sql.users import UserStore
@@ -47,6 +47,17 @@ async def set_may_prioritize(settings: Settings, email: str, *, allowed: bool) -
     """Gives a user the right to go before others, or takes it back. Raises UserError."""
     async with opened(settings) as store:
         return await _update(store, email, {"may_prioritize": allowed}, may_prioritize=allowed)
+
+
+async def set_allowed_from(settings: Settings, email: str, addresses: Sequence[str]) -> User:
+    """Lets a user's mail be from these addresses too, and no others. Raises UserError."""
+    normal, faults = allowed_from(addresses)
+    for fault in faults:
+        index = int((fault.field or "").rpartition(".")[2])
+        raise UserError(f"{addresses[index]!r} {fault.detail}")
+    async with opened(settings) as store:
+        user = await _find(store.users, email)
+        return _existing(await store.users.set_allowed_from(user.id, normal), email)
 
 
 async def set_password(settings: Settings, email: str, password: str) -> User:

@@ -10,15 +10,21 @@ from uuid import UUID
 
 import msgspec
 
+from tidings.domain.mail_parts import Mailbox
+
 Sealed = NewType("Sealed", bytes)
 """A secret as it is kept: encrypted by `tidings.security.secretbox`."""
 
 IMPLICIT_TLS_PORT: Final = 465
+DEFAULT_ACCOUNT: Final = "default"
+"""Name of an SMTP account that was given none."""
+OPERATORS_ACCOUNT: Final = "operator"
+"""Name by which a message chooses that of `SMTP_URL`; no account of a user has it."""
 
 _HIDDEN: Final = frozenset(
     {
         *("password_hash", "password", "current_password", "secret", "previous_secret", "token", "key", "hash"),
-        *("client_secret", "refresh_token"),
+        *("client_secret", "refresh_token", "clear_password"),
     }
 )
 
@@ -65,14 +71,25 @@ class OAuth(Redacted, frozen=True, kw_only=True):
 class SmtpAccount(Redacted, frozen=True, kw_only=True):
     """How a user's mail is sent."""
 
+    name: str = DEFAULT_ACCOUNT
+    id: UUID | None = None
+    """Another one each time the account is replaced. None: what it is known by is all that it has."""
     host: str
     port: int
     username: str | None = None
     password: Sealed | None = None
+    clear_password: str | None = None
+    """That of the operator's account, which is a setting."""
     oauth: OAuth | None = None
     """In place of a password."""
     tls: Tls | None = None
     """None: as the port has it, `IMPLICIT` at 465 (RFC 8314, section 3.3) and `STARTTLS` at any other."""
+    sender: Mailbox | None = None
+    """Whom its mail is from. None: its user name where that is an address, else the user."""
+    per_hour: int | None = None
+    """Mails in an hour at the most, by all consumers together."""
+    max_connections: int | None = None
+    """Of one consumer, where that is less than `SMTP_CONNECTIONS_PER_ACCOUNT`."""
 
     @property
     def wanted_tls(self) -> Tls:
@@ -106,7 +123,13 @@ class Sender(Redacted, frozen=True, kw_only=True):
 
     id: UUID
     email: str
+    role: Role = Role.USER
     smtp: SmtpAccount | None = None
+    """The default account."""
+    others: tuple[SmtpAccount, ...] = ()
+    """The other accounts."""
+    may_use_operators: bool = False
+    """Whether their mail may go through the operator's account too."""
     secret: Sealed | None = None
     """Signs webhooks. None: `WEBHOOK_SIGNING_SECRET` does."""
     previous_secret: Sealed | None = None
@@ -115,11 +138,20 @@ class Sender(Redacted, frozen=True, kw_only=True):
     allowed_from: tuple[str, ...] = ()
     """Addresses besides their own that they may send mail from; `@example.com` for all of a domain."""
 
+    def account(self, name: str) -> SmtpAccount | None:
+        """Their own account of that name."""
+        accounts = self.others if self.smtp is None else (self.smtp, *self.others)
+        return next((each for each in accounts if each.name == name), None)
 
-def may_send_from(address: str, sender: Sender) -> bool:
-    """Whether mail of this user may be from an address: their own, that of their SMTP account, or one allowed them."""
-    own = {sender.email.lower(), *(each.lower() for each in sender.allowed_from)}
-    if sender.smtp is not None and sender.smtp.username:
-        own.add(sender.smtp.username.lower())
+
+def may_send_from(address: str, sender: Sender, account: SmtpAccount | None) -> bool:
+    """Whether mail of this user may be from an address: one allowed them, or by an account of theirs, their own.
+
+    Their own are the one that they log in with here, and the one that they log in with there. None: by the operator's
+    account.
+    """
+    own = {each.lower() for each in sender.allowed_from}
+    if account is not None:
+        own |= {sender.email.lower(), (account.username or "").lower()}
     address = address.lower()
     return address in own or f"@{address.rpartition('@')[2]}" in own

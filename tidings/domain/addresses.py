@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -13,6 +13,8 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 LAST_PORT: Final = 65535
+MAX_HOPS: Final = 16
+"""Proxies between a client and the API at the most."""
 LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 _HELO_NAME: Final = re.compile(r"\[[0-9A-Za-z:.]{1,60}\]|(?=.{1,253}$)[0-9A-Za-z-]{1,63}(?:\.[0-9A-Za-z-]{1,63})*")
@@ -43,6 +45,16 @@ def is_loopback(host: str) -> bool:
 def networks(cidrs: Iterable[str]) -> tuple[Network, ...]:
     """Raises ValueError for what is no network."""
     return tuple(ip_network(cidr) for cidr in cidrs)
+
+
+def trusted_proxies(texts: Sequence[str]) -> tuple[Network, ...] | int:
+    """From networks and addresses, or from one number of proxies. Raises ValueError for what is neither."""
+    if len(texts) == 1 and texts[0].isascii() and texts[0].isdigit():
+        hops = int(texts[0])
+        if not 0 < hops <= MAX_HOPS:
+            raise ValueError(f"must be a number of proxies between 1 and {MAX_HOPS}, or addresses and networks")
+        return hops
+    return networks(texts)
 
 
 def port_ranges(texts: Iterable[str]) -> tuple[range, ...]:

@@ -48,6 +48,8 @@ class _Common(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     mail_bytes: int | None = None
     """How much is kept of a mail beside it; None where nothing is."""
+    account: str | None = None
+    """By which SMTP account of its user a mail goes; None: by the default one."""
     mail: KeptMail | None = None
     """What is kept beside it, where that was read."""
 
@@ -120,12 +122,23 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     held_reason: HeldReason | None = None
     hold: "Hold | None" = None
     """Written before the outcome, so that a crash in between lets no further message through."""
+    bounce: "Bounce | None" = None
+    """Written before the outcome too."""
     attempt: "Attempt | None" = None
     queue: str = DEFAULT_QUEUE
     channel: str = ""
     lateness: float | None = None
     """Seconds from the due time to the start of the attempt, if one was made. Like `queue` and `channel` this is for
     metrics, and not recorded."""
+
+
+class Bounce(msgspec.Struct, frozen=True, kw_only=True):
+    """Recipients of a mail of which its server says that there are none: they take no more mail of its sender."""
+
+    user_id: UUID | None
+    addresses: tuple[str, ...]
+    """As `same_address` returns them."""
+    detail: str
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,15 @@ API_REQUEST_SECONDS: Final = Metric(
     ("method", "route"),
     REQUEST_BOUNDS,
 )
+API_CONNECTIONS: Final = Metric("tidings_api_connections", "gauge", ("api",), "Connections of clients.")
+API_CONNECTIONS_SHED: Final = Metric(
+    "tidings_api_connections_shed_total",
+    "counter",
+    ("api",),
+    "Connections that were closed because the client was too slow (`head`, `body`, `unread`) or there were too many"
+    " (`connections`, `per_address`).",
+    ("reason",),
+)
 MESSAGES_ACCEPTED: Final = Metric(
     "tidings_messages_accepted_total", "counter", ("api",), "Messages that this process stored for delivery."
 )

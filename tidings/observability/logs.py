@@ -6,6 +6,7 @@ are being delivered, and the trace where one is made. Secrets never get in: valu
 in URIs, are redacted as a last step; tracebacks show no local variables.
 """
 
+import json
 import logging
 import os
 import re
@@ -23,6 +24,11 @@ from tidings.observability import tracing
 SECRET_NAMES: Final = re.compile(r"passw|secret|token|authorization|auth_key|api_key|_uri$|cookie", re.IGNORECASE)
 URI_PASSWORD: Final = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.IGNORECASE)
 REDACTED: Final = "…"
+
+_MARKS: Final = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+_UNSEEN: Final = re.compile(rf"[\x00-\x08\x0b-\x1f{_MARKS}]")
+"""Control characters, C1 too, which some terminals obey, and marks that turn the direction of a line."""
+_UNSEEN_IN_A_LINE: Final = re.compile(rf"[\x00-\x1f{_MARKS}]")
 
 delivering: ContextVar[tuple[UUID, UUID]] = ContextVar("delivering")
 """The message and the batch that the present task delivers: on all that is logged meanwhile, by any library."""
@@ -127,7 +133,12 @@ def _name_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
 
 def _for_machines() -> list[Processor]:
     def encode(event: object, **_: object) -> str:
-        return msgspec.json.encode(event, enc_hook=repr).decode()
+        try:
+            text = msgspec.json.encode(event, enc_hook=repr).decode()
+        except UnicodeEncodeError:
+            # Half a character, as Python keeps of bytes that are no text.
+            text = json.dumps(event, default=repr)
+        return _UNSEEN.sub(_escaped, text)
 
     return [_telling_fields_first, structlog.processors.JSONRenderer(serializer=encode)]
 
@@ -143,7 +154,27 @@ def _for_people() -> list[Processor]:
     renderer = structlog.dev.ConsoleRenderer(
         colors="NO_COLOR" not in os.environ, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
     )
-    return [_process_first, renderer]
+    return [_process_first, _readable, renderer]
+
+
+def _readable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Nothing that a stranger wrote moves the cursor, turns the line around or makes another one."""
+    return {name: _shown(value, lines=name in {"exception", "stack"}) for name, value in event.items()}
+
+
+def _shown(value: Any, *, lines: bool = False) -> Any:
+    if isinstance(value, str):
+        shown = (_UNSEEN if lines else _UNSEEN_IN_A_LINE).sub(_escaped, value)
+        return shown.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_shown(name): _shown(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(each) for each in value]
+    return value
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def _process_first(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

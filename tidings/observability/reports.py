@@ -177,7 +177,7 @@ class BreakerReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint whose receiver answers 429: a consumer sends it so many messages a second."""
+    """An endpoint whose receiver answers 429, or whose owner has set a limit: a consumer sends it so many messages."""
 
     destination: Annotated[
         str, Meta(description="The channel and, after a space, the channel's own word for the receiver.")

@@ -45,6 +45,11 @@ def logins(counter: str, whose: str) -> str:
     return f"tidings:logins:{counter}:{whose}"
 
 
+def smtp_trials(user_id: UUID) -> str:
+    """How many mails a user has sent to themselves to test an SMTP account; lives an hour."""
+    return f"tidings:smtp_trials:{user_id}"
+
+
 PROBE: Final = "tidings:probe"
 """Written by readiness, metrics and `tidings doctor` to see whether a write is taken."""
 

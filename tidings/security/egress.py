@@ -8,7 +8,7 @@ The blocks are those of IANA's registries of special-purpose addresses (RFC 6890
 unicast (RFC 4291); everything outside of it is refused without a name of its own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -79,22 +79,23 @@ class Egress(msgspec.Struct, frozen=True):
 
 def webhook_egress(settings: Settings) -> Egress:
     """Where webhooks may go, by `WEBHOOK_ALLOW_CIDRS` and `WEBHOOK_ALLOW_PORTS`."""
-    return _egress(settings, settings.webhook_allow_cidrs, settings.webhook_allow_ports)
+    return Egress(networks(settings.webhook_allow_cidrs), port_ranges(settings.webhook_allow_ports))
 
 
 def plain_webhook_egress(settings: Settings) -> Egress:
-    """Where webhooks may go without TLS: the networks that `WEBHOOK_ALLOW_CIDRS` opens, and loopback where that is."""
+    """Where webhooks may go without TLS: the networks that `WEBHOOK_ALLOW_CIDRS` opens."""
     return msgspec.structs.replace(webhook_egress(settings), public=False)
+
+
+def loopback_egress(settings: Settings) -> Egress:
+    """Where the operator's own webhooks may go on this machine: nowhere, if others are involved."""
+    own = LOOPBACK if settings.loopback_only else ()
+    return Egress(own, port_ranges(settings.webhook_allow_ports), public=False)
 
 
 def smtp_egress(settings: Settings) -> Egress:
     """Where mail may go, by `SMTP_ALLOW_CIDRS` and `SMTP_ALLOW_PORTS`."""
-    return _egress(settings, settings.smtp_allow_cidrs, settings.smtp_allow_ports)
-
-
-def _egress(settings: Settings, cidrs: Iterable[str], ports: Iterable[str]) -> Egress:
-    own = LOOPBACK if settings.loopback_only else ()
-    return Egress((*networks(cidrs), *own), port_ranges(ports))
+    return Egress(networks(settings.smtp_allow_cidrs), port_ranges(settings.smtp_allow_ports))
 
 
 def _real(address: Address) -> Address:

@@ -18,6 +18,7 @@ from platformdirs import user_data_path
 from tidings.domain import addresses, contents, url_schemas
 from tidings.domain.errors import SettingsError
 from tidings.domain.secrets import check_secret_keys, signing_key
+from tidings.domain.smtp_url import operators_account, parse_smtp_from, parse_smtp_url
 
 
 def default_data_dir() -> Path:
@@ -47,6 +48,7 @@ SECRETS: Final = FORGOTTEN | {
     "secret_keys",
     "webhook_auth_key",
     "webhook_signing_secret",
+    "smtp_url",
 }
 """Settings whose value appears in no log, message or representation."""
 
@@ -80,6 +82,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: Annotated[str, Meta(extra={"section": "Accounts"}, description=
         "Signs the bearer tokens of accounts: at least 32 random bytes, the same for all API processes. May be left"
         " empty on loopback.")] = ""
+    trust_this_machine: Annotated[bool, Meta(description=
+        "Whether requests of this machine need no credential as long as there are no accounts and no `API_KEY`,"
+        " although strangers may register. With `REGISTRATION=closed` they need none in any case; `tidings up` sets"
+        " it. Never where `HOST` is not loopback, where `TRUSTED_PROXIES` is set, or for a request that a proxy passed"
+        " on.")] = False
+    trusted_proxies: Annotated[tuple[str, ...], Meta(description=
+        "Addresses and networks of the proxies before the API, comma-separated, or how many proxies each request"
+        " passes, such as `1`: what they say in `PROXY_HEADERS` is who the client is and whether it came by https."
+        " Empty: none is believed.")] = ()
+    proxy_headers: Annotated[Literal["x-forwarded", "forwarded"], Meta(description=
+        "Which headers `TRUSTED_PROXIES` write: `X-Forwarded-For` and `X-Forwarded-Proto`, or `Forwarded` (RFC 7239)."
+        " The other kind is not read, since a client could write it.")] = "x-forwarded"
+    hsts_seconds: Annotated[int, Meta(ge=0, le=2 * 366 * 24 * 3600, description=
+        "How long browsers come by https only, once they came so: `Strict-Transport-Security`, for subdomains too. Not"
+        " before https works for good. 0: it is not said.")] = 0
+    max_connections: Annotated[int, Meta(ge=16, le=1_000_000, description=
+        "Connections of clients per API process at the most; fewer where it may open few files. What is over takes the"
+        " place of what has been idle the longest.")] = 4096
+    max_connections_per_address: Annotated[int, Meta(ge=4, le=1_000_000, description=
+        "Connections from one client address (of IPv6, from one /64) at the most. This machine and `TRUSTED_PROXIES`"
+        " have no limit of their own.")] = 512
     registration: Annotated[Literal["open", "closed"], Meta(description=
         "Whether strangers may make themselves an account; otherwise an admin does, or `tidings user add`.")] = "open"
     user_channels: Annotated[tuple[str, ...], Meta(description=
@@ -88,8 +111,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     logins_per_email: Annotated[int, Meta(ge=0, description=
         "Logins a minute for one e-mail address; 0 for no limit.")] = 10
     logins_per_address: Annotated[int, Meta(ge=0, description=
-        "Logins a minute from one client address (of IPv6, from one /64), and new accounts; 0 for no limit, as behind"
-        " a proxy, whose address is that of all clients.")] = 30
+        "Logins a minute from one client address (of IPv6, from one /64), and new accounts; 0 for no limit. Behind a"
+        " proxy it needs `TRUSTED_PROXIES`; otherwise all clients have the proxy's address.")] = 30
 
     vault_addr: Annotated[str, Meta(extra={"section": "Vault"}, description=
         "A HashiCorp Vault that holds settings too, as `https://…`; what the environment says wins. Empty: none.")] = ""
@@ -115,8 +138,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         " Empty: unsigned.")] = ""
     webhook_allow_cidrs: Annotated[tuple[str, ...], Meta(description=
         "Networks that are not public and that channel `webhook` may reach all the same, also by plain http,"
-        " comma-separated. Loopback is open in any case where nothing but this machine is involved: `HOST` and both"
-        " stores are on it.")] = ()
+        " comma-separated. Loopback, as an address or as `localhost`, is open to the operator's own messages too where"
+        " nothing but this machine is involved: `HOST` and both stores are on it, and there are no `TRUSTED_PROXIES`;"
+        " to the messages of accounts only if it stands here.")] = ()
     webhook_allow_ports: Annotated[tuple[str, ...], Meta(description=
         "Ports that channel `webhook` may reach, and ranges of them, comma-separated. Left out are those of the"
         " classic services (SSH, SMTP, DNS), where no webhook is at home.")] = ("80", "443", "1024-65535")
@@ -133,7 +157,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         " without. Where MSETEX is known one command writes all the records of a moment, and both kinds are always"
         " kept.")] = False
 
-    smtp_ca_file: Annotated[str, Meta(extra={"section": "E-mail"}, description=
+    smtp_url: Annotated[str, Meta(extra={"section": "E-mail"}, description=
+        "The operator's own SMTP account: `smtp://user:password@host:587` (STARTTLS), `smtps://user:password@host` (TLS"
+        " from the first byte), each part percent-encoded; `?tls=none` after `smtp://` for a server without TLS. Its"
+        " address is not checked by `SMTP_ALLOW_CIDRS`. Empty: e-mail goes through users' own accounts only.")] = ""
+    smtp_from: Annotated[str, Meta(description=
+        "Whom mail through `SMTP_URL` is from: `mail@example.com`, or `Example <mail@example.com>`. Empty: its user"
+        " name.")] = ""
+    smtp_open_to: Annotated[Literal["nobody", "admins", "everyone"], Meta(description=
+        "Which users' mail may go through `SMTP_URL` too, where they have no account of their own or choose account"
+        " `operator`. It is from `SMTP_FROM`, and answers go to the user.")] = "nobody"
+    smtp_ca_file: Annotated[str, Meta(description=
         "PEM file of authorities that sign the certificates of mail servers, beside the usual ones.")] = ""
     smtp_allow_plaintext: Annotated[bool, Meta(description=
         "Whether mail may go without TLS where a user's account says that its server has none. To loopback it may."
@@ -288,10 +322,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             self.in_flight_per_destination <= self.in_flight, "IN_FLIGHT_PER_DESTINATION: must not be over IN_FLIGHT"
         )
 
+        try:
+            operators_account(self.smtp_url, self.smtp_from)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+
     @property
     def loopback_only(self) -> bool:
-        """Whether nothing but this machine is involved: the API listens on loopback, and both stores are here."""
-        return addresses.is_loopback(self.host) and _is_here(self.postgres_uri) and _is_here(self.redis_uri)
+        """Whether nothing but this machine is involved: the API listens on loopback, without a proxy before it, and
+        both stores are here."""
+        return self.only_this_machine_asks and _is_here(self.postgres_uri) and _is_here(self.redis_uri)
+
+    @property
+    def only_this_machine_asks(self) -> bool:
+        """Whether the API listens on loopback, and no proxy is known to pass on what others ask."""
+        return addresses.is_loopback(self.host) and not self.trusted_proxies
 
 
 _TEXTS: Final[Mapping[str, Callable[[Any], object]]] = {
@@ -299,6 +344,8 @@ _TEXTS: Final[Mapping[str, Callable[[Any], object]]] = {
     "egress_proxy": addresses.parse_proxy,
     "public_url": addresses.check_public_url,
     "bounce_address": addresses.check_bounce_address,
+    "smtp_url": parse_smtp_url,
+    "smtp_from": parse_smtp_from,
 }
 _READINGS: Final[Mapping[str, Callable[[Any], object]]] = {
     "secret_keys": check_secret_keys,
@@ -308,6 +355,7 @@ _READINGS: Final[Mapping[str, Callable[[Any], object]]] = {
     "webhook_allow_ports": addresses.port_ranges,
     "smtp_allow_cidrs": addresses.networks,
     "smtp_allow_ports": addresses.port_ranges,
+    "trusted_proxies": addresses.trusted_proxies,
     "max_content_bytes": contents.content_limits,
 }
 """How settings are read later, where they are not empty; a ValueError then is one now."""

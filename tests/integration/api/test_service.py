@@ -28,6 +28,7 @@ async def start(settings: Settings, **environ: str) -> Process:
             "HOST": "127.0.0.1",
             "PORT": "0",
             "API_KEY": "",
+            "TRUST_THIS_MACHINE": "true",
             **environ,
         },
         stderr=PIPE,

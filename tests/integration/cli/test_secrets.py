@@ -5,7 +5,7 @@ import pytest
 
 from sql.store import Store
 from tidings.cli.secrets import Rotation, rotate, rotate_secrets
-from tidings.domain.account import Sealed, SmtpAccount
+from tidings.domain.account import OAuth, Sealed, SmtpAccount
 from tidings.domain.errors import SettingsError, UnsealError
 from tidings.domain.ids import new_id
 from tidings.security.secretbox import Purpose, SecretBox, new_key
@@ -44,6 +44,31 @@ async def test_every_secret_comes_under_the_newest_key(store: Store) -> None:
     # Once more, and nothing is written.
     assert await rotate(store, newest, at_once=2) == Rotation(users=5, resealed=0)
     assert await store.users.sealed_secrets(limit=10) == kept
+
+
+async def test_secrets_of_every_smtp_account_too(store: Store) -> None:
+    user = await store.users.create(email="ada@example.com", password_hash="argon2")
+
+    def seal(secret: str) -> Sealed:
+        return SecretBox([OLD]).seal(secret, Purpose.SMTP_PASSWORD, user.id)
+
+    oauth = OAuth(
+        token_url="https://login.example/token",
+        client_id="tidings",
+        client_secret=seal("client"),
+        refresh_token=seal("refresh"),
+    )
+    for account in (
+        SmtpAccount(name="first", host="mail.example", port=587, oauth=oauth),
+        SmtpAccount(name="second", host="mail.example", port=587, password=seal("second")),
+    ):
+        await store.smtp_accounts.put(user.id, account)
+    await rotate(store, SecretBox([NEW, OLD]), at_once=1)
+    first, second = (kept.account for kept in await store.smtp_accounts.list(user.id))
+    assert first.oauth is not None
+    sealed = (first.oauth.client_secret, first.oauth.refresh_token, second.password)
+    opened = [SecretBox([NEW]).unseal(each, Purpose.SMTP_PASSWORD, user.id) for each in sealed if each is not None]
+    assert opened == ["client", "refresh", "second"]
 
 
 async def test_a_rotation_that_was_cut_short_is_run_again(store: Store) -> None:

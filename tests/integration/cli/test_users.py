@@ -93,6 +93,14 @@ def test_role_and_password(
     assert asyncio.run(_kept(settings, "ada@example.com")) == (Role.ADMIN, 1, True)
 
 
+def test_whom_mail_may_be_from(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run(monkeypatch, "add", "ada@example.com", "--password-stdin")
+    assert run(monkeypatch, "set-allowed-from", "ada@example.com", "ada.l@Example.org", "@SHOP.example") == 0
+    assert "ada@example.com may send from: @shop.example, ada.l@example.org\n" in capsys.readouterr().out
+    assert run(monkeypatch, "set-allowed-from", "ada@example.com") == 0
+    assert "may send from: no other address" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "typed", "said"),
     [
@@ -104,6 +112,7 @@ def test_role_and_password(
         (["set-role", "ada@example.com", "root"], "", "root"),
         (["set-may-prioritize", "bob@example.com", "yes"], "", "bob@example.com does not exist"),
         (["set-may-prioritize", "ada@example.com", "maybe"], "", "maybe"),
+        (["set-allowed-from", "ada@example.com", "a@example.org", "nobody"], "", "'nobody' is not an e-mail address"),
         (
             ["set-password", "bob@example.com", "--password-stdin"],
             f"{PASSWORD}\n",

@@ -124,7 +124,7 @@ async def test_the_gateway_may_be_inside_and_a_users_webhook_may_not(
     store: Store, with_keys: Settings, receiver: WebhookReceiver, url: str
 ) -> None:
     gateway = Gateway()
-    async with consuming(with_keys, gateway, host="0.0.0.0") as consumer:
+    async with consuming(with_keys, gateway, host="0.0.0.0", webhook_allow_cidrs=()) as consumer:
         # The gateway first: its connection, kept open, is none that a webhook could use.
         [sms] = await keep(store, channel="sms", recipient="+4915112345678")
         await hand_over(store, consumer)
@@ -139,6 +139,21 @@ async def test_the_gateway_may_be_inside_and_a_users_webhook_may_not(
             assert (message.cancel_reason, message.last_error) == (CancelReason.REJECTED, REFUSED)
     assert len(gateway.received) == 1
     assert receiver.signed_by == []
+
+
+async def test_this_machine_is_open_to_the_operator_and_not_to_accounts(
+    store: Store, with_keys: Settings, receiver: WebhookReceiver, url: str
+) -> None:
+    user_id = await new_user(store, FIRST)
+    async with consuming(with_keys, Gateway(), webhook_allow_cidrs=()) as consumer:
+        assert consumer.settings.loopback_only
+        [own] = await keep(store, channel="webhook", recipient=url)
+        [users] = await keep(store, channel="webhook", recipient=url, user_id=user_id)
+        await hand_over(store, consumer)
+        await until(store, own, Status.SENT)
+        message = await until(store, users, Status.CANCELLED)
+    assert (message.cancel_reason, message.last_error) == (CancelReason.REJECTED, REFUSED)
+    assert receiver.signed_by == [set()]
 
 
 async def test_mail_waits_for_an_account_and_a_changed_one_is_used_at_once(store: Store, with_keys: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from tests.integration.consumers.test_consumer import Gateway, consuming, hand_o
 from tidings.domain.account import SmtpAccount
 from tidings.domain.ids import new_id
 from tidings.domain.states import Status
+from tidings.domain.timestamps import utc_now
 from tidings.security.secretbox import Purpose, SecretBox, new_key
 from tidings.settings import Settings
 
@@ -152,3 +154,67 @@ async def test_greylisted_recipients_hold_up_no_other_mail(store: Store, for_mai
             [good] = await keep(store, channel="email", recipient="linus@example.org", user_id=user_id)
             await hand_over(store, consumer)
             await until(store, good, Status.SENT)
+
+
+async def test_an_unknown_recipient_takes_no_more_mail_of_its_sender(
+    store: Store, for_mail: tuple[Settings, trustme.CA]
+) -> None:
+    settings, authority = for_mail
+    user_id = new_id()
+    async with smtp_server(Security.STARTTLS, authority) as server:
+        smtp = SmtpAccount(host=HOST, port=server.port)
+        await store.users.create(user_id=user_id, email="ada@example.com", password_hash="argon2", smtp=smtp)
+        server.fail("RCPT", "550 5.1.1 User unknown", "550 5.7.1 Rejected as spam")
+        gone, spam = [
+            (await keep(store, channel="email", recipient=f"{name}@bücher.example", user_id=user_id))[0]
+            for name in ("Gone", "spam")
+        ]
+        later = (
+            await keep(
+                store,
+                channel="email",
+                recipient="gone@bücher.example",
+                user_id=user_id,
+                due_at=utc_now() + timedelta(hours=1),
+            )
+        )[0]
+        async with consuming(settings, Gateway()) as consumer:
+            await hand_over(store, consumer)
+            for message_id in (gone, spam):
+                assert (await until(store, message_id, Status.CANCELLED)).cancel_reason == "rejected"
+        [suppression] = await store.suppressions.list(user_id, limit=10)
+    assert (suppression.address, suppression.reason, suppression.message_id) == ("gone@bücher.example", "bounce", gone)
+    assert "550 5.1.1" in (suppression.detail or "")
+    waiting = await store.messages.get(later)
+    assert waiting is not None
+    assert (waiting.status, waiting.cancel_reason) == (Status.CANCELLED, "suppressed")
+
+
+async def test_mail_whose_account_is_deleted_is_held_and_goes_by_a_new_one_of_that_name(
+    store: Store, for_mail: tuple[Settings, trustme.CA]
+) -> None:
+    settings, authority = for_mail
+    user_id = new_id()
+    async with smtp_server(Security.STARTTLS, authority) as server:
+        smtp = SmtpAccount(name="shop", host=HOST, port=server.port)
+        await store.users.create(user_id=user_id, email="ada@example.com", password_hash="argon2")
+        await store.smtp_accounts.put(user_id, smtp)
+        await store.smtp_accounts.delete(user_id, "shop")
+        [message_id] = await keep(store, channel="email", recipient="ida@example.org", user_id=user_id, account="shop")
+
+        async def held() -> bool:
+            message = await store.messages.get(message_id)
+            assert message is not None
+            return (message.status, message.held_reason, message.tries) == (Status.PENDING, "account", 0)
+
+        async def sent() -> bool:
+            await hand_over(store, consumer)
+            message = await store.messages.get(message_id)
+            return message is not None and message.status is Status.SENT
+
+        async with consuming(settings, Gateway()) as consumer:
+            await hand_over(store, consumer)
+            await eventually(held)
+            await store.smtp_accounts.put(user_id, smtp)
+            await eventually(sent)
+    assert len(server.mails) == 1

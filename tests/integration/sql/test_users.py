@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
 from sql.api_keys import NewApiKey
@@ -124,8 +125,12 @@ class TestSecrets:
     async def test_senders_are_read_at_once(self, store: Store) -> None:
         ada = await new_user(store, "ada@example.com", SMTP)
         bob = await new_user(store, "bob@example.com")
-        assert await store.users.senders([ada.id, bob.id, new_id()]) == {
-            ada.id: Sender(id=ada.id, email="ada@example.com", smtp=SMTP),
+        found = await store.users.senders([ada.id, bob.id, new_id()])
+        smtp = found[ada.id].smtp
+        assert smtp is not None
+        assert smtp == msgspec.structs.replace(SMTP, id=smtp.id)
+        assert found == {
+            ada.id: Sender(id=ada.id, email="ada@example.com", smtp=smtp),
             bob.id: Sender(id=bob.id, email="bob@example.com"),
         }
         assert await store.users.senders([]) == {}

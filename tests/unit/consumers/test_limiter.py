@@ -650,3 +650,34 @@ async def test_not_all_paths_of_a_host_that_hangs_are_tried() -> None:
     flight.skipped += 15
     flight.time_out("m2")
     assert flight.begun[4:] == ["m4"]
+
+
+async def test_what_an_endpoint_may_have_in_an_hour_waits_or_comes_again_and_others_go() -> None:
+    flight = Flight(concurrency=100, per_destination=50)
+    flight.skipped += 3600
+    entered = [flight.limiter.enter("mail", f"m{n}", per_hour=100) for n in range(13)]
+    # A tenth goes at once, one waits in line, the others come again.
+    assert entered[:11] == [None] * 11
+    assert all(wait is not None and wait > 10 for wait in entered[11:])
+    destination, _ = flight.limiter.find("mail", EndpointKey("mail"))
+    assert destination is not None
+    assert (destination.paced, flight.limiter.waiting + flight.limiter.in_flight) == (1, 11)
+    assert flight.limiter.enter("other", "free") is None
+    assert flight.begun[-1] == "free"
+    [listed] = flight.limiter.paces.listed()
+    assert listed.name == "mail"
+    assert flight.limiter.paces.shared
+
+
+async def test_it_is_shared_by_the_consumers_that_report_and_may_be_lifted() -> None:
+    flight = Flight(concurrency=100, per_destination=50)
+    flight.limiter.enter("mail", "first", per_hour=100)
+    [paced] = flight.limiter.paces.listed()
+    flight.limiter.paces.hear({}, 4)
+    [shared] = flight.limiter.paces.listed()
+    assert shared.rate == pytest.approx(paced.rate / 4)
+    assert flight.limiter.enter("mail", "second") is None
+    destination, _ = flight.limiter.find("mail", EndpointKey("mail"))
+    assert destination is not None
+    assert (destination.paced, flight.limiter.waiting + flight.limiter.in_flight) == (0, 2)
+    assert flight.limiter.paces.listed() == []

@@ -197,3 +197,33 @@ def test_each_line_in_a_trace_names_it(stderr: io.StringIO, monkeypatch: pytest.
     inside, outside = entries(stderr)
     assert inside["trace_id"] == f"{span.get_span_context().trace_id:032x}"
     assert "trace_id" not in outside
+
+
+UNSEEN = "a\x1b]0;owned\x07b\x85c\x9b31md\u202ee\u2066f\u200fg\u2028h\x00i"
+
+
+def test_nothing_that_a_stranger_wrote_reaches_a_terminal(stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    for stream in (stderr, terminal):
+        configure_logging("api", "INFO", stream=stream)
+        structlog.get_logger().info(UNSEEN, name=f"{UNSEEN}\nanother line", deep={"x": [UNSEEN]}, half="\udc80")
+        said = stream.getvalue()
+        assert said.endswith("\n")
+        assert not set(said[:-1]) & {*map(chr, range(32)), *map(chr, range(0x7F, 0xA0)), *"\u202e\u2066\u200f\u2028"}
+        said.encode()
+    [entry] = entries(stderr)
+    assert entry["event"] == UNSEEN
+    assert "\\u009b31m" in terminal.getvalue()
+
+
+def test_tracebacks_keep_their_lines_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    configure_logging("api", "INFO", stream=terminal)
+    try:
+        int("bad \x9b31m value")
+    except ValueError:
+        structlog.get_logger().exception("it failed")
+    assert len(terminal.getvalue().splitlines()) > 3
+    assert "\x9b" not in terminal.getvalue()

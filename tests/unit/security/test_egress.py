@@ -1,5 +1,6 @@
 """tidings/security/egress.py"""
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.domain.addresses import networks, port_ranges
-from tidings.security.egress import Egress, plain_webhook_egress, smtp_egress, webhook_egress
+from tidings.security.egress import Egress, loopback_egress, plain_webhook_egress, smtp_egress, webhook_egress
 from tidings.settings import Settings
 
 ANY = Egress()
@@ -104,16 +105,25 @@ def test_a_network_is_opened_with_all_ways_to_it() -> None:
         assert egress.check(ip, 443) is not None
 
 
-def test_loopback_is_open_where_nothing_but_this_machine_is_involved() -> None:
-    for make in (webhook_egress, smtp_egress):
-        here = make(Settings())
-        there = make(Settings(host="0.0.0.0"))
-        elsewhere = make(Settings(postgres_uri="postgres://db/tidings"))
-        for ip in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
-            assert here.check(ip, 8443) is None
-            assert there.check(ip, 8443) is not None
-            assert elsewhere.check(ip, 8443) is not None
-        assert here.check("10.0.0.1", 8443) is not None
+def test_loopback_is_open_to_the_operator_where_nothing_but_this_machine_is_involved() -> None:
+    here = loopback_egress(Settings())
+    there = loopback_egress(Settings(host="0.0.0.0"))
+    elsewhere = loopback_egress(Settings(postgres_uri="postgres://db/tidings"))
+    passed_on = loopback_egress(Settings(trusted_proxies=("127.0.0.1",)))
+    for ip in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        assert here.check(ip, 8443) is None
+        for closed in (there, elsewhere, passed_on):
+            assert closed.check(ip, 8443) is not None
+    for ip in ("10.0.0.1", "8.8.8.8"):
+        assert here.check(ip, 8443) is not None
+
+
+@pytest.mark.parametrize("make", [webhook_egress, plain_webhook_egress, smtp_egress])
+def test_loopback_is_open_to_accounts_only_where_it_is_asked_for(make: Callable[[Settings], Egress]) -> None:
+    asked = ("127.0.0.0/8",)
+    for settings in (Settings(), Settings(registration="closed"), Settings(trust_this_machine=True)):
+        assert make(settings).check("127.0.0.1", 8443) == "loopback address"
+    assert make(Settings(webhook_allow_cidrs=asked, smtp_allow_cidrs=asked)).check("127.0.0.1", 8443) is None
 
 
 def test_webhooks_and_mail_have_lists_of_their_own() -> None:
@@ -170,4 +180,3 @@ def test_plain_http_goes_to_networks_of_ones_own_only() -> None:
     assert egress.check("10.2.0.1", 80) == "private address"
     assert egress.check("127.0.0.1", 9000) == "loopback address"
     assert egress.check("10.1.2.3", 22) == "port 22 is not open"
-    assert plain_webhook_egress(Settings()).check("127.0.0.1", 9000) is None

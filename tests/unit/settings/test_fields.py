@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -136,6 +137,8 @@ def test_a_secret_is_in_no_representation(name: str) -> None:
     secret = f"whsec_{b64encode(b'hunter2' * 4).decode()}"
     if name == "egress_proxy":
         secret = f"http://proxy:{secret}@127.0.0.1:3128"
+    if name == "smtp_url":
+        secret = f"smtp://m%40example.com:{quote(secret, safe='')}@mail.example.com"
     settings = load({name.upper(): secret})
     assert getattr(settings, name) == secret
     assert secret not in repr(settings)

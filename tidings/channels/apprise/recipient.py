@@ -84,7 +84,7 @@ class AppriseRecipients(Recipients):
     def normalise(self, recipient: str) -> str:
         return check_url(recipient)
 
-    def seal(self, recipient: str, message_id: UUID, settings: Settings) -> str:
+    def seal(self, recipient: str, message_id: UUID, settings: Settings, *, operators: bool = False) -> str:
         url = check_url(recipient, schemas(settings.apprise_schemas))
         sealed = SecretBox(settings.secret_keys).seal(url, Purpose.RECIPIENT, message_id)
         return f"{schema_of(url)}://{sealed.decode()}"

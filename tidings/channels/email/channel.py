@@ -1,4 +1,4 @@
-"""E-mail through each user's own SMTP account.
+"""E-mail through SMTP accounts: users' own, and the operator's.
 
 What a mail server refuses of one mail rejects that message. What it refuses of the account (a login, a quota) or of
 itself (a greeting, TLS) does not: the next message would meet the same, and the user or the operator can mend it. What
@@ -7,34 +7,34 @@ certificates are renewed, and a man in the middle must not be able to cancel mes
 """
 
 import asyncio
-import ssl
-import time
 from functools import partial
 from typing import Final
-from uuid import UUID
 
 import msgspec
 
 from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
-from tidings.channels.email.addresses import on_the_wire
+from tidings.channels.email.accounts import (
+    Chosen,
+    NoAccountError,
+    choose,
+    goes_by_operators,
+    may_be_from,
+    own_account,
+    sender_of,
+)
+from tidings.channels.email.addresses import check_address
 from tidings.channels.email.bounce_address import envelope_sender
 from tidings.channels.email.partial import settled
+from tidings.channels.email.pools import SmtpPools
 from tidings.channels.email.recipient import EmailRecipients
-from tidings.channels.recipient import RecipientError
-from tidings.channels.smtp.connection import Terms
 from tidings.channels.smtp.errors import OutcomeUnknownError, PermanentError, TransientError, reply_bytes
 from tidings.channels.smtp.mail import Mail, MailError, compose
-from tidings.channels.smtp.oauth import AccessTokens
-from tidings.channels.smtp.pool import SmtpPool
 from tidings.channels.smtp.replies import queue_id
-from tidings.domain.account import Sender, SmtpAccount, may_send_from
+from tidings.domain.account import Sender
 from tidings.domain.budget import ByteBudget
-from tidings.domain.errors import SettingsError, StoreUnavailableError, UnsealError
+from tidings.domain.errors import StoreUnavailableError, UnsealError
 from tidings.domain.mail_parts import KeptMail, Mailbox
 from tidings.domain.message import Delivery
-from tidings.security.egress import smtp_egress
-from tidings.security.secretbox import SecretBox
-from tidings.settings import Settings
 
 MAIL_BUDGET: Final = 192 * 1024**2
 """Bytes of large mails in memory at once, per consumer."""
@@ -45,36 +45,26 @@ IN_THREAD: Final = 256 * 1024
 
 
 class EmailChannel(Channel):
-    """Sends from the account's user name if that is an address, else from the user's own."""
+    """Sends by the account that the message or its user has chosen, or by the operator's."""
 
     recipients = EmailRecipients()
 
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
-        settings = context.settings
-        box = SecretBox(settings.secret_keys)
         self._budget = ByteBudget(MAIL_BUDGET)
-        self._pool = SmtpPool(
-            Terms(
-                tls=_tls(settings),
-                egress=smtp_egress(settings),
-                allow_plaintext=settings.smtp_allow_plaintext,
-                connect_timeout=settings.connect_timeout,
-                command_timeout=settings.smtp_command_timeout,
-                answer_timeout=settings.smtp_answer_timeout,
-                delivery_timeout=settings.smtp_delivery_timeout,
-                helo_name=settings.smtp_helo_name,
-                mails_per_connection=settings.smtp_mails_per_connection,
-            ),
-            box,
-            AccessTokens(context.transport, box, clock=time.monotonic),
-            limit=settings.smtp_connections_per_account,
-            idle_seconds=settings.smtp_idle_seconds,
-        )
+        self._pools = SmtpPools(context)
 
     @property
     def places_per_destination(self) -> int:
         return self.context.settings.smtp_connections_per_account
+
+    def per_hour(self, delivery: Delivery) -> int | None:
+        """As the account says that it goes by."""
+        sender = self._sender(delivery)
+        if sender is None or goes_by_operators(delivery.account, delivery.user_id, sender):
+            return None
+        account = own_account(delivery.account, sender)
+        return None if account is None else account.per_hour
 
     @property
     def time_limit(self) -> float:
@@ -87,25 +77,26 @@ class EmailChannel(Channel):
             sender = None if delivery.user_id is None else await self.context.senders.get(delivery.user_id)
         except StoreUnavailableError as error:
             return Retry(error=str(error), about=About.OURSELVES)
-        if sender is None:
-            return Rejected(error="the message has no user, through whose SMTP account it could go out")
-        if sender.smtp is None:
-            return Retry(error="the user has no SMTP account", about=About.ACCOUNT)
+        if sender is None and delivery.user_id is not None:
+            return Rejected(error="the user of the message is gone")
         try:
-            own = Mailbox(email=_address(sender, sender.smtp))
-        except MailError as error:
-            return Rejected(error=str(error))
+            chosen = choose(delivery.account, delivery.user_id, sender, self._pools.operators)
+            own = sender_of(chosen, sender)
+        except NoAccountError as error:
+            return Retry(error=str(error), about=About.ACCOUNT)
+        outgoing = _Outgoing(delivery, sender, chosen, own)
         if delivery.mail_bytes is None:
-            return await self._compose_and_send(delivery, sender, own, None)
+            return await self._compose_and_send(outgoing, None)
         # Bounded in all, since a server takes a large mail slowly; small ones came with their batch.
         size = 0 if delivery.mail is not None else delivery.mail_bytes * IN_MEMORY
         async with self._budget.lend(size):
-            return await self._send_kept(delivery, sender, own)
+            return await self._send_kept(outgoing)
 
     async def close(self) -> None:
-        await self._pool.close()
+        await self._pools.close()
 
-    async def _send_kept(self, delivery: Delivery, sender: Sender, own: Mailbox) -> Result:
+    async def _send_kept(self, outgoing: "_Outgoing") -> Result:
+        delivery = outgoing.delivery
         try:
             kept = delivery.mail or await self.context.mails.get(delivery.id)
         except StoreUnavailableError as error:
@@ -113,30 +104,31 @@ class EmailChannel(Channel):
         if kept is None:
             return Rejected(error="what belongs to the mail besides its text is gone", about=About.MESSAGE)
         given = kept.parts.sender
-        if given is not None and not may_send_from(given.email, sender):
+        if given is not None and not may_be_from(given.email, outgoing.sender, outgoing.chosen):
             return Rejected(error=f"from {given.email}: the account may not send from it (any more)")
-        return await self._compose_and_send(delivery, sender, own, kept)
+        return await self._compose_and_send(outgoing, kept)
 
-    async def _compose_and_send(
-        self, delivery: Delivery, sender: Sender, own: Mailbox, kept: KeptMail | None
-    ) -> Result:
-        make = partial(compose, delivery, sender=own, now=self.context.now(), mail=kept)
+    async def _compose_and_send(self, outgoing: "_Outgoing", kept: KeptMail | None) -> Result:
+        delivery, chosen = outgoing.delivery, outgoing.chosen
+        make = partial(
+            compose, delivery, sender=outgoing.own, reply_to=chosen.reply_to, now=self.context.now(), mail=kept
+        )
         try:
             # Not in the event loop where it takes longer than a few milliseconds.
             mail = make() if kept is None or len(kept.files) < IN_THREAD else await asyncio.to_thread(make)
         except MailError as error:
             return Rejected(error=str(error))
-        if sender.smtp is None:
-            return Retry(error="the user has no SMTP account", about=About.ACCOUNT)
         if bounce_address := self.context.settings.bounce_address:
             mail = msgspec.structs.replace(mail, sender=envelope_sender(bounce_address, delivery.id))
-        result = await self._send(sender.id, sender.smtp, mail)
+        result = await self._send(chosen, mail)
         others_have_it = kept is not None and kept.remaining is not None
-        return settled(result, mail, delivery, others_have_it=others_have_it)
+        result = settled(result, mail, delivery, others_have_it=others_have_it)
+        unknown = [to for to, failure in mail.refused.items() if failure.no_mailbox]
+        return msgspec.structs.replace(result, unknown=tuple(map(check_address, unknown))) if unknown else result
 
-    async def _send(self, owner: UUID, account: SmtpAccount, mail: Mail) -> Result:
+    async def _send(self, chosen: Chosen, mail: Mail) -> Result:
         try:
-            reply = await self._pool.send(owner, account, mail)
+            reply = await self._pools.of(chosen).send(chosen.owner, chosen.account, mail)
         except UnsealError as error:
             return Retry(error=str(error), about=About.OURSELVES)
         except PermanentError as failure:
@@ -144,6 +136,7 @@ class EmailChannel(Channel):
         except TransientError as failure:
             return Retry(
                 error=str(failure),
+                delay=failure.delay,
                 unanswered=isinstance(failure, OutcomeUnknownError),
                 status_code=failure.code,
                 answer=failure.answer,
@@ -156,22 +149,12 @@ class EmailChannel(Channel):
         )
 
 
-def _address(sender: Sender, account: SmtpAccount) -> str:
-    try:
-        return on_the_wire(account.username or "")
-    except RecipientError:
-        pass
-    try:
-        return on_the_wire(sender.email)
-    except RecipientError as error:
-        raise MailError(f"the user's own address {error}") from None
+class _Outgoing(msgspec.Struct, frozen=True):
+    """A delivery with the account that it goes by."""
 
-
-def _tls(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if settings.smtp_ca_file:
-        try:
-            context.load_verify_locations(settings.smtp_ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"SMTP_CA_FILE: cannot be read: {error}") from None
-    return context
+    delivery: Delivery
+    sender: Sender | None
+    """None: the operator."""
+    chosen: Chosen
+    own: Mailbox
+    """Whom it is from where it does not say."""

@@ -30,7 +30,12 @@ def settled(result: Result, mail: Mail, delivery: Delivery, *, others_have_it: b
         if remaining and not last:
             first = mail.refused[remaining[0]]
             return Retry(
-                error=error, status_code=first.code, answer=first.answer, about=About.MESSAGE, remaining=remaining
+                error=error,
+                delay=max((mail.refused[to].delay or 0.0 for to in remaining), default=0.0) or None,
+                status_code=first.code,
+                answer=first.answer,
+                about=About.MESSAGE,
+                remaining=remaining,
             )
         return msgspec.structs.replace(result, error=error, answer=answer)
     if others_have_it and result.about not in NOT_THE_MAIL and (last or not isinstance(result, Retry)):

@@ -9,18 +9,18 @@ _BASIC: Final = frozenset(
 """The alphabet of GSM, of 7 bits."""
 _EXTENDED: Final = frozenset("\f^{}\\[~]|€")
 """What stands after an escape in it, and so counts two."""
-GSM_ALONE, GSM_PART = 160, 153
-UCS2_ALONE, UCS2_PART = 70, 67
+GSM_SINGLE, GSM_PART = 160, 153
+UCS2_SINGLE, UCS2_PART = 70, 67
 
 
 def parts(text: str) -> int:
     """Of how many parts the text is: by GSM's alphabet, or else by UTF-16."""
     letters = set(text)
     if letters <= _BASIC | _EXTENDED:
-        sizes, alone, most = [2 if letter in _EXTENDED else 1 for letter in text], GSM_ALONE, GSM_PART
+        sizes, single, most = [2 if letter in _EXTENDED else 1 for letter in text], GSM_SINGLE, GSM_PART
     else:
-        sizes, alone, most = [2 if ord(letter) > 0xFFFF else 1 for letter in text], UCS2_ALONE, UCS2_PART  # noqa: PLR2004
-    if sum(sizes) <= alone:
+        sizes, single, most = [2 if ord(letter) > 0xFFFF else 1 for letter in text], UCS2_SINGLE, UCS2_PART  # noqa: PLR2004
+    if sum(sizes) <= single:
         return 1
     count, room = 1, most
     for size in sizes:  # neither an escape nor a pair is cut in two

@@ -281,7 +281,9 @@ class SmtpConnection:
         with self._during(Phase.DATA):
             protocol.write(data)
         answer_by = asyncio.get_running_loop().time() + self._terms.answer_timeout
-        deadline.reschedule(max(deadline.when() or 0, answer_by))
+        # In the moment in which it is over, the next wait ends by it.
+        if not deadline.expired():
+            deadline.reschedule(max(deadline.when() or 0, answer_by))
         # Awaited before the loop runs again, so that an early reply is not missed.
         with self._during(Phase.END_OF_DATA):
             return await protocol.read_response(timeout=self._terms.answer_timeout)

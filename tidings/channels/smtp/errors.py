@@ -8,7 +8,7 @@ SmtpError
 """
 
 from tidings.channels.base import About
-from tidings.channels.smtp.replies import ENHANCED_CODE, OPENING, Phase, meaning
+from tidings.channels.smtp.replies import ENHANCED_CODE, OPENING, Phase, asked_delay, meaning, says_no_mailbox
 
 CONNECTION_LOST = "the connection was lost"
 
@@ -28,6 +28,10 @@ class SmtpError(Exception):
         """The whole reply, but nothing of one to AUTH: some servers repeat the password."""
         self.of_session = False
         """The reply speaks of the connection, which has carried enough, and not of the mail."""
+        self.delay: float | None = None
+        """Seconds that the server asks to wait."""
+        self.no_mailbox = False
+        """The recipient has none, for sure and for good."""
         self.crowded = False
         """The server takes fewer connections at a time than there are."""
 
@@ -57,6 +61,8 @@ def refusal(phase: Phase, code: int, text: str) -> SmtpError:
         phase, reason, about=means.about, code=code, answer=b"" if phase is Phase.AUTH else reply_bytes(code, text)
     )
     error.of_session, error.crowded = means.of_session, means.crowded
+    error.delay = None if means.final else asked_delay(code, text)
+    error.no_mailbox = means.final and says_no_mailbox(phase, code, text)
     return error
 
 

@@ -58,18 +58,22 @@ class Mail(msgspec.Struct, frozen=True):
         return not (self.sender.isascii() and all(map(str.isascii, self.recipients)))
 
 
-def compose(delivery: Delivery, *, sender: Mailbox, now: datetime, mail: KeptMail | None = None) -> Mail:
+def compose(
+    delivery: Delivery, *, sender: Mailbox, now: datetime, mail: KeptMail | None = None, reply_to: Mailbox | None = None
+) -> Mail:
     """The mail of one delivery, from an account's address or what its parts say; `Message-ID` is the same each time.
+
+    `reply_to` gets the answers where the mail says neither whom it is from nor who does.
 
     Raises MailError.
     """
     parts = None if mail is None else mail.parts
     try:
-        sender = (parts and parts.sender) or sender
+        if parts is not None and parts.sender is not None:
+            sender, reply_to = parts.sender, None
         from_address = _wire(sender.email, "the sender's address")
-        head = "".join(
-            f"{name}: {value}\r\n" for name, value in _headers(delivery, sender.name, from_address, now, mail)
-        )
+        headers = _headers(delivery, Mailbox(from_address, sender.name), now, mail, reply_to)
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers)
         recipients = _recipients(delivery, mail)
     except HeaderError as error:
         raise MailError(f"headers: {error}") from None
@@ -99,23 +103,26 @@ def _recipients(delivery: Delivery, mail: KeptMail | None) -> tuple[str, ...]:
 
 
 def _headers(
-    delivery: Delivery, name: str, sender: str, now: datetime, mail: KeptMail | None
+    delivery: Delivery, sender: Mailbox, now: datetime, mail: KeptMail | None, reply_to: Mailbox | None
 ) -> Iterator[tuple[str, str]]:
-    yield "From", mailbox(name, sender)
+    yield "From", mailbox(sender.name, sender.email)
     yield "To", mailbox(mail.parts.recipient_name if mail else "", _wire(delivery.recipient, "the recipient"))
     if mail is not None:
         if mail.parts.cc:
             yield "Cc", _list("Cc", mail.parts.cc)
         if mail.parts.reply_to:
             yield "Reply-To", _list("Reply-To", mail.parts.reply_to)
+            reply_to = None
     if delivery.subject is not None:
         if _CONTROL.search(delivery.subject):
             raise MailError("the subject contains control characters")
         yield "Subject", fold("Subject", delivery.subject)
     yield "Date", format_datetime(now)
-    yield "Message-ID", f"<{delivery.id}@{sender.rpartition('@')[2]}>"
+    yield "Message-ID", f"<{delivery.id}@{sender.email.rpartition('@')[2]}>"
     given = delivery.headers or {}
     check_headers(given)
+    if reply_to is not None and not any(each.lower() == "reply-to" for each in given):
+        yield "Reply-To", _list("Reply-To", [reply_to])
     for each, value in given.items():
         lower = each.lower()
         # The API refuses those that are reserved; a message that was kept before it did goes out without them.

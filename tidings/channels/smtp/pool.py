@@ -42,15 +42,16 @@ _REFUSED: Final = 5
 _OF_SESSION: Final = frozenset({Phase.RSET, Phase.MAIL, Phase.DATA})
 _COUNTED: Final = frozenset({Phase.MAIL, Phase.DATA})
 """Where servers say that a session has carried enough."""
-Key = tuple[UUID, SmtpAccount]
-"""Connections are shared by nothing else: not with other users, nor beyond a change of the password."""
+Key = tuple[UUID, UUID | SmtpAccount]
+"""Connections are shared by nothing else: not with other users, nor beyond a change of the password. An account's id is
+another one then; a refresh token that its server has replaced is no such change."""
 
 
 class _AccountState:
     """Connections and waiting deliveries of one account."""
 
-    def __init__(self, key: Key, limit: int) -> None:
-        self.owner, self.account = key
+    def __init__(self, owner: UUID, account: SmtpAccount, limit: int) -> None:
+        self.owner, self.account = owner, account
         self.deliveries = 0
         """Those that wait for a slot or have one."""
         self.idle: list[SmtpConnection] = []
@@ -132,7 +133,7 @@ class SmtpPool:
 
         Raises CancelledError only if the server may have taken the mail.
         """
-        state = self._accounts.get((owner, account)) or self._open((owner, account))
+        state = self._accounts.get((owner, account.id or account)) or self._open(owner, account)
         state.deliveries += 1
         # Waiting has an end, since what is in flight must end so that its consumer can stop.
         until = asyncio.get_running_loop().time() + self._terms.delivery_timeout + self._terms.answer_timeout
@@ -219,7 +220,7 @@ class SmtpPool:
         """
         state.check_refusal(asyncio.get_running_loop().time())
         account = state.account
-        if account.password is None and account.oauth is None:
+        if account.password is None and account.clear_password is None and account.oauth is None:
             await connection.open()
             return
         try:
@@ -240,19 +241,21 @@ class SmtpPool:
     async def _login(self, state: _AccountState) -> Login:
         account, username = state.account, state.account.username or ""
         if account.oauth is not None:
-            return Login(username, await self._tokens.get(account.oauth, state.owner), is_token=True)
+            return Login(username, await self._tokens.get(account, state.owner), is_token=True)
+        if account.clear_password is not None:
+            return Login(username, account.clear_password)
         return Login(username, self._box.unseal(account.password or Sealed(b""), Purpose.SMTP_PASSWORD, state.owner))
 
     async def _log_in(self, state: _AccountState, connection: SmtpConnection, login: Login) -> None:
-        oauth = state.account.oauth
-        for last in (oauth is None, True):
+        account = state.account
+        for last in (account.oauth is None, True):
             try:
                 await connection.log_in(login)
             except TransientError as failure:
                 if failure.about is not About.ACCOUNT or failure.code is None or failure.code // 100 != _REFUSED:
                     raise
                 # An access token may be revoked before its time.
-                if oauth is not None and self._tokens.forget(oauth, login.secret) and not last:
+                if account.oauth is not None and self._tokens.forget(account, login.secret) and not last:
                     login = await self._login(state)
                     continue
                 state.refuse(failure, asyncio.get_running_loop().time() + REFUSAL_SECONDS)
@@ -283,8 +286,9 @@ class SmtpPool:
         if then is not None:
             quitting.add_done_callback(lambda _: then())
 
-    def _open(self, key: Key) -> _AccountState:
-        state = self._accounts[key] = _AccountState(key, self._limit)
+    def _open(self, owner: UUID, account: SmtpAccount) -> _AccountState:
+        limit = min(self._limit, account.max_connections or self._limit)
+        state = self._accounts[owner, account.id or account] = _AccountState(owner, account, limit)
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(self._idle_seconds, self._sweep)
         return state

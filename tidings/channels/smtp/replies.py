@@ -93,6 +93,41 @@ _STORAGE: Final = frozenset({452, 552})
 """RFC 5321: "insufficient" or "exceeded storage", and so of a mailbox where the text says so."""
 
 
+_NO_MAILBOX: Final = frozenset({"1.1", "1.6", "1.10"})
+"""RFC 3463, section 3.2, and RFC 7505: no such mailbox, it has moved without an address, its domain takes no mail.
+
+Not 1.2 (no such domain), which servers say too when they cannot ask; nor 2.1 (disabled), which ends."""
+_ASKED: Final = re.compile(
+    r"(?:try|retry|again|wait|back|greylist\w*|graylist\w*|delay\w*|defer\w*)\b[^0-9]{0,40}"
+    r"(?:(?P<clock>[0-9]{1,2}:[0-9]{2}:[0-9]{2})"
+    r"|(?P<number>[0-9]{1,5})[ -]?(?P<unit>s(?:ec(?:ond)?s?)?|min(?:ute)?s?|h(?:(?:ou)?rs?)?)\b)",
+    re.IGNORECASE,
+)
+"""postgrey, milter-greylist ("come back in 00:05:00"), Gmail, Yahoo and others."""
+_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+LONGEST_ASKED: Final = 3600.0
+"""Seconds: more is not waited for at a server's word."""
+
+
+def asked_delay(code: int, text: str) -> float | None:
+    """How long a reply that refuses for now asks to wait, in seconds; None where it does not say."""
+    if code // 100 != 4 or not (found := _ASKED.search(text)):  # noqa: PLR2004  (4xx)
+        return None
+    if found["clock"]:
+        hours, minutes, seconds = map(int, found["clock"].split(":"))
+        delay = 3600.0 * hours + 60 * minutes + seconds
+    else:
+        delay = int(found["number"]) * _SECONDS[found["unit"][0].lower()]
+    return min(delay, LONGEST_ASKED)
+
+
+def says_no_mailbox(phase: Phase, code: int, text: str) -> bool:
+    """Whether a refused recipient has, for sure and for good, no mailbox."""
+    enhanced = ENHANCED_CODE.match(text)
+    refused = phase is Phase.RCPT and code // 100 == 5 and enhanced is not None  # noqa: PLR2004  (5xx)
+    return refused and enhanced is not None and f"{enhanced[2]}.{enhanced[3]}" in _NO_MAILBOX and enhanced[1] == "5"
+
+
 class Meaning(NamedTuple):
     about: About
     final: bool

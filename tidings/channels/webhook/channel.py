@@ -9,17 +9,20 @@ replaced, the old one signs too: `webhook-signature` holds both, and a receiver 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
 import msgspec
+from yarl import URL
 
 from tidings.channels.base import About, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import about, judge
 from tidings.channels.http.transport import ForbiddenError, Transport, TransportError
 from tidings.channels.webhook.recipient import WebhookRecipients
 from tidings.domain.account import Sealed
+from tidings.domain.addresses import is_loopback
 from tidings.domain.errors import StoreUnavailableError, UnsealError
 from tidings.domain.headers import HeaderError, check_headers
 from tidings.domain.message import Delivery
@@ -88,6 +91,8 @@ class WebhookChannel(Channel):
         return msgspec.structs.replace(result, holds=True) if isinstance(result, Rejected) else result
 
     def _transport(self, delivery: Delivery) -> Transport:
+        if delivery.user_id is None and self.context.settings.loopback_only and _is_here(delivery.recipient):
+            return self.context.loopback_transport or self.context.transport
         plain = None if delivery.recipient.startswith("https:") else self.context.plain_transport
         return plain or self.context.transport
 
@@ -122,6 +127,11 @@ class WebhookChannel(Channel):
         if delivery.possible_duplicate:
             headers |= REPEATED
         return headers
+
+
+@lru_cache(maxsize=4096)
+def _is_here(url: str) -> bool:
+    return is_loopback((URL(url, encoded=True).raw_host or "").rstrip("."))
 
 
 def _is_gone(status: int) -> bool:

@@ -66,11 +66,11 @@ class WebhookRecipients(Recipients):
         tail = _encoded(tail if tail.startswith("/") else f"/{tail}")
         return f"{url.origin()}{tail}"
 
-    def seal(self, recipient: str, message_id: UUID, settings: Settings) -> str:
+    def seal(self, recipient: str, message_id: UUID, settings: Settings, *, operators: bool = False) -> str:
         """As it is, since it is no secret. Raises RecipientError for what the settings keep closed, as far as that can
         be told without asking for the address of a name."""
         scheme, _, rest = recipient.partition("://")
-        refusal = _refusal(f"{scheme}://{rest.partition('/')[0]}", settings)
+        refusal = _refusal(f"{scheme}://{rest.partition('/')[0]}", settings, operators=operators)
         if refusal is not None:
             raise RecipientError(refusal)
         return recipient
@@ -131,23 +131,25 @@ def _address(host: str) -> Address | None:
 
 
 @lru_cache(maxsize=4096)
-def _refusal(origin: str, settings: Settings) -> str | None:
+def _refusal(origin: str, settings: Settings, *, operators: bool) -> str | None:
     """Why nothing may be sent to an origin, to follow "the recipient"; None where it may, or only connecting tells."""
     url = URL(origin, encoded=True)
     host, port = url.raw_host or "", url.port or 0
     egress = webhook_egress(settings)
     if not egress.opens(port):
         return f"names port {port}, which WEBHOOK_ALLOW_PORTS does not open: {', '.join(settings.webhook_allow_ports)}"
+    here = _is_here(host)
+    if operators and here and settings.loopback_only:
+        return None
     address = _address(host)
     if address is not None and (reason := egress.check(host, port)) is not None:
         return _closed(reason)
-    here = _is_here(host)
     if url.scheme == "http":
         own = plain_webhook_egress(settings)
         # Where a name leads is checked with the connection, but not where a proxy makes that.
-        named = (settings.webhook_allow_cidrs and not settings.egress_proxy) or (settings.loopback_only and here)
+        named = settings.webhook_allow_cidrs and not settings.egress_proxy
         if not (own.check(host, port) is None if address else named):
-            return "must be an https URL; http is for loopback and for the networks of WEBHOOK_ALLOW_CIDRS"
+            return "must be an https URL; http is for the networks of WEBHOOK_ALLOW_CIDRS"
     if here and address is None:
         reasons = [egress.check(each, port) for each in _HERE]
         return None if None in reasons else _closed(reasons[0])

@@ -18,6 +18,7 @@ import msgspec
 from rich.console import Console
 
 from tidings.cli.client import ApiClient
+from tidings.cli.files.formulas import guarded
 from tidings.cli.files.reading import FIELDS
 from tidings.cli.options import Api
 from tidings.domain.errors import TidingsError
@@ -129,7 +130,12 @@ class _Writer:
 
 
 def _cell(value: object) -> object:
-    return msgspec.json.encode(value).decode() if isinstance(value, dict) else value
+    match value:
+        case dict():
+            return msgspec.json.encode(value).decode()
+        case str():
+            return guarded(value)
+    return value
 
 
 def _without_nothing(message: Mapping[str, object]) -> str:

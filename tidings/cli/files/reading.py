@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 import msgspec
 
+from tidings.cli.files.formulas import unguarded
 from tidings.domain.errors import TidingsError
 
 FIELDS: Final = (
@@ -165,7 +166,7 @@ def _message(number: int, header: list[str], row: list[str], end: Place) -> Line
             elif name in OBJECTS:
                 message[name] = msgspec.json.decode(cell, type=OBJECTS[name])
             else:
-                message[name] = cell
+                message[name] = unguarded(cell)
         except (ValueError, msgspec.DecodeError):
             return BadLine(number, f"{name}: {cell!r} cannot be read", end)
     return Line(number, message, end)

@@ -143,6 +143,8 @@ def programs(settings: Settings, *, consumers: int, gateway_port: int | None) ->
         "REDIS_URI": settings.redis_uri,
         "DATA_DIR": str(settings.data_dir.absolute()),
         "PORT": str(settings.port),
+        # Who starts it here has nothing yet to show the API.
+        "TRUST_THIS_MACHINE": os.environ.get("TRUST_THIS_MACHINE") or "true",
     }
     gateway = []
     if gateway_port is not None:

@@ -18,6 +18,7 @@ from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.api.client import Api
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, holding, keep_sms, until
 from tests.reporting import report
+from tidings.channels.email.recipient import OPERATORS
 from tidings.channels.webhook.recipient import shortened
 from tidings.domain.account import SmtpAccount
 from tidings.domain.states import HeldReason, Status
@@ -48,7 +49,7 @@ async def test_a_message_goes_to_the_destination_that_consumers_name(store: Stor
     for channel, user_id, expected, endpoint in (
         ("email", ada.id, account, (account, ada.id)),
         ("email", bob.id, f"email {bob.id}", (f"email {bob.id}", bob.id)),
-        ("email", None, "email None", ("email None", None)),
+        ("email", None, f"email {OPERATORS}", (f"email {OPERATORS}", None)),
         ("webhook", ada.id, "webhook example.com", (f"webhook {shortened('https://example.com/in')}", ada.id)),
         ("sms", ada.id, "sms sms", ("sms sms", None)),
         ("pigeon", ada.id, None, None),
@@ -56,7 +57,7 @@ async def test_a_message_goes_to_the_destination_that_consumers_name(store: Stor
         [message_id] = await keep(store, channel=channel, recipient="https://example.com/in?key=1", user_id=user_id)
         message = await store.messages.get(message_id)
         assert message is not None
-        assert await routes._receiver(message, store) == (expected, endpoint)
+        assert await routes._receiver(message, store.users.senders) == (expected, endpoint)
 
 
 async def until_reason(api: Api, message_id: UUID, reason: str) -> dict[str, Any]:

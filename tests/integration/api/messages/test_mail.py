@@ -10,7 +10,7 @@ import pytest
 from api.app import create_app
 from sql.store import Store
 from tests.factories import DEFAULT_CLAIM_LANES, offers
-from tests.integration.api.accounts.people import OPERATORS_KEY, Person, join, operator
+from tests.integration.api.accounts.people import OPERATORS_KEY, SMTP, Person, join, operator
 from tests.integration.api.client import JSON, Api
 from tidings.security.secretbox import new_key
 from tidings.settings import Settings
@@ -101,6 +101,7 @@ async def test_the_same_request_again_is_the_same_mail(api: Api, ada: Person, st
 
 
 async def test_whom_mail_may_be_from_is_for_an_admin_to_say(api: Api, ada: Person) -> None:
+    assert (await ada.send("PATCH", "/api/v1/me", {"smtp": SMTP})).status == 200
     body = {**MAIL, "from": "News <news@shop.example>"}
     refused = await ada.post(MESSAGES, body)
     assert (refused.status, refused.faults) == (422, [(None, "from")])

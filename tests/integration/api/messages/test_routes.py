@@ -40,6 +40,7 @@ FIELDS = {
     "receipt_detail",
     "last_error",
     "provider_message_id",
+    "account",
     "created_at",
 }
 

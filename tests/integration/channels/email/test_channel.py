@@ -60,7 +60,17 @@ async def test_a_mail_arrives(security: Security, make_channel: MakeChannel, aut
         ("MAIL", "553 5.1.8 No", Rejected(error="MAIL: refused with 553 5.1.8", status_code=553, about=About.MESSAGE)),
         ("RCPT", "450 4.2.0 Later", Retry(error="RCPT: refused with 450 4.2.0", status_code=450, about=About.MESSAGE)),
         ("RCPT", "421 Bye", Retry(error="RCPT: refused with 421", status_code=421, about=About.HOST)),
-        ("RCPT", "550 5.1.1 No", Rejected(error="RCPT: refused with 550 5.1.1", status_code=550, about=About.MESSAGE)),
+        (
+            "RCPT",
+            "550 5.1.1 No",
+            Rejected(error="RCPT: refused with 550 5.1.1", status_code=550, about=About.MESSAGE, unknown=(RECIPIENT,)),
+        ),
+        ("RCPT", "550 5.2.1 No", Rejected(error="RCPT: refused with 550 5.2.1", status_code=550, about=About.MESSAGE)),
+        (
+            "RCPT",
+            "451 4.7.1 Try again in 10 minutes",
+            Retry(error="RCPT: refused with 451 4.7.1", status_code=451, about=About.MESSAGE, delay=600),
+        ),
         ("DATA", "451 4.3.1 Later", Retry(error="DATA: refused with 451 4.3.1", status_code=451)),
         ("DATA", "554 5.5.1 No", Rejected(error="DATA: refused with 554 5.5.1", status_code=554)),
         ("end of data", "452 4.3.1 Full", Retry(error="end of DATA: refused with 452 4.3.1", status_code=452)),
@@ -216,8 +226,7 @@ async def test_no_text_becomes_a_header_or_a_command(
         (delivery(recipient="a@example.com>\r\nRCPT TO:<evil@example.com"), "the recipient must not"),
         (delivery(recipient="a@example.com> NOTIFY=NEVER"), "the recipient is not an e-mail address"),
         (delivery(recipient="nobody"), "the recipient is not an e-mail address"),
-        (delivery(user_id=None), "the message has no user"),
-        (delivery(user_id=UUID(int=8)), "the message has no user"),
+        (delivery(user_id=UUID(int=8)), "the user of the message is gone"),
     ],
 )
 async def test_what_cannot_be_a_mail_is_rejected(

@@ -44,6 +44,7 @@ async def test_who_is_put_off_is_tried_again_alone(channel: EmailChannel, server
         answer=b"450 4.2.0 Later",
         about=About.MESSAGE,
         remaining=(RECIPIENT,),
+        unknown=(CC,),
     )
     assert isinstance(await channel.deliver(to_three(remaining=result.remaining, tries=1)), Accepted)
     assert [mail.recipients for mail in server.mails] == [[BCC], [RECIPIENT]]

@@ -22,7 +22,7 @@ from tidings.channels.http.tls import Trust, system_trust
 from tidings.channels.http.transport import ForbiddenError, Transport, TransportError
 from tidings.channels.webhook.channel import WebhookChannel
 from tidings.domain.addresses import networks
-from tidings.security.egress import Egress, webhook_egress
+from tidings.security.egress import Egress, loopback_egress, webhook_egress
 from tidings.settings import Settings
 
 SETTINGS = Settings(connect_timeout=0.5, delivery_timeout=1.0, host="0.0.0.0")
@@ -211,9 +211,11 @@ async def test_networks_of_the_settings_are_open(guarded: Guarded) -> None:
         assert (await guarded(webhook_egress(settings)).post(receiver.url, body=b"", headers={})).status == 200
 
 
-async def test_loopback_is_open_on_a_machine_of_its_own(guarded: Guarded) -> None:
+async def test_loopback_is_open_to_the_operator_on_a_machine_of_its_own(guarded: Guarded) -> None:
     async with internal_receiver() as receiver:
-        assert (await guarded(webhook_egress(Settings())).post(receiver.url, body=b"", headers={})).status == 200
+        assert (await guarded(loopback_egress(Settings())).post(receiver.url, body=b"", headers={})).status == 200
+        with pytest.raises(ForbiddenError):
+            await guarded(webhook_egress(Settings())).post(receiver.url, body=b"", headers={})
 
 
 async def test_the_message_is_rejected(guarded: Guarded) -> None:

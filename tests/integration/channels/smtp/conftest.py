@@ -34,13 +34,15 @@ async def server(authority: trustme.CA) -> AsyncIterator[SmtpServer]:
 async def make_channel(
     server: SmtpServer, authority: trustme.CA, transport: Transport, tmp_path: Path
 ) -> AsyncIterator[MakeChannel]:
-    """Channels of a deployment on loopback that trusts `authority`; they end before the server does."""
+    """Channels that may reach loopback unless their HOST is named, and trust `authority`; they end before it does."""
     ca_file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
     async with AsyncExitStack() as channels:
 
         def make(account: SmtpAccount | Senders | None, **settings: Any) -> EmailChannel:
-            given = Settings(**{"smtp_ca_file": str(ca_file), "secret_keys": (KEY,), **settings})
+            opened = () if "host" in settings else ("127.0.0.0/8", "::1/128")
+            defaults = {"smtp_ca_file": str(ca_file), "secret_keys": (KEY,), "smtp_allow_cidrs": opened}
+            given = Settings(**{**defaults, **settings})
             channel = EmailChannel(
                 ChannelContext(
                     settings=given,

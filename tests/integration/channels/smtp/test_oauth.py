@@ -4,7 +4,9 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from uuid import UUID
 
+import msgspec
 import pytest
 import trustme
 from aiohttp import web
@@ -13,13 +15,14 @@ from tests.integration.channels.receivers import web_receiver
 from tests.integration.channels.smtp.mailing import BOX, USER, MakeChannel, delivery
 from tests.integration.channels.smtp.zoo.animal import Animal, ehlo
 from tests.integration.channels.smtp.zoo.cage import Cage
-from tidings.channels.base import About, Accepted, Retry
+from tidings.channels.base import About, Accepted, FixedTokens, Retry
 from tidings.channels.http.client import HttpClient
 from tidings.channels.http.resolving import REFUSED
 from tidings.channels.http.transport import Transport
 from tidings.channels.smtp.errors import TransientError
 from tidings.channels.smtp.oauth import AccessTokens
 from tidings.domain.account import OAuth, Sealed, SmtpAccount
+from tidings.domain.errors import StoreUnavailableError
 from tidings.security.egress import webhook_egress
 from tidings.security.secretbox import Purpose
 from tidings.settings import Settings
@@ -57,6 +60,10 @@ class TokenServer:
             client_secret=None if client_secret is None else seal(client_secret),
             refresh_token=seal(refresh_token),
         )
+
+
+def smtp(oauth: OAuth) -> SmtpAccount:
+    return SmtpAccount(host="mail.example", port=587, username=SENDER, oauth=oauth)
 
 
 @pytest.fixture
@@ -97,9 +104,9 @@ async def test_a_token_is_fetched_once_and_kept_until_shortly_before_its_end(
     token_server: TokenServer, transport: Transport
 ) -> None:
     clock = Clock()
-    tokens = AccessTokens(transport, BOX, clock=clock)
-    oauth = token_server.account()
-    assert set(await asyncio.gather(*(tokens.get(oauth, USER) for _ in range(20)))) == {"token-1"}
+    tokens = AccessTokens(transport, BOX, FixedTokens(), clock=clock)
+    account = smtp(token_server.account())
+    assert set(await asyncio.gather(*(tokens.get(account, USER) for _ in range(20)))) == {"token-1"}
     assert token_server.forms == [
         {
             "grant_type": "refresh_token",
@@ -109,9 +116,9 @@ async def test_a_token_is_fetched_once_and_kept_until_shortly_before_its_end(
         }
     ]
     clock.now = 3600 - 61
-    assert await tokens.get(oauth, USER) == "token-1"
+    assert await tokens.get(account, USER) == "token-1"
     clock.now = 3600 - 59
-    assert await tokens.get(oauth, USER) == "token-2"
+    assert await tokens.get(account, USER) == "token-2"
 
 
 async def test_a_public_client_has_no_secret_and_a_life_may_be_missing(
@@ -119,12 +126,12 @@ async def test_a_public_client_has_no_secret_and_a_life_may_be_missing(
 ) -> None:
     token_server.expires_in = None
     clock = Clock()
-    tokens = AccessTokens(transport, BOX, clock=clock)
-    oauth = token_server.account(client_secret=None)
-    assert await tokens.get(oauth, USER) == "token-1"
+    tokens = AccessTokens(transport, BOX, FixedTokens(), clock=clock)
+    account = smtp(token_server.account(client_secret=None))
+    assert await tokens.get(account, USER) == "token-1"
     assert "client_secret" not in token_server.forms[0]
     clock.now = 300
-    assert await tokens.get(oauth, USER) == "token-2"
+    assert await tokens.get(account, USER) == "token-2"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +155,7 @@ async def test_what_a_token_server_refuses(
 ) -> None:
     token_server.answer = answer()
     with pytest.raises(TransientError) as raised:
-        await AccessTokens(transport, BOX, clock=Clock()).get(token_server.account(), USER)
+        await AccessTokens(transport, BOX, FixedTokens(), clock=Clock()).get(smtp(token_server.account()), USER)
     assert (raised.value.about, raised.value.reason) == (about, f"no access token from the token server: {error}")
 
 
@@ -156,7 +163,7 @@ async def test_a_token_server_inside_the_network_is_refused(token_server: TokenS
     settings = Settings(host="0.0.0.0", secret_key="x" * 32)
     transport = HttpClient(settings, egress=webhook_egress(settings))
     with pytest.raises(TransientError, match=REFUSED) as raised:
-        await AccessTokens(transport, BOX, clock=Clock()).get(token_server.account(), USER)
+        await AccessTokens(transport, BOX, FixedTokens(), clock=Clock()).get(smtp(token_server.account()), USER)
     await transport.close()
     assert raised.value.about is About.ACCOUNT
     assert token_server.forms == []
@@ -238,9 +245,100 @@ async def test_a_refresh_token_that_is_no_longer_good(
         account = SmtpAccount(host="127.0.0.1", port=port, username=SENDER, oauth=oauth)
         channel = make_channel(account)
         results = [await channel.deliver(delivery()) for _ in range(3)]
-    error = "AUTH: no access token from the token server: refused with invalid_grant"
+    error = "AUTH: no access token from the token server: refused with invalid_grant: "
+    error += "the refresh token has ended or was withdrawn; the account needs a new one"
     assert results[0] == Retry(error=error, about=About.ACCOUNT)
     assert results[1] == results[2] == Retry(error=f"{error} a moment ago", about=About.ACCOUNT)
     assert (cage.connections, len(token_server.forms)) == (0, 1)
     assert "old" not in repr(account)
     assert "refresh" not in repr(account).replace("refresh_token", "")
+
+
+# Refresh tokens that are replaced
+
+
+class Stored:
+    """The refresh token of one account, as Postgres has it for all consumers."""
+
+    def __init__(self, token: Sealed) -> None:
+        self.token = token
+        self.away = False
+
+    async def current(self, account_id: UUID) -> Sealed | None:
+        if self.away:
+            raise StoreUnavailableError("the refresh token could not be read")
+        return self.token
+
+    async def rotate(self, account_id: UUID, old: Sealed, new: Sealed) -> None:
+        if self.away:
+            raise StoreUnavailableError("the refresh token could not be kept")
+        if self.token == old:
+            self.token = new
+
+
+class RotatingServer(TokenServer):
+    """Takes each refresh token once, and gives another one with the access token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.valid = "refresh"
+        self.also: Callable[[], None] = lambda: None
+
+    async def grant(self, request: web.Request) -> web.Response:
+        self.also()
+        form = await request.post()
+        self.forms.append({key: str(value) for key, value in form.items()})
+        if form["refresh_token"] != self.valid:
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        self.valid = f"refresh-{len(self.forms)}"
+        token = {"access_token": f"token-{len(self.forms)}", "expires_in": 3600, "refresh_token": self.valid}
+        return web.json_response(token)
+
+
+@pytest.fixture
+async def rotating() -> AsyncIterator[RotatingServer]:
+    server = RotatingServer()
+    async with web_receiver(server.grant) as url:
+        server.url = url
+        yield server
+
+
+async def test_a_new_refresh_token_is_kept_and_used_by_all_consumers(
+    rotating: RotatingServer, transport: Transport
+) -> None:
+    account = msgspec.structs.replace(smtp(rotating.account()), id=UUID(int=1))
+    assert account.oauth is not None
+    stored, clock = Stored(account.oauth.refresh_token), Clock()
+    consumers = [AccessTokens(transport, BOX, stored, clock=clock) for _ in range(3)]
+    # Each of them knows the account as it was at first.
+    assert [await tokens.get(account, USER) for tokens in consumers] == ["token-1", "token-2", "token-3"]
+    assert [form["refresh_token"] for form in rotating.forms] == ["refresh", "refresh-1", "refresh-2"]
+    assert BOX.unseal(stored.token, Purpose.SMTP_PASSWORD, USER) == rotating.valid == "refresh-3"
+
+
+async def test_a_refresh_token_that_another_consumer_used_at_the_same_moment_costs_one_request_more(
+    rotating: RotatingServer, transport: Transport
+) -> None:
+    account = msgspec.structs.replace(smtp(rotating.account()), id=UUID(int=1))
+    assert account.oauth is not None
+    stored = Stored(account.oauth.refresh_token)
+
+    def overtake() -> None:
+        rotating.also = lambda: None
+        rotating.valid, stored.token = "theirs", seal("theirs")
+
+    rotating.also = overtake
+    assert await AccessTokens(transport, BOX, stored, clock=Clock()).get(account, USER) == "token-2"
+    assert [form["refresh_token"] for form in rotating.forms] == ["refresh", "theirs"]
+
+
+async def test_a_store_that_is_away_is_no_fault_of_the_account(rotating: RotatingServer, transport: Transport) -> None:
+    account = msgspec.structs.replace(smtp(rotating.account()), id=UUID(int=1))
+    assert account.oauth is not None
+    stored = Stored(account.oauth.refresh_token)
+    tokens = AccessTokens(transport, BOX, stored, clock=Clock())
+    stored.away = True
+    with pytest.raises(TransientError) as raised:
+        await tokens.get(account, USER)
+    assert raised.value.about is About.OURSELVES
+    assert rotating.forms == []

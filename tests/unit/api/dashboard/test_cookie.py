@@ -7,7 +7,9 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from api.dashboard import cookie
+from api.http.peer import PEERS, Peers
 from api.http.problems import RequestError
+from tidings.settings import Settings
 
 HOST = "tidings.example.com:8080"
 
@@ -66,7 +68,9 @@ def test_without_a_host_nobody_is_a_page_of_ours() -> None:
 )
 def test_no_script_reads_it_and_over_https_it_stays_there(headers: dict[str, str], name: str, *, secure: bool) -> None:
     response = web.Response()
-    request = make_mocked_request("POST", "/", headers={"Host": HOST, **headers})
+    app = web.Application()
+    app[PEERS] = Peers(Settings(trusted_proxies=("1",)))
+    request = make_mocked_request("POST", "/", headers={"Host": HOST, **headers}, app=app)
     cookie.put(response, "a.b.c", life=timedelta(hours=12), request=request)
     [kept] = response.cookies.values()
     assert (kept.key, kept.value, kept["httponly"], kept["samesite"]) == (name, "a.b.c", True, "Strict")
@@ -78,4 +82,6 @@ def test_no_script_reads_it_and_over_https_it_stays_there(headers: dict[str, str
 @pytest.mark.parametrize(("scheme", "known"), [("http", "plain"), ("https", "host")])
 def test_over_https_only_a_cookie_of_this_very_host_counts(scheme: str, known: str) -> None:
     headers = {"Cookie": "tidings_session=plain; __Host-tidings_session=host", "X-Forwarded-Proto": scheme}
-    assert cookie.token_of(make_mocked_request("GET", "/", headers={"Host": HOST, **headers})) == known
+    app = web.Application()
+    app[PEERS] = Peers(Settings(trusted_proxies=("1",)))
+    assert cookie.token_of(make_mocked_request("GET", "/", headers={"Host": HOST, **headers}, app=app)) == known

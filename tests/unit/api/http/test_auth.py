@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from aiohttp.typedefs import Handler
 
 from api.accounts.services import Accounts
 from api.http import auth
+from api.http.peer import PEERS, Peers
 from api.http.principal import Principal
 from api.http.problems import RequestError
 from api.http.resources import ACCOUNTS
@@ -19,6 +21,7 @@ from tidings.domain.account import Role
 from tidings.domain.api_key import Scope
 from tidings.settings import Settings
 
+HERE = Settings(trust_this_machine=True)
 ADA = Principal(user_id=uuid4(), role=Role.USER, channels=frozenset({"email"}))
 
 
@@ -56,6 +59,7 @@ async def ask(
     *,
     method: str = "GET",
     host: str = "127.0.0.1",
+    peer: str = "127.0.0.1",
     handler: Handler = whoever,
     users: dict[str, Principal] | None = None,
     **headers: str,
@@ -64,7 +68,10 @@ async def ask(
     app = web.Application()
     app[ACCOUNTS] = cast(Accounts, SimpleNamespace(credentials=Credentials(users or {})))
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = make_mocked_request(method, "/", headers={"Host": host, **named}, app=app)
+    app[PEERS] = Peers(settings)
+    transport = Mock()
+    transport.get_extra_info = {"peername": (peer, 50_000)}.get
+    request = make_mocked_request(method, "/", headers={"Host": host, **named}, app=app, transport=transport)
     cast(Any, request.match_info.route).handler = handler  # a mock
     return await middleware(request, handler)
 
@@ -100,17 +107,43 @@ async def test_a_users_token_is_honoured_everywhere(settings: Settings) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "[::1]:8080", "localhost", "localhost:1"])
 async def test_without_a_key_a_loopback_host_is_served(host: str) -> None:
-    assert (await ask(Settings(), host=host)).status == 200
+    assert (await ask(HERE, host=host)).status == 200
 
 
 @pytest.mark.parametrize("host", ["example.com", "127.0.0.1.example.com:8080", "", "[::1", "10.0.0.1"])
 async def test_without_a_key_a_foreign_host_name_is_not(host: str) -> None:
-    assert (await refused(Settings(), host=host)).status == 403
+    assert (await refused(HERE, host=host)).status == 403
 
 
 async def test_without_a_key_this_machine_is_the_operator_until_there_are_accounts() -> None:
-    assert (await ask(Settings(), handler=for_admins)).status == 200
-    assert (await refused(Settings(), users={"adas": ADA})).status == 401
+    assert (await ask(HERE, handler=for_admins)).status == 200
+    assert (await refused(HERE, users={"adas": ADA})).status == 401
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [Settings(), Settings(trust_this_machine=True, trusted_proxies=("127.0.0.1",)), Settings(api_key="secret")],
+)
+async def test_this_machine_is_only_trusted_where_no_stranger_can_be_behind_it(settings: Settings) -> None:
+    assert (await refused(settings)).status == 401
+
+
+async def test_this_machine_is_trusted_where_strangers_cannot_register() -> None:
+    assert (await ask(Settings(registration="closed"))).status == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP"],
+)
+async def test_what_a_proxy_passes_on_is_not_of_this_machine(header: str) -> None:
+    """The host name that a client sends says nothing: it may send that of loopback through the proxy."""
+    assert (await refused(HERE, handler=for_admins, **{header: "127.0.0.1"})).status == 401
+
+
+async def test_a_loopback_host_from_another_machine_is_not_this_one() -> None:
+    assert (await refused(HERE, peer="10.0.0.7")).status == 401
+    assert (await ask(HERE, peer="::1")).status == 200
 
 
 async def test_nobody_is_the_operator_of_an_open_port() -> None:
@@ -123,14 +156,14 @@ async def test_nobody_is_the_operator_of_an_open_port() -> None:
 @pytest.mark.parametrize("handler", [whoever, open_to_all])
 async def test_without_a_key_other_sites_change_nothing(handler: Handler, site: str, status: int) -> None:
     try:
-        answered: int = (await ask(Settings(), method="POST", handler=handler, Sec_Fetch_Site=site)).status
+        answered: int = (await ask(HERE, method="POST", handler=handler, Sec_Fetch_Site=site)).status
     except RequestError as error:
         answered = error.status
     assert answered == status
 
 
 async def test_other_sites_may_link_here() -> None:
-    assert (await ask(Settings(), Sec_Fetch_Site="cross-site")).status == 200
+    assert (await ask(HERE, Sec_Fetch_Site="cross-site")).status == 200
 
 
 async def undeclared(_request: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ from api.http.problems import InvalidError
 from api.messages.mail import mail_bytes
 from api.messages.schemas import MailAnswer, MessageRequest
 from api.messages.validation import sealed, to_message
-from tidings.domain.account import Role, Sender, SmtpAccount
+from tidings.domain.account import Role
 from tidings.domain.mail_parts import Attachment, KeptMail, Mailbox, MailParts
 from tidings.domain.message import NewMessage
 from tidings.domain.retry import RetryDefaults
@@ -20,20 +20,12 @@ from tidings.settings import Settings
 
 USER = UUID(int=7)
 MEMBER = Principal(user_id=USER, role=Role.USER, channels=None)
-SENDER = Sender(
-    id=USER,
-    email="Ada@example.com",
-    smtp=SmtpAccount(host="mail.example.com", port=587, username="login@example.com"),
-    allowed_from=("news@example.org", "@example.net"),
-)
 MAIL: dict[str, Any] = {"channel": "email", "recipient": "reader@example.com", "content": "Hello"}
 
 
-def message_of(
-    body: dict[str, Any], *, principal: Principal = OPERATOR, sender: Sender | None = None, **settings: Any
-) -> NewMessage:
+def message_of(body: dict[str, Any], *, principal: Principal = OPERATOR, **settings: Any) -> NewMessage:
     request = msgspec.json.decode(msgspec.json.encode(body), type=MessageRequest)
-    message = to_message(request, queues={"default": None}, retries=RetryDefaults(), principal=principal, sender=sender)
+    message = to_message(request, queues={"default": None}, retries=RetryDefaults(), principal=principal)
     return sealed(message, Settings(**settings))
 
 
@@ -101,25 +93,6 @@ def test_only_mail_has_it(channel: str) -> None:
     with pytest.raises(InvalidError) as raised:
         message_of({"channel": channel, "recipient": "x"})
     assert any(fault.field == "content" and fault.detail == "is missing" for fault in raised.value.errors)
-
-
-@pytest.mark.parametrize(
-    ("address", "allowed"),
-    [
-        ("ada@example.com", True),
-        ("LOGIN@example.com", True),
-        ("Daily <news@example.org>", True),
-        ("anybody@example.net", True),
-        ("other@example.org", False),
-        ("a@sub.example.net", False),
-    ],
-)
-def test_whom_it_may_be_from(address: str, allowed: bool) -> None:
-    body = {**MAIL, "from": address}
-    if allowed:
-        assert message_of(body, principal=MEMBER, sender=SENDER).mail is not None
-    else:
-        assert "is not among your addresses" in faults(body, principal=MEMBER, sender=SENDER)["from"]
 
 
 @pytest.mark.parametrize(

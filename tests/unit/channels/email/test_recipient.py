@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from tests.unit.channels.doubles import delivery
-from tidings.channels.email.recipient import EmailRecipients
-from tidings.channels.recipient import RecipientError
+from tidings.channels.email.recipient import OPERATORS, EmailRecipients
+from tidings.channels.recipient import EndpointKey, RecipientError
 from tidings.domain.account import Sender, SmtpAccount
 from tidings.domain.ids import new_id
 
@@ -55,7 +55,30 @@ def test_what_is_no_email_address_is_refused(recipient: str) -> None:
 def test_the_account_is_the_destination(username: str | None, named: str) -> None:
     smtp = SmtpAccount(host="mail.example.com", port=587, username=username)
     sender = Sender(id=USER, email="ada@example.com", smtp=smtp)
-    assert RULES.destination(delivery(channel="email"), sender) == f"{named}@mail.example.com:587 of {USER}"
+    mail = msgspec.structs.replace(delivery(channel="email"), user_id=USER)
+    assert RULES.destination(mail, sender) == f"{named}@mail.example.com:587 of {USER}"
+    assert RULES.endpoint(mail, sender) == EndpointKey(RULES.destination(mail, sender), USER)
+
+
+def test_each_account_is_a_destination_of_its_own() -> None:
+    first = SmtpAccount(host="mail.example.com", port=587, username="ada")
+    second = msgspec.structs.replace(first, name="shop")
+    sender = Sender(id=USER, email="ada@example.com", smtp=first, others=(second,))
+    mail = msgspec.structs.replace(delivery(channel="email"), user_id=USER, account="shop")
+    assert RULES.destination(mail, sender) == f"ada@mail.example.com:587 of {USER} as shop"
+    assert RULES.destination(msgspec.structs.replace(mail, account="gone"), sender) == str(USER)
+
+
+def test_what_goes_by_the_operators_account_is_nobodys_in_particular() -> None:
+    sender = Sender(id=USER, email="ada@example.com", may_use_operators=True)
+    mail = msgspec.structs.replace(delivery(channel="email"), user_id=USER)
+    assert RULES.destination(mail, sender) == OPERATORS
+    assert RULES.endpoint(mail, sender) == EndpointKey(OPERATORS, None)
+    assert RULES.endpoint(delivery(channel="email"), None) == EndpointKey(OPERATORS, None)
+    own = SmtpAccount(host="mail.example.com", port=587)
+    chosen = msgspec.structs.replace(mail, account="operator")
+    assert RULES.destination(chosen, msgspec.structs.replace(sender, smtp=own)) == OPERATORS
+    assert RULES.destination(mail, msgspec.structs.replace(sender, smtp=own)) != OPERATORS
 
 
 def test_users_who_name_the_same_account_share_neither_destination_nor_endpoint() -> None:
@@ -74,4 +97,3 @@ def test_without_an_account_the_user_is() -> None:
     mail = msgspec.structs.replace(delivery(channel="email"), user_id=USER)
     assert RULES.destination(mail, None) == str(USER)
     assert RULES.destination(mail, Sender(id=USER, email="ada@example.com")) == str(USER)
-    assert RULES.destination(delivery(channel="email"), None) == "None"

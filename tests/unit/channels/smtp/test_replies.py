@@ -187,3 +187,45 @@ def test_no_reply_to_a_mail_speaks_of_its_account_there(phase: Phase) -> None:
 )
 def test_the_id_that_a_server_gives_a_mail(reply: str, expected: str | None) -> None:
     assert queue_id(reply) == expected
+
+
+@pytest.mark.parametrize(
+    ("reply", "seconds"),
+    [
+        ("450 4.2.0 Greylisted, please try again in 300 seconds", 300),
+        ("451 4.7.1 Greylisted for 5 minutes", 300),
+        ("451 4.7.1 Greylisting in action, please come back in 00:05:00", 300),
+        ("450 Try again after 60s", 60),
+        ("452 4.3.1 wait 2 hours", 3600),
+        ("421 4.7.0 Too many connections, retry in 10 mins", 600),
+        ("454 4.7.0 Temporary failure; wait at least 1 minute", 60),
+        ("451 4.7.1 try again later", None),
+        ("421-4.7.0 Try again later, closing connection. 41spm8qk - gsmtp", None),
+        ("450 4.7.1 too many messages in the last 5 minutes", None),
+        ("451 4.3.0 queue file 300 seconds old", None),
+        ("550 5.7.1 try again in 300 seconds", None),
+    ],
+)
+def test_how_long_a_reply_asks_to_wait(reply: str, seconds: float | None) -> None:
+    failure = refusal(Phase.RCPT, int(reply[:3]), reply[4:])
+    assert failure.delay == seconds
+
+
+@pytest.mark.parametrize(
+    ("phase", "reply", "sure"),
+    [
+        (Phase.RCPT, "550 5.1.1 User unknown", True),
+        (Phase.RCPT, "551 5.1.6 User has moved", True),
+        (Phase.RCPT, "556 5.1.10 Recipient address has a null MX", True),
+        (Phase.RCPT, "550 5.1.2 No such domain", False),
+        (Phase.RCPT, "550 5.2.1 Mailbox disabled", False),
+        (Phase.RCPT, "550 5.7.1 Rejected as spam", False),
+        (Phase.RCPT, "550 User unknown", False),
+        (Phase.RCPT, "450 4.1.1 User unknown, try later", False),
+        (Phase.RCPT, "550 5.1.1 relaying denied", False),
+        (Phase.MAIL, "550 5.1.1 Sender unknown", False),
+        (Phase.END_OF_DATA, "550 5.1.1 User unknown", False),
+    ],
+)
+def test_which_refusal_says_for_sure_that_there_is_no_mailbox(phase: Phase, reply: str, sure: bool) -> None:
+    assert refusal(phase, int(reply[:3]), reply[4:]).no_mailbox is sure

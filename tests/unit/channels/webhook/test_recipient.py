@@ -99,7 +99,8 @@ OPENED = Settings(host="0.0.0.0", secret_key="x" * 32, webhook_allow_cidrs=("10.
 
 
 def stored(recipient: str, settings: Settings) -> str:
-    return RULES.seal(RULES.check(recipient), MESSAGE_ID, settings)
+    """As the operator's; that of accounts is the stricter."""
+    return RULES.seal(RULES.check(recipient), MESSAGE_ID, settings, operators=True)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +141,19 @@ def test_what_the_settings_open_is_stored_as_it_is(recipient: str, settings: Set
 def test_what_the_settings_keep_closed_is_refused_by_name(recipient: str, settings: Settings, part: str) -> None:
     with pytest.raises(RecipientError, match=part):
         stored(recipient, settings)
+
+
+@pytest.mark.parametrize("recipient", ["http://localhost:9000/hook", "http://[::1]/", "https://127.0.0.1/"])
+def test_an_accounts_webhooks_reach_loopback_only_where_the_networks_name_it(recipient: str) -> None:
+    with pytest.raises(RecipientError):
+        RULES.seal(RULES.check(recipient), MESSAGE_ID, HERE)
+    opened = replace(HERE, webhook_allow_cidrs=("127.0.0.0/8", "::1/128"))
+    assert RULES.seal(RULES.check(recipient), MESSAGE_ID, opened) == recipient
+
+
+def test_behind_a_proxy_loopback_is_open_to_nobody() -> None:
+    with pytest.raises(RecipientError):
+        stored("http://127.0.0.1:9000/", replace(HERE, trusted_proxies=("1",)))
 
 
 def test_the_endpoint_shows_no_path() -> None:

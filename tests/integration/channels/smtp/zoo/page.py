@@ -14,7 +14,7 @@ PREFACE: Final = """\
 
 # Awkward mail servers
 
-{count} mail servers, and what comes of each. A test meets every one of them with two mails or more. Five rules are
+{count} mail servers, and what comes of each. A test meets every one of them with two mails or more. Six rules are
 behind all of it:
 
 - **What a reply speaks of decides.** What is refused of one mail (its recipient, its content) rejects that message.
@@ -25,6 +25,7 @@ behind all of it:
 - **What has refused anything but a recipient is not used again.**
 - **Only a mail whose final dot went out and got no answer can arrive twice**; everything else arrives once or not at
   all.
+- **A time that a 4xx names is kept** ("try again in 300 seconds", "wait 5 minutes"), up to an hour.
 - **Every wait ends**: `SMTP_COMMAND_TIMEOUT` for the greeting and each reply, `SMTP_DELIVERY_TIMEOUT` for all that
   comes before the end of the mail, `SMTP_ANSWER_TIMEOUT` for the answer to it.
 
