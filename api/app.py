@@ -12,6 +12,7 @@ from api.dashboard import pages as dashboard
 from api.http import auth, body, headers, peer, resources
 from api.http.problems import problems
 from api.http.tracing import traced
+from api.messages.changes import changes
 from api.metrics import ApiMetrics
 from api.openapi.document import DOCUMENT, Document
 from api.openapi.operation import MAX_BYTES
@@ -49,8 +50,7 @@ def create_app(settings: Settings) -> web.Application:
         app.middlewares.insert(1, traced(spans))
     app[resources.TOKENS] = Tokens(signing_key(settings))
     app.cleanup_ctx.extend([resources.store, resources.redis, resources.accounts, resources.quotas, resources.intake])
-    app.cleanup_ctx.append(resources.metrics)
-    app.cleanup_ctx.append(resources.overviews)
+    app.cleanup_ctx.extend([resources.metrics, changes, resources.overviews])
     app.on_shutdown.append(resources.end_streams)
     app.on_response_prepare.append(door.put_fields)
     for routes in (

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from api.health import readiness
 from api.health.readiness import Readiness
-from api.overview.cluster import QueueDepths
+from api.overview.cluster import NOTHING, QueueDepths, fullest
 from sql.database import AWAY
 from sql.store import Store
 from tidings.domain.errors import describe
@@ -39,6 +39,8 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 SHED: Final = ("head", "body", "unread", "connections", "per_address")
 """Why a connection is closed (api/http/connections.py)."""
 UNMATCHED: Final = "unmatched"
+OTHERS: Final = "(others)"
+"""Stands for the queues that have no series of their own; no queue can be called that."""
 """The label of requests to unknown paths, whatever the path."""
 
 
@@ -95,7 +97,8 @@ class Work(Collector):
         self._connections = connections
         self._checks: dict[str, str] = {}
         self._queues: list[Queue] = []
-        self._depths: Mapping[str, Depth] = {}
+        self._shown: list[Queue] = []
+        self._depths: Mapping[str, Depth] | None = None
         self._behind = math.nan
 
     async def poll(self) -> None:
@@ -108,9 +111,10 @@ class Work(Collector):
                 next_due = await self._store.batches.next_due()
         except AWAY as error:
             log.warning("store metrics unavailable", error=describe(error))
-            self._depths, self._behind = {}, math.nan
+            self._depths, self._behind = None, math.nan
         else:
             self._behind = 0.0 if next_due is None else max(0.0, -next_due)
+        self._shown = fullest(self._queues, self._depths or {})
 
     def collect(self) -> Iterable[Metric]:
         """The metrics of the last poll."""
@@ -126,8 +130,8 @@ class Work(Collector):
         yield catalogue.MESSAGES_WAITING.read(self._counts(lambda depth: depth.due + depth.later))
         yield catalogue.MESSAGES_DUE.read(self._counts(lambda depth: depth.due))
         yield catalogue.MESSAGES_PROCESSING.read(self._counts(lambda depth: depth.processing))
-        yield catalogue.QUEUE_ACTIVE.read({(queue.name,): queue.active for queue in self._queues})
-        yield catalogue.QUEUE_INTERVAL_SECONDS.read({(queue.name,): queue.interval_seconds for queue in self._queues})
+        yield catalogue.QUEUE_ACTIVE.read({(queue.name,): queue.active for queue in self._shown})
+        yield catalogue.QUEUE_INTERVAL_SECONDS.read({(queue.name,): queue.interval_seconds for queue in self._shown})
 
     def _is_well(self, check: str) -> float:
         found = self._checks.get(check, readiness.UNKNOWN)
@@ -149,5 +153,12 @@ class Work(Collector):
         }
 
     def _counts(self, of: Callable[[Depth], int]) -> dict[tuple[str, ...], float]:
-        depths = {queue.name: self._depths.get(queue.name) for queue in self._queues}
-        return {(name,): math.nan if depth is None else of(depth) for name, depth in depths.items()}
+        counted: dict[tuple[str, ...], float] = {
+            (queue.name,): math.nan if self._depths is None else of(self._depths.get(queue.name, NOTHING))
+            for queue in self._shown
+        }
+        if len(self._queues) > len(self._shown):
+            shown = {queue.name for queue in self._shown}
+            others = (of(depth) for name, depth in (self._depths or {}).items() if name not in shown)
+            counted[OTHERS,] = math.nan if self._depths is None else sum(others)
+        return counted

@@ -21,7 +21,7 @@ from api.bounces import routes as bounces
 from api.explain import routes as explain
 from api.health import routes as health
 from api.holds import routes as holds
-from api.messages import bulk
+from api.messages import bulk, changes
 from api.messages import routes as messages
 from api.openapi import routes as reference
 from api.overview import routes as overview
@@ -41,6 +41,8 @@ ROUTES: Final = (
     web.get("/api/v1/messages/{id}/explain", explain.get),
     web.post("/api/v1/messages/{id}/cancel", messages.cancel),
     web.post("/api/v1/messages/{id}/retry", messages.retry),
+    web.get("/api/v1/changes/{change_id}", changes.get),
+    web.post("/api/v1/changes/{change_id}/stop", changes.stop),
     web.get("/api/v1/holds", holds.list_all),
     web.post("/api/v1/holds/{hold_id}/release", holds.release),
     web.post("/api/v1/bounces", bounces.take),

@@ -2,17 +2,20 @@
 
 from benchmarks import (
     bad_receivers,
+    bulk_changes,
     bulk_intake,
     claim,
     cpu,
     dead_path,
     fairness,
+    filters,
     https_hosts,
     intake,
     latency,
     lateness,
     limited_receiver,
     mail,
+    many_queues,
     memory,
     queue_comparison,
     round_trips,
@@ -294,6 +297,44 @@ FIGURES = (
         ],
     ),
     Figure(number=17, title="2,000 hosts over https", measure=https_hosts.measure, rounds=1, goals=[]),
+    Figure(
+        number=18,
+        title="a page of a list, by every filter",
+        measure=filters.measure,
+        rounds=1,
+        goals=[
+            Goal(
+                what=f"every filter and pair of filters with {rows}, 99th percentile",
+                measured=f"{rows}, every filter and pair: 99th percentile (ms)",
+                at_most=50,
+            )
+            for rows in ("10,000 rows", "1,000,000 rows", "10,000,000 rows")
+        ],
+    ),
+    Figure(
+        number=19,
+        title="100,000 messages cancelled, and retried",
+        measure=bulk_changes.measure,
+        rounds=1,
+        goals=[
+            Goal(what=f"{action} 100,000 of a million and more", measured=f"{action} 100,000 (s)", at_most=5)
+            for action in ("cancel", "retry")
+        ],
+    ),
+    Figure(
+        number=20,
+        title="from POST to receiver beside 10,000 empty queues",
+        measure=many_queues.measure,
+        rounds=1,
+        goals=[
+            Goal(
+                what="POST to receiver with 10,000 queues, to one queue",
+                measured="10,000 queues: POST to receiver, median (ms)",
+                reference="1 queues: POST to receiver, median (ms)",
+                at_most=1.5,
+            )
+        ],
+    ),
 )
 
 if __name__ == "__main__":

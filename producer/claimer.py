@@ -10,7 +10,7 @@ stops in the middle:
 
 import asyncio
 import time
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final
@@ -96,8 +96,10 @@ class Claimer:
         self._settings = settings
         self._low_water = LowWater()
         self._linger = Linger(time.monotonic)
-        self._unpaced: deque[str] = deque()
-        self._paced: list[str] = []
+        self._unpaced: frozenset[str] = frozenset()
+        self._paced: frozenset[str] = frozenset()
+        self._first = ""
+        """The queue with which the last claim began."""
         self._numbers = count(1)
         self._queues_known = False
 
@@ -159,9 +161,9 @@ class Claimer:
             elif len(slots) < SLOTS_AT_ONCE:
                 # There is more to claim than there are slots: those that become free in a moment go together.
                 await asyncio.sleep(SLOT_LINGER_SECONDS)
-        if self._paced:
+        if paced := self._low_water.queues() & self._paced:
             # Their next interval decides when they can be claimed again.
-            await self._store.batches.poll(self._low_water, self._paced)
+            await self._store.batches.poll(self._low_water, list(paced))
         # Whatever is left (in other claim lanes, due soon, or waiting for a slot) sets the alarm.
         seconds = await self._store.batches.next_due(self._low_water)
         if seconds is not None:
@@ -172,17 +174,23 @@ class Claimer:
         await self._read_queues()
         batch_size = self._settings.batch_size
         claimed: list[ClaimedBatch] = []
-        if self._paced:
-            claimed = await self._store.batches.claim_paced(offers, batch_size=batch_size)
+        if not self._low_water.is_trusted():
+            await self._store.batches.poll(self._low_water)
+        # However many queues there are, only those in which something can be claimed cost anything.
+        queues = self._low_water.queues()
+        if paced := queues & self._paced:
+            claimed = await self._store.batches.claim_paced(offers, batch_size=batch_size, queues=list(paced))
         used = {batch.id for batch in claimed}
         free = [offer for offer in offers if offer.batch_id not in used]
-        if free and self._unpaced:
+        if free and (unpaced := sorted(queues & self._unpaced)):
             # Each claim begins with another queue, so that a long one does not keep the others waiting.
-            self._unpaced.rotate(-1)
+            first = bisect_right(unpaced, self._first) % len(unpaced)
+            self._first = unpaced[first]
+            unpaced = unpaced[first:] + unpaced[:first]
             order = list(Priority)
             if next(self._numbers) % LOW_FIRST == 0:
                 order.insert(0, order.pop())
-            claim_lanes = [(priority.value, queue) for priority in order for queue in self._unpaced]
+            claim_lanes = [(priority.value, queue) for priority in order for queue in unpaced]
             try:
                 claimed += await self._store.batches.claim(
                     claim_lanes, free, batch_size=batch_size, low_water=self._low_water
@@ -210,8 +218,8 @@ class Claimer:
         except BaseException:
             self._queues_known = False
             raise
-        self._unpaced = deque(queue.name for queue in queues if not queue.interval_seconds)
-        self._paced = [queue.name for queue in queues if queue.interval_seconds]
+        self._unpaced = frozenset(queue.name for queue in queues if not queue.interval_seconds)
+        self._paced = frozenset(queue.name for queue in queues if queue.interval_seconds)
         if self._queues_known:
             # Unless they changed meanwhile: they are read again then.
             self._low_water.serve(frozenset(queue.name for queue in queues))

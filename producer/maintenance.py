@@ -5,6 +5,7 @@ Everything here may be repeated; a crash leaves work for the next round.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -20,6 +21,12 @@ AHEAD: Final = timedelta(days=8)
 """Partitions that far ahead are there; a producer may be down for a week before the API has to make one itself."""
 IDEMPOTENCY_KEY_LIFE: Final = timedelta(days=1)
 EXPIRE_AT_ONCE: Final = 1000
+RETENTION: Final = {
+    "messages": "retention",
+    "mail_parts": "retention of what belongs to mails",
+    "attempts": "retention of attempts",
+}
+"""A duty for each table: a DETACH that waits for a reader holds up no other table."""
 
 
 class Maintenance:
@@ -42,7 +49,10 @@ class Maintenance:
         """Messages that were cancelled because their time was over, so far."""
         self.duties = (
             Duty(name="partitions", every=HOURLY, work=self.make_partitions),
-            Duty(name="retention", every=HOURLY, work=self.drop_outlived),
+            *(
+                Duty(name=name, every=HOURLY, work=partial(self.drop_outlived, table))
+                for table, name in RETENTION.items()
+            ),
             Duty(name="idempotency keys", every=HOURLY, work=self.forget_idempotency_keys),
             Duty(name="audit log", every=HOURLY, work=self.forget_audit),
             Duty(name="sessions", every=HOURLY, work=store.sessions.forget),
@@ -55,9 +65,9 @@ class Maintenance:
         if made := await self._store.maintenance.make_partitions(now - timedelta(days=1), now + AHEAD):
             log.info("partitions made", partitions=made)
 
-    async def drop_outlived(self) -> None:
-        """Drops partitions that outlived the retention."""
-        if dropped := await self._store.maintenance.drop_outlived(self._now() - self._retention):
+    async def drop_outlived(self, table: str) -> None:
+        """Drops the partitions of a table that outlived the retention."""
+        if dropped := await self._store.maintenance.drop_outlived(table, self._now() - self._retention):
             log.info("partitions dropped", partitions=dropped)
 
     async def forget_idempotency_keys(self) -> None:

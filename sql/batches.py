@@ -12,7 +12,8 @@ import msgspec
 from sql import maintenance
 from sql.database import Database
 from sql.low_water import Asked, ClaimLane, LowWater, Mark, Taken, Waiting
-from sql.messages import kept_mail, retry_delays
+from sql.messages import kept_mail
+from sql.rows import retry_delays
 from tidings.domain.mail_parts import KeptMail
 from tidings.domain.message import Delivery, Outcome
 
@@ -113,8 +114,10 @@ class BatchStore:
         rows = await self.database.rows("waiting", queues=queues, off_too=False)
         low_water.polled(began, _waiting(rows), seen_at=rows[-1]["seen_at"], queues=queues)
 
-    async def claim_paced(self, offers: Sequence[Offer], *, batch_size: int) -> list[ClaimedBatch]:
-        """Takes what the paced queues may release now, each queue's messages in batches of their own.
+    async def claim_paced(
+        self, offers: Sequence[Offer], *, batch_size: int, queues: Sequence[str] | None = None
+    ) -> list[ClaimedBatch]:
+        """Takes what these paced queues, or all, may release now, each queue's messages in batches of their own.
 
         One transaction: the rows of the queues are locked, so two producers never spend the same allowance.
         """
@@ -122,7 +125,7 @@ class BatchStore:
         free = list(offers)
         queries = self.database.queries
         async with self.database.transaction() as connection:
-            for row in [row async for row in queries.paced_ticks(connection)]:
+            for row in [row async for row in queries.paced_ticks(connection, queues=queues)]:
                 if not free:
                     break
                 tick = Tick(**row)

@@ -10,6 +10,7 @@ import msgspec
 
 from sql.connecting import Connection, connect
 from sql.loader import load_queries
+from sql.maintenance import BOUNDS, PARENTS
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,16 @@ class ConnectionState(msgspec.Struct, frozen=True, kw_only=True):
     ours: int
     oldest_transaction: float
     """Seconds."""
+
+
+class Outlived(msgspec.Struct, frozen=True, kw_only=True):
+    """A partition that retention has not dropped."""
+
+    name: str
+    pending: bool
+    """Whether its DETACH waits, or was interrupted."""
+    needed: bool
+    """Whether something unfinished is in it."""
 
 
 class Diagnosis:
@@ -80,6 +91,18 @@ class Diagnosis:
     async def missing_partitions(self) -> list[str]:
         """Names of the partitions that today, tomorrow, this week and the next need and that are not there."""
         return [row["name"] async for row in self._queries.missing_partitions(self._connection)]
+
+    async def outlived_partitions(self, moment: datetime) -> list[Outlived]:
+        """The partitions that hold nothing younger than the moment, and what a DETACH left behind."""
+        return [
+            Outlived(
+                name=row["name"],
+                pending=row["pending"],
+                needed=not row["pending"] and await self._connection.fetchval(row["needed"]),
+            )
+            for parent in PARENTS
+            async for row in self._queries.outlived_partitions(self._connection, parent=parent, moment=moment, **BOUNDS)
+        ]
 
     async def gateway_statuses(self) -> list[int]:
         """The statuses with which the SMS gateway took the last 20 messages."""

@@ -16,6 +16,7 @@ def load_queries() -> Any:
     """One coroutine function per named query, each taking a connection and the query's named parameters."""
     files = sorted(file for file in QUERIES_DIR.glob("*.sql") if file != FRAGMENTS)
     text = "\n".join(file.read_text("utf-8") for file in files)
-    for name, fragment in _FRAGMENT.findall(FRAGMENTS.read_text("utf-8")):
+    # From the last one up, since a fragment may name those above it.
+    for name, fragment in reversed(_FRAGMENT.findall(FRAGMENTS.read_text("utf-8"))):
         text = text.replace(f"{{{name}}}", fragment.strip())
     return aiosql.from_str(text, "asyncpg")

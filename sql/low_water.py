@@ -119,6 +119,11 @@ class LowWater:
             self._notified[turn] = min(low, self._notified.get(turn, low))
             self._lower(turn, low)
 
+    def queues(self) -> set[str]:
+        """Those in which something can be claimed now, as far as is known."""
+        until = self._now() + _EARLY_SECONDS
+        return {turn[1] for turn, at in self._due.items() if at <= until}
+
     def seconds(self) -> float | None:
         """Until something can be claimed, as far as is known; 0 or less: now. None: nothing waits."""
         due = [at for (_, queue, _), at in self._due.items() if self._served is None or queue in self._served]

@@ -1,8 +1,8 @@
 """What the leading producer does to the tables: makes partitions ahead of need, drops what outlived its retention.
 
-In play: the partitions of `messages` (by week) and `attempts` (by day), and `idempotency_keys`. Everything may be
-repeated. A crash during a DETACH leaves a partition that is pending, or a table that is no partition any more: the next
-`drop_outlived`, by whichever producer leads then, finalizes the one and drops the other.
+In play: the partitions of `messages` and `mail_parts` (by week) and `attempts` (by day), and `idempotency_keys`.
+Everything may be repeated. A crash during a DETACH leaves a partition that is pending, or a table that is no partition
+any more: the next `drop_outlived`, by whichever producer leads then, finalizes the one and drops the other.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,22 @@ import asyncpg
 import structlog
 
 from sql.database import Connection, Database, Noun
+from sql.indexes import LOCK_SECONDS
 from tidings.domain.errors import describe
 
 log = structlog.get_logger(__name__)
 
-OF_MESSAGES: Final = frozenset({"messages", "mail_parts"})
-"""Tables whose partitions stay as long as a message of theirs is unfinished."""
+PARENTS: Final = ("messages", "mail_parts", "attempts")
+"""The tables that have partitions."""
 FORGOTTEN_AT_ONCE: Final = 10_000
+
+MOST_KEPT: Final = 50_000
+"""Waiting messages that are kept of an outlived partition by writing them again, which takes about a second."""
+MOST_KEPT_BYTES: Final = 128 * 2**20
+LEAST_GAIN: Final = 8 * 2**20
+"""Bytes that this has to free."""
+SHRINK_LOCK_SECONDS: Final = 0.3
+"""How long claims may wait behind it when a reader holds the partition; the next round tries again."""
 
 
 async def insert(
@@ -39,6 +48,10 @@ async def insert(
         return await database.rows(name, **parameters)
 
 
+BOUNDS: Final = {"most": MOST_KEPT, "most_bytes": MOST_KEPT_BYTES, "least_gain": LEAST_GAIN}
+"""Those of a partition that is kept small."""
+
+
 class MaintenanceStore(Noun):
     """The store as maintenance sees it."""
 
@@ -47,29 +60,29 @@ class MaintenanceStore(Noun):
         rows = await self.database.rows("make_partitions", from_time=from_time, until_time=until_time)
         return [row["make_partitions"] for row in rows]
 
-    async def drop_outlived(self, moment: datetime) -> list[str]:
-        """Drops the partitions that hold nothing younger than the moment; returns their names.
+    async def drop_outlived(self, parent: str, moment: datetime) -> list[str]:
+        """Drops the partitions of a table that hold nothing younger than the moment; returns their names.
 
-        A partition of messages stays as long as one of its messages is unfinished. It is detached first, without
-        locking out readers and writers, for which Postgres waits until every transaction that uses the table has ended:
-        hence a connection of its own, without a time limit. Where one partition fails the others are dropped, then the
-        error is raised.
+        It is detached first, without locking out readers and writers, for which Postgres waits until every transaction
+        that uses the table has ended: hence a connection of its own, without a time limit. Where one partition fails
+        the others are dropped, then the error is raised. A partition of messages of which some are unfinished stays,
+        but only these stay in it, as long as they are not too many (`MOST_KEPT`).
 
         A table that was detached by hand is dropped too, unless it was renamed.
         """
         connection = await self.database.unlimited_connection()
         try:
-            return await self._drop_outlived(connection, moment)
+            return await self._drop_outlived(connection, parent, moment)
         finally:
             connection.terminate()
 
-    async def _drop_outlived(self, connection: Connection, moment: datetime) -> list[str]:
+    async def _drop_outlived(self, connection: Connection, parent: str, moment: datetime) -> list[str]:
         dropped, failed = [], None
-        rows = [row async for row in self.database.queries.outlived_partitions(connection, moment=moment)]
-        for row in rows:
+        rows = self.database.queries.outlived_partitions(connection, parent=parent, moment=moment, **BOUNDS)
+        for row in [row async for row in rows]:
             name: str = row["name"]
             try:
-                if await self._drop_one(connection, row):
+                if await _drop_one(connection, row):
                     dropped.append(name)
             except asyncpg.PostgresError as error:
                 if connection.is_closed():
@@ -80,15 +93,6 @@ class MaintenanceStore(Noun):
             raise failed
         return dropped
 
-    async def _drop_one(self, connection: Connection, row: asyncpg.Record) -> bool:
-        if row["attached"]:
-            if row["parent"] in OF_MESSAGES and await self.database.one("has_unfinished", first_day=row["name"][-8:]):
-                return False
-            await connection.execute(row["detach"])
-        if row["outlived"]:
-            await connection.execute(row["drop"])
-        return bool(row["outlived"])
-
     async def forget_idempotency_keys(self, moment: datetime) -> None:
         """Forgets the keys older than the moment: they may be used again."""
         while (
@@ -96,3 +100,34 @@ class MaintenanceStore(Noun):
             == FORGOTTEN_AT_ONCE
         ):
             pass
+
+
+async def _shrink(connection: Connection, row: asyncpg.Record) -> None:
+    try:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = '{SHRINK_LOCK_SECONDS}s'")
+            if await connection.fetchval(row["shrink"]):
+                log.info("only what is unfinished was kept of a partition", partition=row["name"])
+    except asyncpg.LockNotAvailableError as error:
+        log.info("a partition stays as it is for now", partition=row["name"], error=describe(error))
+
+
+async def _drop_one(connection: Connection, row: asyncpg.Record) -> bool:
+    if row["attached"]:
+        if not row["pending"] and await connection.fetchval(row["needed"]):
+            if row["outlived"]:
+                await _shrink(connection, row)
+            return False
+        await connection.execute(row["detach"])
+    if not row["outlived"]:
+        return False
+    if await connection.fetchval(row["needed"]):
+        # A finished message was retried before the DETACH took effect.
+        await connection.execute(row["attach"])
+        log.warning("a partition is back in use: something in it is unfinished", partition=row["name"])
+        return False
+    # A DROP waits for whoever reads the table, a backup perhaps; there are others to drop, and the next round comes.
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+        await connection.execute(row["drop"])
+    return True

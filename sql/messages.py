@@ -1,20 +1,24 @@
 """Messages as the API handles them: keep, look up, list, cancel, retry."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from sql import maintenance
-from sql.database import Noun
+from sql import lists, maintenance
+from sql.database import Database, Noun
 from sql.explanation import MessageState, state_of
+from sql.lists import Listed, MessageFilter, Page
+from sql.rows import message_of
 from tidings.domain.mail_parts import KeptMail, MailParts
-from tidings.domain.message import Attempt, Message, NewMessage, Priority
-from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
+from tidings.domain.message import Attempt, Message, NewMessage
+from tidings.domain.states import AttemptOutcome, Receipt
 from tidings.domain.turns import share_of
+
+MOST_PAGES: Final = 50
+"""So many short pages in a row are looked through."""
 
 
 class IdempotencyKey(msgspec.Struct, frozen=True):
@@ -28,32 +32,9 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
 class KnownKey(msgspec.Struct, frozen=True):
     """A key that an earlier request used."""
 
-    user_id: UUID | None
     key: str
     fingerprint: bytes
     message_id: UUID
-
-
-class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages a list shows; None leaves a field open."""
-
-    user_id: UUID | None = None
-    status: Status | None = None
-    channel: str | None = None
-    queue: str | None = None
-    recipient: str | None = None
-    channels: Sequence[str] | None = None
-    queues: Sequence[str] | None = None
-    created_from: datetime | None = None
-    created_until: datetime | None = None
-    held: HeldReason | None = None
-
-
-class Page(list[Message]):
-    """Messages of a list, each with the beginning of its content."""
-
-    more: bool = False
-    """Whether the last ones that were asked for are left out: together they have too many bytes for one page."""
 
 
 class MessageStore(Noun):
@@ -61,6 +42,10 @@ class MessageStore(Noun):
 
     kept = 0
     """Messages kept so far, by this process."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._lists = lists.Room()
 
     async def insert(
         self, messages: Sequence[NewMessage], keys: Sequence[IdempotencyKey | None] | None = None
@@ -90,9 +75,13 @@ class MessageStore(Noun):
         self.kept += len(rows)
         return {row["id"] for row in rows}
 
-    async def known_keys(self, keys: Sequence[str]) -> list[KnownKey]:
-        """What earlier requests stored under these keys."""
-        return [KnownKey(**row) for row in await self.database.rows("find_idempotency_keys", keys=keys)]
+    async def known_keys(self, user_id: UUID | None, keys: Sequence[str]) -> list[KnownKey]:
+        """What this user's earlier requests stored under these keys; None: the operator's own."""
+        if user_id is None:
+            rows = await self.database.rows("find_idempotency_keys", keys=keys)
+        else:
+            rows = await self.database.rows("find_user_idempotency_keys", user_id=user_id, keys=keys)
+        return [KnownKey(**row) for row in rows]
 
     async def get(self, message_id: UUID) -> Message | None:
         """The message, or None where there is none."""
@@ -105,34 +94,35 @@ class MessageStore(Noun):
         row = await self.database.one("find_mail_parts", id=message.id)
         return None if row is None else kept_mail(row)
 
-    async def list(self, wanted: MessageFilter, *, before: UUID | None, limit: int) -> Page:
-        """Up to `limit` messages older than `before`, newest first."""
-        parameters = {**msgspec.structs.asdict(wanted), "before": before, "limit": limit}
-        if wanted.user_id is None:
-            del parameters["user_id"]
-            rows = await self.database.rows("list_messages", **parameters)
-        else:
-            rows = await self.database.rows("list_user_messages", **parameters)
-        return _page(rows)
+    async def page(self, wanted: MessageFilter, *, before: UUID | None, limit: int) -> Page:
+        """Up to `limit` messages older than `before`, newest first, found within some thousand.
+
+        Raises StoreUnavailableError where too many lists are being read.
+        """
+        async with self._lists.room():
+            return await lists.page(self.database, wanted, before=before, limit=limit)
+
+    async def list(self, wanted: MessageFilter, *, before: UUID | None, limit: int) -> Listed:
+        """`page`, but looks on until it is full, for those who can show no short one."""
+        found = Listed()
+        for _ in range(MOST_PAGES):
+            part = await self.page(wanted, before=before, limit=limit - len(found))
+            found += part.messages
+            if part.resume is None or part.is_full:
+                found.more = part.is_full and len(found) < limit
+                break
+            before = part.resume
+        return found
 
     async def sent_sms(
         self, user_id: UUID | None, *, queues: Sequence[str] | None = None, before: Message | None, limit: int
-    ) -> Page:
+    ) -> Listed:
         """Up to `limit` sent text messages, the last one first, all sent before `before`; of one user, or of all.
 
         `queues` are those that count; None: all.
         """
-        parameters: dict[str, Any] = {
-            "before_sent_at": before and before.sent_at,
-            "before": before and before.id,
-            "queues": queues,
-            "limit": limit,
-        }
-        if user_id is None:
-            rows = await self.database.rows("list_sent_sms", **parameters)
-        else:
-            rows = await self.database.rows("list_user_sent_sms", user_id=user_id, **parameters)
-        return _page(rows)
+        async with self._lists.room():
+            return await lists.sent_sms(self.database, user_id, queues=queues, before=before, limit=limit)
 
     async def attempts(self, message: Message) -> Sequence[Attempt]:
         """The attempts so far, oldest first."""
@@ -146,20 +136,6 @@ class MessageStore(Noun):
     async def retry(self, message_id: UUID) -> Message | None:
         """Starts a cancelled message again, or makes a failed or held one due; None where it is none of them."""
         return _message_or_none(await self.database.one("retry_message", id=message_id))
-
-    async def cancel_many(self, wanted: MessageFilter, *, limit: int) -> int:
-        """Cancels up to `limit` of the waiting messages that pass the filter; returns the count."""
-        count: int = await self.database.one("cancel_messages", **msgspec.structs.asdict(wanted), limit=limit)
-        return count
-
-    async def retry_many(self, wanted: MessageFilter, *, cancel_reason: CancelReason | None, limit: int) -> int:
-        """`retry` for up to `limit` of the messages that pass the filter, newest first; returns the count.
-
-        Failed ones that are due already are left as they are.
-        """
-        parameters = {**msgspec.structs.asdict(wanted), "cancel_reason": cancel_reason, "limit": limit}
-        count: int = await self.database.one("retry_messages", **parameters)
-        return count
 
     async def state(self, message_id: UUID) -> MessageState | None:
         """What decides when a message goes; None where there is none."""
@@ -182,35 +158,7 @@ class MessageStore(Noun):
 
 
 def _message_or_none(row: asyncpg.Record | None) -> Message | None:
-    return None if row is None else _message(row)
-
-
-def _page(rows: Sequence[asyncpg.Record]) -> Page:
-    page = Page(map(_message, rows))
-    page.more = bool(rows) and rows[0]["found"] > len(rows)
-    return page
-
-
-def _message(row: asyncpg.Record) -> Message:
-    values: dict[str, Any] = dict(row)
-    for name in ("found", "bytes_before"):  # of lists
-        values.pop(name, None)
-    values["headers"] = None if row["headers"] is None else msgspec.json.decode(row["headers"], type=dict[str, str])
-    values["retry_delays"] = retry_delays(row["retry_delays"])
-    values["priority"] = Priority(row["priority"])
-    values["status"] = Status(row["status"])
-    values["cancel_reason"] = None if row["cancel_reason"] is None else CancelReason(row["cancel_reason"])
-    # While a message is on its way, and after its end, the column says what held it before.
-    waits = values["status"] in {Status.PENDING, Status.FAILED} and row["held_reason"] is not None
-    values["held_reason"] = HeldReason(row["held_reason"]) if waits else None
-    values["held_since"] = row["held_since"] if waits else None
-    values["receipt"] = None if row["receipt"] is None else Receipt(row["receipt"])
-    return Message(**values)
-
-
-def retry_delays(column: str | None) -> tuple[float, ...] | None:
-    """The column `retry_delays` of messages and queues."""
-    return None if column is None else msgspec.json.decode(column, type=tuple[float, ...])
+    return None if row is None else message_of(row)
 
 
 def kept_mail(row: asyncpg.Record, files: bytes = b"") -> KeptMail:

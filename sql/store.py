@@ -6,6 +6,7 @@ from typing import Self
 from sql.api_keys import ApiKeyStore
 from sql.audit import AuditStore
 from sql.batches import BatchStore
+from sql.changes import ChangeStore
 from sql.database import Database
 from sql.deletions import DeletionStore
 from sql.holds import HoldStore
@@ -26,6 +27,7 @@ class Store:
     def __init__(self, database: Database, *, lease_seconds: float) -> None:
         self.database = database
         self.messages = MessageStore(database)
+        self.changes = ChangeStore(database, self.messages)
         self.batches = BatchStore(database, lease=timedelta(seconds=lease_seconds))
         self.queues = QueueStore(database)
         self.quotas = QuotaStore(database)

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from sql.batches import Offer
+from sql.changes import Steps
 from sql.store import Store
 from tidings.domain.ids import new_id
 from tidings.domain.message import Delivery, Hold, NewMessage, Priority
@@ -64,3 +65,11 @@ def offers(count: int = 1, consumer: str = "consumer") -> list[Offer]:
 
 
 DEFAULT_CLAIM_LANES = [(priority.value, "default") for priority in Priority]
+
+
+async def changed(steps: Steps) -> int:
+    """Goes through a bulk change; returns how many messages it has changed."""
+    count = 0
+    while not steps.done:
+        count += await steps.step(10)
+    return count

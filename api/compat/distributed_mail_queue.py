@@ -46,7 +46,7 @@ from api.http.resources import ACCOUNTS, SETTINGS, STORE
 from api.messages.schemas import MessageRequest
 from api.openapi import failures, parameters
 from api.openapi.operation import Access, Answer, Body, Tag, operation
-from sql.messages import MessageFilter
+from sql.lists import MessageFilter
 from tidings.domain.api_key import Scope
 from tidings.domain.audit import Action
 from tidings.domain.ids import parse_id

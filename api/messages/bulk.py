@@ -1,37 +1,37 @@
 """Many messages at once: cancelled, or retried, by filter.
 
-Each statement changes up to a thousand, so that no row is locked for long; a request that is cut off has changed what
-its statements so far have, and can be repeated. One filter at least is needed, or `all`: an empty body by mistake
-must not cancel everything that waits.
+A request changes up to ten thousand and says whether there are more, or, with `wait` false, begins a change of all and
+says where to look how far it is. One that is cut off has changed what its steps so far have, and can be repeated. One
+filter at least is needed, or `all`: an empty body by mistake must not cancel everything that waits.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from api.audit.record import entry_of, keep, together
+from api.audit.record import entry_of
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY
 from api.http.principal import Reach
 from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
+from api.messages.changes import CHANGES, Change, started
 from api.messages.listing import parse_created, parse_text
 from api.messages.schemas import Changed, RetrySelection, Selection
 from api.openapi import examples, failures, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
-from api.quotas.door import retries_at_once, retrying, take_retries
-from api.quotas.errors import OverQuotaError
-from api.quotas.quotas import Taken
-from sql.messages import MessageFilter
+from api.quotas.door import retries_at_once, take_retries
+from sql.changes import Progress
+from sql.lists import MessageFilter
 from tidings.domain.api_key import Scope
-from tidings.domain.audit import Action, AuditEntry
+from tidings.domain.audit import Action
 from tidings.domain.states import Status
 
-STATEMENT_SIZE: Final = 1000
-"""Messages in one statement."""
 _PARSERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "channel": parse_text,
     "queue": parse_text,
@@ -40,10 +40,14 @@ _PARSERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "created_until": parse_created,
 }
 
-Take = Callable[[web.Request, int], Awaitable[Taken | None]]
-
 _cancel_decoder: Final = msgspec.json.Decoder(Selection)
 _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
+_STARTED: Final = Answer(
+    "With `wait` false: it has begun.",
+    Progress,
+    examples.CHANGE,
+    headers={hdrs.LOCATION: "Where it shows how far it is."},
+)
 
 
 @operation(
@@ -51,19 +55,22 @@ _retry_decoder: Final = msgspec.json.Decoder(RetrySelection)
     access=Access.MEMBERS,
     scope=Scope.MANAGE,
     body=Body(_cancel_decoder, request_examples.CANCEL, max_bytes=SMALL_BODY),
-    answers=Answer("They are cancelled.", Changed, examples.CHANGED),
+    answers={
+        HTTPStatus.OK: Answer("They are cancelled.", Changed, examples.CHANGED),
+        HTTPStatus.ACCEPTED: _STARTED,
+    },
 )
 async def cancel(request: web.Request) -> web.Response:
     """Cancels waiting messages that pass a filter.
 
-    Those that are on their way cannot be called back, and are not counted. Users cancel their own, admins all.
+    Those that are on their way cannot be called back, and are not counted. Where it takes more than a moment, the queue
+    (of a user: their own messages in it) is held until it is through. Users cancel their own, admins all.
     """
     wanted = await read(request, _cancel_decoder)
     chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.PENDING, Status.FAILED}))
-    messages = request.app[STORE].messages
     entry = entry_of(request, Action.MESSAGES_CANCEL, detail=_said(wanted))
-    return answer(
-        await _in_parts(request, entry, wanted.limit, lambda limit: messages.cancel_many(chosen, limit=limit))
+    return await _change(
+        request, wanted, Change("cancel", chosen, request.app[STORE].changes.cancelling(chosen), entry)
     )
 
 
@@ -72,7 +79,10 @@ async def cancel(request: web.Request) -> web.Response:
     access=Access.MEMBERS,
     scope=Scope.MANAGE,
     body=Body(_retry_decoder, request_examples.RETRY, max_bytes=SMALL_BODY),
-    answers=Answer("They are due now.", Changed, examples.CHANGED),
+    answers={
+        HTTPStatus.OK: Answer("They are due now.", Changed, examples.CHANGED),
+        HTTPStatus.ACCEPTED: _STARTED,
+    },
     errors=failures.QUOTA,
 )
 async def retry(request: web.Request) -> web.Response:
@@ -83,53 +93,23 @@ async def retry(request: web.Request) -> web.Response:
     """
     wanted = await read(request, _retry_decoder)
     chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
-    messages, reason = request.app[STORE].messages, wanted.cancel_reason
+    steps = request.app[STORE].changes.retrying(chosen, wanted.cancel_reason)
     entry = entry_of(request, Action.MESSAGES_RETRY, detail=_said(wanted))
+    change = Change("retry", chosen, steps, entry)
+    if (at_once := await retries_at_once(request)) is not None:
+        change.limit(partial(take_retries, request), at_once)
+    return await _change(request, wanted, change)
 
-    async def retry_part(limit: int) -> int:
-        return await messages.retry_many(chosen, cancel_reason=reason, limit=limit)
 
-    size = min(await retries_at_once(request) or STATEMENT_SIZE, STATEMENT_SIZE)
-    return answer(await _in_parts(request, entry, wanted.limit, retry_part, size=size, take=take_retries))
+async def _change(request: web.Request, wanted: Selection, change: Change) -> web.Response:
+    if wanted.wait:
+        return answer(await request.app[CHANGES].run(change, limit=wanted.limit))
+    return await started(request, await request.app[CHANGES].start(change))
 
 
 def _said(wanted: Selection) -> dict[str, Any]:
     """What was asked for, without what was left open."""
     return {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None}
-
-
-async def _in_parts(
-    request: web.Request,
-    entry: AuditEntry,
-    limit: int,
-    change: Callable[[int], Awaitable[int]],
-    *,
-    size: int = STATEMENT_SIZE,
-    take: Take | None = None,
-) -> Changed:
-    """Each part is one transaction with the count of what was changed so far in the audit log.
-
-    `take` takes a part out of the quota before, and what was not changed is given back.
-    """
-    count = 0
-    while count < limit:
-        part = min(size, limit - count)
-        try:
-            taken = None if take is None else await take(request, part)
-        except OverQuotaError:
-            if not count:
-                raise
-            return Changed(count=count, more=True)
-        with retrying(taken, part) as retried:
-            async with together(request, unhurried=True):
-                changed = await change(part)
-                count += changed
-                if changed:
-                    await keep(request, msgspec.structs.replace(entry, detail={**entry.detail, "count": count}))
-            retried.count = changed
-        if changed < part:
-            return Changed(count=count, more=False)
-    return Changed(count=count, more=True)
 
 
 def to_filter(selection: Selection, reach: Reach, *, statuses: frozenset[Status]) -> MessageFilter:
@@ -153,5 +133,5 @@ def to_filter(selection: Selection, reach: Reach, *, statuses: frozenset[Status]
 
 
 def _has_filters(selection: Selection) -> bool:
-    fields = (name for name in selection.__struct_fields__ if name not in {"all", "limit"})
+    fields = (name for name in selection.__struct_fields__ if name not in {"all", "limit", "wait"})
     return any(getattr(selection, name) is not None for name in fields)

@@ -66,7 +66,7 @@ async def known_keys(
     store: MessageStore, keys: Sequence[IdempotencyKey], user_id: UUID | None
 ) -> Mapping[str, KnownKey]:
     """Which of the keys the user's earlier requests used."""
-    return {each.key: each for each in await store.known_keys([key.key for key in keys]) if each.user_id == user_id}
+    return {each.key: each for each in await store.known_keys(user_id, [key.key for key in keys])}
 
 
 def batch_entries(

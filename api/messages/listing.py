@@ -17,7 +17,7 @@ from multidict import MultiMapping
 from api.http.lengths import MAX_NAME, MAX_PARAMETER, MAX_TIME
 from api.http.principal import Reach
 from api.http.problems import Fault, InvalidError
-from sql.messages import MessageFilter
+from sql.lists import MessageFilter
 from tidings.domain.states import HeldReason, Status
 from tidings.domain.timestamps import parse_timestamp
 

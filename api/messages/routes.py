@@ -13,7 +13,7 @@ from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS, STORE
 from api.http.turns import Turns
 from api.messages import idempotency
-from api.messages.listing import cut, parse_page
+from api.messages.listing import encode_cursor, parse_page
 from api.messages.schemas import (
     AttemptAnswer,
     AttemptList,
@@ -151,12 +151,15 @@ async def create_batch(request: web.Request) -> web.Response:
 async def list_page(request: web.Request) -> web.Response:
     """Lists messages, newest first.
 
-    Users see their own, admins all. A page has up to 4 MiB of contents and headers, and then fewer than `limit`.
+    Users see their own, admins all. A page has up to 4 MiB of contents and headers, and is found among some thousand
+    messages: it may be short, or even empty, and not be the last one. `next_cursor` goes on behind it.
     """
     page = parse_page(request.query, principal(request).reach)
-    found = await _store(request).list(page.filter, before=page.before, limit=page.limit + 1)
-    shown, next_cursor = cut(found, page.limit, lambda message: message.id, more=found.more)
-    return answer(MessageList(messages=[_shown(request, message) for message in shown], next_cursor=next_cursor))
+    found = await _store(request).page(page.filter, before=page.before, limit=page.limit)
+    next_cursor = None if found.resume is None else encode_cursor(found.resume)
+    return answer(
+        MessageList(messages=[_shown(request, message) for message in found.messages], next_cursor=next_cursor)
+    )
 
 
 @of_message(answers=Answer("The message.", MessageAnswer, examples.MESSAGE))

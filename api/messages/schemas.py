@@ -338,7 +338,15 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ] = None
     created_until: Annotated[Moment | None, Meta(description="Those that were handed in before.")] = None
     all: Annotated[bool, Meta(description="Instead of filters: every one that there is.")] = False
-    limit: Annotated[int, Meta(ge=1, le=MAX_CHANGED, description="How many at the most.")] = MAX_CHANGED
+    limit: Annotated[
+        int, Meta(ge=1, le=MAX_CHANGED, description="How many at the most; not where `wait` is false.")
+    ] = MAX_CHANGED
+    wait: Annotated[
+        bool,
+        Meta(
+            description="False: answers 202 at once, changes all that there are, and shows at `Location` how far it is."
+        ),
+    ] = True
 
 
 class RetrySelection(Selection, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -50,6 +50,7 @@ from api.overview.schemas import (
 )
 from api.quotas.schemas import QuotaAnswer
 from api.suppressions.schemas import SuppressionList
+from sql.changes import Progress
 from tidings.domain.account import Role, Tls
 from tidings.domain.api_key import USUAL_SCOPES
 from tidings.domain.audit import Action, Actor
@@ -91,6 +92,15 @@ CANCELLED: Final = replace(MESSAGE, status=Status.CANCELLED, cancel_reason=Cance
 MESSAGES: Final = MessageList(messages=[MESSAGE], next_cursor=CURSOR)
 BATCH: Final = BatchAnswer(accepted=1, ids=[MESSAGE_ID])
 CHANGED: Final = Changed(count=412, more=False)
+CHANGE: Final = Progress(
+    id=MESSAGE_ID,
+    user_id=None,
+    action="cancel",
+    count=41_000,
+    began_at=datetime(2026, 5, 1, 12, tzinfo=UTC),
+    ended_at=None,
+    state="running",
+)
 ATTEMPTS: Final = AttemptList(
     attempts=[
         AttemptAnswer(
@@ -304,6 +314,7 @@ OVERVIEW: Final = Overview(
     at=DUE,
     totals=Totals(waiting=1830, waiting_capped=False, due=30, processing=200, in_flight=64, flow=_FLOW),
     channels=[ChannelOverview(name="sms", flow=_FLOW)],
+    queues_left_out=0,
     queues=[
         QueueOverview(
             name=DEFAULT_QUEUE,

@@ -5,6 +5,7 @@ not counted either: a claim lane (a queue at a priority) is counted up to 100,00
 messages only. So the longest count costs as many index entries as there are claim lanes with so many.
 """
 
+import heapq
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ import structlog
 from redis.asyncio import Redis
 
 from sql.queues import QueueStore
+from tidings.domain.message import Queue
 from tidings.observability.reports import REPORT_LIFE_SECONDS, SILENT_SECONDS, ConsumerReport, Depth
 from tidings.redis import keys
 
@@ -74,6 +76,23 @@ COUNTED_UP_TO: Final = 100_000
 EVERY_SECONDS: Final = 2.0
 REST: Final = 20
 """The pause after a count, in times of how long it took."""
+
+
+QUEUES_SHOWN: Final = 100
+"""Queues that an overview and the metrics name, however many there are."""
+NOTHING: Final = Depth(0, 0, 0)
+
+
+def fullest(queues: Sequence[Queue], depths: Mapping[str, Depth]) -> list[Queue]:
+    """The queues to show where not all can be: those that hold most, by name."""
+    if len(queues) <= QUEUES_SHOWN:
+        return list(queues)
+
+    def held(queue: Queue) -> int:
+        depth = depths.get(queue.name, NOTHING)
+        return depth.due + depth.later + depth.processing
+
+    return sorted(heapq.nlargest(QUEUES_SHOWN, queues, key=held), key=lambda queue: queue.name)
 
 
 class QueueDepths:

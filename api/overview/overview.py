@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.health.readiness import Readiness
-from api.overview.cluster import COUNTED_UP_TO, QueueDepths, silent
+from api.overview.cluster import COUNTED_UP_TO, NOTHING, QUEUES_SHOWN, QueueDepths, fullest, silent
 from api.overview.history import Flows, OverviewHistory
 from api.overview.schemas import ChannelOverview, ConsumerOverview, Health, Overview, QueueOverview, Totals
 from sql.database import AWAY
@@ -68,7 +68,8 @@ class Overviews:
             at=now,
             totals=_totals(depths, flows, reports if heard else None),
             channels=[] if flows is None else [ChannelOverview(name=n, flow=f) for n, f in flows.channels.items()],
-            queues=[_queue(queue, depths, flows) for queue in queues],
+            queues=[_queue(queue, depths, flows) for queue in fullest(queues, depths or {})],
+            queues_left_out=max(len(queues) - QUEUES_SHOWN, 0),
             consumers=[_consumer(report, now) for report in reports],
             held=self._readiness.held,
             checks=checks,
@@ -113,7 +114,7 @@ def _totals(
 
 
 def _queue(queue: Queue, depths: Mapping[str, Depth] | None, flows: Flows | None) -> QueueOverview:
-    depth = None if depths is None else depths.get(queue.name, Depth(0, 0, 0))
+    depth = None if depths is None else depths.get(queue.name, NOTHING)
     return QueueOverview(
         name=queue.name,
         active=queue.active,

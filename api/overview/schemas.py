@@ -133,7 +133,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     totals: Totals
     channels: Sequence[ChannelOverview]
-    queues: Sequence[QueueOverview]
+    queues: Annotated[Sequence[QueueOverview], Meta(description="At most 100, those that hold most.")]
+    queues_left_out: Annotated[int, Meta(description="How many others there are; `totals` counts them in.")]
     consumers: Sequence[ConsumerOverview]
     held: Annotated[
         HeldReport | None, Meta(description="Messages that wait for something else; null where nobody counts them.")

@@ -21,9 +21,11 @@ T = TypeVar("T")
 class Round:
     """One round on a machine. What several figures measure alike is measured once."""
 
-    def __init__(self, machine: Machine, *, quick: bool) -> None:
+    def __init__(self, machine: Machine, *, quick: bool, large: bool = False) -> None:
         self.machine = machine
         self.quick = quick
+        self.large = large
+        """Whether the largest sizes are asked for, which take long and much of a disk."""
         self._measured: dict[object, object] = {}
 
     def pick(self, full: T, quick: T) -> T:

@@ -27,6 +27,47 @@ SELECT
     1, 'sent', 1, 5, now(), now(), now(), to_char(number, 'FM00000000') || '-0000-4000-8000-000000000000'
 FROM generate_series(1, :count::integer) AS number;
 
+-- name: put_mixed(first, count, days, users, rows)!
+-- Messages of so many days, all but one in a hundred of them sent, a few of each kind that is rare.
+INSERT INTO messages (
+    id, user_id, queue, channel, recipient, content, priority, status, tries, max_tries, due_at, created_at, sent_at,
+    cancel_reason, batch_id, held_reason
+)
+SELECT
+    overlay(gen_random_uuid()::text PLACING left(uuid_from_time(at)::text, 13) FROM 1)::uuid,
+    ('00000000-0000-0000-0000-' || lpad(to_hex(number % :users::integer), 12, '0'))::uuid,
+    CASE WHEN number % 10007 = 0 THEN 'rare' ELSE 'default' END,
+    CASE WHEN number % 10009 = 0 THEN 'echo' ELSE 'sms' END,
+    '+49' || lpad((number % greatest(:rows::integer / 20, 1))::text, 12, '0'),
+    'Your parcel arrives today between 14:00 and 16:00. Track it at https://parcels.example/4711',
+    1, status::message_status, 1, 5, at, at, CASE status WHEN 'sent' THEN at END,
+    CASE status WHEN 'cancelled' THEN 'exhausted' END::cancel_reason,
+    CASE status WHEN 'processing' THEN gen_random_uuid() END,
+    CASE WHEN number % 20011 = 3 THEN 'breaker' END
+FROM generate_series(:first::integer, :first::integer + :count::integer - 1) AS number
+CROSS JOIN LATERAL (
+    SELECT
+        now() - make_interval(secs => :days::integer * 86400.0 * random()) AS at,
+        CASE
+            WHEN number % 10037 = 1 THEN 'failed'
+            WHEN number % 10039 = 2 THEN 'cancelled'
+            WHEN number % 10061 = 3 THEN 'processing'
+            WHEN number % 101 = 4 OR number % 20011 = 3 THEN 'pending'
+            ELSE 'sent'
+        END AS status
+) AS made;
+
+-- name: put_in_queue(count, queue)!
+-- Messages that wait in a queue for an hour.
+INSERT INTO messages (id, user_id, queue, channel, recipient, content, priority, max_tries, due_at, created_at)
+SELECT
+    uuidv7(), NULL, :queue, 'sms', '+4915112345678', 'hello', 1, 5, now() + interval '1 hour', now()
+FROM generate_series(1, :count::integer) AS number;
+
+-- name: put_queues(count)!
+-- Queues that hold nothing; every second one has a pace.
+INSERT INTO queues (name, interval_seconds) SELECT 'empty-' || n, n % 2 * 60 FROM generate_series(1, :count::integer) AS n;
+
 -- name: hold_queue(active)!
 -- Stops or starts the queue before any producer runs.
 UPDATE queues SET active = :active;

@@ -8,9 +8,18 @@
 -- A batch is bounded by the bytes of its contents too. Two messages of one part have the same quotient of the bytes
 -- before them and of the bytes with them, so a part with more than one message stays below batch_bytes. (A message that
 -- passes a multiple of it travels by itself. Rejected: to fill each batch, which a window cannot do.)
+-- What is being cancelled, many at once, is held: `changes` is empty but for that.
 -- `reached` is the new low-water mark of each claim lane, all that was seen before it has been taken; null: nothing waits.
 WITH claim_lane AS MATERIALIZED (
-    SELECT *
+    SELECT
+        *,
+        EXISTS (
+            SELECT FROM changes
+            WHERE
+                held_until > now()
+                AND (queues IS NULL OR claim_lane.queue = ANY(queues))
+                AND (shares IS NULL OR greatest(claim_lane.share, ~claim_lane.share) = ANY(shares))
+        ) AS held
     FROM unnest(
         :priorities::smallint[], :queues::text[], :shares::smallint[], :mark_due_ats::timestamptz[], :mark_ids::uuid[],
         :quotas::integer[]
@@ -45,7 +54,7 @@ quarantined AS MATERIALIZED (
         LIMIT (SELECT count(*) FROM free)
         FOR UPDATE SKIP LOCKED
     ) AS ready
-    WHERE claim_lane.share < 0
+    WHERE claim_lane.share < 0 AND NOT claim_lane.held
     LIMIT least((SELECT count(*) FROM free), :room)
 ),
 due AS MATERIALIZED (
@@ -66,7 +75,7 @@ due AS MATERIALIZED (
         LIMIT claim_lane.quota
         FOR UPDATE SKIP LOCKED
     ) AS ready
-    WHERE claim_lane.share >= 0
+    WHERE claim_lane.share >= 0 AND NOT claim_lane.held
     LIMIT :room - (SELECT count(*) FROM quarantined)
 ),
 numbered AS (

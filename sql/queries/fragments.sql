@@ -1,5 +1,10 @@
 -- What stands in several queries, each piece once: sql/loader.py puts it in the place of its name in braces.
 
+-- fragment: new_message_columns
+-- What a message is made of, in the order of the parameters of insert_messages.
+id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at,
+expires_at, created_at, share, mail_bytes, account
+
 -- fragment: new_messages
 -- The messages that insert_messages and insert_mails keep, and the idempotency keys among theirs that are new.
 new AS MATERIALIZED (
@@ -19,15 +24,24 @@ keyed AS (
     RETURNING message_id
 )
 
+-- fragment: short_columns
+-- A message without its content.
+id, user_id, queue, channel, recipient, subject, headers, priority, status::text, tries, max_tries,
+retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
+created_at, share, mail_bytes, account, held_reason, held_since, receipt, receipt_at, receipt_detail
+
 -- fragment: message_columns
 -- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
 content, {short_columns}
 
--- fragment: listed_columns
--- A message as lists show it: the beginning of its content, how many were found, and the bytes of those before it. What
--- is cut off is not read.
+-- fragment: listed
+-- A message as lists show it: with the beginning of its content. What is cut off is not read.
 left(content, 4096) AS content, octet_length(content) > octet_length(left(content, 4096)) AS content_truncated,
-{short_columns},
+{short_columns}
+
+-- fragment: listed_columns
+-- The same with how many were found, and the bytes of those before it.
+{listed},
 count(*) OVER () AS found,
 coalesce(
     sum(octet_length(left(content, 4096)) + coalesce(octet_length(headers::text), 0)) OVER so_far, 0
@@ -37,28 +51,56 @@ coalesce(
 -- Of those that were found, as many as have 4 MiB together, and one at least.
 bytes_before < 4 * 1024 * 1024
 
--- fragment: short_columns
--- The same without its content.
-id, user_id, queue, channel, recipient, subject, headers, priority, status::text, tries, max_tries,
-retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
-created_at, share, mail_bytes, account, held_reason, held_since, receipt, receipt_at, receipt_detail
+-- fragment: first_wanted
+-- Around a query that looks at messages in an order, up to `most` of them: the first that are wanted, up to a limit, and
+-- the last that was looked at, wanted or not, which tells where to go on.
+SELECT {listed}, wanted, number
+FROM (
+SELECT each.*, row_number() OVER () AS number
+FROM (
 
--- fragment: new_message_columns
--- What a message is made of, in the order of the parameters of insert_messages.
-id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at,
-expires_at, created_at, share, mail_bytes, account
+-- fragment: looked_at
+) AS each
+) AS numbered
+WHERE wanted OR number = :most
+LIMIT :limit
 
--- fragment: message_filter
--- The filter of lists and bulk changes, but for whose the messages are: that decides which index is read.
-id >= uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
-AND id < coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-AND (:status::text IS NULL OR status = :status::message_status)
-AND (:channel::text IS NULL OR channel = :channel)
-AND (:queue::text IS NULL OR queue = :queue)
-AND (:recipient::text IS NULL OR recipient = :recipient)
-AND (:channels::text[] IS NULL OR channel = ANY(:channels))
-AND (:queues::text[] IS NULL OR queue = ANY(:queues))
-AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
+-- fragment: of_looked_at
+-- The newest of what was looked at in no order, and how many those are; one row with an empty id where none is wanted.
+SELECT {listed}, looked
+FROM (SELECT count(*) AS looked FROM looked_at) AS counted
+LEFT JOIN (
+    SELECT messages.*
+    FROM (SELECT id FROM looked_at WHERE wanted ORDER BY id DESC LIMIT :limit) AS chosen
+    JOIN messages USING (id)
+) AS page ON true
+ORDER BY id DESC
+
+-- fragment: first_id
+uuid_from_time(coalesce(:created_from::timestamptz, 'epoch'))
+
+-- fragment: end_id
+least(
+    coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'),
+    coalesce(uuid_from_time(:created_until::timestamptz), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+)
+
+-- fragment: id_range
+-- The ids that a page may have.
+id >= {first_id} AND id < {end_id}
+
+-- fragment: wanted
+-- Whether a message passes a filter, but for the time of its creation.
+(
+    (:status::text IS NULL OR status = :status::text::message_status)
+    AND (:channel::text IS NULL OR channel = :channel)
+    AND (:queue::text IS NULL OR queue = :queue)
+    AND (:recipient::text IS NULL OR recipient = :recipient)
+    AND (:channels::text[] IS NULL OR channel = ANY(:channels))
+    AND (:queues::text[] IS NULL OR queue = ANY(:queues))
+    AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
+    AND (:user_id::uuid IS NULL OR user_id = :user_id)
+)
 
 -- fragment: retried
 -- What a message becomes when somebody retries it: a cancelled one starts again, a failed one is due now.
@@ -152,31 +194,47 @@ AND (:subject::text IS NULL OR subject = :subject)
 
 -- fragment: waiting_turns
 -- The first message that waits in each turn of these queues (null: all), those that are on, or those that are off too.
--- Goes from one share to the next in the index, whatever waits in each.
-WITH RECURSIVE claim_lane AS (
-    SELECT level.priority, queues.name AS queue, first.share, first.due_at, first.id
-    FROM queues
-    CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS level (priority)
+-- Goes from one turn to the next in the index, whatever waits in each; a queue in which nothing waits costs nothing, and
+-- one that is off a step.
+WITH RECURSIVE waiting_turn AS (
+    SELECT first.priority, first.queue, first.share, first.due_at, first.id
+    FROM unnest(coalesce(:queues::text[], ARRAY[''])) AS begin (queue)
     CROSS JOIN LATERAL (
-        SELECT share, due_at, id
-        FROM messages
-        WHERE status IN ('pending', 'failed') AND queue = queues.name AND priority = level.priority
-        ORDER BY share, due_at, id
-        LIMIT 1
-    ) AS first
-    WHERE (queues.active OR :off_too::boolean) AND queues.name = ANY(coalesce(:queues::text[], ARRAY[queues.name]))
-    UNION ALL
-    SELECT claim_lane.priority, claim_lane.queue, next.share, next.due_at, next.id
-    FROM claim_lane
-    CROSS JOIN LATERAL (
-        SELECT share, due_at, id
+        SELECT priority, queue, share, due_at, id
         FROM messages
         WHERE
             status IN ('pending', 'failed')
-            AND queue = claim_lane.queue
-            AND priority = claim_lane.priority
-            AND share > claim_lane.share
-        ORDER BY share, due_at, id
+            AND (queue, priority, share) > (begin.queue, -1::smallint, 0::smallint)
+            AND queue <= CASE WHEN :queues::text[] IS NULL THEN (SELECT max(name) FROM queues) ELSE begin.queue END
+        ORDER BY queue, priority, share, due_at, id
+        LIMIT 1
+    ) AS first
+    UNION ALL
+    SELECT next.priority, next.queue, next.share, next.due_at, next.id
+    FROM waiting_turn
+    CROSS JOIN LATERAL (
+        SELECT :off_too::boolean OR coalesce((SELECT active FROM queues WHERE name = waiting_turn.queue), false)
+    ) AS of_queue (is_asked)
+    CROSS JOIN LATERAL (
+        SELECT priority, queue, share, due_at, id
+        FROM messages
+        WHERE
+            status IN ('pending', 'failed')
+            AND (queue, priority, share) > (
+                waiting_turn.queue,
+                CASE WHEN of_queue.is_asked THEN waiting_turn.priority ELSE 32767::smallint END,
+                waiting_turn.share
+            )
+            AND queue <= CASE
+                WHEN :queues::text[] IS NULL THEN (SELECT max(name) FROM queues) ELSE waiting_turn.queue
+            END
+        ORDER BY queue, priority, share, due_at, id
         LIMIT 1
     ) AS next
+),
+claim_lane AS (
+    SELECT waiting_turn.*
+    FROM waiting_turn
+    JOIN queues ON queues.name = waiting_turn.queue
+    WHERE queues.active OR :off_too::boolean
 )

@@ -2,21 +2,48 @@
 -- Makes the missing partitions for a span of time; returns their names.
 SELECT * FROM make_partitions(:from_time::timestamptz, :until_time::timestamptz);
 
--- name: outlived_partitions(moment)
+-- name: outlived_partitions(parent, moment, most, most_bytes, least_gain)
 -- What holds nothing younger than the moment, with the commands that take it out of use and drop it: partitions, and
--- tables that a crash left behind after their DETACH (no partition any more, but with a partition's name and columns).
+-- tables that a crash left behind after their DETACH (no partition any more, but with a partition's name and none but a
+-- partition's columns; a migration may have given the others more since).
 -- A partition whose DETACH was interrupted is always among them and comes first: nothing else can be detached before.
--- A command cannot take a name as a parameter, so it is composed here.
+-- What was detached comes next: a DROP is all that it needs.
+-- A command cannot take a name as a parameter, so it is composed here. `needed` asks whether something in it is
+-- unfinished, of the two partial indexes, by the columns that they begin with: asked for the status alone, the planner
+-- may read every row by its id. What belongs to mails is needed as long as their messages are there. `shrink` leaves in
+-- such a partition what is still needed of it.
 SELECT
-    parent.relname AS parent,
     child.relname AS name,
     inhparent IS NOT NULL AS attached,
+    coalesce(inhdetachpending, false) AS pending,
     age.outlived,
     format(
         'ALTER TABLE %I DETACH PARTITION %I %s', parent.relname, child.relname,
         CASE WHEN inhdetachpending THEN 'FINALIZE' ELSE 'CONCURRENTLY' END
     ) AS detach,
-    format('DROP TABLE %I', child.relname) AS drop
+    CASE parent.relname
+        WHEN 'messages' THEN format(
+            'SELECT EXISTS (SELECT FROM %1$I WHERE status IN (''pending'', ''failed'') AND queue >= '''')'
+            ' OR EXISTS (SELECT FROM %1$I WHERE status = ''processing'' AND batch_id IS NOT NULL)',
+            child.relname
+        )
+        WHEN 'mail_parts' THEN format('SELECT to_regclass(%L) IS NOT NULL', 'messages_' || right(child.relname, 8))
+        ELSE 'SELECT false'
+    END AS needed,
+    format(
+        'ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent.relname, child.relname,
+        uuid_from_time(first_day AT TIME ZONE 'UTC'), uuid_from_time((first_day + life.days) AT TIME ZONE 'UTC')
+    ) AS attach,
+    format('DROP TABLE %I', child.relname) AS drop,
+    CASE parent.relname
+        WHEN 'messages' THEN format(
+            'SELECT keep_waiting(%L, %s, %s, %s)', child.relname, :most::integer, :most_bytes::bigint, :least_gain::bigint
+        )
+        WHEN 'mail_parts' THEN format(
+            'SELECT keep_parts(%L, %L, %s, %s)',
+            child.relname, 'messages_' || right(child.relname, 8), :most_bytes::bigint, :least_gain::bigint
+        )
+    END AS shrink
 FROM (
     VALUES ('messages', interval '7 days'), ('mail_parts', interval '7 days'), ('attempts', interval '1 day')
 ) AS life (parent, days)
@@ -27,32 +54,28 @@ JOIN pg_class AS child
     AND child.relname ~ ('^' || life.parent || '_[0-9]{8}$')
 LEFT JOIN pg_inherits ON inhrelid = child.oid AND inhparent = parent.oid
 CROSS JOIN LATERAL (
-    SELECT right(child.relname, 8) <= to_char(:moment::timestamptz AT TIME ZONE 'UTC' - life.days, 'YYYYMMDD')
-) AS age (outlived)
+    SELECT
+        to_date(right(child.relname, 8), 'YYYYMMDD')::timestamp AS first_day,
+        right(child.relname, 8) <= to_char(:moment::timestamptz AT TIME ZONE 'UTC' - life.days, 'YYYYMMDD') AS outlived
+) AS age
 WHERE
-    coalesce(inhdetachpending, false)
-    OR (
-        age.outlived
-        AND (
-            inhparent IS NOT NULL
-            OR NOT EXISTS (
-                SELECT attname, atttypid FROM pg_attribute WHERE attrelid = parent.oid AND attnum > 0
-                EXCEPT
-                SELECT attname, atttypid FROM pg_attribute WHERE attrelid = child.oid AND attnum > 0
+    life.parent = :parent::text
+    AND (
+        coalesce(inhdetachpending, false)
+        OR (
+            age.outlived
+            AND (
+                inhparent IS NOT NULL
+                OR NOT EXISTS (
+                    SELECT attname, atttypid FROM pg_attribute
+                    WHERE attrelid = child.oid AND attnum > 0 AND NOT attisdropped
+                    EXCEPT
+                    SELECT attname, atttypid FROM pg_attribute WHERE attrelid = parent.oid AND attnum > 0
+                )
             )
         )
     )
-ORDER BY inhdetachpending DESC NULLS LAST, child.relname;
-
--- name: has_unfinished(first_day)$
--- Whether a partition of messages, given by its first day, still holds one that is not sent or cancelled.
-SELECT EXISTS (
-    SELECT FROM messages
-    WHERE
-        status IN ('pending', 'failed', 'processing')
-        AND id >= uuid_from_time(to_date(:first_day, 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC')
-        AND id < uuid_from_time((to_date(:first_day, 'YYYYMMDD') + 7)::timestamp AT TIME ZONE 'UTC')
-);
+ORDER BY coalesce(inhdetachpending, false) DESC, inhparent IS NOT NULL, child.relname;
 
 -- name: forget_idempotency_keys(moment, limit)$
 -- Forgets up to a limit of the keys that are older than a moment; returns the count.

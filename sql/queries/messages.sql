@@ -24,10 +24,16 @@ beside AS (
 SELECT id FROM kept;
 
 -- name: find_idempotency_keys(keys)
--- What earlier requests with these keys stored.
-SELECT user_id, key, fingerprint, message_id
+-- What earlier requests of the operator's own with these keys stored.
+SELECT key, fingerprint, message_id
 FROM idempotency_keys
-WHERE key = ANY(:keys::text[]);
+WHERE user_id IS NULL AND key = ANY(:keys::text[]);
+
+-- name: find_user_idempotency_keys(user_id, keys)
+-- What earlier requests of a user with these keys stored. Without the user, the index is read from end to end.
+SELECT key, fingerprint, message_id
+FROM idempotency_keys
+WHERE user_id = :user_id AND key = ANY(:keys::text[]);
 
 -- name: get_message(id)^
 -- One message whole.
@@ -46,94 +52,6 @@ WHERE message_id = ANY(:ids::uuid[]);
 SELECT parts, remaining
 FROM mail_parts
 WHERE message_id = :id;
-
--- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, limit)
--- A page of messages, newest first, all of it older than the cursor.
-SELECT *
-FROM (
-    SELECT {listed_columns}
-    FROM (
-        SELECT {message_columns}
-        FROM messages
-        WHERE
-            id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-            AND {message_filter}
-        ORDER BY id DESC
-        LIMIT :limit
-    ) AS newest
-    WINDOW so_far AS (ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-) AS listed
-WHERE {page}
-ORDER BY id DESC;
-
--- name: list_user_messages(before, created_from, created_until, user_id, status, channel, queue, recipient, channels, queues, held, limit)
--- A page of one user's messages, newest first: list_messages for a single user, so that it reads nobody else's.
-SELECT *
-FROM (
-    SELECT {listed_columns}
-    FROM (
-        SELECT {message_columns}
-        FROM messages
-        WHERE
-            user_id = :user_id
-            AND id < coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-            AND {message_filter}
-        ORDER BY id DESC
-        LIMIT :limit
-    ) AS newest
-    WINDOW so_far AS (ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-) AS listed
-WHERE {page}
-ORDER BY id DESC;
-
--- name: list_sent_sms(before_sent_at, before, queues, limit)
--- A page of the text messages that were sent, the last one first.
-SELECT *
-FROM (
-    SELECT {listed_columns}
-    FROM (
-        SELECT {message_columns}
-        FROM messages
-        WHERE
-            status = 'sent'
-            AND channel = 'sms'
-            AND (:queues::text[] IS NULL OR queue = ANY(:queues))
-            AND (sent_at, id) < (
-                coalesce(:before_sent_at::timestamptz, 'infinity'),
-                coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-            )
-        ORDER BY sent_at DESC, id DESC
-        LIMIT :limit
-    ) AS newest
-    WINDOW so_far AS (ORDER BY sent_at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-) AS listed
-WHERE {page}
-ORDER BY sent_at DESC, id DESC;
-
--- name: list_user_sent_sms(before_sent_at, before, user_id, queues, limit)
--- A page of the text messages that one user has sent, the last one first; other users' are passed over in the index.
-SELECT *
-FROM (
-    SELECT {listed_columns}
-    FROM (
-        SELECT {message_columns}
-        FROM messages
-        WHERE
-            status = 'sent'
-            AND channel = 'sms'
-            AND user_id = :user_id
-            AND (:queues::text[] IS NULL OR queue = ANY(:queues))
-            AND (sent_at, id) < (
-                coalesce(:before_sent_at::timestamptz, 'infinity'),
-                coalesce(:before::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-            )
-        ORDER BY sent_at DESC, id DESC
-        LIMIT :limit
-    ) AS newest
-    WINDOW so_far AS (ORDER BY sent_at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-) AS listed
-WHERE {page}
-ORDER BY sent_at DESC, id DESC;
 
 -- name: list_attempts(message_id, created_at)
 -- The history of a message, oldest attempt first. Its own age bounds the days that are looked into, with an hour to spare:
@@ -183,53 +101,6 @@ cancelled AS (
     RETURNING 1
 )
 SELECT count(*) FROM cancelled;
-
--- name: cancel_messages(created_from, created_until, user_id, status, channel, queue, recipient, channels, queues, held, limit)$
--- Waiting messages that pass the filter become cancelled, up to a limit; returns the count. What is being claimed at this
--- moment is passed over: it is on its way. Read from the index of waiting messages, however many finished ones there are.
-WITH chosen AS (
-    SELECT id FROM messages
-    WHERE
-        status IN ('pending', 'failed')
-        AND {message_filter}
-        AND (:user_id::uuid IS NULL OR user_id = :user_id)
-    ORDER BY queue, priority, share, due_at, id
-    LIMIT :limit
-    FOR UPDATE SKIP LOCKED
-),
-cancelled AS (
-    UPDATE messages SET status = 'cancelled', cancel_reason = 'requested'
-    FROM chosen WHERE messages.id = chosen.id
-    RETURNING 1
-)
-SELECT count(*) FROM cancelled;
-
--- name: retry_messages(created_from, created_until, user_id, status, channel, queue, recipient, channels, queues, held, cancel_reason, limit)$
--- retry_message for those that pass the filter, up to a limit; returns the count. A failed or a held one that is due
--- already is none of them, so that this can be repeated until none is left.
-WITH chosen AS (
-    SELECT id FROM messages
-    WHERE
-        (
-            status = 'cancelled'
-            OR (status = 'failed' AND due_at > now())
-            OR (status = 'pending' AND held_reason IS NOT NULL AND due_at > now())
-        )
-        AND {message_filter}
-        AND (:user_id::uuid IS NULL OR user_id = :user_id)
-        AND (:cancel_reason::text IS NULL OR cancel_reason = :cancel_reason::cancel_reason)
-        AND NOT {erased}
-        AND NOT {suppressed}
-    ORDER BY id DESC
-    LIMIT :limit
-    FOR UPDATE SKIP LOCKED
-),
-retried AS (
-    UPDATE messages SET {retried}
-    FROM chosen WHERE messages.id = chosen.id
-    RETURNING 1
-)
-SELECT count(*) FROM retried;
 
 -- name: message_state(id)^
 -- What decides when a message goes, at one moment of Postgres's clock: its own state, its queue, its batch.

@@ -35,8 +35,8 @@ FROM previous
 WHERE name = switched
 RETURNING {queue_columns}, was_active <> active AS changed;
 
--- name: paced_ticks()
--- The paced queues that may be claimed from now, locked until the claim commits, each with what it may still take in
+-- name: paced_ticks(queues)
+-- Those of these queues (null: of all) that have a pace and may be claimed from now, locked until the claim commits, each with what it may still take in
 -- its interval (null: all that was due when the interval began). A new interval keeps the rhythm of the last where
 -- it is less than a tenth of itself, and less than a second, late.
 WITH ready AS (
@@ -45,7 +45,11 @@ WITH ready AS (
         tick IS NULL OR tick <= now() AS fresh
     FROM queues
     CROSS JOIN LATERAL (SELECT next_tick(queues) AS tick) AS next
-    WHERE active AND interval_seconds > 0 AND (tick IS NULL OR tick <= now() OR batch_size IS NULL OR credit > 0)
+    WHERE
+        active
+        AND interval_seconds > 0
+        AND name = ANY(coalesce(:queues::text[], ARRAY(SELECT name FROM queues WHERE interval_seconds > 0)))
+        AND (tick IS NULL OR tick <= now() OR batch_size IS NULL OR credit > 0)
     ORDER BY name
     FOR UPDATE OF queues SKIP LOCKED
 )
@@ -65,8 +69,8 @@ FROM ready;
 UPDATE queues SET last_claimed_at = :began_at, credit = :credit WHERE name = :name;
 
 -- name: queue_depths(limit, queues, off_too)
--- What each queue holds: due, due later, in processing. Nothing is counted beyond the limit, in each claim lane (a queue
--- at a priority), so that millions of waiting rows cost no more than that.
+-- What each queue holds: due, due later, in processing; those that hold nothing are left out. Nothing is counted beyond the
+-- limit, in each claim lane (a queue at a priority), so that millions of waiting rows cost no more than that.
 {waiting_turns},
 processing AS MATERIALIZED (
     SELECT queue, count(*) AS messages FROM messages WHERE status = 'processing' GROUP BY queue
@@ -75,10 +79,9 @@ level AS MATERIALIZED (
     SELECT queue, priority, array_agg(share) AS shares FROM claim_lane GROUP BY queue, priority
 ),
 waiting AS MATERIALIZED (
-    SELECT queues.name AS queue, span.due, coalesce(sum(counted.messages), 0)::bigint AS messages
-    FROM queues
+    SELECT level.queue, span.due, sum(counted.messages)::bigint AS messages
+    FROM level
     CROSS JOIN (VALUES (true, '-infinity', now()), (false, now(), 'infinity')) AS span (due, after, until)
-    LEFT JOIN level ON level.queue = queues.name
     CROSS JOIN LATERAL (
         SELECT count(*) AS messages
         FROM (
@@ -98,15 +101,13 @@ waiting AS MATERIALIZED (
             LIMIT :limit
         ) AS bounded
     ) AS counted
-    GROUP BY queues.name, span.due
+    GROUP BY level.queue, span.due
 )
-SELECT
-    queues.name AS queue,
-    now.messages AS due,
-    later.messages AS later,
-    coalesce(processing.messages, 0) AS processing
-FROM queues
-JOIN waiting AS now ON now.queue = queues.name AND now.due
-JOIN waiting AS later ON later.queue = queues.name AND NOT later.due
-LEFT JOIN processing ON processing.queue = queues.name
-ORDER BY queues.name;
+SELECT queue, sum(due)::bigint AS due, sum(later)::bigint AS later, sum(processing)::bigint AS processing
+FROM (
+    SELECT queue, CASE WHEN due THEN messages ELSE 0 END, CASE WHEN due THEN 0 ELSE messages END, 0 FROM waiting
+    UNION ALL
+    SELECT queue, 0, 0, messages FROM processing
+) AS each (queue, due, later, processing)
+GROUP BY queue
+ORDER BY queue;

@@ -1,7 +1,7 @@
 """`tidings cancel` and `tidings retry`: some messages by their ids, or all that pass a filter.
 
-By a filter the API changes a bounded number at a time and says whether more are left; the command goes on until none
-is. What was changed by then stays changed if it is interrupted.
+By a filter the API changes all of them while the command watches, and stops where the command is interrupted. What was
+changed by then stays changed.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from tidings.cli.printing import print_json, print_line, printable
 from tidings.domain.errors import TidingsError
 
 Change = Literal["cancel", "retry"]
+POLL_SECONDS: Final = 0.2
 DONE: Final[Mapping[Change, str]] = {"cancel": "cancelled", "retry": "retried"}
 
 _NOT_DONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
@@ -69,15 +70,22 @@ def change_messages(
 
 async def change_all(change: Change, filters: Mapping[str, str], *, api: Api, as_json: bool) -> None:
     """Changes every message that passes the filters and may be changed, and prints how many; no filter means all."""
-    count = 0
+    wanted: dict[str, Any] = {**(dict(filters) or {"all": True}), "wait": False}
     with Console(stderr=True).status(f"{DONE[change]}: none yet") as status:
         async with ApiClient(api.url, api.api_key) as client:
-            more = True
-            while more:
-                answer = await client.post(f"/api/v1/messages/{change}", dict(filters) or {"all": True})
-                count += answer["count"]
-                more = answer["more"]
-                status.update(f"{DONE[change]}: {count:,}")
+            progress = await client.post(f"/api/v1/messages/{change}", wanted)
+            path = f"/api/v1/changes/{progress['id']}"
+            try:
+                while progress["state"] == "running":
+                    await asyncio.sleep(POLL_SECONDS)
+                    progress = await client.get(path)
+                    status.update(f"{DONE[change]}: {progress['count']:,}")
+            except asyncio.CancelledError:
+                await client.post(f"{path}/stop")
+                raise
+    count = progress["count"]
+    if progress["state"] != "done":
+        raise NotDoneError(f"{progress['state']} when {count:,} messages were {DONE[change]}; the same command goes on")
     if as_json:
         print_json({DONE[change]: count})
     else:

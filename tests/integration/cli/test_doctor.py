@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from sql.store import Store
 from tests.factories import new_message
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, keep_sms, until
+from tests.reading import reading
 from tidings.cli.doctor import findings_of
 from tidings.cli.doctor.finding import Finding, Level
 from tidings.domain.states import Status
@@ -119,6 +120,24 @@ async def test_a_partition_that_is_missing(settings: Settings) -> None:
     found = (await look())["partitions"]
     assert found.level is Level.WARNING
     assert today in found.says
+
+
+async def test_a_partition_that_retention_cannot_drop(settings: Settings, store: Store) -> None:
+    assert (await look())["retention"].level is Level.OK
+    old = utc_now() - timedelta(days=100)
+    await store.maintenance.make_partitions(old, old + timedelta(seconds=1))
+    assert "still there, such as messages_" in (await look())["retention"].says
+    name = f"attempts_{old:%Y%m%d}"
+    async with reading(settings.postgres_uri, "attempts"):
+        connection = await asyncpg.connect(settings.postgres_uri)
+        try:
+            with pytest.raises(TimeoutError):
+                await connection.execute(f"ALTER TABLE attempts DETACH PARTITION {name} CONCURRENTLY", timeout=0.5)
+        finally:
+            await connection.close()
+    found = (await look())["retention"]
+    assert found.level is Level.WARNING
+    assert f"{name}: cannot be dropped" in found.says
 
 
 async def test_a_message_that_waits_too_long(settings: Settings, store: Store) -> None:

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers.consumer import Consumer
-from sql.messages import MessageFilter
+from sql.lists import MessageFilter
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import keep

@@ -9,7 +9,7 @@ from tests.factories import new_message
 from tests.integration.channels.smtp_server import HOST, Security, smtp_server
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, until
 from tests.integration.consumers.test_mail import for_mail
-from tests.integration.producer.test_maintenance import DAY, maintenance, partitions, uuid_at
+from tests.integration.producer.test_maintenance import DAY, drop_outlived, partitions, uuid_at
 from tidings.domain.account import SmtpAccount
 from tidings.domain.ids import new_id
 from tidings.domain.mail_parts import Attachment, KeptMail, Mailbox, MailParts
@@ -84,7 +84,7 @@ async def test_it_is_dropped_with_its_message_and_not_before(store: Store) -> No
     await store.messages.insert([waiting])
     await store.messages.insert([finished])
     assert await store.messages.cancel(finished.id)
-    await maintenance(store).drop_outlived()
+    await drop_outlived(store)
     assert set(await store.batches.mails([waiting.id, finished.id])) == {waiting.id}
     names = [name.removeprefix("mail_parts_") for name in await partitions(store, "mail_parts")]
     assert names == [name.removeprefix("messages_") for name in await partitions(store, "messages")]

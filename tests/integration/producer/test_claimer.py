@@ -15,8 +15,8 @@ from producer.publisher import Publisher
 from producer.slots import Slot, SlotMarket
 from producer.wakeup import Listener, Wakeup
 from sql.batches import ClaimedBatch
+from sql.lists import MessageFilter
 from sql.low_water import LowWater
-from sql.messages import MessageFilter
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import keep

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from sql.batches import _ATTEMPT, _OUTCOME, Offer, _columns
-from sql.low_water import FIRST, Asked
+from sql.low_water import FIRST, Asked, LowWater
 from sql.store import Store
 from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.integration.sql.test_batches import sent
+from tidings.observability.reports import Depth
 
 FINISHED = 200_000
 ROOM = 200
@@ -133,3 +134,36 @@ async def test_outcomes_find_their_messages_by_id(store: Store, batch: Offer) ->
     found = await scans(store, "record_outcomes", **columns, consumer=batch.consumer, closed_batch_ids=[batch.batch_id])
     assert {node.get("Index Name", "")[-5:] for node in found} == {"_pkey"}
     assert [node["Actual Loops"] for node in found if node["Actual Loops"]] == [100]
+
+
+async def test_ten_thousand_empty_queues_cost_nothing(store: Store) -> None:
+    """A poll and the depths read what the one queue that holds something holds, and a claim asks for it alone."""
+    async with store.database.pool.acquire() as connection:
+        await connection.execute(
+            "INSERT INTO queues (name, interval_seconds) SELECT 'q' || n, n % 2 FROM generate_series(1, 10000) AS n"
+        )
+    await keep(store, 3, queue="q5000")
+    await keep(store, 2)
+    for name in ("waiting", "queue_depths"):
+        parameters = {"queues": None, "off_too": False, "limit": 10}
+        found = await scans(store, name, **parameters)
+        assert sum(node["Actual Loops"] for node in found) < 300, name
+    low_water = LowWater()
+    await store.batches.poll(low_water)
+    assert low_water.queues() == {"default", "q5000"}
+    depths = await store.queues.depths(limit=10)
+    assert depths == {"default": Depth(2, 0, 0), "q5000": Depth(3, 0, 0)}
+
+
+async def test_a_queue_that_is_off_is_passed_in_one_step(store: Store) -> None:
+    await store.queues.put("b-off", active=False, interval_seconds=0, batch_size=None)
+    await store.queues.put("c-on", active=True, interval_seconds=0, batch_size=None)
+    for share in range(1, 51):
+        await keep(store, queue="b-off", share=share)
+    await keep(store, queue="c-on")
+    low_water = LowWater()
+    await store.batches.poll(low_water)
+    assert low_water.queues() == {"c-on"}
+    found = await scans(store, "waiting", queues=None, off_too=False)
+    assert sum(node["Actual Loops"] for node in found) < 30
+    assert set(await store.queues.depths(limit=100)) == {"b-off", "c-on"}

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from sql import suppressions
-from sql.messages import MessageFilter
+from sql.lists import MessageFilter
 from sql.store import Store
-from tests.factories import keep
+from tests.factories import changed, keep
 from tidings.domain.ids import new_id
 from tidings.domain.states import CancelReason, Receipt, Status
 from tidings.domain.suppression import SuppressionReason
@@ -112,11 +112,11 @@ async def test_a_retry_does_not_pass_by_the_list(store: Store) -> None:
     await store.suppressions.put(ADA, {"ida@example.com": None}, SuppressionReason.BOUNCE)
     await store.messages.cancel(other)
     assert await store.messages.retry(suppressed) is None
-    assert await store.messages.retry_many(MessageFilter(), cancel_reason=None, limit=10) == 1
+    assert await changed(store.changes.retrying(MessageFilter(), None)) == 1
     assert (await status_of(store, suppressed))[0] is Status.CANCELLED
     [kept] = await store.suppressions.list(ADA, limit=1)
     await store.suppressions.lift(kept.id, ADA)
-    assert await store.messages.retry_many(MessageFilter(), cancel_reason=CancelReason.SUPPRESSED, limit=10) == 1
+    assert await changed(store.changes.retrying(MessageFilter(), CancelReason.SUPPRESSED)) == 1
     assert (await status_of(store, suppressed))[0] is Status.PENDING
 
 

@@ -1,6 +1,5 @@
 """Users: one for each address, changed in parts, their secrets kept sealed and resealed without losing a change."""
 
-import json
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,11 +9,10 @@ import msgspec
 import pytest
 
 from sql.api_keys import NewApiKey
-from sql.messages import MessageFilter
+from sql.lists import MessageFilter
 from sql.store import Store
 from sql.users import SECRET_OVERLAP, SealedSecrets
 from tests.factories import keep
-from tests.integration.sql.test_plans import nodes
 from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, Tls, User
 from tidings.domain.api_key import ApiKey, Scope
 from tidings.domain.errors import EmailTakenError
@@ -300,20 +298,3 @@ class TestOwnMessages:
         assert [message.id for message in listed] == own[:0:-1]
         rest = await store.messages.list(MessageFilter(user_id=ada), before=own[1], limit=2)
         assert [message.id for message in rest] == own[:1]
-
-    async def test_the_list_reads_nobody_elses(self, store: Store) -> None:
-        ada = new_id()
-        await keep(store, 20, user_id=ada)
-        await keep(store, 2000, user_id=new_id())
-        query = store.database.queries.list_user_messages.sql
-        values = [ada, *[None] * 10, 10]  # numbered as they appear
-        kinds = "uuid, uuid, timestamptz, timestamptz, text, text, text, text, text[], text[], text, bigint"
-        async with store.database.pool.acquire() as connection:
-            await connection.execute(f"PREPARE own ({kinds}) AS {query}")
-            literals = ", ".join("NULL" if value is None else f"'{value}'" for value in values)
-            [explained] = json.loads(
-                await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE own ({literals})")
-            )
-        scans = [node for node in nodes(explained["Plan"]) if node.get("Relation Name", "").startswith("messages")]
-        assert {node["Node Type"] for node in scans} == {"Index Scan"}
-        assert sum(node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in scans) <= 11

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from sql.lists import MessageFilter
 from sql.loader import QUERIES_DIR
-from sql.messages import MessageFilter
 from sql.store import Store
-from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
+from tests.factories import DEFAULT_CLAIM_LANES, changed, keep, offers
 from tests.integration.sql.test_batches import claim, lose, reclaim, sent
 from tidings.domain.ids import new_id
 from tidings.domain.message import Outcome
@@ -111,11 +111,11 @@ async def test_a_retry_wakes_and_a_cancellation_does_not(store: Store, heard: He
     [first, *_] = await keep(store, 3, due_at=utc_now() + timedelta(hours=1))
     await heard.since()
     assert await store.messages.cancel(first)
-    assert await store.messages.cancel_many(MessageFilter(), limit=10) == 2
+    assert await changed(store.changes.cancelling(MessageFilter())) == 2
     assert await heard.since() == []
     assert await store.messages.retry(first)
     assert is_now(await heard.since())
-    assert await store.messages.retry_many(MessageFilter(), cancel_reason=None, limit=10) == 2
+    assert await changed(store.changes.retrying(MessageFilter(), None)) == 2
     assert is_now(await heard.since())
 
 

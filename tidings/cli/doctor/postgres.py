@@ -1,12 +1,13 @@
 """Postgres: reachable, recent enough, safe for what is committed, and with the schema and partitions it should have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 
 import asyncpg
 
-from sql.diagnosis import ConnectionState, Diagnosis, ServerState
+from sql.diagnosis import ConnectionState, Diagnosis, Outlived, ServerState
 from sql.migrate import expected_version
 from tidings.cli.doctor import clocks
 from tidings.cli.doctor.finding import Finding, failure, ok, warning
@@ -22,6 +23,8 @@ ONE_MORE_PROCESS: Final = 8
 """Connections of an API process, which has the most."""
 LONG_TRANSACTION_SECONDS: Final = 300.0
 OVERDUE_SECONDS: Final = 30.0
+UNDROPPED_FOR: Final = timedelta(hours=6)
+"""Retention has its turn every hour; a backup may hold up a DETACH for a while."""
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -29,14 +32,14 @@ async def examine(settings: Settings) -> list[Finding]:
     try:
         with plain_errors():
             async with Diagnosis.of(settings.postgres_uri, timeout=PATIENCE_SECONDS) as diagnosis:
-                return await _examine(diagnosis)
+                return await _examine(diagnosis, retention=timedelta(days=settings.retention_days))
     except (StoreUnavailableError, TimeoutError, asyncpg.PostgresError) as error:
         reason = str(error) or f"no answer within {PATIENCE_SECONDS:g} s"
         mend = "start it, or set POSTGRES_URI right; without one, `tidings up` brings its own"
         return [failure("postgres", reason, mend)]
 
 
-async def _examine(diagnosis: Diagnosis) -> list[Finding]:
+async def _examine(diagnosis: Diagnosis, *, retention: timedelta) -> list[Finding]:
     asked = utc_now()
     server = await diagnosis.server()
     answered = utc_now()
@@ -50,6 +53,7 @@ async def _examine(diagnosis: Diagnosis) -> list[Finding]:
     found.append(schema)
     if schema.mend is None:
         found.append(_partitions(await diagnosis.missing_partitions()))
+        found.append(_retention(await diagnosis.outlived_partitions(utc_now() - retention - UNDROPPED_FOR)))
         found.append(_overdue(await diagnosis.longest_overdue()))
         found.append(_gateway_answers(await diagnosis.gateway_statuses()))
     return found
@@ -123,6 +127,23 @@ def _partitions(missing: list[str]) -> Finding:
             "`tidings producer` makes them ahead: keep one running",
         )
     return ok("partitions", "there for today and tomorrow, this week and the next")
+
+
+def _retention(outlived: Sequence[Outlived]) -> Finding:
+    if pending := [each.name for each in outlived if each.pending]:
+        return warning(
+            "retention",
+            f"{', '.join(pending)}: cannot be dropped while an older transaction is open",
+            "end that transaction (pg_stat_activity, xact_start); the producer that leads then goes on",
+        )
+    if left := [each.name for each in outlived if not each.needed]:
+        return warning(
+            "retention",
+            f"{len(left)} partitions outlived RETENTION_DAYS and are still there, such as {left[0]}",
+            "`tidings producer` drops them once an hour: keep one running, and see its log",
+        )
+    kept = len(outlived)
+    return ok("retention", f"{kept} older partitions hold unfinished messages" if kept else "nothing older is there")
 
 
 def _overdue(seconds: float) -> Finding:

@@ -118,7 +118,9 @@ export function queues(root, who) {
       current = new Map(overview.queues.map((queue) => [queue.name, queue]));
       // Somebody else may have made, stopped or paced one.
       const seen = (queue) => JSON.stringify([queue.name, queue.active, queue.interval_seconds, queue.batch_size]);
-      if (all && overview.queues.map(seen).join() !== all.map(seen).join()) load();
+      const known = new Set(all?.map(seen));
+      const total = overview.queues.length + (overview.queues_left_out ?? 0);
+      if (all && (total !== all.length || !overview.queues.every((queue) => known.has(seen(queue))))) load();
       draw();
     },
     refresh: load,

@@ -19,6 +19,7 @@ from yarl import URL
 from api.http.auth import NOT_ADMIN
 from api.http.resources import STORE
 from api.openapi.operation import Access, needs_of
+from sql.lists import MessageFilter
 from sql.store import Store
 from tests.factories import keep, new_hold
 from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, admin, join, log_in, operator, stranger
@@ -71,6 +72,8 @@ ROUTES: Final[Mapping[str, Business]] = {
     "GET /api/v1/messages/{id}/explain": Business.ONE_THING,
     "POST /api/v1/messages/{id}/cancel": Business.ONE_THING,
     "POST /api/v1/messages/{id}/retry": Business.ONE_THING,
+    "GET /api/v1/changes/{change_id}": Business.ONE_THING,
+    "POST /api/v1/changes/{change_id}/stop": Business.ONE_THING,
     "GET /api/v1/holds": Business.OWN,
     "POST /api/v1/holds/{hold_id}/release": Business.ONE_THING,
     "POST /api/v1/bounces": Business.ONE_THING,
@@ -195,12 +198,15 @@ class Belongings(msgspec.Struct, frozen=True):
     hold_id: UUID
     suppression_id: UUID
     mail: UUID
+    change_id: UUID
 
     @property
     def marks(self) -> list[str]:
         """What shows in an answer that it tells of them."""
         messages = (self.waiting, self.cancelled, self.sent, self.mail)
-        things = (self.ada.id, *messages, self.key_id, self.session_id, self.hold_id, self.suppression_id)
+        things = (
+            self.ada.id, *messages, self.key_id, self.session_id, self.hold_id, self.suppression_id, self.change_id
+        )  # fmt: skip
         return [ADAS, ADAS_ADDRESS, *map(str, things)]
 
     def body(self, name: str) -> Any:
@@ -219,6 +225,7 @@ class Belongings(msgspec.Struct, frozen=True):
                 hold_id=self.hold_id,
                 suppression_id=self.suppression_id,
                 deletion_id=self.hold_id,
+                change_id=self.change_id,
                 token="none",
                 name="default",
                 action="stop",
@@ -257,7 +264,10 @@ async def belongings(app: web.Application, api: Api) -> Belongings:
     [suppression] = await store.suppressions.list(ada.id, limit=1)
     await log_in(api, ADAS_ADDRESS)
     [session, _] = await store.sessions.page(UUID(str(ada.id)), before=None, limit=2)
-    return Belongings(ada, waiting, cancelled, sent, key.body["id"], session.id, hold.id, suppression.id, mail)
+    begun = await store.changes.begin("retry", MessageFilter(user_id=ada.id), user_id=ada.id)
+    return Belongings(
+        ada, waiting, cancelled, sent, key.body["id"], session.id, hold.id, suppression.id, mail, begun
+    )  # fmt: skip
 
 
 @pytest_asyncio.fixture

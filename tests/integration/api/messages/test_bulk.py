@@ -7,10 +7,16 @@ from uuid import UUID
 
 import pytest
 
-from api.messages import bulk
+from api.messages import changes
+from sql import changes as sql_changes
+from sql.changes import ChangeStore
+from sql.lists import MessageFilter
 from sql.store import Store
+from tests.eventually import eventually
 from tests.factories import DEFAULT_CLAIM_LANES, keep, new_message, offers
 from tests.integration.api.client import Api
+from tidings.domain.audit import Action, Actor, AuditEntry
+from tidings.domain.ids import new_id
 from tidings.domain.states import CancelReason, Status
 from tidings.domain.timestamps import utc_now
 
@@ -82,7 +88,7 @@ async def test_what_is_meant_must_be_said(api: Api, store: Store) -> None:
 
 
 async def test_more_than_the_limit_is_said_to_be_there(api: Api, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "STATEMENT_SIZE", 40)
+    monkeypatch.setattr(changes, "STEP", 40)
     ids = await keep(store, 120)
     counts = [(await api.post(CANCEL, {"all": True, "limit": 100})).body for _ in range(3)]
     assert counts == [{"count": 100, "more": True}, {"count": 20, "more": False}, {"count": 0, "more": False}]
@@ -150,15 +156,133 @@ async def test_what_is_retried_wakes_the_producer(api: Api, store: Store) -> Non
     assert abs(float(due) - utc_now().timestamp()) < 60
 
 
-async def test_only_waiting_messages_are_read(store: Store) -> None:
-    """The plan, as a process runs it: the index of waiting messages, not the primary key with all that was sent."""
-    await keep(store, 50)
-    async with store.database.pool.acquire() as connection:
-        statement = store.database.queries.cancel_messages.sql
-        kinds = "timestamptz, timestamptz, text, text, text, text, text[], text[], text, uuid, bigint"
-        await connection.execute(f"PREPARE cancelling ({kinds}) AS {statement}")
-        plan = await connection.fetch(
-            "EXPLAIN EXECUTE cancelling (NULL, NULL, NULL, NULL, NULL, 'x', NULL, NULL, NULL, NULL, 1000)"
-        )
-    indexes = {line.split(" using ")[1].split(" on ")[0] for [line] in plan if "Index Scan using" in line}
-    assert any(name.endswith("_messages_turns") for name in indexes), plan
+CHANGES = "/api/v1/changes/"
+
+
+async def ended(api: Api, path: str) -> dict[str, Any]:
+    """What a change says of itself once it is not running."""
+
+    async def look() -> dict[str, Any] | None:
+        body: dict[str, Any] = (await api.get(path)).body
+        return None if body["state"] == "running" else body
+
+    found = await eventually(look)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("whose", ["everybody's", "a user's"])
+async def test_a_change_that_nobody_waits_for_says_how_far_it_is(
+    api: Api, store: Store, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    monkeypatch.setattr(changes, "STEP", 40)
+    ids = await keep(store, 120)
+    filters = {"all": True} if whose == "everybody's" else {"recipient": "somebody"}
+    answer = await api.post(CANCEL, {**filters, "wait": False})
+    assert (answer.status, answer.body["action"]) == (202, "cancel")
+    assert answer.headers["Location"] == CHANGES + answer.body["id"]
+    done = await ended(api, answer.headers["Location"])
+    assert (done["state"], done["count"]) == ("done", 120)
+    assert set(await states(store, ids)) == {Status.CANCELLED}
+    retried = await api.post(RETRY, {**filters, "wait": False})
+    assert (await ended(api, retried.headers["Location"]))["count"] == 120
+    assert set(await states(store, ids)) == {Status.PENDING}
+
+
+async def test_a_change_is_stopped_between_two_steps(api: Api, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "STEP", 10)
+    await keep(store, 100)
+    renew = store.changes.renew
+    stopped: list[str] = []
+
+    async def slow(self: ChangeStore, change_id: UUID, count: int) -> bool:
+        if count == 30 and not stopped:
+            stopped.append((await api.post(f"{CHANGES}{change_id}/stop")).body["state"])
+        return await renew.__func__(self, change_id, count)  # type: ignore[attr-defined, no-any-return]
+
+    monkeypatch.setattr(ChangeStore, "renew", slow)
+    answer = await api.post(CANCEL, {"all": True, "wait": False})
+    done = await ended(api, answer.headers["Location"])
+    assert (stopped, done["state"], done["count"]) == (["running"], "stopped", 30)
+
+
+async def test_what_is_being_cancelled_is_not_claimed_until_it_is_through(api: Api, store: Store) -> None:
+    ada, bob = new_id(), new_id()
+    await store.queues.put("night", active=True, interval_seconds=0, batch_size=None)
+    await keep(store, 5, user_id=ada)
+    await keep(store, 5, user_id=bob)
+    await keep(store, 5, queue="night", user_id=ada)
+    every = [*DEFAULT_CLAIM_LANES, *((priority, "night") for priority in range(3))]
+
+    async def claimed() -> int:
+        batches = await store.batches.claim(every, offers(), batch_size=100)
+        await store.batches.release([batch.id for batch in batches])
+        return sum(batch.size for batch in batches)
+
+    told: asyncio.Queue[str] = asyncio.Queue()
+    connection = await store.database.listen({"tidings_queues": told.put_nowait})
+    try:
+        for wanted, left in (
+            (MessageFilter(queue="night"), 10),
+            (MessageFilter(user_id=ada), 5),
+            (MessageFilter(user_id=ada, queue="default"), 10),
+            (MessageFilter(), 0),
+        ):
+            change = await store.changes.begin("cancel", wanted, user_id=None)
+            assert await claimed() == left
+            await store.changes.end(change, 0)
+            # The producers look again.
+            await asyncio.wait_for(told.get(), 5)
+            assert await claimed() == 15
+    finally:
+        await connection.close()
+
+
+async def test_who_dies_holds_nothing_for_long_and_says_that_it_was_interrupted(
+    api: Api, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_changes, "HELD_FOR", timedelta(seconds=0.3))
+    await keep(store, 5)
+    change = await store.changes.begin("cancel", MessageFilter(), user_id=None)
+    assert await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=10) == []
+
+    async def claims() -> bool:
+        return bool(await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=10))
+
+    assert await eventually(claims)
+    assert (await api.get(f"{CHANGES}{change}")).body["state"] == "running"
+    monkeypatch.setattr(sql_changes, "SILENT_AFTER", timedelta())
+    assert (await api.get(f"{CHANGES}{change}")).body["state"] == "interrupted"
+    assert (await api.get(f"{CHANGES}{new_id()}")).status == 404
+
+
+async def test_a_process_that_ends_interrupts_its_changes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "STEP", 1)
+    await keep(store, 500)
+    entry = AuditEntry(
+        id=new_id(),
+        actor=Actor.OPERATOR,
+        user_id=None,
+        key_id=None,
+        session_id=None,
+        address=None,
+        action=Action.MESSAGES_CANCEL,
+        subject=None,
+        owner=None,
+        detail={},
+        created_at=utc_now(),
+    )
+    running = changes.Changes(store)
+    wanted = MessageFilter()
+    change = await running.start(changes.Change("cancel", wanted, store.changes.cancelling(wanted), entry))
+
+    async def begun() -> bool:
+        found = await store.changes.get(change)
+        return found is not None and found.count > 0
+
+    await eventually(begun)
+    await running.close()
+    found = await store.changes.get(change)
+    assert found is not None
+    assert (found.state, 0 < found.count < 500) == ("interrupted", True)
+    assert await store.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=10)

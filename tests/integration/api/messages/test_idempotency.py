@@ -144,7 +144,7 @@ async def test_a_key_that_is_forgotten_before_it_is_looked_up_is_not_reported_as
     await api.post(BATCH, batch("a", "b"), **{KEY: "k1"})
     await forget(app, "k1 1/2")
 
-    async def nothing(_keys: object) -> list[object]:
+    async def nothing(_user_id: object, _keys: object) -> list[object]:
         return []
 
     monkeypatch.setattr(app[STORE].messages, "known_keys", nothing)

@@ -12,7 +12,7 @@ from multidict import MultiDict
 from api.http.principal import Reach
 from api.http.problems import InvalidError
 from api.messages.listing import DEFAULT_LIMIT, EPOCH, CursorError, decode_cursor, encode_cursor, parse_page
-from sql.messages import MessageFilter
+from sql.lists import MessageFilter
 from tidings.domain.states import Status
 
 
