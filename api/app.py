@@ -4,6 +4,7 @@ import socket
 
 from aiohttp import web
 
+from api.accounts import proofs_routes
 from api.accounts.tokens import Tokens, signing_key
 from api.compat import systems
 from api.compat.system import in_their_format
@@ -52,7 +53,14 @@ def create_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.extend([resources.metrics, changes, resources.overviews])
     app.on_shutdown.append(resources.end_streams)
     app.on_response_prepare.append(door.put_fields)
-    for routes in (ROUTES, unsubscribe.ROUTES, dashboard.ROUTES, swagger.ROUTES, systems.ROUTES):
+    for routes in (
+        ROUTES,
+        unsubscribe.ROUTES,
+        proofs_routes.PAGES,
+        dashboard.ROUTES,
+        swagger.ROUTES,
+        systems.ROUTES,
+    ):
         app.add_routes(body.expecting(routes))
     app[DOCUMENT] = Document(app.router)
     return app

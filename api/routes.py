@@ -9,7 +9,9 @@ from typing import Final
 from aiohttp import web
 
 from api.accounts import api_keys_routes as api_keys
+from api.accounts import deletions_routes as deletions
 from api.accounts import me_routes as me
+from api.accounts import proofs_routes as proofs
 from api.accounts import routes as accounts
 from api.accounts import sessions_routes as sessions
 from api.accounts import smtp_routes as smtp
@@ -60,6 +62,10 @@ ROUTES: Final = (
     web.patch("/api/v1/me", me.change),
     web.get("/api/v1/me/quota", quotas.get_own),
     web.post("/api/v1/me/webhook-secret/rotate", me.rotate_webhook_secret),
+    web.post("/api/v1/me/proof", proofs.send_proof),
+    web.post("/api/v1/password-resets", proofs.ask_for_password),
+    web.post("/api/v1/me/delete", deletions.delete_own),
+    web.get("/api/v1/deletions/{deletion_id}", deletions.get),
     web.put("/api/v1/me/smtp", smtp.put_default),
     web.post("/api/v1/me/smtp/test", smtp.try_default),
     web.get("/api/v1/me/smtp-accounts", smtp.list_own),
@@ -77,6 +83,9 @@ ROUTES: Final = (
     web.post("/api/v1/users", users.create),
     web.get("/api/v1/users/{id}", users.get),
     web.patch("/api/v1/users/{id}", users.change),
+    web.delete("/api/v1/users/{id}", deletions.delete_user),
+    web.post("/api/v1/users/{id}/disable", users.disable),
+    web.post("/api/v1/users/{id}/enable", users.enable),
     web.get("/api/v1/users/{id}/quota", quotas.get),
     web.put("/api/v1/users/{id}/quota", quotas.put),
     web.get("/api/v1/users/{id}/api-keys", api_keys.list_of_user),

@@ -103,6 +103,7 @@ class Consumer:
             self._dedup,
             self._leases,
             self._holds,
+            senders=self._senders,
             settings=settings,
             policy=RetryPolicy(
                 delays=settings.retry_delays,

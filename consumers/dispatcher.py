@@ -24,7 +24,7 @@ from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
 from consumers.shortages import Shortages
-from tidings.channels.base import Channel
+from tidings.channels.base import Channel, Senders
 from tidings.channels.recipient import EndpointKey
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
@@ -48,6 +48,7 @@ class Dispatcher:
         leases: Leases,
         holds: Holds,
         *,
+        senders: Senders,
         settings: Settings,
         policy: RetryPolicy,
         now: Callable[[], datetime],
@@ -68,6 +69,7 @@ class Dispatcher:
             leases=leases,
             limiter=self.limiter,
             holds=holds,
+            senders=senders,
             policy=policy,
             consumer=settings.consumer_name,
             now=now,
@@ -93,6 +95,9 @@ class Dispatcher:
         run = DeliveryRun(self._shared, channel, delivery, batch, key, endpoint)
         if self._shared.stopping:
             run.give_back()
+            return
+        if self._shared.of_disabled(delivery):
+            run.hold_for_user()
             return
         if self._shared.holds.reason(endpoint) is not None:
             run.send_back(HELD_SECONDS)

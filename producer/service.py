@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from producer.accounts import AccountMaintenance
 from producer.claimer import Claimer
 from producer.depths import DepthRecorder
 from producer.leader import Leader
@@ -57,7 +58,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         audit_retention=timedelta(days=settings.audit_retention_days),
         expire_every=settings.reconcile_seconds,
     )
-    duties = [*reconciler.duties, *maintenance.duties, DepthRecorder(store, redis).duty]
+    accounts = AccountMaintenance(
+        store, every=settings.reconcile_seconds, retention=timedelta(days=settings.retention_days)
+    )
+    duties = [*reconciler.duties, *maintenance.duties, *accounts.duties, DepthRecorder(store, redis).duty]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)
     metrics = ProducerMetrics(
         socket.gethostname(), publisher=publisher, reconciler=reconciler, maintenance=maintenance, leader=leader

@@ -8,6 +8,7 @@ from sql.audit import AuditStore
 from sql.batches import BatchStore
 from sql.changes import ChangeStore
 from sql.database import Database
+from sql.deletions import DeletionStore
 from sql.holds import HoldStore
 from sql.maintenance import MaintenanceStore
 from sql.messages import MessageStore
@@ -35,6 +36,7 @@ class Store:
         self.smtp_accounts = SmtpAccountStore(database)
         self.maintenance = MaintenanceStore(database)
         self.users = UserStore(database)
+        self.deletions = DeletionStore(database)
         self.api_keys = ApiKeyStore(database)
         self.sessions = SessionStore(database)
         self.audit = AuditStore(database)

@@ -14,13 +14,20 @@ import asyncpg
 import msgspec
 
 from sql.database import Noun
-from sql.smtp_accounts import smtp_account, wake_mail
+from sql.holds import WOKEN_AT_ONCE
+from sql.smtp_accounts import CHANGED_SECONDS, smtp_account, wake_mail
 from tidings.domain.account import Role, Sealed, Sender, SmtpAccount, Tls, User
-from tidings.domain.errors import EmailTakenError
+from tidings.domain.errors import EmailTakenError, LastAdminError
 from tidings.domain.ids import new_id
 
 SECRET_OVERLAP: Final = timedelta(hours=24)
 """How long a signing secret goes on signing after it was replaced."""
+
+WAKING: Final = timedelta(seconds=30)
+"""For how long messages of a user who was enabled are looked for: longer than a consumer needs to hear of it."""
+ACCOUNT_MAILS_KNOWN: Final = 1000
+"""The newest mails about an account, which go with it; older ones go with their retention."""
+USERS_AT_ONCE: Final = 100
 
 FIRST: Final = UUID(int=0)
 
@@ -46,6 +53,7 @@ class UserStore(Noun):
         role: Role = Role.USER,
         channels: Sequence[str] | None = None,
         smtp: SmtpAccount | None = None,
+        proven: bool = True,
     ) -> User:
         """Keeps a new user. Raises EmailTakenError.
 
@@ -58,6 +66,7 @@ class UserStore(Noun):
             password_hash=password_hash,
             role=role.value,
             channels=channels,
+            proven=proven,
             **_smtp_columns(smtp),
         )
         if row is None:
@@ -88,10 +97,13 @@ class UserStore(Noun):
         password_hash: str | None = None,
         role: Role | None = None,
         may_prioritize: bool | None = None,
+        revoke_keys: bool = False,
     ) -> User | None:
-        """Changes what is given; a new password makes older bearer tokens void. None where there is no such user.
+        """Changes what is given; None where there is no such user.
 
-        Raises EmailTakenError.
+        A new password makes older bearer tokens void, `revoke_keys` all API keys too.
+
+        Raises EmailTakenError, LastAdminError.
         """
         try:
             row = await self.database.one(
@@ -101,10 +113,78 @@ class UserStore(Noun):
                 password_hash=password_hash,
                 role=role and role.value,
                 may_prioritize=may_prioritize,
+                revoke_keys=revoke_keys,
             )
         except asyncpg.UniqueViolationError:
             raise EmailTakenError("another user has this e-mail address") from None
+        except asyncpg.CheckViolationError as error:
+            raise refusal(error) from error
         return _user_or_none(row)
+
+    async def prove(self, user_id: UUID, address: str | None = None) -> User | None:
+        """The e-mail address is the user's: this one, or for None whichever it is. Mail that waited for that goes.
+
+        None where there is no such user, or the address is another one.
+        """
+        user = _user_or_none(await self.database.one("prove_user", id=user_id, address=address))
+        if user is not None:
+            await wake_mail(self.database, user_id)
+        return user
+
+    async def doubt(self, user_id: UUID) -> User | None:
+        """Nobody knows that the e-mail address is the user's. None where there is no such user."""
+        return _user_or_none(await self.database.one("doubt_user", id=user_id))
+
+    async def reset_password(
+        self, user_id: UUID, *, address: str, token_version: int, password_hash: str
+    ) -> User | None:
+        """Another password, which makes bearer tokens void; None where the address or the version is another one.
+
+        API keys end where the address was not proven before.
+        """
+        user = _user_or_none(
+            await self.database.one(
+                "reset_password", id=user_id, address=address, token_version=token_version, password_hash=password_hash
+            )
+        )
+        if user is not None:
+            await wake_mail(self.database, user_id)
+        return user
+
+    async def count_mail(self, user_id: UUID, message_id: UUID, *, most: int) -> bool:
+        """Counts a mail about the account; False where there were `most` in the last hour."""
+        counted = await self.database.one(
+            "count_mail", id=user_id, most=most, message_id=message_id, known=ACCOUNT_MAILS_KNOWN
+        )
+        return bool(counted)
+
+    async def disable(self, user_id: UUID) -> User | None:
+        """Makes every credential of a user void, and their messages wait; None where there is no such user.
+
+        Raises LastAdminError.
+        """
+        try:
+            return _user_or_none(await self.database.one("disable_user", id=user_id))
+        except asyncpg.CheckViolationError as error:
+            raise refusal(error) from error
+
+    async def enable(self, user_id: UUID) -> User | None:
+        """Lets a user act again; None where there is none, or they are being deleted."""
+        return _user_or_none(await self.database.one("enable_user", id=user_id, waking=WAKING))
+
+    async def wake_enabled(self) -> int:
+        """Makes messages due that waited for users who were enabled lately; returns the count."""
+        count = 0
+        for row in await self.database.rows("to_wake", limit=USERS_AT_ONCE):
+            woken = WOKEN_AT_ONCE
+            while woken == WOKEN_AT_ONCE:
+                woken = await self.database.one(
+                    "wake_enabled", user_id=row["id"], seconds=CHANGED_SECONDS, limit=WOKEN_AT_ONCE
+                )
+                count += woken
+            if row["over"]:
+                await self.database.one("woken", id=row["id"], wake_until=row["wake_until"])
+        return count
 
     async def rehash(self, user_id: UUID, *, old: str, new: str) -> None:
         """Replaces the hash of the same password; bearer tokens stay valid."""
@@ -167,6 +247,13 @@ class UserStore(Noun):
         return count
 
 
+def refusal(error: asyncpg.CheckViolationError) -> Exception:
+    """What to raise for a check that failed: LastAdminError, or the error itself."""
+    if error.constraint_name != "last_admin":
+        return error
+    return LastAdminError("no admin would be left; make somebody else one first")
+
+
 def _smtp_columns(smtp: SmtpAccount | None) -> dict[str, Any]:
     return {
         "smtp_host": smtp and smtp.host,
@@ -204,6 +291,9 @@ def _user(row: asyncpg.Record) -> User:
         token_version=row["token_version"],
         smtp=_smtp(row),
         allowed_from=tuple(row["allowed_from"]),
+        disabled_at=row["disabled_at"],
+        deleting=row["deleting"],
+        proven_at=row["proven_at"],
         signs_webhooks=row["signs_webhooks"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
@@ -222,4 +312,6 @@ def _sender(rows: Sequence[asyncpg.Record]) -> Sender:
         previous_secret=row["previous_webhook_secret"],
         previous_until=row["previous_webhook_secret_until"],
         allowed_from=tuple(row["allowed_from"]),
+        disabled=row["disabled"],
+        proven=row["proven"],
     )

@@ -97,6 +97,7 @@ def settings(postgres_uri: str, redis_uri: str, stores: EmbeddedStores) -> Setti
         data_dir=stores.data_dir,
         port=0,
         environment="development",
+        webhook_unsigned=True,
         trust_this_machine=True,
         # Where the receivers and mail servers of the tests are.
         webhook_allow_cidrs=("127.0.0.0/8", "::1/128"),

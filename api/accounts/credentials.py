@@ -79,6 +79,12 @@ class Credentials:
         """The key has ended."""
         self._keys.forget(key.prefix)
 
+    def forget_keys_of(self, user_id: UUID) -> None:
+        """All keys of the user were revoked."""
+        for prefix, key in self._keys.remembered():
+            if key.user_id == user_id:
+                self._keys.forget(prefix)
+
     def forget_session(self, session_id: UUID) -> None:
         """The session has ended."""
         self._sessions.forget(session_id)
@@ -105,7 +111,9 @@ class Credentials:
         self._last_use.record(key.id)
         return self._acting_for(user, key)
 
-    def _acting_for(self, user: User, key: ApiKey | None = None, session_id: UUID | None = None) -> Principal:
+    def _acting_for(self, user: User, key: ApiKey | None = None, session_id: UUID | None = None) -> Principal | None:
+        if user.disabled_at is not None:
+            return None
         channels = usable_channels(user, self._default_channels, key)
         of_a_user = key is not None and key.role is Role.USER
         return Principal(

@@ -6,7 +6,7 @@ import msgspec
 
 from api.accounts.checks import AccountError, check_email
 from api.accounts.devices import Devices
-from api.accounts.errors import WrongCredentialsError
+from api.accounts.errors import AccountDisabledError, WrongCredentialsError
 from api.accounts.login_limit import Attempt, LoginLimit, digest_of
 from api.accounts.passwords import Passwords
 from api.accounts.sessions import Sessions
@@ -53,7 +53,8 @@ class Logins:
 
         `device` is what its cookie holds (`api.accounts.devices`).
 
-        Raises WrongCredentialsError, which costs the same for an unknown user, TooManyLoginsError, BusyError.
+        Raises WrongCredentialsError, which costs the same for an unknown user, AccountDisabledError,
+        TooManyLoginsError, BusyError.
         """
         known_device = self._devices.read(device)
         await self._limit.count_address(address, device=known_device)
@@ -62,6 +63,8 @@ class Logins:
         user = await self._users.find_by_email(known_form) if known_form else None
         if not await self._verify(attempt, password, user) or not user:
             raise WrongCredentialsError
+        if user.disabled_at is not None:
+            raise AccountDisabledError
         if self._passwords.is_outdated(user.password_hash):
             new = await self._passwords.hash(password, known=True)
             await self._users.rehash(user.id, old=user.password_hash, new=new)

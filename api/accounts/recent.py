@@ -38,6 +38,10 @@ class Recent(Generic[Key, Value]):
             self.put(key, value)
         return value
 
+    def remembered(self) -> list[tuple[Key, Value]]:
+        """All that is in it, expired or not."""
+        return [(key, value) for key, (_, value) in self._entries.items()]
+
     def forget(self, key: Key) -> None:
         """Has it looked up again."""
         self._forgotten += 1

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.http.lengths import MAX_NAME, MAX_NAMES, EmailAddress, Names, Password
 from api.http.principal import usable_channels
+from sql.deletions import Deletion
 from tidings.channels.installed import channel_names
 from tidings.domain.account import Redacted, Role, SmtpAccount, Tls, User
 from tidings.domain.api_key import ApiKey, Scope
@@ -72,9 +73,22 @@ class ProfileChange(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=T
     current_password: Annotated[Password | None, Meta(description="Needed for a new e-mail address or password.")] = (
         None
     )
+    revoke_keys: Annotated[bool, Meta(description="With a new password: whether all API keys end too.")] = False
     smtp: Annotated[
         NewSmtpAccount | UnsetType | None, Meta(description="Replaced as a whole, its password too; null removes it.")
     ] = UNSET
+
+
+class PasswordRequest(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who does not know their password any more."""
+
+    email: EmailAddress
+
+
+class OwnDeletion(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """That one's own account shall be deleted."""
+
+    current_password: Password
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +106,9 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 " domain."
             )
         ),
+    ] = UNSET
+    email_proven: Annotated[
+        bool | UnsetType, Meta(description="That an admin knows the e-mail address to be the user's, or no longer.")
     ] = UNSET
     may_prioritize: Annotated[
         bool | UnsetType,
@@ -178,8 +195,19 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
     allowed_from: Annotated[
         Sequence[str], Meta(description="Addresses besides their own that their e-mail may be from.")
     ]
-    signs_webhooks: Annotated[bool, Meta(description="With a secret of their own.")]
+    signs_webhooks: Annotated[
+        bool,
+        Meta(description="With a secret that they have made; before that, with one of their own that nobody is told."),
+    ]
     may_prioritize: Annotated[bool, Meta(description="With priority `high`, and by `fairness_key`.")] = False
+    email_proven_at: Annotated[
+        datetime | None,
+        Meta(description="When the e-mail address was shown to be the user's; null: mail may not go out from it."),
+    ] = None
+    disabled_at: Annotated[
+        datetime | None, Meta(description="Since when it can do nothing, and its messages wait; null: it can.")
+    ] = None
+    deleting: Annotated[bool, Meta(description="Being deleted, which cannot be taken back.")] = False
     created_at: datetime
     updated_at: datetime
 
@@ -196,9 +224,33 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
             allowed_from=user.allowed_from,
             signs_webhooks=user.signs_webhooks,
             may_prioritize=user.may_prioritize or user.role is Role.ADMIN,
+            email_proven_at=user.proven_at,
+            disabled_at=user.disabled_at,
+            deleting=user.deleting,
             created_at=user.created_at,
             updated_at=user.updated_at,
         )
+
+
+class MailAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """That a mail says the rest."""
+
+    detail: str
+
+
+class DeletionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the deletion of an account is."""
+
+    id: UUID
+    requested_at: datetime
+    cancelled: Annotated[int, Meta(description="Messages that waited, and were cancelled.")]
+    erased: Annotated[int, Meta(description="Messages of which nothing personal is left.")]
+    finished_at: Annotated[datetime | None, Meta(description="Null: it goes on.")]
+
+    @classmethod
+    def of(cls, deletion: Deletion) -> Self:
+        """A deletion out of the store."""
+        return msgspec.convert(deletion, cls, from_attributes=True)
 
 
 class UserList(msgspec.Struct, frozen=True, kw_only=True):

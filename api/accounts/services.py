@@ -4,19 +4,23 @@ from typing import NamedTuple
 
 from redis.asyncio import Redis
 
+from api.accounts.account_mails import AccountMails
 from api.accounts.api_keys import ApiKeys
 from api.accounts.credentials import Credentials
+from api.accounts.deletions import Deletions
 from api.accounts.devices import Devices
 from api.accounts.last_use import LastUse
 from api.accounts.login_limit import LoginLimit
 from api.accounts.logins import Logins
 from api.accounts.passwords import Passwords
+from api.accounts.proofs import Proofs
 from api.accounts.sessions import Sessions
 from api.accounts.smtp_accounts import SmtpAccounts
 from api.accounts.smtp_trials import SmtpTrials
 from api.accounts.tokens import Tokens
 from api.accounts.users import Users
 from sql.store import Store
+from tidings.security.account_links import AccountLinks
 from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
@@ -28,6 +32,8 @@ class Accounts(NamedTuple):
     logins: Logins
     api_keys: ApiKeys
     credentials: Credentials
+    deletions: Deletions
+    proofs: Proofs
     passwords: Passwords
     sessions: Sessions
     last_use: LastUse
@@ -37,6 +43,7 @@ class Accounts(NamedTuple):
 
     async def close(self) -> None:
         """Records what is left to record; before the store closes."""
+        await self.proofs.close()
         await self.last_use.close()
         await self.sessions_use.close()
         self.passwords.close()
@@ -50,6 +57,8 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
     devices = Devices(tokens.key_for(b"tidings: known devices"))
     sessions = Sessions(store.sessions, tokens, credentials)
     logins = Logins(store.users, passwords, sessions, limit, devices)
+    mails = AccountMails(store=store, settings=settings)
+    links = AccountLinks(settings.secret_keys)
     users = Users(
         store=store.users,
         box=SecretBox(settings.secret_keys),
@@ -57,15 +66,24 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         logins=logins,
         limit=limit,
         credentials=credentials,
+        mails=mails,
         registration_open=settings.registration == "open",
     )
     smtp = SmtpAccounts(store, credentials, settings)
-    api_keys = ApiKeys(store.api_keys, forget=credentials.forget_key)
     return Accounts(
         users=users,
         logins=logins,
-        api_keys=api_keys,
+        api_keys=ApiKeys(store.api_keys, forget=credentials.forget_key),
         credentials=credentials,
+        proofs=Proofs(
+            users=store.users,
+            mails=mails,
+            links=links,
+            passwords=passwords,
+            limit=limit,
+            credentials=credentials,
+        ),
+        deletions=Deletions(store=store, logins=logins, credentials=credentials),
         passwords=passwords,
         sessions=sessions,
         last_use=last_use,

@@ -7,10 +7,10 @@ from uuid import UUID
 import msgspec
 from aiohttp import hdrs, web
 
-from api.accounts.errors import NoSuchUserError
+from api.accounts.errors import BeingDeletedError, LastAdminLeftError, NoSuchUserError
 from api.accounts.routes import made, shown
 from api.accounts.schemas import NewUser, UserAnswer, UserChange, UserList
-from api.audit.record import audit
+from api.audit.record import audit, together
 from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY
 from api.http.resources import ACCOUNTS
@@ -77,6 +77,7 @@ async def get(request: web.Request) -> web.Response:
 @_of_user(
     body=Body(_change_decoder, request_examples.USER_CHANGES),
     answers=Answer("The user as it is now.", UserAnswer, examples.USER),
+    errors={HTTPStatus.CONFLICT: LastAdminLeftError.detail},
 )
 async def change(request: web.Request) -> web.Response:
     """Changes a user's role, channels, rights, or whom their e-mail may be from."""
@@ -84,6 +85,36 @@ async def change(request: web.Request) -> web.Response:
     user = await request.app[ACCOUNTS].users.allow(user_id, wanted)
     detail = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
     await audit(request, Action.USER_CHANGE, user_id, owner=user_id, detail=detail)
+    return answer(shown(request, user))
+
+
+@_of_user(
+    answers=Answer("The user as it is now.", UserAnswer, examples.DISABLED_USER),
+    errors={HTTPStatus.CONFLICT: LastAdminLeftError.detail},
+)
+async def disable(request: web.Request) -> web.Response:
+    """Disables a user.
+
+    Tokens, keys and sessions stop at once, and what waits is not sent. Keys and messages go on when the user is
+    enabled again.
+    """
+    user_id = named_id(request)
+    async with together(request):
+        user = await request.app[ACCOUNTS].users.disable(user_id)
+        await audit(request, Action.USER_DISABLE, user_id, owner=user_id)
+    return answer(shown(request, user))
+
+
+@_of_user(
+    answers=Answer("The user as it is now.", UserAnswer, examples.USER),
+    errors={HTTPStatus.CONFLICT: BeingDeletedError.detail},
+)
+async def enable(request: web.Request) -> web.Response:
+    """Enables a user who was disabled."""
+    user_id = named_id(request)
+    async with together(request):
+        user = await request.app[ACCOUNTS].users.enable(user_id)
+        await audit(request, Action.USER_ENABLE, user_id, owner=user_id)
     return answer(shown(request, user))
 
 

@@ -99,7 +99,9 @@ async def register(request: web.Request) -> web.Response:
     await request.app[ACCOUNTS].users.admit(str(client_address(request)))
     wanted = await read(request, _register_decoder)
     with renamed(ACCOUNT_NAMES):
-        user = await request.app[ACCOUNTS].users.register(wanted.registration(), address=str(client_address(request)))
+        user = await request.app[ACCOUNTS].users.register_as_before(
+            wanted.registration(), address=str(client_address(request))
+        )
     await audit(request, Action.USER_CREATE, user.id, who=Principal(user_id=user.id, role=user.role, channels=None))
     return answer(Registered(), status=HTTPStatus.CREATED)
 

@@ -37,6 +37,7 @@ HELD: Final = {
         "It goes when the account is corrected, which is tried now and then",
     ),
     HeldReason.RATE: ("Its receiver takes no more at present", "It is tried again"),
+    HeldReason.DISABLED: ("Its user is disabled", "It goes when an admin enables the user"),
     HeldReason.OURS: ("This machine is short of something", "It is tried again"),
 }
 """What holds a message, and what ends that. The others are a breaker, as consumers report it, and want of room."""
@@ -92,6 +93,8 @@ def _cancelled(case: Case) -> Verdict:
         case CancelReason.SUPPRESSED:
             summary = "Its recipient takes no more mail of its user: a bounce, a complaint, an unsubscribe, or by hand."
             reason = Reason.SUPPRESSED
+        case CancelReason.DELETED:
+            return Verdict(Reason.DELETED, "Its user was deleted, and what it was is erased.", None)
         case _:
             summary, reason = "Somebody cancelled it.", Reason.REQUESTED
     return Verdict(reason, summary, Next(what=RETRIED_BY_HAND, at=None))

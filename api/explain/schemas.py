@@ -45,6 +45,8 @@ class Reason(StrEnum):
     """Somebody cancelled it."""
     SUPPRESSED = "suppressed"
     """Its recipient takes no more mail of its user."""
+    DELETED = "deleted"
+    """Its user was deleted."""
 
 
 class Next(msgspec.Struct, frozen=True, kw_only=True):

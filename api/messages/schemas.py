@@ -13,7 +13,7 @@ from api.http.lengths import Content, EmailAddress, Moment, Name, Recipient
 from api.http.lengths import Mailbox as MailboxText
 from tidings.channels.email.addresses import MAX_NAME
 from tidings.channels.installed import recipients
-from tidings.domain.headers import shown
+from tidings.domain.headers import ACCOUNT_MAIL, HIDDEN, shown
 from tidings.domain.mail_parts import KeptMail, Mailbox
 from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage, Priority
 from tidings.domain.message import Queue as StoredQueue
@@ -264,6 +264,8 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         Its columns of the same names, but for those that clients see in another form.
         """
         rules = recipients(message.channel)
+        if message.headers is not None and ACCOUNT_MAIL in message.headers:
+            message = msgspec.structs.replace(message, content=HIDDEN)
         values = {**_AS_KEPT, **msgspec.structs.asdict(message)}
         for name in _INTERNAL:
             del values[name]

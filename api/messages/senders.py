@@ -23,6 +23,7 @@ from tidings.channels.email.accounts import (
     may_be_from,
     opened,
     operators_of,
+    owns_address,
 )
 from tidings.channels.email.addresses import parse_mailbox
 from tidings.channels.installed import recipients
@@ -33,6 +34,10 @@ from tidings.settings import Settings
 LIFE_SECONDS: Final = 5.0
 MOST: Final = 10_000
 
+UNPROVEN: Final = (
+    "is missing: your e-mail address is not proven, so mail goes out only from addresses that an admin allows;"
+    " POST /api/v1/me/proof sends the link that proves it, or an admin says that it is yours"
+)
 NO_ACCOUNT: Final = "there is no SMTP account that your mail could go by; PUT /api/v1/me/smtp sets one"
 
 
@@ -74,7 +79,9 @@ class MailSenders:
                 if sender and sender.others
                 else {"channel": NO_ACCOUNT}
             )
-        return {} if request.from_ is UNSET else _from_faults(request.from_, sender, chosen)
+        if request.from_ is not UNSET:
+            return _from_faults(request.from_, sender, chosen)
+        return {} if owns_address(chosen, sender) else {"from": UNPROVEN}
 
 
 def _from_faults(given: str | MailboxRequest, sender: Sender | None, chosen: Chosen) -> Faults:

@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from api.accounts.schemas import (
+    DeletionAnswer,
     EndedSessions,
     KeyAnswer,
     KeyList,
@@ -63,6 +64,7 @@ from tidings.observability.reports import BreakerReport, Held, HeldReport, RateR
 
 MESSAGE_ID: Final = UUID("0197d7a4-5b3e-7c41-9f0a-2b6c8d1e4f70")
 USER_ID: Final = UUID("0197d7a4-1c22-7f3b-8e55-0a9b7c6d5e4f")
+DELETION_ID: Final = UUID("5b0c3c7e-8f4e-4c1b-9d0a-6f2e1d3c4b5a")
 KEY_ID: Final = UUID("0197d7a4-33aa-7b10-b2c3-d4e5f6a7b8c9")
 CREATED: Final = datetime(2030, 1, 31, 8, 59, 30, tzinfo=UTC)
 DUE: Final = CREATED + timedelta(seconds=30)
@@ -157,6 +159,8 @@ USER: Final = UserAnswer(
     created_at=CREATED,
     updated_at=CREATED,
 )
+DISABLED_USER: Final = replace(USER, disabled_at=DUE)
+DELETION: Final = DeletionAnswer(id=DELETION_ID, requested_at=CREATED, cancelled=2, erased=40, finished_at=None)
 SMTP_ACCOUNT: Final = AccountAnswer(
     name="shop",
     is_default=True,

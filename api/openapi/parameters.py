@@ -32,6 +32,7 @@ _Moment = Annotated[
 MESSAGE_ID: Final = Parameter("id", UUID, "The id of a message.", examples.MESSAGE_ID, "path")
 CHANGE_ID: Final = Parameter("change_id", UUID, "The id of a bulk change.", examples.CHANGE.id, "path")
 USER_ID: Final = Parameter("id", UUID, "The id of a user.", examples.USER_ID, "path")
+DELETION_ID: Final = Parameter("deletion_id", UUID, "The id of a deletion.", examples.DELETION_ID, "path")
 KEY_ID: Final = Parameter("key_id", UUID, "The id of an API key.", examples.KEY_ID, "path")
 SMTP_ACCOUNT: Final = Parameter("name", str, "The name of an SMTP account.", examples.SMTP_ACCOUNT.name, "path")
 SESSION_ID: Final = Parameter("session_id", UUID, "The id of a session.", examples.SESSION.id, "path")

@@ -61,6 +61,11 @@ PROFILES: Final[Examples] = {
     "another SMTP account": {"smtp": _SMTP},
     "no SMTP account": {"smtp": None},
     "a new password": {"password": "battery staple correct horse", "current_password": _LOGIN["password"]},
+    "a new password, and an end to all keys": {
+        "password": "battery staple correct horse",
+        "current_password": _LOGIN["password"],
+        "revoke_keys": True,
+    },
 }
 SMTP_CHANGES: Final[Examples] = {
     "with a password": {**_SMTP, "from": "The shop <shop@example.com>", "per_hour": 500},
@@ -75,6 +80,8 @@ USERS: Final[Examples] = {
     "somebody who may send what users may": {"email": "grace@example.com", "password": _LOGIN["password"]},
     "an admin": {"email": "root@example.com", "password": _LOGIN["password"], "role": "admin"},
 }
+PASSWORD_REQUESTS: Final[Examples] = {"an account": {"email": _LOGIN["email"]}}
+OWN_DELETIONS: Final[Examples] = {"with the password": {"current_password": _LOGIN["password"]}}
 USER_CHANGES: Final[Examples] = {
     "may send text messages": {"channels": ["sms", "webhook"]},
     "may send what users may": {"channels": None},

@@ -49,6 +49,7 @@ class System:
             "DATA_DIR": str(machine.stores.data_dir),
             "WEBHOOK_URL": machine.gateway.url,
             "WEBHOOK_ALLOW_CIDRS": "127.0.0.0/8",
+            "WEBHOOK_UNSIGNED": "true",
             "ENVIRONMENT": "development",
             "LOG_LEVEL": "INFO",
             "PORT": "0",

@@ -114,6 +114,7 @@ WITH retried AS (
             false
         )
         AND (:cancel_reason::text IS NULL OR cancel_reason = :cancel_reason::cancel_reason)
+        AND NOT {erased}
         AND NOT {suppressed}
     RETURNING 1
 )

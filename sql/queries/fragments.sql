@@ -117,6 +117,10 @@ receipt_at = NULL,
 receipt_detail = NULL,
 due_at = now()
 
+-- fragment: erased
+-- Whether nothing is left of a message that could be sent: its user was deleted.
+coalesce(cancel_reason = 'deleted', false)
+
 -- fragment: operator
 -- The owner of the operator's own suppressions.
 '00000000-0000-0000-0000-000000000000'::uuid
@@ -146,7 +150,26 @@ CASE WHEN next_tick(queues) > now() THEN next_tick(queues) END AS next_tick_at, 
 
 -- fragment: user_columns
 id, email, password_hash, role::text, channels, may_prioritize, token_version, smtp_host, smtp_port, smtp_username, smtp_password,
-smtp_tls, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, created_at, updated_at
+smtp_tls, allowed_from, webhook_secret IS NOT NULL AS signs_webhooks, disabled_at, deleting, proven_at, created_at, updated_at
+
+-- fragment: erasing
+-- What is left of a message of which nothing personal is; `piece` has its status.
+status = CASE piece.status WHEN 'sent' THEN 'sent' ELSE 'cancelled' END::message_status,
+cancel_reason = CASE WHEN piece.status <> 'sent' THEN 'deleted'::cancel_reason END,
+recipient = 'erased',
+subject = NULL,
+content = '',
+headers = NULL,
+mail_bytes = NULL,
+account = NULL,
+provider_message_id = NULL,
+last_error = NULL,
+receipt_detail = NULL,
+held_reason = NULL,
+held_since = NULL
+
+-- fragment: deletion_columns
+id, requested_at, cancelled, erased, finished_at
 
 -- fragment: smtp_account_columns
 name, smtp_accounts.id AS account_id, is_default, host, port, tls, username, password, token_url, client_id,

@@ -68,12 +68,13 @@ WHERE id = :id AND status IN ('pending', 'failed')
 RETURNING {message_columns};
 
 -- name: retry_message(id)^
--- A cancelled message starts again, a failed or a held one is due now; no row where it is none of them, or mail that its
--- recipient takes no more.
+-- A cancelled message starts again, a failed or a held one is due now; no row where it is none of them, erased, or
+-- mail that its recipient takes no more.
 UPDATE messages SET {retried}
 WHERE
     id = :id
     AND (status IN ('cancelled', 'failed') OR (status = 'pending' AND held_reason IS NOT NULL))
+    AND NOT {erased}
     AND NOT {suppressed}
 RETURNING {message_columns};
 

@@ -15,7 +15,9 @@ from tidings.domain.quota import MOST, QuotaChange
 
 smtp = typer.Typer(help="SMTP accounts: send a mail to see whether one works.", no_args_is_help=True)
 users = typer.Typer(help="Accounts: add, list, and change who may do what.", no_args_is_help=True)
-secrets = typer.Typer(help="Exchange the keys that encrypt users' secrets (SECRET_KEYS).", no_args_is_help=True)
+secrets = typer.Typer(
+    help="The keys that encrypt users' secrets (SECRET_KEYS), and what signs webhooks.", no_args_is_help=True
+)
 
 Email = Annotated[str, typer.Argument(help="The user's e-mail address.")]
 
@@ -119,6 +121,46 @@ def set_password(*, email: Email, password_stdin: FromStdin = False) -> None:
     typer.echo(f"{user.email} has a new password")
 
 
+@users.command()
+def prove(*, email: Email) -> None:
+    """Say that the e-mail address is the user's: mail may go out from it."""
+    from tidings.cli import users as accounts
+
+    user = asyncio.run(accounts.prove(configuration.load(), email))
+    typer.echo(f"{user.email} is proven")
+
+
+@users.command()
+def disable(*, email: Email) -> None:
+    """End all that a user can do at once; their messages wait."""
+    from tidings.cli import users as accounts
+
+    user = asyncio.run(accounts.disable(configuration.load(), email))
+    typer.echo(f"{user.email} is disabled")
+
+
+@users.command()
+def enable(*, email: Email) -> None:
+    """Let a user act again, and their messages go."""
+    from tidings.cli import users as accounts
+
+    user = asyncio.run(accounts.enable(configuration.load(), email))
+    typer.echo(f"{user.email} is enabled")
+
+
+@users.command()
+def delete(
+    *, email: Email, yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False
+) -> None:
+    """Delete a user, and erase what is personal in their messages, for good."""
+    from tidings.cli import users as accounts
+
+    if not yes:
+        typer.confirm(f"Delete {email} and all that is personal in their messages, for good?", abort=True, err=True)
+    deletion = asyncio.run(accounts.delete(configuration.load(), email))
+    typer.echo(f"deleting {email}; progress: /api/v1/deletions/{deletion.id}")
+
+
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
@@ -158,3 +200,12 @@ def rotate() -> None:
 
     rotation = rotate_secrets(resolve(configuration.load()))
     typer.echo(f"{rotation.resealed} of {rotation.users} users with secrets came under the newest key")
+
+
+@secrets.command("webhook")
+def show_webhook_secret() -> None:
+    """Print the secret that signs the operator's own webhooks, for their receivers."""
+    from tidings.cli.secrets import operators_webhook_secret
+    from tidings.runtime.stores import resolve
+
+    typer.echo(operators_webhook_secret(resolve(configuration.load())))

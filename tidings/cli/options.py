@@ -145,7 +145,7 @@ CancelReasonName = Annotated[
     str | None,
     typer.Option(
         "--reason",
-        help="Cancelled because: exhausted, rejected, expired, poison, requested or suppressed.",
+        help="Cancelled because: exhausted, rejected, expired, poison, requested, suppressed or deleted.",
         autocompletion=_complete_reason,
     ),
 ]

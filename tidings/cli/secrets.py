@@ -20,6 +20,7 @@ from tidings.cli.store import opened
 from tidings.domain.account import Sealed
 from tidings.domain.errors import SettingsError
 from tidings.security.secretbox import Purpose, SecretBox
+from tidings.security.webhook_keys import derived_secret
 from tidings.settings import Settings
 
 AT_ONCE: Final = 500
@@ -37,6 +38,15 @@ def rotate_secrets(settings: Settings) -> Rotation:
     if not settings.secret_keys:
         raise SettingsError("SECRET_KEYS: must be set, the newest key first")
     return asyncio.run(_rotate(settings))
+
+
+def operators_webhook_secret(settings: Settings) -> str:
+    """What signs the operator's own webhooks. Raises SettingsError where nothing does."""
+    if settings.webhook_signing_secret:
+        return settings.webhook_signing_secret
+    if not settings.secret_keys:
+        raise SettingsError("SECRET_KEYS: must be set before a webhook can be signed")
+    return derived_secret(settings.secret_keys[0], None)
 
 
 async def rotate(store: Store, box: SecretBox, *, at_once: int = AT_ONCE) -> Rotation:

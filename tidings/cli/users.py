@@ -10,6 +10,7 @@ import msgspec
 
 from api.accounts.checks import AccountError, allowed_from, check_email, password_faults
 from api.accounts.passwords import Passwords
+from sql.deletions import Deletion
 from sql.store import Store
 from sql.users import UserStore
 from tidings.cli.printing import print_json, print_table
@@ -31,7 +32,7 @@ class UserError(TidingsError):
 
 async def add(settings: Settings, email: str, password: str, role: Role) -> User:
     """Makes an account, whether registration is open or not. Raises UserError, EmailTakenError."""
-    _check_password(password)
+    _check_password(password, email)
     async with opened(settings) as store:
         password_hash = await _hash(password)
         async with store.database.together():
@@ -74,7 +75,7 @@ async def set_allowed_from(settings: Settings, email: str, addresses: Sequence[s
 
 async def set_password(settings: Settings, email: str, password: str) -> User:
     """Gives a user another password, which makes every bearer token of theirs void. Raises UserError."""
-    _check_password(password)
+    _check_password(password, email)
     async with opened(settings) as store:
         return await _update(store, email, {"changed": ["password"]}, password_hash=await _hash(password))
 
@@ -99,6 +100,43 @@ async def _record(store: Store, action: Action, user: User, **detail: Any) -> No
     await store.audit.put(entry)
 
 
+async def prove(settings: Settings, email: str) -> User:
+    """The e-mail address is known to be the user's, so that mail may go out from it. Raises UserError."""
+    async with opened(settings) as store, store.database.together():
+        user = _existing(await store.users.prove((await _find(store.users, email)).id), email)
+        await _record(store, Action.USER_CHANGE, user, email_proven=True)
+    return user
+
+
+async def disable(settings: Settings, email: str) -> User:
+    """Ends all that a user can do; their messages wait. Raises UserError, LastAdminError."""
+    async with opened(settings) as store, store.database.together():
+        user = _existing(await store.users.disable((await _find(store.users, email)).id), email)
+        await _record(store, Action.USER_DISABLE, user)
+    return user
+
+
+async def enable(settings: Settings, email: str) -> User:
+    """Lets a user act again. Raises UserError."""
+    async with opened(settings) as store, store.database.together():
+        user = await store.users.enable((await _find(store.users, email)).id)
+        if user is None:
+            raise UserError(f"user {email} is being deleted, which cannot be taken back")
+        await _record(store, Action.USER_ENABLE, user)
+    return user
+
+
+async def delete(settings: Settings, email: str) -> Deletion:
+    """Begins to delete a user; the producer goes on. Raises UserError, LastAdminError."""
+    async with opened(settings) as store, store.database.together():
+        user = await _find(store.users, email)
+        deletion = await store.deletions.request(user.id)
+        if deletion is None:
+            raise UserError(f"user {email} does not exist (any more)")
+        await _record(store, Action.USER_DELETE, user)
+    return deletion
+
+
 async def show(settings: Settings, *, as_json: bool) -> None:
     """Prints all users, oldest first; nothing that is secret of them."""
     users: list[User] = []
@@ -109,12 +147,16 @@ async def show(settings: Settings, *, as_json: bool) -> None:
         print_json({"users": [_shown(user) for user in users]})
     else:
         print_table(
-            ("id", "e-mail", "role", "since (UTC)", "channels", "may prioritize"), [_cells(user) for user in users]
+            ("id", "e-mail", "role", "since (UTC)", "channels", "may prioritize", "state"),
+            [_cells(user) for user in users],
         )
 
 
 def _shown(user: User) -> dict[str, object]:
-    shown = {name: getattr(user, name) for name in ("id", "email", "role", "channels", "created_at")}
+    shown = {
+        name: getattr(user, name)
+        for name in ("id", "email", "role", "channels", "proven_at", "disabled_at", "deleting", "created_at")
+    }
     return {**shown, "may_prioritize": _prioritizes(user)}
 
 
@@ -125,7 +167,13 @@ def _prioritizes(user: User) -> bool:
 def _cells(user: User) -> Sequence[str]:
     channels = "as usual" if user.channels is None else ", ".join(user.channels) or "none"
     prioritizes = "yes" if _prioritizes(user) else "no"
-    return str(user.id), user.email, user.role.value, f"{user.created_at:%Y-%m-%d}", channels, prioritizes
+    return str(user.id), user.email, user.role.value, f"{user.created_at:%Y-%m-%d}", channels, prioritizes, _state(user)
+
+
+def _state(user: User) -> str:
+    if user.deleting:
+        return "being deleted"
+    return "works" if user.disabled_at is None else "disabled"
 
 
 async def _find(users: UserStore, email: str) -> User:
@@ -147,8 +195,8 @@ def _checked(email: str) -> str:
         raise UserError(f"{email!r} {error}") from None
 
 
-def _check_password(password: str) -> None:
-    for fault in password_faults(password):
+def _check_password(password: str, email: str) -> None:
+    for fault in password_faults(password, email=email):
         raise UserError(f"the password {fault.detail}")
 
 

@@ -92,6 +92,11 @@ class SmtpAccount(Redacted, frozen=True, kw_only=True):
     """Of one consumer, where that is less than `SMTP_CONNECTIONS_PER_ACCOUNT`."""
 
     @property
+    def logs_in(self) -> bool:
+        """Whether the server asks who it is, and so can answer for whom its mail is from."""
+        return self.username is not None and (self.password is not None or self.oauth is not None)
+
+    @property
     def wanted_tls(self) -> Tls:
         return self.tls or (Tls.IMPLICIT if self.port == IMPLICIT_TLS_PORT else Tls.STARTTLS)
 
@@ -111,7 +116,13 @@ class User(Redacted, frozen=True, kw_only=True):
     allowed_from: tuple[str, ...] = ()
     """Addresses besides their own that they may send mail from; `@example.com` for all of a domain."""
     signs_webhooks: bool
-    """Has a signing secret of its own."""
+    """Has made the secret that signs its webhooks, and so can know it."""
+    disabled_at: datetime | None = None
+    """Since when no credential of theirs is good, and their messages wait; None: they work."""
+    deleting: bool = False
+    """Being deleted, which cannot be taken back."""
+    proven_at: datetime | None = None
+    """When they showed that the e-mail address is theirs; None: nobody knows."""
     may_prioritize: bool = False
     """May send with priority `high`, and say by a fairness key whose turn a message takes; admins may anyway."""
     created_at: datetime
@@ -131,12 +142,18 @@ class Sender(Redacted, frozen=True, kw_only=True):
     may_use_operators: bool = False
     """Whether their mail may go through the operator's account too."""
     secret: Sealed | None = None
-    """Signs webhooks. None: `WEBHOOK_SIGNING_SECRET` does."""
+    """Signs webhooks. None: one does that is derived of `SECRET_KEYS`."""
     previous_secret: Sealed | None = None
-    """Signs them too until `previous_until`. None: in that time, `WEBHOOK_SIGNING_SECRET` does."""
+    """Signs them too until `previous_until`. None: nobody knew the one before."""
     previous_until: datetime | None = None
     allowed_from: tuple[str, ...] = ()
     """Addresses besides their own that they may send mail from; `@example.com` for all of a domain."""
+    disabled: bool = False
+    """Their messages wait."""
+    proven: bool = True
+    """Whether the e-mail address is known to be theirs."""
+    must_prove: bool = False
+    """Whether addresses are proven by mail here."""
 
     def account(self, name: str) -> SmtpAccount | None:
         """Their own account of that name."""
@@ -147,11 +164,12 @@ class Sender(Redacted, frozen=True, kw_only=True):
 def may_send_from(address: str, sender: Sender, account: SmtpAccount | None) -> bool:
     """Whether mail of this user may be from an address: one allowed them, or by an account of theirs, their own.
 
-    Their own are the one that they log in with here, and the one that they log in with there. None: by the operator's
-    account.
+    Their own are the one that they log in with here, once it is proven, and the one that they log in with there. Where
+    nobody can prove one by mail, the server that they log in to answers for both, as it does in any mail program; a
+    server that lets everybody in from here does not. None: by the operator's account.
     """
     own = {each.lower() for each in sender.allowed_from}
-    if account is not None:
+    if account is not None and (sender.proven or (account.logs_in and not sender.must_prove)):
         own |= {sender.email.lower(), (account.username or "").lower()}
     address = address.lower()
     return address in own or f"@{address.rpartition('@')[2]}" in own

@@ -33,6 +33,9 @@ class Action(StrEnum):
     SUPPRESSION_LIFT = "suppression.lift"
     USER_CREATE = "user.create"
     USER_CHANGE = "user.change"
+    USER_DISABLE = "user.disable"
+    USER_ENABLE = "user.enable"
+    USER_DELETE = "user.delete"
     USER_ROTATE_SECRET = "user.rotate_secret"  # noqa: S105
     KEY_CREATE = "key.create"
     KEY_REVOKE = "key.revoke"

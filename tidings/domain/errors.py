@@ -7,6 +7,7 @@ TidingsError
 ├── SchemaError         the database is at another version than this program; one line, exit code 2
 ├── StoreUnavailableError  Postgres or Redis does not answer; the same call may succeed later
 ├── EmailTakenError     another user has this e-mail address; the client chooses another
+├── LastAdminError      no admin would be left; somebody else becomes one first
 └── UnsealError         a secret cannot be read with the present `SECRET_KEYS`; the operator adds the missing key
 """
 
@@ -37,6 +38,10 @@ class StoreUnavailableError(TidingsError):
 
 class EmailTakenError(TidingsError):
     """Another user has this e-mail address."""
+
+
+class LastAdminError(TidingsError):
+    """No admin would be left who can act."""
 
 
 class UnsealError(TidingsError):

@@ -17,6 +17,8 @@ _SECRET: Final = re.compile(
     r"|(?:api|access|auth|private|secret)[-_]?key"
 )
 
+ACCOUNT_MAIL: Final = "X-Tidings-Account"
+"""Marks mail about an account of this deployment: its content is a link that nobody else may use, and is not shown."""
 HIDDEN: Final = "…"
 """Shown in place of a secret."""
 

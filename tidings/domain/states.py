@@ -28,6 +28,8 @@ class CancelReason(StrEnum):
     """By a request."""
     SUPPRESSED = "suppressed"
     """Its recipient takes no more mail of its user: a bounce, a complaint, an unsubscribe."""
+    DELETED = "deleted"
+    """Its user was deleted."""
 
 
 class Receipt(StrEnum):
@@ -56,6 +58,8 @@ class HeldReason(StrEnum):
     """The receiver, which takes no more at present."""
     ROOM = "room"
     """Deliveries before it to a slow destination."""
+    DISABLED = "disabled"
+    """Its user, who is disabled."""
     OURS = "ours"
     """A shortage of this machine's own."""
 

@@ -148,8 +148,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "The SMS gateway: where channel `sms` posts. Empty: messages wait, and are tried again.")] = ""
     webhook_auth_key: Annotated[str, Meta(description="Sent to the gateway as `x-ins-auth-key`.")] = ""
     webhook_signing_secret: Annotated[str, Meta(description=
-        "Signs what channel `webhook` sends, by Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes."
-        " Empty: unsigned.")] = ""
+        "Signs the operator's own webhooks, by Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes."
+        " Empty: one that is derived of `SECRET_KEYS` does; `tidings secrets webhook` shows it. Users' webhooks are"
+        " signed with secrets of their own, never with this one.")] = ""
+    webhook_unsigned: Annotated[bool, Meta(description=
+        "Whether webhooks that nothing can sign, since `SECRET_KEYS` are not set, go out unsigned. Otherwise they are"
+        " not accepted.")] = False
     webhook_allow_cidrs: Annotated[tuple[str, ...], Meta(description=
         "Networks that are not public and that channel `webhook` may reach all the same, also by plain http,"
         " comma-separated. Loopback, as an address or as `localhost`, is open to the operator's own messages too where"
@@ -174,7 +178,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: Annotated[str, Meta(extra={"section": "E-mail"}, description=
         "The operator's own SMTP account: `smtp://user:password@host:587` (STARTTLS), `smtps://user:password@host` (TLS"
         " from the first byte), each part percent-encoded; `?tls=none` after `smtp://` for a server without TLS. Its"
-        " address is not checked by `SMTP_ALLOW_CIDRS`. Empty: e-mail goes through users' own accounts only.")] = ""
+        " address is not checked by `SMTP_ALLOW_CIDRS`. With `PUBLIC_URL` and `SECRET_KEYS`, users prove"
+        " their e-mail addresses, and get another password, by mail. Empty: e-mail goes through users' own accounts"
+        " only.")] = ""
     smtp_from: Annotated[str, Meta(description=
         "Whom mail through `SMTP_URL` is from: `mail@example.com`, or `Example <mail@example.com>`. Empty: its user"
         " name.")] = ""
@@ -226,8 +232,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         " envelope sender `bounces+<message id>@example.com`, and `POST /api/v1/bounces` takes what arrives there."
         " The users' mail servers must let that sender pass. Empty: the sender is whom the mail is from.")] = ""
     public_url: Annotated[str, Meta(description=
-        "Where the recipients of mail reach this API, such as `https://mail.example.com`: the links to unsubscribe"
-        " begin with it. Empty: no message may have one.")] = ""
+        "Where the recipients of mail reach this API, such as `https://mail.example.com`: the links to unsubscribe,"
+        " and those in mails about accounts, begin with it. Empty: there are none.")] = ""
 
     apprise_schemas: Annotated[tuple[str, ...], Meta(extra={"section": "Apprise"}, description=
         "Services of Apprise that are opened besides those on the internet whose address it knows, by their schemas,"
@@ -340,6 +346,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             operators_account(self.smtp_url, self.smtp_from)
         except ValueError as error:
             raise SettingsError(str(error)) from None
+
+    @property
+    def proves_addresses(self) -> bool:
+        """Whether users prove their e-mail addresses by a link in a mail; otherwise admins say whose they are."""
+        return bool(self.smtp_url and self.public_url and self.secret_keys)
 
     @property
     def loopback_only(self) -> bool:

@@ -1,14 +1,17 @@
 """tidings/cli/secrets.py, on a real Postgres"""
 
+from base64 import b64encode
+
 import msgspec
 import pytest
 
 from sql.store import Store
-from tidings.cli.secrets import Rotation, rotate, rotate_secrets
+from tidings.cli.secrets import Rotation, operators_webhook_secret, rotate, rotate_secrets
 from tidings.domain.account import OAuth, Sealed, SmtpAccount
 from tidings.domain.errors import SettingsError, UnsealError
 from tidings.domain.ids import new_id
 from tidings.security.secretbox import Purpose, SecretBox, new_key
+from tidings.security.webhook_keys import derived_secret
 from tidings.settings import Settings
 
 OLD, NEW = new_key(), new_key()
@@ -93,3 +96,11 @@ def test_the_command_needs_keys(settings: Settings) -> None:
 
 def test_the_command_opens_the_store_by_itself(settings: Settings) -> None:
     assert rotate_secrets(msgspec.structs.replace(settings, secret_keys=(NEW,))) == Rotation()
+
+
+def test_the_operators_webhook_secret_is_the_one_set_or_the_one_derived() -> None:
+    key, given = new_key(), f"whsec_{b64encode(b'g' * 24).decode()}"
+    assert operators_webhook_secret(Settings(secret_keys=(key,), webhook_signing_secret=given)) == given
+    assert operators_webhook_secret(Settings(secret_keys=(key,))) == derived_secret(key, None)
+    with pytest.raises(SettingsError, match=r"\ASECRET_KEYS: must be set"):
+        operators_webhook_secret(Settings())

@@ -6,6 +6,7 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
+import typer
 
 from api.accounts.passwords import Passwords
 from sql.store import Store
@@ -94,6 +95,40 @@ def test_role_and_password(
     assert asyncio.run(_kept(settings, "ada@example.com")) == (Role.ADMIN, 1, True)
 
 
+def test_a_user_is_disabled_enabled_and_proven(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "add", "ada@example.com", "--password-stdin")
+    for command, said, disabled in (("disable", "is disabled", True), ("enable", "is enabled", False)):
+        assert run(monkeypatch, command, "ada@example.com") == 0
+        assert capsys.readouterr().out.endswith(f"ada@example.com {said}\n")
+        assert run(monkeypatch, "list", "--json") == 0
+        [user] = json.loads(capsys.readouterr().out)["users"]
+        assert (user["disabled_at"] is not None) is disabled
+    assert run(monkeypatch, "prove", "ada@example.com") == 0
+    assert user["proven_at"] is not None
+
+
+def test_a_user_is_deleted_after_a_question(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "add", "ada@example.com", "--password-stdin")
+    with pytest.raises(typer.Abort):
+        run(monkeypatch, "delete", "ada@example.com", typed="n\n")
+    assert run(monkeypatch, "enable", "ada@example.com") == 0
+    assert run(monkeypatch, "delete", "ada@example.com", "--yes") == 0
+    assert "deleting ada@example.com; progress: /api/v1/deletions/" in capsys.readouterr().out
+    assert run(monkeypatch, "enable", "ada@example.com") == 2
+    assert "is being deleted" in capsys.readouterr().err
+
+
+def test_the_last_admin_stays(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run(monkeypatch, "add", "ada@example.com", "--admin", "--password-stdin")
+    for arguments in (["set-role", "ada@example.com", "user"], ["disable", "ada@example.com"]):
+        assert run(monkeypatch, *arguments) == 2
+        assert "make somebody else one first" in capsys.readouterr().err
+
+
 def test_whom_mail_may_be_from(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     run(monkeypatch, "add", "ada@example.com", "--password-stdin")
     assert run(monkeypatch, "set-allowed-from", "ada@example.com", "ada.l@Example.org", "@SHOP.example") == 0
@@ -106,8 +141,8 @@ def test_whom_mail_may_be_from(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     ("arguments", "typed", "said"),
     [
         (["add", "ada", "--password-stdin"], f"{PASSWORD}\n", "'ada' is not an e-mail address"),
-        (["add", "bob@example.com", "--password-stdin"], "short\n", "the password must have at least 8 characters"),
-        (["add", "bob@example.com", "--password-stdin"], "", "the password must have at least 8 characters"),
+        (["add", "bob@example.com", "--password-stdin"], "short\n", "the password must have at least 10 characters"),
+        (["add", "bob@example.com", "--password-stdin"], "", "the password must have at least 10 characters"),
         (["add", "ADA@example.com", "--password-stdin"], f"{PASSWORD}\n", "another user has this e-mail address"),
         (["set-role", "bob@example.com", "admin"], "", "bob@example.com does not exist"),
         (["set-role", "ada@example.com", "root"], "", "root"),

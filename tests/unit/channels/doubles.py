@@ -62,7 +62,7 @@ def delivery(**changes: Any) -> Delivery:
 
 def context(result: Answer | TransportError, **settings: str) -> tuple[ChannelContext, ScriptedTransport]:
     transport = ScriptedTransport(result)
-    given = Settings(**settings)  # type: ignore[arg-type]  # the settings that the tests name are all texts
+    given = Settings(webhook_unsigned=True, **settings)  # type: ignore[arg-type]  # the settings that the tests name are all texts
     return ChannelContext(
         settings=given, transport=transport, operators_transport=transport, now=lambda: NOW
     ), transport

@@ -24,7 +24,7 @@ def commands(group: Any, *above: str) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 COMMANDS = dict(commands(typer.main.get_command(app)))
-GROUPS_THAT_ONLY_GROUP = {("user",), ("secrets",)}
+GROUPS_THAT_ONLY_GROUP = {("user",), ("secrets",), ("smtp",)}
 
 
 def test_every_command_is_named_once() -> None:

@@ -28,7 +28,7 @@ from consumers.shortages import Shortages
 from sql.holds import HoldStore
 from tests.eventually import eventually
 from tests.factories import new_delivery, new_hold
-from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry
+from tidings.channels.base import About, Accepted, Channel, NoSenders, Rejected, Result, Retry, Senders
 from tidings.channels.recipient import EndpointKey
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import StoreUnavailableError
@@ -94,6 +94,7 @@ class Bench:
             clock=lambda: self.now,
         )
         self.endpoint = THERE
+        self.senders: Senders = NoSenders()
         self.holds = Holds(cast("HoldStore", None))
         self.shared = Deliveries(
             recorder=cast("OutcomeRecorder", self.fakes),
@@ -101,6 +102,7 @@ class Bench:
             leases=cast("Leases", self.fakes),
             limiter=self.limiter,
             holds=self.holds,
+            senders=self.senders,
             policy=RetryPolicy(delays=(1.0,), jitter=0, random=lambda: 0.5),
             consumer="c",
             now=lambda: NOW,

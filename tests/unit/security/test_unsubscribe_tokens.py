@@ -4,8 +4,9 @@ import pytest
 
 from tidings.domain.errors import SettingsError
 from tidings.domain.ids import new_id
+from tidings.security.links import MAX_LENGTH
 from tidings.security.secretbox import new_key
-from tidings.security.unsubscribe_tokens import MAX_LENGTH, UnsubscribeTokens, Unsubscribing
+from tidings.security.unsubscribe_tokens import UnsubscribeTokens, Unsubscribing
 
 OLD, NEW = new_key(), new_key()
 WANTED = Unsubscribing(new_id(), new_id(), "jörg@bücher.example")

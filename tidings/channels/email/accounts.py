@@ -97,19 +97,35 @@ def sender_of(chosen: Chosen, sender: Sender | None) -> Mailbox:
         raise NoAccountError(f"the user's own address {error}") from None
 
 
+def owns_address(chosen: Chosen, sender: Sender | None) -> bool:
+    """Whether mail that does not say whom it is from may go: its address, or that of the answers, is its user's."""
+    if sender is None:
+        return True
+    if chosen.is_operators:
+        return sender.proven
+    try:
+        return may_be_from(sender_of(chosen, sender).email, sender, chosen)
+    except NoAccountError:
+        return True  # for another reason it may not, which `sender_of` says
+
+
 def operators_of(settings: Settings) -> SmtpAccount | None:
     """The operator's account; None where there is none."""
     return operators_account(settings.smtp_url, settings.smtp_from)
 
 
 def opened(read: ReadSenders, settings: Settings) -> ReadSenders:
-    """Reads users, and says of each whether the operator's account is open to them."""
-    if not settings.smtp_url or settings.smtp_open_to == "nobody":
+    """Reads users, and says of each what the settings open to them: the operator's account, and addresses unproven."""
+    if not settings.smtp_url:
         return read
 
     def open_to(sender: Sender) -> Sender:
-        may = settings.smtp_open_to == "everyone" or sender.role is Role.ADMIN
-        return msgspec.structs.replace(sender, may_use_operators=may)
+        admins = settings.smtp_open_to == "admins" and sender.role is Role.ADMIN
+        return msgspec.structs.replace(
+            sender,
+            may_use_operators=admins or settings.smtp_open_to == "everyone",
+            must_prove=settings.proves_addresses,
+        )
 
     async def read_opened(user_ids: Sequence[UUID]) -> dict[UUID, Sender]:
         found: Mapping[UUID, Sender] = await read(user_ids)

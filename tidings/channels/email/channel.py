@@ -20,6 +20,7 @@ from tidings.channels.email.accounts import (
     goes_by_operators,
     may_be_from,
     own_account,
+    owns_address,
     sender_of,
 )
 from tidings.channels.email.addresses import check_address
@@ -110,6 +111,9 @@ class EmailChannel(Channel):
 
     async def _compose_and_send(self, outgoing: "_Outgoing", kept: KeptMail | None) -> Result:
         delivery, chosen = outgoing.delivery, outgoing.chosen
+        if (kept is None or kept.parts.sender is None) and not owns_address(chosen, outgoing.sender):
+            # Held, since it waits for somebody: the address was proven, or there was none to prove, when it came.
+            return Retry(error="the user's e-mail address is not proven", about=About.ACCOUNT)
         make = partial(
             compose, delivery, sender=outgoing.own, reply_to=chosen.reply_to, now=self.context.now(), mail=kept
         )

@@ -4,8 +4,10 @@ May deliver a message twice, if its consumer was killed during an attempt or an 
 `tidings-possible-duplicate` marks those. Every attempt has the same `webhook-id`, by which the receiver can drop what
 it has seen; `tidings-attempt` counts them.
 
-A user's webhooks are signed with the user's own secret, or else with the operator's. For a day after a secret was
-replaced, the old one signs too: `webhook-signature` holds both, and a receiver that knows either can verify.
+Everybody's webhooks are signed with a secret of their own, never with another's: a receiver that knows the operator's
+secret verifies what the operator sent. Who has made none signs with one that is derived of `SECRET_KEYS`. For a day
+after a secret was replaced, the old one signs too: `webhook-signature` holds both, and a receiver that knows either can
+verify. What nothing can sign waits, unless `WEBHOOK_UNSIGNED` lets it go as it is.
 """
 
 from collections.abc import Sequence
@@ -29,6 +31,8 @@ from tidings.domain.message import Delivery
 from tidings.domain.secrets import signing_key
 from tidings.security.secretbox import Purpose, SecretBox
 from tidings.security.signing import signature
+from tidings.security.webhook_keys import derived_secret
+from tidings.settings import Settings
 
 OWN_PREFIXES: Final = ("webhook-", "tidings-")
 
@@ -59,16 +63,18 @@ _ANY_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 class WebhookChannel(Channel):
     """Any 2xx is a delivery, 410 ends the message and disables the endpoint, and anything else is tried again: a
-    receiver that answers 404 or 401 may be in the middle of a deploy. Signed if the user has a secret or
-    `WEBHOOK_SIGNING_SECRET` is set."""
+    receiver that answers 404 or 401 may be in the middle of a deploy. Signed by its user's own secret, the operator's
+    messages by `WEBHOOK_SIGNING_SECRET`."""
 
     recipients = WebhookRecipients()
 
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
-        secret = context.settings.webhook_signing_secret
-        self._operators_keys = [signing_key(secret)] if secret else []
-        self._box = SecretBox(context.settings.secret_keys)
+        settings = context.settings
+        # Derived of each key, for the time in which SECRET_KEYS are exchanged.
+        secrets = [settings.webhook_signing_secret] if settings.webhook_signing_secret else _derived(settings, None)
+        self._operators_keys = [signing_key(secret) for secret in secrets]
+        self._box = SecretBox(settings.secret_keys)
 
     async def deliver(self, delivery: Delivery) -> Result:
         body = delivery.content.encode()
@@ -96,15 +102,22 @@ class WebhookChannel(Channel):
         plain = None if delivery.recipient.startswith("https:") else self.context.plain_transport
         return plain or self.context.transport
 
-    async def _keys(self, delivery: Delivery) -> list[bytes]:
+    async def _keys(self, delivery: Delivery) -> Sequence[bytes]:
         """The keys that sign now, the newest first. Raises UnsealError, StoreUnavailableError."""
-        sender = None if delivery.user_id is None else await self.context.senders.get(delivery.user_id)
+        keys = self._operators_keys if delivery.user_id is None else await self._keys_of(delivery.user_id)
+        if not keys and not self.context.settings.webhook_unsigned:
+            raise UnsealError("nothing signs this webhook: set SECRET_KEYS, or WEBHOOK_UNSIGNED")
+        return keys
+
+    async def _keys_of(self, user_id: UUID) -> Sequence[bytes]:
+        sender = await self.context.senders.get(user_id)
         if sender is None or sender.secret is None:
-            return self._operators_keys
+            # Of the newest key alone: nobody knows it, so nobody misses the one before.
+            return [signing_key(secret) for secret in _derived(self.context.settings, user_id)[:1]]
         keys = [self._key(sender.secret, sender.id)]
-        if sender.previous_until is not None and self.context.now() < sender.previous_until:
-            before = sender.previous_secret
-            keys += self._operators_keys if before is None else [self._key(before, sender.id)]
+        before = sender.previous_secret
+        if before is not None and sender.previous_until is not None and self.context.now() < sender.previous_until:
+            keys.append(self._key(before, sender.id))
         return keys
 
     def _key(self, secret: Sealed, owner: UUID) -> bytes:
@@ -127,6 +140,10 @@ class WebhookChannel(Channel):
         if delivery.possible_duplicate:
             headers |= REPEATED
         return headers
+
+
+def _derived(settings: Settings, owner: UUID | None) -> list[str]:
+    return [derived_secret(key, owner) for key in settings.secret_keys]
 
 
 @lru_cache(maxsize=4096)

@@ -16,6 +16,7 @@ from yarl import URL
 from tidings.channels.recipient import EndpointKey, RecipientError, Recipients
 from tidings.domain.account import Sender
 from tidings.domain.addresses import Address, is_loopback
+from tidings.domain.errors import SettingsError
 from tidings.domain.message import Delivery, Message
 from tidings.domain.retry import WEBHOOK_DELAYS
 from tidings.security.egress import plain_webhook_egress, webhook_egress
@@ -68,7 +69,9 @@ class WebhookRecipients(Recipients):
 
     def seal(self, recipient: str, message_id: UUID, settings: Settings, *, operators: bool = False) -> str:
         """As it is, since it is no secret. Raises RecipientError for what the settings keep closed, as far as that can
-        be told without asking for the address of a name."""
+        be told without asking for the address of a name, and SettingsError where nothing could sign it."""
+        if not (settings.secret_keys or settings.webhook_signing_secret or settings.webhook_unsigned):
+            raise SettingsError("SECRET_KEYS: must be set before a webhook can be signed")
         scheme, _, rest = recipient.partition("://")
         refusal = _refusal(f"{scheme}://{rest.partition('/')[0]}", settings, operators=operators)
         if refusal is not None:

@@ -65,7 +65,7 @@ def _secrets(settings: Settings) -> Finding:
         return ok("secret keys", f"{len(settings.secret_keys)} for what is kept encrypted")
     return warning(
         "secret keys",
-        "SECRET_KEYS is empty: no user can keep an SMTP account or a signing secret",
+        "SECRET_KEYS is empty: no user can keep an SMTP account, and nothing signs webhooks",
         "put a key from `tidings secrets new-key` into SECRET_KEYS of every process",
     )
 

@@ -11,7 +11,7 @@ import { repeat } from "../vendor/lit-html/directives/repeat.js";
 
 const STATUSES = ["pending", "processing", "sent", "failed", "cancelled"];
 const CHANNELS = ["sms", "webhook", "email", "echo", "apprise"];
-const HELD_REASONS = ["breaker", "host", "account", "gateway", "endpoint_disabled", "rate", "room", "ours"];
+const HELD_REASONS = ["breaker", "host", "account", "gateway", "endpoint_disabled", "rate", "room", "disabled", "ours"];
 const FILTERS = ["status", "channel", "queue", "recipient", "held", "created_from", "created_until"];
 const RETRIED = new Set([undefined, "failed", "cancelled"]);
 const CANCELLED = new Set([undefined, "pending", "failed"]);

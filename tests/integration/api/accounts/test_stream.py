@@ -11,6 +11,7 @@ from tests.integration.api.client import Api
 
 async def test_who_is_no_admin_any_more_sees_no_more(app: web.Application, api: Api) -> None:
     root = await admin(api)
+    await admin(api, "another@example.com")
     app[FEED]._every = 0.02
     headers = {"Authorization": f"Bearer {root.credential}"}
     async with (

@@ -44,6 +44,7 @@ async def test_an_admin_makes_a_user(api: Api) -> None:
 
 async def test_role_and_channels(api: Api) -> None:
     ada = await join(api)
+    await admin(api)
     path = f"{USERS}/{ada.id}"
     assert (await ada.get(USERS)).status == 403
     promoted = await operator(api).send("PATCH", path, {"role": "admin"})

@@ -279,6 +279,7 @@ HELD: Final = {
     HeldReason.ACCOUNT: ("held", "login was refused"),
     HeldReason.ENDPOINT_DISABLED: ("held", "said that it is gone"),
     HeldReason.RATE: ("held", "takes no more at present"),
+    HeldReason.DISABLED: ("held", "user is disabled"),
     HeldReason.OURS: ("held", "short of something"),
     HeldReason.ROOM: ("waiting_for_room", "no room"),
     HeldReason.BREAKER: ("breaker_open", "failed many times in a row"),

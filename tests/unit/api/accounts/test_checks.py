@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.accounts.checks import AccountError, channel_faults, check_email, password_faults, smtp_faults
+from api.accounts.checks import AccountError, channel_faults, check_email, length_faults, password_faults, smtp_faults
 from api.accounts.schemas import NewSmtpAccount
 from api.http.problems import Fault
 
@@ -46,9 +46,21 @@ def test_what_is_no_address(given: str) -> None:
         check_email(given)
 
 
-@pytest.mark.parametrize(("length", "right"), [(0, False), (7, False), (8, True), (1024, True), (1025, False)])
-def test_a_password_needs_length_only(length: int, right: bool) -> None:
-    assert fields(password_faults("x" * length)) == ([] if right else ["password"])
+@pytest.mark.parametrize(("length", "right"), [(0, False), (9, False), (10, True), (1024, True), (1025, False)])
+def test_a_password_needs_length(length: int, right: bool) -> None:
+    assert fields(password_faults(("x7Kp2mQ9" * 200)[:length])) == ([] if right else ["password"])
+
+
+@pytest.mark.parametrize(("length", "right"), [(7, False), (8, True), (1024, True), (1025, False)])
+def test_of_an_older_interface_it_may_be_shorter(length: int, right: bool) -> None:
+    assert fields(length_faults("x" * length, least=8)) == ([] if right else ["password"])
+
+
+@pytest.mark.parametrize(
+    "password", ["password123", "Password123", "qwertyuiop", "1234567890", "aaaaaaaaaaaa", "ada@EXAMPLE.com"]
+)
+def test_what_is_tried_first_is_no_password(password: str) -> None:
+    assert fields(password_faults(password, email="ada@example.com")) == ["password"]
 
 
 def test_channels_must_be_installed() -> None:

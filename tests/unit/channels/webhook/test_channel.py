@@ -19,6 +19,7 @@ from tidings.domain.secrets import signing_key
 from tidings.domain.timestamps import utc_now
 from tidings.security.secretbox import Purpose, SecretBox, new_key
 from tidings.security.signing import signature
+from tidings.security.webhook_keys import derived_secret
 from tidings.settings import Settings
 
 URL = "https://receiver.example:8443/hook?token=1"
@@ -179,9 +180,12 @@ class TestSignatures:
         assert not self.verifies(headers, SECRET)
 
     @pytest.mark.parametrize("sender", [None, Sender(id=USER, email="a@b.example")])
-    async def test_a_user_without_a_secret_signs_with_the_operators(self, sender: Sender | None) -> None:
-        assert self.verifies(await self.signed(sender, operators=SECRET), SECRET)
-        assert "webhook-signature" not in await self.signed(sender)
+    async def test_a_user_who_has_made_no_secret_signs_with_one_of_their_own(self, sender: Sender | None) -> None:
+        headers = await self.signed(sender, operators=SECRET)
+        assert self.verifies(headers, derived_secret(KEY, USER))
+        assert not self.verifies(headers, SECRET)
+        assert not self.verifies(headers, derived_secret(KEY, UUID(int=8)))
+        assert not self.verifies(headers, derived_secret(KEY, None))
 
     async def test_the_secret_before_signs_too_until_its_time_is_over(self) -> None:
         for seconds, both in ((1, True), (0, False)):
@@ -198,12 +202,11 @@ class TestSignatures:
             assert self.verifies(headers, BEFORE) is both
             assert len(headers["webhook-signature"].split(" ")) == 1 + both
 
-    async def test_after_the_operators_secret_a_users_first_comes_without_a_gap(self) -> None:
+    async def test_the_operators_secret_is_never_the_one_before(self) -> None:
         sender = Sender(id=USER, email="a@b.example", secret=sealed(OWN), previous_until=NOW + timedelta(seconds=1))
         headers = await self.signed(sender, operators=SECRET)
         assert self.verifies(headers, OWN)
-        assert self.verifies(headers, SECRET)
-        assert len((await self.signed(sender))["webhook-signature"].split(" ")) == 1
+        assert len(headers["webhook-signature"].split(" ")) == 1
 
     async def test_the_reference_library_takes_either_of_two(self) -> None:
         transport = ScriptedTransport(answer(200))
@@ -252,6 +255,39 @@ class TestSignatures:
         assert isinstance(result, Retry)
         assert "SECRET_KEYS" in result.error
         assert not transport.requests
+
+
+class TestUnsigned:
+    """What nothing can sign."""
+
+    @pytest.mark.parametrize("owner", [None, USER])
+    async def test_waits_unless_the_operator_lets_it_go(self, owner: UUID | None) -> None:
+        channel_context, transport = context(answer(200))
+        message = replace(webhook(), user_id=owner)
+        signing = replace(channel_context, settings=Settings())
+        assert await WebhookChannel(signing).deliver(message) == Retry(
+            error="nothing signs this webhook: set SECRET_KEYS, or WEBHOOK_UNSIGNED", about=About.OURSELVES
+        )
+        assert not transport.requests
+        assert isinstance(await WebhookChannel(channel_context).deliver(message), Accepted)
+        assert "webhook-signature" not in transport.requests[0].headers
+
+    async def test_is_no_users_message_by_the_operators_secret(self) -> None:
+        channel_context, transport = context(answer(200))
+        keyless = replace(channel_context, settings=Settings(webhook_signing_secret=SECRET))
+        assert isinstance(await WebhookChannel(keyless).deliver(replace(webhook(), user_id=USER)), Retry)
+        assert isinstance(await WebhookChannel(keyless).deliver(webhook()), Accepted)
+        assert len(transport.requests) == 1
+
+
+async def test_the_operators_webhooks_are_signed_by_every_key_while_keys_are_exchanged() -> None:
+    channel_context, transport = context(answer(200))
+    newer = new_key()
+    exchanging = replace(channel_context, settings=Settings(secret_keys=(newer, KEY)), now=utc_now)
+    await WebhookChannel(exchanging).deliver(webhook())
+    [request] = transport.requests
+    for key in (newer, KEY):
+        assert Webhook(derived_secret(key, None)).verify(request.body, dict(request.headers)) == {}
 
 
 async def test_an_address_that_is_not_open_is_final() -> None:

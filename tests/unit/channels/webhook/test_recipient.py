@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from tests.unit.channels.doubles import MESSAGE_ID, delivery
 from tidings.channels.recipient import MAX_BYTES, RecipientError
 from tidings.channels.webhook.recipient import WebhookRecipients
+from tidings.domain.errors import SettingsError
 from tidings.domain.ids import new_id
+from tidings.security.secretbox import new_key
 from tidings.settings import Settings
 
 RULES = WebhookRecipients()
@@ -93,9 +95,9 @@ def test_the_destination_is_a_host_and_port(url: str, destination: str) -> None:
     assert RULES.destination(delivery(channel="webhook", recipient=url), None) == destination
 
 
-HERE = Settings()
-OUTSIDE = Settings(host="0.0.0.0", secret_key="x" * 32, webhook_allow_ports=("443", "9000-9010"))
-OPENED = Settings(host="0.0.0.0", secret_key="x" * 32, webhook_allow_cidrs=("10.1.0.0/16",))
+HERE = Settings(webhook_unsigned=True)
+OUTSIDE = Settings(webhook_unsigned=True, host="0.0.0.0", secret_key="x" * 32, webhook_allow_ports=("443", "9000-9010"))
+OPENED = Settings(webhook_unsigned=True, host="0.0.0.0", secret_key="x" * 32, webhook_allow_cidrs=("10.1.0.0/16",))
 
 
 def stored(recipient: str, settings: Settings) -> str:
@@ -166,3 +168,10 @@ def test_the_endpoint_shows_no_path() -> None:
     assert RULES.endpoint(delivery(recipient=f"{secret}/", user_id=USER), None) != endpoint
     bare = RULES.endpoint(delivery(recipient="https://example.com/?a=b", user_id=USER), None)
     assert bare.name == "https://example.com/"
+
+
+def test_what_nothing_could_sign_is_not_stored() -> None:
+    with pytest.raises(SettingsError, match="SECRET_KEYS"):
+        stored("https://example.com/", Settings())
+    assert stored("https://example.com/", Settings(webhook_signing_secret="whsec_" + "a" * 32))
+    assert stored("https://example.com/", Settings(secret_keys=(new_key(),)))
