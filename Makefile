@@ -6,7 +6,9 @@
 #             dashboard, from what the code declares
 # make bench  the benchmarks (minutes)
 # make chaos  kills and pauses everything under load, and writes what came of it to build/chaos (hours; see ROUNDS, SEED)
+# make failover  changes the stores under a running system, again and again (see ROUNDS)
 # make soak   ten minutes of steady flow, in which nothing may grow (see MINUTES)
+# make siege  a minute in which strangers try everything while honest clients post and receive (see SECONDS)
 # make lock   the newest versions that pyproject.toml allows, pinned, and the hashes of what the image is built of
 # make sbom, audit  what the image is made of (CycloneDX), and what is known to be wrong with it (from the internet)
 # make cluster, apply, hpa, re, delete   a Kubernetes with all of it: kubernetes/cluster.mk
@@ -15,7 +17,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install run test check generate bench chaos soak lock hashes sbom audit clean
+.PHONY: install run test check generate bench chaos soak siege lock hashes sbom audit clean
 
 install: $(VENV)/.installed
 
@@ -40,10 +42,10 @@ check: install
 unit: install
 	$(BIN)/python -m pytest tests/unit --quiet -n 2
 
-# Three at a time, since most tests wait, and the longest first; those that kill and pause under load have the machine to themselves.
+# Three at a time, since most tests wait, and the longest first; those that kill, pause and besiege have the machine to themselves.
 test: check
-	$(BIN)/python -m pytest tests/integration/benchmarks tests --ignore tests/chaos -n 3 --dist loadfile
-	$(BIN)/python -m pytest tests/chaos
+	$(BIN)/python -m pytest tests/integration/benchmarks tests --ignore tests/chaos --ignore tests/siege -n 3 --dist loadfile
+	$(BIN)/python -m pytest tests/chaos tests/siege
 
 bench: ROUNDS ?= 3
 bench: install
@@ -53,9 +55,18 @@ chaos: ROUNDS ?= 20
 chaos: install
 	$(BIN)/python -m pytest tests/chaos -m chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
+.PHONY: failover
+failover: ROUNDS ?= 20
+failover: install
+	for round in $$(seq $(ROUNDS)); do $(BIN)/python -m pytest tests/failover --quiet || exit 1; done
+
 soak: MINUTES ?= 10
 soak: install
 	$(BIN)/python -m pytest tests/chaos/test_soak.py --minutes $(MINUTES)
+
+siege: SECONDS ?= 60
+siege: install
+	$(BIN)/python -m tests.siege --seconds $(SECONDS) --report build/siege/report.md
 
 generate: install
 	$(BIN)/python -m docs.settings_page

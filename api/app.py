@@ -15,6 +15,7 @@ from api.messages.changes import changes
 from api.metrics import ApiMetrics
 from api.openapi.document import DOCUMENT, Document
 from api.openapi.operation import MAX_BYTES
+from api.quotas import door
 from api.routes import ROUTES
 from api.suppressions import unsubscribe
 from api.swagger import pages as swagger
@@ -47,9 +48,10 @@ def create_app(settings: Settings) -> web.Application:
     if (spans := tracing.spans()) is not None:
         app.middlewares.insert(1, traced(spans))
     app[resources.TOKENS] = Tokens(signing_key(settings))
-    app.cleanup_ctx.extend([resources.store, resources.redis, resources.accounts, resources.intake, resources.metrics])
-    app.cleanup_ctx.extend([changes, resources.overviews])
+    app.cleanup_ctx.extend([resources.store, resources.redis, resources.accounts, resources.quotas, resources.intake])
+    app.cleanup_ctx.extend([resources.metrics, changes, resources.overviews])
     app.on_shutdown.append(resources.end_streams)
+    app.on_response_prepare.append(door.put_fields)
     for routes in (ROUTES, unsubscribe.ROUTES, dashboard.ROUTES, swagger.ROUTES, systems.ROUTES):
         app.add_routes(body.expecting(routes))
     app[DOCUMENT] = Document(app.router)

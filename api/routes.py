@@ -24,6 +24,7 @@ from api.messages import routes as messages
 from api.openapi import routes as reference
 from api.overview import routes as overview
 from api.queues import routes as queues
+from api.quotas import routes as quotas
 from api.suppressions import routes as suppressions
 
 ROUTES: Final = (
@@ -57,6 +58,7 @@ ROUTES: Final = (
     web.post("/api/v1/tokens", accounts.log_in),
     web.get("/api/v1/me", me.get),
     web.patch("/api/v1/me", me.change),
+    web.get("/api/v1/me/quota", quotas.get_own),
     web.post("/api/v1/me/webhook-secret/rotate", me.rotate_webhook_secret),
     web.put("/api/v1/me/smtp", smtp.put_default),
     web.post("/api/v1/me/smtp/test", smtp.try_default),
@@ -75,6 +77,8 @@ ROUTES: Final = (
     web.post("/api/v1/users", users.create),
     web.get("/api/v1/users/{id}", users.get),
     web.patch("/api/v1/users/{id}", users.change),
+    web.get("/api/v1/users/{id}/quota", quotas.get),
+    web.put("/api/v1/users/{id}/quota", quotas.put),
     web.get("/api/v1/users/{id}/api-keys", api_keys.list_of_user),
     web.post("/api/v1/users/{id}/api-keys", api_keys.create_for_user),
     web.delete("/api/v1/users/{id}/api-keys/{key_id}", api_keys.revoke_of_user),

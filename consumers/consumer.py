@@ -145,7 +145,10 @@ class Consumer:
     async def start(cls, settings: Settings) -> Self:
         """Waits for Postgres, then starts a consumer. Raises SchemaError where the schema is at another version."""
         store = await Store.connect(
-            settings.postgres_uri, process=f"consumer {settings.consumer_name}", lease_seconds=settings.lease_seconds
+            settings.postgres_uri,
+            process=f"consumer {settings.consumer_name}",
+            lease_seconds=settings.lease_seconds,
+            listen_uri=settings.postgres_listen_uri,
         )
         consumer = cls(settings, store, connect_redis(settings))
         await consumer._holds.read()

@@ -38,7 +38,13 @@ HEARTBEAT_LIFE_SECONDS: Final = 5
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Runs a producer until `stop` is set. Raises SchemaError where the database is at another version."""
     store = await run_until(
-        stop, Store.connect(settings.postgres_uri, process="producer", lease_seconds=settings.lease_seconds)
+        stop,
+        Store.connect(
+            settings.postgres_uri,
+            process="producer",
+            lease_seconds=settings.lease_seconds,
+            listen_uri=settings.postgres_listen_uri,
+        ),
     )
     if store is None:
         return

@@ -4,6 +4,10 @@ A host whose machine is gone answers nothing at all, not even a refusal. So each
 own, the one that served last is tried first, and of several hosts only one that takes writes is used, unless
 `target_session_attrs` says otherwise. TCP keepalive and `TCP_USER_TIMEOUT` end a connection whose other end is gone, on
 both sides.
+
+A pooler (pgbouncer) refuses settings that it does not know, and hands the same session of Postgres to one client after
+another. There a connection brings no settings and keeps no prepared statements: `tidings migrate` gives the settings to
+the role instead.
 """
 
 import asyncio
@@ -14,8 +18,11 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
+import structlog
 
 from tidings.domain.errors import StoreUnavailableError, describe
+
+log = structlog.get_logger(__name__)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -54,8 +61,24 @@ KEEPALIVE: Final = {
     # So do the locks of one that is gone between two statements.
     "idle_in_transaction_session_timeout": "15s",
 }
+SESSION: Final = {
+    # Every statement here is a handful of index probes. Left to its statistics, which lag behind a table that fills
+    # in seconds, the planner at times reads the whole table to join a hundred ids; so the ways to do that are closed.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+    "jit": "off",
+    # Planning over all partitions costs more than running; plan once per connection.
+    "plan_cache_mode": "force_generic_plan",
+}
+
 _SOCKET: Final = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 13_000}
 
+_POOLER_SAYS: Final = "unsupported startup parameter"
+
+_pooled: set[str] = set()
+"""Addresses at which a pooler takes no settings with a connection."""
 _served: dict[str, str] = {}
 """By address, the host of it that took the last connection."""
 
@@ -68,7 +91,25 @@ async def connect(
     Other options are those of `asyncpg.connect`, and so are the errors; of several hosts, ConnectionError where none of
     them serves, saying why. A login that is refused is raised at once.
     """
-    options["server_settings"] = {**KEEPALIVE, **(server_settings or {})}
+    wanted = server_settings or {}
+    if uri not in _pooled:
+        try:
+            return await _connect(uri, timeout=timeout, server_settings={**KEEPALIVE, **wanted}, **options)
+        except asyncpg.PostgresError as error:
+            if _POOLER_SAYS not in str(error):
+                raise
+        log.info("a pooler is between here and Postgres: it takes no settings, and no statement is prepared")
+        _pooled.add(uri)
+    named = {name: value for name, value in wanted.items() if name == "application_name"}
+    return await _connect(uri, timeout=timeout, server_settings=named, **options, statement_cache_size=0)
+
+
+def is_pooled(uri: str) -> bool:
+    """Whether a pooler was found at this address, which takes no settings."""
+    return uri in _pooled
+
+
+async def _connect(uri: str, *, timeout: float, **options: Any) -> Connection:
     hosts = list(single_hosts(uri))
     if len(hosts) == 1:
         connection: Connection = await asyncpg.connect(uri, timeout=timeout, **options)
@@ -80,6 +121,8 @@ async def connect(
             try:
                 connection = await asyncpg.connect(host, timeout=HOST_SECONDS, **options)
             except AWAY as error:
+                if _POOLER_SAYS in str(error):
+                    raise
                 refusals[_name(host)] = _refusal(error)
             else:
                 _served[uri] = host

@@ -19,7 +19,7 @@ import asyncpg
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
-from sql.connecting import AWAY, HOST_SECONDS, SINGLE_SECONDS, Connection, connect
+from sql.connecting import AWAY, HOST_SECONDS, SESSION, SINGLE_SECONDS, Connection, connect
 from sql.loader import load_queries
 from sql.migrate import check_version
 from tidings.domain.cancellation import cancel_and_wait
@@ -71,18 +71,6 @@ LEAD_ANSWER_SECONDS: Final = 5.0
 
 UNLIMITED: Final = {"statement_timeout": "0", "lock_timeout": "0", "idle_session_timeout": "0"}
 
-SESSION: Final = {
-    # Every statement here is a handful of index probes. Left to its statistics, which lag behind a table that fills
-    # in seconds, the planner at times reads the whole table to join a hundred ids; so the ways to do that are closed.
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "enable_bitmapscan": "off",
-    "jit": "off",
-    # Planning over all partitions costs more than running; plan once per connection.
-    "plan_cache_mode": "force_generic_plan",
-}
-
 
 _joined: ContextVar["tuple[Database, PoolConnection] | None"] = ContextVar("joined", default=None)
 """The transaction that this task is in: see `Database.together`."""
@@ -103,6 +91,8 @@ class Database:
         self._connections = weakref.WeakSet() if connections is None else connections
         """Of the pool."""
         self.uri = uri
+        self.direct_uri = uri
+        """For connections outside the pool, which need a session of their own."""
         self.process = process
         self.patience = COMMAND_SECONDS
         """The longest that a statement waits for a server that takes no new connection either."""
@@ -157,6 +147,12 @@ class Database:
             except asyncpg.UndefinedTableError:
                 version = 0
             check_version(version)
+            lost = [
+                name for name, value in SESSION.items() if await self.queries.setting(connection, name=name) != value
+            ]
+            if lost:
+                # Without them the planner at times reads whole tables.
+                log.warning("settings are lost on the way to Postgres: see docs/deployment.md, pgbouncer", lost=lost)
             for name in self.queries.available_queries:
                 try:
                     await connection.prepare(getattr(self.queries, name).sql)
@@ -243,7 +239,7 @@ class Database:
     async def _serves(self) -> bool:
         """Whether Postgres takes a connection, or says at least why not."""
         try:
-            connection = await self._connect(command_timeout=HOST_SECONDS, timeout=HOST_SECONDS)
+            connection = await self._connect(self.uri, command_timeout=HOST_SECONDS, timeout=HOST_SECONDS)
         except asyncpg.PostgresError:
             return True
         except AWAY:
@@ -266,7 +262,7 @@ class Database:
 
         TCP keepalive notices within 15 s, on both ends, that it is lost. The caller closes it.
         """
-        return await self._connect(command_timeout=None, server_settings={**SESSION, **UNLIMITED})
+        return await self._connect(self.direct_uri, command_timeout=None, server_settings={**SESSION, **UNLIMITED})
 
     async def leading_connection(self) -> "Connection":
         """A connection outside the pool that Postgres ends when nothing is asked on it for `LEAD_SECONDS`.
@@ -274,12 +270,14 @@ class Database:
         The caller closes it.
         """
         return await self._connect(
-            command_timeout=LEAD_ANSWER_SECONDS, server_settings={"idle_session_timeout": f"{LEAD_SECONDS}s"}
+            self.direct_uri,
+            command_timeout=LEAD_ANSWER_SECONDS,
+            server_settings={"idle_session_timeout": f"{LEAD_SECONDS}s"},
         )
 
     async def listen(self, callbacks: dict[str, Callable[[str], None]]) -> "Connection":
         """A connection of its own that hears NOTIFY on each named channel, and calls with the payload."""
-        connection = await self._connect(command_timeout=COMMAND_SECONDS)
+        connection = await self._connect(self.direct_uri, command_timeout=COMMAND_SECONDS)
         try:
             for channel, callback in callbacks.items():
                 await connection.add_listener(channel, _payload_only(callback))
@@ -305,13 +303,14 @@ class Database:
 
     async def _connect(
         self,
+        uri: str,
         *,
         command_timeout: float | None,
         timeout: float = SINGLE_SECONDS,
         server_settings: dict[str, str] | None = None,
     ) -> "Connection":
         return await connect(
-            self.uri,
+            uri,
             timeout=timeout,
             command_timeout=command_timeout,
             server_settings={"application_name": f"tidings {self.process}", **(server_settings or {})},

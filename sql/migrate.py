@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from sql.connecting import Connection, connect
+from sql.connecting import SESSION, Connection, connect, is_pooled
 from sql.indexes import build_concurrently, run_patiently
 from sql.loader import load_queries
 from tidings.domain.errors import SchemaError
@@ -74,8 +74,10 @@ def check_version(actual: int) -> None:
         )
 
 
-async def migrate(postgres_uri: str) -> list[str]:
+async def migrate(postgres_uri: str, *, past_pooler: bool = False) -> list[str]:
     """Brings the database up to date; returns the names of the migrations that were applied now.
+
+    With a pooler in between, or `past_pooler` of one, the role gets the settings that a session there cannot bring.
 
     Safe to run from several processes at once: the second waits, and finds nothing to do.
     Raises SchemaError where the database is newer than this program.
@@ -95,6 +97,9 @@ async def migrate(postgres_uri: str) -> list[str]:
                 await build_concurrently(connection, migration.sql)
             await run_patiently(connection, partial(_apply, connection, migration), what=migration.name)
             names.append(migration.name)
+        if past_pooler or is_pooled(postgres_uri):
+            for name, value in SESSION.items():
+                await connection.execute(await queries.setting_of_role(connection, name=name, value=value))
         return names
     finally:
         await connection.close()

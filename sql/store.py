@@ -13,6 +13,7 @@ from sql.maintenance import MaintenanceStore
 from sql.messages import MessageStore
 from sql.migrate import check_version
 from sql.queues import QueueStore
+from sql.quotas import QuotaStore
 from sql.sessions import SessionStore
 from sql.smtp_accounts import SmtpAccountStore
 from sql.suppressions import SuppressionStore
@@ -28,6 +29,7 @@ class Store:
         self.changes = ChangeStore(database, self.messages)
         self.batches = BatchStore(database, lease=timedelta(seconds=lease_seconds))
         self.queues = QueueStore(database)
+        self.quotas = QuotaStore(database)
         self.holds = HoldStore(database)
         self.suppressions = SuppressionStore(database)
         self.smtp_accounts = SmtpAccountStore(database)
@@ -38,12 +40,18 @@ class Store:
         self.audit = AuditStore(database)
 
     @classmethod
-    async def connect(cls, uri: str, *, process: str, lease_seconds: float, size: int = 4) -> Self:
+    async def connect(
+        cls, uri: str, *, process: str, lease_seconds: float, size: int = 4, listen_uri: str = ""
+    ) -> Self:
         """Opens the store for a process, waiting while Postgres is away; up to `size` connections.
+
+        `listen_uri` leads to the same Postgres past a pooler.
 
         Raises SchemaError where the schema is not the one that this program knows.
         """
-        return cls(await Database.connect(uri, process=process, size=size), lease_seconds=lease_seconds)
+        database = await Database.connect(uri, process=process, size=size)
+        database.direct_uri = listen_uri or uri
+        return cls(database, lease_seconds=lease_seconds)
 
     async def ping(self) -> None:
         """Raises where Postgres does not answer."""

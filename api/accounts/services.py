@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 
 from api.accounts.api_keys import ApiKeys
 from api.accounts.credentials import Credentials
+from api.accounts.devices import Devices
 from api.accounts.last_use import LastUse
 from api.accounts.login_limit import LoginLimit
 from api.accounts.logins import Logins
@@ -46,8 +47,9 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
     last_use, sessions_use = LastUse(store.api_keys), LastUse(store.sessions)
     credentials = Credentials(store, tokens, last_use, sessions_use, default_channels=settings.user_channels)
     limit = LoginLimit(redis, per_email=settings.logins_per_email, per_address=settings.logins_per_address)
+    devices = Devices(tokens.key_for(b"tidings: known devices"))
     sessions = Sessions(store.sessions, tokens, credentials)
-    logins = Logins(store.users, passwords, sessions, limit)
+    logins = Logins(store.users, passwords, sessions, limit, devices)
     users = Users(
         store=store.users,
         box=SecretBox(settings.secret_keys),

@@ -112,7 +112,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         if changes_login and not await self.logins.confirm(user, wanted.current_password or "", address=address):
             raise InvalidError([Fault(field="current_password", detail="is wrong")])
         if changes_login:
-            password_hash = None if password is None else await self.passwords.hash(password)
+            password_hash = None if password is None else await self.passwords.hash(password, known=True)
             user = await self._update(user_id, email=email, password_hash=password_hash)
         if wanted.smtp is not UNSET:
             user = self._changed(await self.store.set_smtp(user_id, self._sealed(smtp, user_id)))

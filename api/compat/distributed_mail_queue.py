@@ -156,6 +156,7 @@ async def show_user(request: web.Request) -> web.Response:
     scope=Scope.SEND,
     body=Body(_enqueue_decoder, schemas.MAILS),
     answers=Answer("It is kept.", EnqueuedData, schemas.ENQUEUED),
+    errors=failures.QUOTA,
 )
 async def enqueue(request: web.Request) -> web.Response:
     """Keeps a mail for its time.

@@ -16,6 +16,7 @@ from api.compat.system import Problem, System
 from api.http.body import read
 from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
+from api.openapi import failures
 from api.openapi.operation import TEXT, Access, Answer, Body, Tag, operation
 from tidings.domain.api_key import Scope
 from tidings.domain.timestamps import utc_now
@@ -64,7 +65,7 @@ _decoder: Final = msgspec.json.Decoder()
         max_bytes=MAX_BODY,
     ),
     answers=Answer("It is kept.", str, SCHEDULED, media_type=TEXT, headers={hdrs.LOCATION: "The path of the message."}),
-    errors={HTTPStatus.BAD_REQUEST: MISSING, HTTPStatus.UNPROCESSABLE_ENTITY: INVALID_TIME},
+    errors={HTTPStatus.BAD_REQUEST: MISSING, HTTPStatus.UNPROCESSABLE_ENTITY: INVALID_TIME, **failures.QUOTA},
 )
 async def echo_at_time(request: web.Request) -> web.Response:
     """Keeps a message for a time.

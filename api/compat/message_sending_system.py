@@ -19,7 +19,7 @@ from api.http.body import answer, read
 from api.http.lengths import SMALL_BODY, Recipient
 from api.http.problems import RequestError
 from api.messages.schemas import MessageRequest
-from api.openapi import examples
+from api.openapi import examples, failures
 from api.openapi.operation import Access, Answer, Body, Parameter, Tag, operation
 from tidings.domain.api_key import Scope
 from tidings.domain.message import Message, NewMessage
@@ -121,6 +121,7 @@ _MESSAGES: Final = {
         max_bytes=SMALL_BODY,
     ),
     answers=Answer("It is kept.", KeptRow, KeptRow(success=_EXAMPLE)),
+    errors=failures.QUOTA,
 )
 async def send(request: web.Request) -> web.Response:
     """Keeps a text message for now."""

@@ -13,10 +13,11 @@ from aiohttp import web
 
 from api.http.auth import principal
 from api.http.problems import InvalidError
-from api.http.resources import INTAKE, KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS
+from api.http.resources import KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS
 from api.messages.schemas import MessageRequest
 from api.messages.validation import sealed, to_message
 from api.queues.switch import switch
+from api.quotas.door import keep
 from api.suppressions.door import require_wanted
 from tidings.domain.message import DEFAULT_QUEUE, NewMessage
 
@@ -33,7 +34,10 @@ def renamed(names: Mapping[str, str]) -> Iterator[None]:
 
 
 async def accept(request: web.Request, wanted: MessageRequest, *, names: Mapping[str, str]) -> NewMessage:
-    """Keeps the message and returns once it is committed. `names` are the client's, by ours. Raises InvalidError."""
+    """Keeps the message and returns once it is committed. `names` are the client's, by ours.
+
+    Raises InvalidError, OverQuotaError.
+    """
     with renamed(names):
         message = to_message(
             wanted,
@@ -44,7 +48,7 @@ async def accept(request: web.Request, wanted: MessageRequest, *, names: Mapping
         )
         message = sealed(message, request.app[SETTINGS])
         await require_wanted(request, message)
-    await request.app[INTAKE].keep(message)
+    await keep(request, message)
     return message
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from api.accounts.devices import LIFE
 from api.http.peer import came_by_https
 from api.http.problems import RequestError
 
@@ -43,6 +44,28 @@ def put(response: web.Response, token: str, *, life: timedelta, request: web.Req
 def remove(response: web.Response, *, request: web.Request) -> None:
     """Makes the browser forget it."""
     response.del_cookie(_name(request), path="/", httponly=True, samesite="Strict", secure=came_by_https(request))
+
+
+DEVICE: Final = "tidings_device"
+DEVICE_PATH: Final = "/dashboard/session"
+
+
+def device_of(request: web.Request) -> str | None:
+    """What says that somebody logged in with this browser before."""
+    return request.cookies.get(DEVICE)
+
+
+def put_device(response: web.Response, device: str, *, request: web.Request) -> None:
+    """Gives the browser what it shows at the next login."""
+    response.set_cookie(
+        DEVICE,
+        device,
+        max_age=int(LIFE.total_seconds()),
+        path=DEVICE_PATH,
+        httponly=True,
+        samesite="Strict",
+        secure=came_by_https(request),
+    )
 
 
 def require_own_page(request: web.Request) -> None:

@@ -49,17 +49,19 @@ async def get(request: web.Request) -> web.Response:
 async def log_in(request: web.Request) -> web.Response:
     """Takes an e-mail address and a password, and gives the browser a cookie."""
     cookie.require_own_page(request)
-    await request.app[ACCOUNTS].logins.admit(str(client_address(request)))
+    await request.app[ACCOUNTS].logins.admit(str(client_address(request)), device=cookie.device_of(request))
     wanted = await read(request, _decoder, max_bytes=SMALL_BODY)
     login = await request.app[ACCOUNTS].logins.log_in(
         email=wanted.email,
         password=wanted.password,
         address=str(client_address(request)),
         client=request.headers.get(hdrs.USER_AGENT),
+        device=cookie.device_of(request),
     )
     session = Session(email=login.user.email, role=login.user.role)
     response = answer(session, status=HTTPStatus.CREATED, headers=NOT_KEPT)
     cookie.put(response, login.token, life=login.expires_at - utc_now(), request=request)
+    cookie.put_device(response, login.device, request=request)
     return response
 
 

@@ -15,6 +15,7 @@ from api.messages.validation import KnownQueues
 from api.metrics import ApiMetrics
 from api.overview.feed import OverviewFeed
 from api.overview.overview import Overviews
+from api.quotas.quotas import Quotas, open_quotas
 from sql.store import Store
 from tidings.domain.retry import RetryDefaults
 from tidings.observability.metrics import MetricsServer
@@ -31,6 +32,7 @@ MAIL_SENDERS: Final = web.AppKey("mail_senders", MailSenders)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
 READINESS: Final = web.AppKey("readiness", Readiness)
+QUOTAS: Final = web.AppKey("quotas", Quotas)
 METRICS: Final = web.AppKey("metrics", ApiMetrics)
 OVERVIEWS: Final = web.AppKey("overviews", Overviews)
 FEED: Final = web.AppKey("feed", OverviewFeed)
@@ -46,7 +48,11 @@ async def store(app: web.Application) -> AsyncIterator[None]:
     """Waits while Postgres is away. Raises SchemaError where the database is at another version."""
     settings = app[SETTINGS]
     app[STORE] = await Store.connect(
-        settings.postgres_uri, process="api", lease_seconds=settings.lease_seconds, size=CONNECTIONS
+        settings.postgres_uri,
+        process="api",
+        lease_seconds=settings.lease_seconds,
+        size=CONNECTIONS,
+        listen_uri=settings.postgres_listen_uri,
     )
     app[STORE].database.patience = PATIENCE_SECONDS
     yield
@@ -66,6 +72,13 @@ async def accounts(app: web.Application) -> AsyncIterator[None]:
     app[ACCOUNTS] = open_accounts(app[SETTINGS], app[STORE], app[REDIS], app[TOKENS])
     yield
     await app[ACCOUNTS].close()
+
+
+async def quotas(app: web.Application) -> AsyncIterator[None]:
+    """Closed after the last message was kept or refused."""
+    app[QUOTAS] = open_quotas(app[SETTINGS], app[STORE].quotas, app[REDIS])
+    yield
+    await app[QUOTAS].close()
 
 
 async def intake(app: web.Application) -> AsyncIterator[None]:

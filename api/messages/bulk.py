@@ -6,6 +6,7 @@ filter at least is needed, or `all`: an empty body by mistake must not cancel ev
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -22,8 +23,9 @@ from api.http.resources import STORE
 from api.messages.changes import CHANGES, Change, started
 from api.messages.listing import parse_created, parse_text
 from api.messages.schemas import Changed, RetrySelection, Selection
-from api.openapi import examples, request_examples, tags
+from api.openapi import examples, failures, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, operation
+from api.quotas.door import retries_at_once, take_retries
 from sql.changes import Progress
 from sql.lists import MessageFilter
 from tidings.domain.api_key import Scope
@@ -81,17 +83,22 @@ async def cancel(request: web.Request) -> web.Response:
         HTTPStatus.OK: Answer("They are due now.", Changed, examples.CHANGED),
         HTTPStatus.ACCEPTED: _STARTED,
     },
+    errors=failures.QUOTA,
 )
 async def retry(request: web.Request) -> web.Response:
     """Retries messages that pass a filter.
 
-    Cancelled ones start again; failed and held ones are due now. Users retry their own, admins all.
+    Cancelled ones start again; failed and held ones are due now. Users retry their own, admins all. Each counts
+    against the quota as a new one does; where it is used up there is more.
     """
     wanted = await read(request, _retry_decoder)
     chosen = to_filter(wanted, principal(request).reach, statuses=frozenset({Status.CANCELLED, Status.FAILED}))
     steps = request.app[STORE].changes.retrying(chosen, wanted.cancel_reason)
     entry = entry_of(request, Action.MESSAGES_RETRY, detail=_said(wanted))
-    return await _change(request, wanted, Change("retry", chosen, steps, entry))
+    change = Change("retry", chosen, steps, entry)
+    if (at_once := await retries_at_once(request)) is not None:
+        change.take_before(partial(take_retries, request), at_once)
+    return await _change(request, wanted, change)
 
 
 async def _change(request: web.Request, wanted: Selection, change: Change) -> web.Response:

@@ -5,7 +5,7 @@ they were interrupted; of one that dies the record says so itself, after some se
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from copy import copy
 from http import HTTPStatus
 from typing import Final
@@ -22,6 +22,9 @@ from api.http.resources import STORE
 from api.messages.schemas import Changed
 from api.openapi import examples, parameters, tags
 from api.openapi.operation import Access, Answer, Operations
+from api.quotas.door import retrying
+from api.quotas.errors import OverQuotaError
+from api.quotas.quotas import Taken
 from sql.changes import Action, Progress, Steps
 from sql.database import AWAY, AWAY_SECONDS
 from sql.lists import MessageFilter
@@ -37,6 +40,8 @@ log = structlog.get_logger(__name__)
 STEP: Final = 1000
 """Messages in one step, so that no row is locked for long."""
 AT_ONCE: Final = 4
+QUOTA_SECONDS: Final = 60
+Take = Callable[[int], Awaitable[Taken | None]]
 PATH: Final = "/api/v1/changes/"
 NO_CHANGE: Final = "there is no such change"
 
@@ -58,6 +63,12 @@ class Change:
         self.entry = entry
         self.count = 0
         self._steps = steps
+        self._take: Take | None = None
+        self._at_once = STEP
+
+    def take_before(self, take: Take, at_once: int) -> None:
+        """Each step takes what it may change out of a quota before; what it does not change is given back."""
+        self._take, self._at_once = take, min(at_once, STEP)
 
     @property
     def done(self) -> bool:
@@ -65,12 +76,15 @@ class Change:
         return self._steps.done
 
     async def step(self, store: Store, most: int) -> None:
-        """Changes up to so many, in one transaction with what the audit log says of it."""
-        steps = copy(self._steps)
-        async with store.database.together(unhurried=True):
-            count = self.count + await steps.step(most)
-            if count > self.count:
-                await store.audit.put(replace(self.entry, detail={**self.entry.detail, "count": count}))
+        """Changes up to so many, in one transaction with what the audit log says of it. Raises OverQuotaError."""
+        steps, most = copy(self._steps), min(most, self._at_once)
+        taken = None if self._take is None else await self._take(most)
+        with retrying(taken, most) as retried:
+            async with store.database.together(unhurried=True):
+                count = self.count + await steps.step(most)
+                if count > self.count:
+                    await store.audit.put(replace(self.entry, detail={**self.entry.detail, "count": count}))
+            retried.count = count - self.count
         # Only once it is committed: else it is done again.
         self._steps, self.count = steps, count
 
@@ -89,7 +103,12 @@ class Changes:
             change_id = await self._begin(change)
             try:
                 while not change.done and change.count < limit:
-                    await change.step(self._store, min(STEP, limit - change.count))
+                    try:
+                        await change.step(self._store, min(STEP, limit - change.count))
+                    except OverQuotaError:
+                        if not change.count:
+                            raise
+                        break
                     if await self._store.changes.renew(change_id, change.count):
                         break
             finally:
@@ -124,6 +143,11 @@ class Changes:
                 except (StoreUnavailableError, *AWAY) as error:
                     log.warning("a bulk change waits", change=str(change_id), error=describe(error))
                     await asyncio.sleep(AWAY_SECONDS)
+                except OverQuotaError as error:
+                    # A quota a second has room again in a moment; one a day has not, and the change is interrupted.
+                    if int(error.headers[hdrs.RETRY_AFTER]) > QUOTA_SECONDS:
+                        raise
+                    await asyncio.sleep(1)
         except BaseException as error:
             log.warning("a bulk change was interrupted", change=str(change_id), error=describe(error))
             await self._store.changes.interrupt(change_id)

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from api.http.auth import principal
 from api.http.body import answer, fault_of, large_body, read, too_large
 from api.http.problems import Fault, InvalidError, RequestError
-from api.http.resources import INTAKE, KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS, STORE
+from api.http.resources import KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS, STORE
 from api.http.turns import Turns
 from api.messages import idempotency
 from api.messages.listing import encode_cursor, parse_page
@@ -26,8 +26,10 @@ from api.messages.schemas import (
     MessageRequest,
 )
 from api.messages.validation import sealed, to_message
-from api.openapi import examples, parameters, request_examples, tags
+from api.openapi import examples, failures, parameters, request_examples, tags
 from api.openapi.operation import MAX_BYTES, Access, Answer, Body, Operations, operation
+from api.quotas.door import keep, keep_batch, retrying, take_retries
+from api.quotas.errors import OverQuotaError
 from api.suppressions.door import refusal_to_retry, require_wanted, unwanted, with_link
 from sql.messages import IdempotencyKey, MessageStore
 from tidings.channels.installed import recipients
@@ -53,7 +55,11 @@ _CHANGING: Final = "it changed meanwhile; read it again"
 NO_MESSAGE: Final = "there is no such message"
 
 _create: Final = Operations(
-    tag=tags.MESSAGES, access=Access.MEMBERS, scope=Scope.SEND, parameters=(parameters.IDEMPOTENCY_KEY,)
+    tag=tags.MESSAGES,
+    access=Access.MEMBERS,
+    scope=Scope.SEND,
+    parameters=(parameters.IDEMPOTENCY_KEY,),
+    errors=failures.QUOTA,
 )
 of_message: Final = Operations(
     tag=tags.MESSAGES,
@@ -93,13 +99,13 @@ async def _create_one(request: web.Request, wanted: MessageRequest) -> web.Respo
     try:
         message = await _message(request, wanted)
         await require_wanted(request, message)
-    except InvalidError:
-        # What was right when it came first may be late by now; the first answer stands.
+        if await keep(request, message, key):
+            return _created(_shown(request, message))
+    except (InvalidError, OverQuotaError):
+        # What was right when it came first may be late by now, or too much; the first answer stands.
         if key is None or (replay := await _replay(request, key)) is None:
             raise
         return replay
-    if await request.app[INTAKE].keep(message, key):
-        return _created(_shown(request, message))
     replay = await _replay(request, key) if key is not None else None
     if replay is None:
         raise StoreUnavailableError(idempotency.FORGOTTEN)
@@ -121,13 +127,13 @@ async def create_batch(request: web.Request) -> web.Response:
     keys = idempotency.batch_keys_of(request, batch)
     try:
         messages = await _messages(request, batch)
-    except InvalidError:
+        kept = await keep_batch(request, messages, keys)
+    except (InvalidError, OverQuotaError):
         # As with a single message: the first answer stands.
         known = await idempotency.known_keys(_store(request), keys, principal(request).user_id) if keys else {}
         if keys is None or not known:
             raise
         return _created_batch(idempotency.batch_entries(keys, known, {}))
-    kept = await _store(request).insert(messages, keys)
     if keys is None or len(kept) == len(messages):
         return _created_batch([BatchEntry(status=Kept.CREATED, id=message.id) for message in messages])
     created = {key.key: message.id for key, message in zip(keys, messages, strict=True) if message.id in kept}
@@ -192,12 +198,14 @@ async def cancel(request: web.Request) -> web.Response:
 @of_message(
     scope=Scope.MANAGE,
     answers=Answer("It is due now.", MessageAnswer, examples.MESSAGE),
-    errors={HTTPStatus.CONFLICT: _NOT_RETRIED[Status.PENDING]},
+    errors={HTTPStatus.CONFLICT: _NOT_RETRIED[Status.PENDING], **failures.QUOTA},
 )
 async def retry(request: web.Request) -> web.Response:
     """Starts a cancelled message again, or makes a failed one due now."""
     message = await find(request)
-    retried = await _store(request).retry(message.id)
+    with retrying(await take_retries(request, 1), 1) as counted:
+        retried = await _store(request).retry(message.id)
+        counted.count = 0 if retried is None else 1
     if retried is None:
         message = await find(request)
         refused = await refusal_to_retry(request, message) or _NOT_RETRIED.get(message.status, _CHANGING)

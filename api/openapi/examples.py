@@ -47,6 +47,7 @@ from api.overview.schemas import (
     QueueOverview,
     Totals,
 )
+from api.quotas.schemas import QuotaAnswer
 from api.suppressions.schemas import SuppressionList
 from sql.changes import Progress
 from tidings.domain.account import Role, Tls
@@ -54,6 +55,7 @@ from tidings.domain.api_key import USUAL_SCOPES
 from tidings.domain.audit import Action, Actor
 from tidings.domain.mail_parts import Mailbox
 from tidings.domain.message import DEFAULT_QUEUE, Hold, NewMessage, Priority, Queue
+from tidings.domain.quota import Quota, Use
 from tidings.domain.retry import RetryDefaults
 from tidings.domain.states import AttemptOutcome, CancelReason, HeldReason, Receipt, Status
 from tidings.domain.suppression import Suppression, SuppressionReason
@@ -373,4 +375,9 @@ OVERVIEW: Final = Overview(
         channels={"sms": _COUNTS},
         queues={DEFAULT_QUEUE: _COUNTS},
     ),
+)
+
+QUOTA: Final = QuotaAnswer.of(
+    Quota(per_second=50, per_day=100_000, waiting=10_000, waiting_bytes=64 * 1024**2),
+    Use(per_day=1_250, waiting=40, waiting_bytes=7_300),
 )

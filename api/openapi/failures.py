@@ -13,6 +13,7 @@ from api.http.auth import FOREIGN_PAGE, LIMITED_KEY, NO_CREDENTIAL, NO_SCOPE, NO
 from api.http.body import ANOTHER_TYPE, ENCODED, NOT_WHOLE, too_large
 from api.http.problems import STORE_AWAY
 from api.openapi.operation import MAX_BYTES, Access, Body, Errors, Operation, RawBody
+from api.quotas.errors import EXAMPLE
 
 NOT_JSON: Final = "the body is not JSON: invalid character (byte 0)"
 TOO_LARGE: Final = too_large(MAX_BYTES).detail
@@ -26,11 +27,17 @@ PASSWORD_CHECK: Final[Errors] = {
     HTTPStatus.SERVICE_UNAVAILABLE: BusyError.detail,
 }
 """For routes that check or set a password."""
+QUOTA: Final[Errors] = {HTTPStatus.TOO_MANY_REQUESTS: EXAMPLE}
+"""For routes that accept messages of users."""
 NEW_ACCOUNT: Final[Errors] = {**TAKEN, **PASSWORD_CHECK}
 
 HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
     HTTPStatus.UNAUTHORIZED: {hdrs.WWW_AUTHENTICATE: "How to show who asks (RFC 9110, section 11.6.1)."},
-    HTTPStatus.TOO_MANY_REQUESTS: {hdrs.RETRY_AFTER: "Seconds after which it is worth trying again."},
+    HTTPStatus.TOO_MANY_REQUESTS: {
+        hdrs.RETRY_AFTER: "Seconds after which it is worth trying again.",
+        "RateLimit-Policy": "Where a quota is used up: its limits (draft-ietf-httpapi-ratelimit-headers).",
+        "RateLimit": "Where a quota is used up: what is left of each of its limits.",
+    },
     HTTPStatus.SERVICE_UNAVAILABLE: {hdrs.RETRY_AFTER: "Seconds after which it is worth trying again."},
 }
 """What comes with an error of a status."""

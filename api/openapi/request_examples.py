@@ -80,6 +80,11 @@ USER_CHANGES: Final[Examples] = {
     "may send what users may": {"channels": None},
     "becomes an admin": {"role": "admin"},
 }
+QUOTAS: Final[Examples] = {
+    "more a second": {"per_second": 200},
+    "a larger account": {"per_second": 500, "per_day": 1_000_000, "waiting": 200_000, "waiting_bytes": 1_073_741_824},
+    "as the settings have it": {},
+}
 KEYS: Final[Examples] = {
     "a key": {"name": "the shop"},
     "a key that sends mail, for a while": {

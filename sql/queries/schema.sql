@@ -36,3 +36,11 @@ WHERE
         WHERE attached.inhparent = to_regclass(:index) AND part.indrelid = child.oid
     )
 ORDER BY child.relname;
+
+-- name: setting(name)$
+-- How a setting of the session is.
+SELECT current_setting(:name, true);
+
+-- name: setting_of_role(name, value)$
+-- The statement that gives a setting to every session of this role in this database.
+SELECT format('ALTER ROLE %I IN DATABASE %I SET %I = %L', current_user, current_database(), :name::text, :value::text);

@@ -35,6 +35,8 @@ ABOUT_ACCOUNTS = ("/api/v1/me/", "/api/v1/users", "/api/v1/api-keys", "/api/v1/a
 
 def expected(name: str) -> Scope:
     method, _, path = name.partition(" ")
+    if name == "GET /api/v1/me/quota":  # a program may see how much it may send
+        return Scope.READ
     if path.startswith(ABOUT_ACCOUNTS) or name == "PATCH /api/v1/me":
         return Scope.ADMIN
     if name in SENDING:

@@ -6,10 +6,12 @@ import sys
 from enum import StrEnum
 from typing import Annotated
 
+import msgspec
 import typer
 
 from tidings import settings as configuration
 from tidings.domain.account import Role
+from tidings.domain.quota import MOST, QuotaChange
 
 smtp = typer.Typer(help="SMTP accounts: send a mail to see whether one works.", no_args_is_help=True)
 users = typer.Typer(help="Accounts: add, list, and change who may do what.", no_args_is_help=True)
@@ -69,6 +71,28 @@ def set_may_prioritize(
 
     user = asyncio.run(accounts.set_may_prioritize(configuration.load(), email, allowed=answer is YesOrNo.YES))
     typer.echo(f"{user.email} {'may' if user.may_prioritize else 'may not'} prioritize")
+
+
+Limit = Annotated[int | None, typer.Option(min=0, max=MOST, show_default=False, help="0: no limit.")]
+
+
+@users.command("set-quota")
+def set_quota(
+    *,
+    email: Email,
+    per_second: Limit = None,
+    per_day: Limit = None,
+    waiting: Limit = None,
+    waiting_bytes: Annotated[int | None, typer.Option(min=0, show_default=False, help="0: no limit.")] = None,
+) -> None:
+    """Give a user limits of their own; those that are left out are as QUOTA_PER_SECOND and the others have it."""
+    from tidings.cli import users as accounts
+
+    quota = QuotaChange(per_second=per_second, per_day=per_day, waiting=waiting, waiting_bytes=waiting_bytes)
+    user = asyncio.run(accounts.set_quota(configuration.load(), email, quota))
+    given = {name: value for name, value in msgspec.structs.asdict(quota).items() if value is not None}
+    limits = ", ".join(f"{name.replace('_', ' ')} {value or 'without limit'}" for name, value in given.items())
+    typer.echo(f"{user.email} has the quota: {limits or 'as usual'}")
 
 
 @users.command("set-allowed-from")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import aiohttp
 import msgspec
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 from yarl import URL
 
 from tidings.domain.errors import TidingsError
@@ -23,7 +23,14 @@ STREAM_BUFFER: Final = 2**20
 """Bytes; a snapshot of everything is one line."""
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
-_AWAY: Final = frozenset({None, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+_AWAY: Final = frozenset(
+    {
+        *(None, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT),
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+"""No answer, or one that is worth waiting for: the quota fills up again."""
+_BACKOFF: Final = wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1)
 
 
 class ApiError(TidingsError):
@@ -35,6 +42,8 @@ class ApiError(TidingsError):
         """None where no answer came."""
         self.problem: Mapping[str, Any] = problem or {}
         """The answer, where it was a problem document (RFC 9457)."""
+        self.retry_after: float | None = None
+        """Seconds, where it said so."""
 
     @property
     def detail(self) -> str:
@@ -103,22 +112,30 @@ class ApiClient:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(_is_away),
             stop=stop_after_delay(self._patience),
-            wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1),
+            wait=self._wait,
             reraise=True,
         ):
             with attempt:
                 return await self._request(method, path, **options)
         raise AssertionError("unreachable: the last attempt is raised again")
 
+    def _wait(self, state: RetryCallState) -> float:
+        """What a refusal asks for, within the client's patience, or a little more each time."""
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, ApiError) else None
+        return _BACKOFF(state) if asked is None else min(asked, self._patience)
+
     async def _request(self, method: str, path: str, **options: Any) -> Any:
         try:
             async with self._session.request(method, self._at(path), **options) as response:
-                status, body = response.status, await response.read()
+                status, body, headers = response.status, await response.read(), response.headers
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._no_answer(error) from None
         answer = _decoded(body)
         if not 200 <= status < 300:  # noqa: PLR2004  the class of success
-            raise _refusal(status, answer)
+            refusal = _refusal(status, answer)
+            refusal.retry_after = _seconds(headers.get("Retry-After", ""))
+            raise refusal
         return answer
 
     @property
@@ -171,6 +188,10 @@ def _refusal(status: int, answer: object) -> ApiError:
     if status == HTTPStatus.UNAUTHORIZED:
         said += " (--api-key or API_KEY gives the token)"
     return ApiError(f"the API refused ({status}): {said}", status=status, problem=problem)
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isdecimal() else None
 
 
 def _detail(problem: Mapping[str, Any]) -> str:

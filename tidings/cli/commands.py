@@ -70,7 +70,8 @@ def migrate() -> None:
     from tidings.cli.store import bring_up_to_date
     from tidings.runtime.stores import resolve
 
-    applied = asyncio.run(bring_up_to_date(resolve(configuration.load()).postgres_uri))
+    settings = resolve(configuration.load())
+    applied = asyncio.run(bring_up_to_date(settings.postgres_uri, settings.postgres_listen_uri))
     for name in applied:
         typer.echo(f"applied {name}")
     if not applied:

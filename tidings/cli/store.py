@@ -38,10 +38,10 @@ def plain_errors() -> Iterator[None]:
         raise StoreUnavailableError(f"Postgres refuses: {error}") from error
 
 
-async def bring_up_to_date(postgres_uri: str) -> list[str]:
+async def bring_up_to_date(postgres_uri: str, listen_uri: str = "") -> list[str]:
     """Applies what is missing and returns the names of it.
 
     Raises SchemaError where the database is newer than this program, StoreUnavailableError where it does not answer.
     """
     with plain_errors():
-        return await migrate(postgres_uri)
+        return await migrate(listen_uri or postgres_uri, past_pooler=bool(listen_uri))

@@ -6,6 +6,8 @@ A running API sees a change within seconds.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from api.accounts.checks import AccountError, allowed_from, check_email, password_faults
 from api.accounts.passwords import Passwords
 from sql.store import Store
@@ -16,6 +18,7 @@ from tidings.domain.account import Role, User
 from tidings.domain.audit import Action, Actor, AuditEntry
 from tidings.domain.errors import TidingsError
 from tidings.domain.ids import new_id
+from tidings.domain.quota import QuotaChange
 from tidings.domain.timestamps import utc_now
 from tidings.settings import Settings
 
@@ -47,6 +50,15 @@ async def set_may_prioritize(settings: Settings, email: str, *, allowed: bool) -
     """Gives a user the right to go before others, or takes it back. Raises UserError."""
     async with opened(settings) as store:
         return await _update(store, email, {"may_prioritize": allowed}, may_prioritize=allowed)
+
+
+async def set_quota(settings: Settings, email: str, quota: QuotaChange) -> User:
+    """Gives a user limits of their own; what is None is as the settings have it. Raises UserError."""
+    async with opened(settings) as store, store.database.together():
+        user = await _find(store.users, email)
+        _existing(user if await store.quotas.put(user.id, quota) else None, email)
+        await _record(store, Action.USER_CHANGE, user, quota=msgspec.structs.asdict(quota))
+    return user
 
 
 async def set_allowed_from(settings: Settings, email: str, addresses: Sequence[str]) -> User:

@@ -50,6 +50,17 @@ def smtp_trials(user_id: UUID) -> str:
     return f"tidings:smtp_trials:{user_id}"
 
 
+def quota(user_id: UUID) -> str:
+    """Hash of what a user may still have accepted at present (`level`, at the time `at`); lives until it is full."""
+    return f"tidings:quota:{user_id}"
+
+
+ACCEPTING: Final = "tidings:accepting"
+"""Sorted set of the API processes that accept messages of users with a quota, by the time of their last word (Unix
+seconds). One that was silent for two minutes is dropped; they share what is counted by each of them."""
+
+ACCEPTING_LIFE_SECONDS: Final = 120
+
 PROBE: Final = "tidings:probe"
 """Written by readiness, metrics and `tidings doctor` to see whether a write is taken."""
 

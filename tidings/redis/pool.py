@@ -5,6 +5,8 @@ for good. Here such an answer ends it, and so does silence; its idle siblings en
 server. The next command connects again, to whichever server the address leads to by then.
 """
 
+import asyncio
+import builtins
 import weakref
 from typing import Any, Final
 
@@ -41,6 +43,21 @@ class _Watched(AbstractConnection):
     """A connection of a `Pool`."""
 
     pool: "weakref.ref[Pool]"
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """redis-py sends within `asyncio.wait_for`, which makes a task of each command, and which before Python 3.12
+        swallows a cancellation now and then: arq's worker, which is cancelled once, would go on for ever."""
+        if not self.is_connected:
+            await self.connect()  # type: ignore[no-untyped-call]
+        limit, self.socket_timeout = self.socket_timeout, None
+        try:
+            async with asyncio.timeout(limit):
+                await super().send_packed_command(command, check_health)
+        except builtins.TimeoutError:
+            await self._leave()
+            raise TimeoutError("Timeout writing to socket") from None
+        finally:
+            self.socket_timeout = limit
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         try:

@@ -33,5 +33,7 @@ def resolve(settings: Settings) -> Settings:
         resolved = msgspec.structs.replace(resolved, secret_keys=tuple(key.strip() for key in kept.split(",") if kept))
     if urlsplit(resolved.postgres_uri).scheme not in {"postgres", "postgresql"}:
         raise SettingsError("POSTGRES_URI: must begin with postgres:// or postgresql://")
+    if urlsplit(resolved.postgres_listen_uri).scheme not in {"", "postgres", "postgresql"}:
+        raise SettingsError("POSTGRES_LISTEN_URI: must begin with postgres:// or postgresql://")
     parse_redis_uri(resolved.redis_uri)
     return resolved

@@ -42,6 +42,7 @@ FORGOTTEN: Final = frozenset({"vault_token", "vault_role_id", "vault_secret_id"}
 SECRETS: Final = FORGOTTEN | {
     "egress_proxy",
     "postgres_uri",
+    "postgres_listen_uri",
     "redis_uri",
     "api_key",
     "secret_key",
@@ -60,6 +61,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # fmt: off
     postgres_uri: Annotated[str, Meta(extra={"section": "Where things are"}, description=
         "PostgreSQL 15 or later, as `postgres://…`. Empty: the embedded one.")] = ""
+    postgres_listen_uri: Annotated[str, Meta(description=
+        "The same Postgres without the pooler that `POSTGRES_URI` leads to, for what needs a session of its own: "
+        "migrations, LISTEN, the lead. Empty: `POSTGRES_URI`.")] = ""
     redis_uri: Annotated[str, Meta(description=
         "Redis 6.2 or later, as `redis://…`, `rediss://…` or `unix://…`. Empty: the embedded one.")] = ""
     redis_host: Annotated[str, Meta(description="`host:port` of Redis, read where `REDIS_URI` is empty.")] = ""
@@ -109,10 +113,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Channels of a user for whom an admin has set no others, comma-separated. An admin has all."
     )] = ("email", "webhook")
     logins_per_email: Annotated[int, Meta(ge=0, description=
-        "Logins a minute for one e-mail address; 0 for no limit.")] = 10
+        "Logins that fail, a minute, for one e-mail address from one network (/24, of IPv6 /48); 0 for no limit.")] = 10
     logins_per_address: Annotated[int, Meta(ge=0, description=
         "Logins a minute from one client address (of IPv6, from one /64), and new accounts; 0 for no limit. Behind a"
         " proxy it needs `TRUSTED_PROXIES`; otherwise all clients have the proxy's address.")] = 30
+    quota_per_second: Annotated[int, Meta(ge=0, le=1_000_000, description=
+        "Messages accepted of a user per second, in bursts of up to ten times as many; 0 for no limit. An admin may"
+        " give a user other limits than these four; admins and the operator have none unless they were given one."
+        )] = 50
+    quota_per_day: Annotated[int, Meta(ge=0, le=1_000_000, description=
+        "Messages accepted of a user in 24 hours; 0 for no limit.")] = 100_000
+    quota_waiting: Annotated[int, Meta(ge=0, le=1_000_000, description=
+        "Messages of a user that wait, for their time or a retry; 0 for no limit.")] = 10_000
+    quota_waiting_bytes: Annotated[int, Meta(ge=0, description=
+        "Bytes of the messages that wait: contents, subjects, headers, files; 0 for no limit.")] = 64 * 1024**2
 
     vault_addr: Annotated[str, Meta(extra={"section": "Vault"}, description=
         "A HashiCorp Vault that holds settings too, as `https://…`; what the environment says wins. Empty: none.")] = ""

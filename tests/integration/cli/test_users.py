@@ -11,6 +11,7 @@ from api.accounts.passwords import Passwords
 from sql.store import Store
 from tidings.cli import main
 from tidings.domain.account import Role
+from tidings.domain.quota import QuotaChange
 from tidings.settings import Settings
 
 PASSWORD = "correct horse battery staple"
@@ -146,3 +147,25 @@ def test_a_postgres_that_is_away(
     monkeypatch.setenv("POSTGRES_URI", urlsplit(settings.postgres_uri)._replace(**change).geturl())
     assert run(monkeypatch, "list") == 2
     assert capsys.readouterr().err.startswith(f"tidings: {said}")
+
+
+def test_a_quota(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], settings: Settings) -> None:
+    assert run(monkeypatch, "add", "ada@example.com", "--password-stdin") == 0
+    assert run(monkeypatch, "set-quota", "ada@example.com", "--per-second", "200", "--waiting", "0") == 0
+    assert capsys.readouterr().out.endswith("has the quota: per second 200, waiting without limit\n")
+
+    async def kept() -> QuotaChange:
+        store = await Store.connect(settings.postgres_uri, process="test", lease_seconds=15)
+        try:
+            user = await store.users.find_by_email("ada@example.com")
+            assert user is not None
+            return await store.quotas.get(user.id)
+        finally:
+            await store.close()
+
+    assert asyncio.run(kept()) == QuotaChange(per_second=200, waiting=0)
+    assert run(monkeypatch, "set-quota", "ada@example.com") == 0
+    assert capsys.readouterr().out == "ada@example.com has the quota: as usual\n"
+    assert asyncio.run(kept()) == QuotaChange()
+    assert run(monkeypatch, "set-quota", "bob@example.com") == 2
+    assert run(monkeypatch, "set-quota", "ada@example.com", "--waiting", "-1") == 2

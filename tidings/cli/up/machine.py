@@ -84,7 +84,7 @@ class _Machine:
     async def _run(self) -> int:
         if self._embedded:
             await self._stores.start()
-        for name in await bring_up_to_date(self._settings.postgres_uri):
+        for name in await bring_up_to_date(self._settings.postgres_uri, self._settings.postgres_listen_uri):
             log.info("migration applied", name=name)
         if self._stopping.is_set():
             return 0

@@ -1,0 +1,94 @@
+"""Where messages come in: what is within its sender's quota is kept, and the rest refused."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from api.http.auth import principal
+from api.http.resources import INTAKE, QUOTAS, STORE
+from api.quotas.quotas import Taken, size_of
+from sql.messages import IdempotencyKey
+from tidings.domain.message import NewMessage
+
+_TAKEN: Final = web.RequestKey("taken", Taken)
+
+
+async def keep(request: web.Request, message: NewMessage, key: IdempotencyKey | None = None) -> bool:
+    """`Intake.keep`, for what is within the quota. Raises OverQuotaError, TooLargeForQuotaError, and as that does."""
+    taken = await _take(request, _sizes(request, [message]))
+    kept = True  # who is cut off may have been accepted all the same
+    try:
+        kept = await request.app[INTAKE].keep(message, key)
+    except Exception:
+        kept = False
+        raise
+    finally:
+        if taken is not None:
+            taken.settle([kept])
+    return kept
+
+
+async def keep_batch(
+    request: web.Request, messages: Sequence[NewMessage], keys: Sequence[IdempotencyKey | None] | None
+) -> set[UUID]:
+    """`MessageStore.insert`, where all of them are within the quota. Raises as `keep` does."""
+    taken = await _take(request, _sizes(request, messages))
+    kept = {message.id for message in messages}
+    try:
+        kept = await request.app[STORE].messages.insert(messages, keys)
+    except Exception:
+        kept = set()
+        raise
+    finally:
+        if taken is not None:
+            taken.settle([message.id in kept for message in messages])
+    return kept
+
+
+async def take_retries(request: web.Request, count: int) -> Taken | None:
+    """Takes messages that are to wait once more, of unknown size. Raises OverQuotaError."""
+    return await _take(request, [0] * count)
+
+
+class Retried(msgspec.Struct):
+    """How many of those that were taken wait once more."""
+
+    count: int = 0
+
+
+@contextmanager
+def retrying(taken: Taken | None, count: int) -> Iterator[Retried]:
+    """Gives back, after the block, those of `count` that were not retried."""
+    retried = Retried()
+    try:
+        yield retried
+    finally:
+        if taken is not None:
+            taken.settle([number < retried.count for number in range(count)])
+
+
+async def retries_at_once(request: web.Request) -> int | None:
+    """How many to take at once where the count is not known yet; None for who has no quota."""
+    return await request.app[QUOTAS].part(principal(request))
+
+
+async def put_fields(request: web.Request, response: web.StreamResponse) -> None:
+    """Says on the way out what is left of the quota."""
+    if (taken := request.get(_TAKEN)) is not None:
+        response.headers.update(taken.quotas.fields(taken.account, taken.quota))
+
+
+async def _take(request: web.Request, sizes: Sequence[int]) -> Taken | None:
+    taken = await request.app[QUOTAS].take(principal(request), sizes)
+    if taken is not None:
+        request[_TAKEN] = taken
+    return taken
+
+
+def _sizes(request: web.Request, messages: Sequence[NewMessage]) -> Sequence[int]:
+    # The operator has no quota, and need not pay for being measured.
+    return [0 if principal(request).user_id is None else size_of(message) for message in messages]
