@@ -17,7 +17,7 @@ MAX_PER_HOUR: Final = 1_000_000
 MAX_CONNECTIONS: Final = 1000
 
 NAME_PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-AccountName = Annotated[str, Meta(pattern=NAME_PATTERN)]
+AccountName = Annotated[str, Meta(max_length=64, pattern=NAME_PATTERN)]
 
 
 class OAuthRequest(Redacted, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -97,7 +97,7 @@ async def retry(request: web.Request) -> web.Response:
     entry = entry_of(request, Action.MESSAGES_RETRY, detail=_said(wanted))
     change = Change("retry", chosen, steps, entry)
     if (at_once := await retries_at_once(request)) is not None:
-        change.take_before(partial(take_retries, request), at_once)
+        change.limit(partial(take_retries, request), at_once)
     return await _change(request, wanted, change)
 
 

@@ -40,8 +40,8 @@ log = structlog.get_logger(__name__)
 STEP: Final = 1000
 """Messages in one step, so that no row is locked for long."""
 AT_ONCE: Final = 4
-QUOTA_SECONDS: Final = 60
-Take = Callable[[int], Awaitable[Taken | None]]
+LONGEST_WAIT_SECONDS: Final = 5
+"""For room in a quota, within the lease of a change; a change that would have to wait longer is interrupted."""
 PATH: Final = "/api/v1/changes/"
 NO_CHANGE: Final = "there is no such change"
 
@@ -54,6 +54,9 @@ _of_change: Final = Operations(
 )
 
 
+Take = Callable[[int], Awaitable[Taken | None]]
+
+
 class Change:
     """A bulk change, with its entry in the audit log."""
 
@@ -63,12 +66,12 @@ class Change:
         self.entry = entry
         self.count = 0
         self._steps = steps
+        self._most = STEP
         self._take: Take | None = None
-        self._at_once = STEP
 
-    def take_before(self, take: Take, at_once: int) -> None:
-        """Each step takes what it may change out of a quota before; what it does not change is given back."""
-        self._take, self._at_once = take, min(at_once, STEP)
+    def limit(self, take: Take, at_once: int) -> None:
+        """Has each step take its messages out of a quota, at most so many at once."""
+        self._take, self._most = take, min(STEP, at_once)
 
     @property
     def done(self) -> bool:
@@ -77,14 +80,15 @@ class Change:
 
     async def step(self, store: Store, most: int) -> None:
         """Changes up to so many, in one transaction with what the audit log says of it. Raises OverQuotaError."""
-        steps, most = copy(self._steps), min(most, self._at_once)
+        steps, most = copy(self._steps), min(most, self._most)
+        # Before the transaction: what is taken may have to be counted first. What was not changed is given back.
         taken = None if self._take is None else await self._take(most)
         with retrying(taken, most) as retried:
             async with store.database.together(unhurried=True):
-                count = self.count + await steps.step(most)
-                if count > self.count:
+                retried.count = await steps.step(most)
+                count = self.count + retried.count
+                if retried.count:
                     await store.audit.put(replace(self.entry, detail={**self.entry.detail, "count": count}))
-            retried.count = count - self.count
         # Only once it is committed: else it is done again.
         self._steps, self.count = steps, count
 
@@ -97,20 +101,20 @@ class Changes:
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, change: Change, *, limit: int) -> Changed:
-        """Changes up to so many. What is to be cancelled is not claimed meanwhile, once it is more than one step."""
+        """Changes up to so many. What is to be cancelled is not claimed meanwhile, once it is more than one step.
+
+        Raises OverQuotaError where the quota has room for none.
+        """
         await change.step(self._store, min(STEP, limit))
         if not change.done and change.count < limit:
             change_id = await self._begin(change)
             try:
                 while not change.done and change.count < limit:
-                    try:
-                        await change.step(self._store, min(STEP, limit - change.count))
-                    except OverQuotaError:
-                        if not change.count:
-                            raise
-                        break
+                    await change.step(self._store, min(STEP, limit - change.count))
                     if await self._store.changes.renew(change_id, change.count):
                         break
+            except OverQuotaError:
+                pass  # the answer says that there is more
             finally:
                 await self._store.changes.end(change_id, change.count)
         return Changed(count=change.count, more=not change.done)
@@ -144,10 +148,9 @@ class Changes:
                     log.warning("a bulk change waits", change=str(change_id), error=describe(error))
                     await asyncio.sleep(AWAY_SECONDS)
                 except OverQuotaError as error:
-                    # A quota a second has room again in a moment; one a day has not, and the change is interrupted.
-                    if int(error.headers[hdrs.RETRY_AFTER]) > QUOTA_SECONDS:
+                    if error.retry_after_seconds > LONGEST_WAIT_SECONDS:
                         raise
-                    await asyncio.sleep(1)
+                    await asyncio.sleep(error.retry_after_seconds)
         except BaseException as error:
             log.warning("a bulk change was interrupted", change=str(change_id), error=describe(error))
             await self._store.changes.interrupt(change_id)

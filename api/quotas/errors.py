@@ -20,6 +20,7 @@ class OverQuotaError(RequestError):
     """As many messages of this user were accepted as may be, or wait."""
 
     def __init__(self, detail: str, retry_after_seconds: int, *, fields: Mapping[str, str] | None = None) -> None:
+        self.retry_after_seconds = retry_after_seconds
         seconds = "1 second" if retry_after_seconds == 1 else f"{retry_after_seconds} seconds"
         super().__init__(
             HTTPStatus.TOO_MANY_REQUESTS,

@@ -16,6 +16,7 @@ SENDING = {
 MANAGING = {
     "POST /api/v1/messages/cancel",
     "POST /api/v1/messages/retry",
+    "POST /api/v1/changes/{change_id}/stop",
     "POST /api/v1/messages/{id}/cancel",
     "POST /api/v1/messages/{id}/retry",
     "POST /api/v1/holds/{hold_id}/release",
