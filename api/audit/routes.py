@@ -8,9 +8,10 @@ from aiohttp import web
 from api.audit.schemas import AuditAnswer, AuditList
 from api.http.auth import principal
 from api.http.body import answer
+from api.http.lengths import MAX_NAME, MAX_TIME
 from api.http.problems import Fault, InvalidError
 from api.http.resources import STORE
-from api.messages.listing import DEFAULT_LIMIT, PAGE_PARSERS, cut, parse_created, parse_text, values_of
+from api.messages.listing import DEFAULT_LIMIT, PAGE_PARSERS, cut, parse_created, parse_text, up_to, values_of
 from api.openapi import examples, parameters, tags
 from api.openapi.operation import Access, Answer, operation
 from sql.audit import AuditFilter
@@ -59,10 +60,10 @@ def _action(text: str) -> Action:
 
 
 _PARSERS: Final = {
-    "user_id": _user_id,
-    "action": _action,
-    "subject": parse_text,
-    "created_from": parse_created,
-    "created_until": parse_created,
+    "user_id": up_to(MAX_NAME, _user_id),
+    "action": up_to(MAX_NAME, _action),
+    "subject": up_to(MAX_NAME, parse_text),
+    "created_from": up_to(MAX_TIME, parse_created),
+    "created_until": up_to(MAX_TIME, parse_created),
     **PAGE_PARSERS,
 }

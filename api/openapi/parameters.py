@@ -66,7 +66,10 @@ AUDIT_FILTER: Final = (
     Parameter("user_id", UUID, "What this user did, and what others did to theirs.", examples.USER_ID),
     Parameter("action", Action, "Those that did this.", Action.QUEUE_STOP),
     Parameter(
-        "subject", str, "Those that did it to this: a queue by its name, anything else by its id.", DEFAULT_QUEUE
+        "subject",
+        lengths.Name,
+        "Those that did it to this: a queue by its name, anything else by its id.",
+        DEFAULT_QUEUE,
     ),
     Parameter("created_from", _Moment, "Those that were done then or later: RFC 3339, or Unix time.", examples.CREATED),
     Parameter("created_until", _Moment, "Those that were done before.", examples.DUE),
