@@ -103,6 +103,8 @@ class SmtpAccountStore(Noun):
                 max_connections=account.max_connections,
             )
         await wake_mail(self.database, user_id)
+        # It may go to another server now, or more of it in an hour.
+        await wake_mail(self.database, user_id, HeldReason.RATE)
         return Put.CREATED if there is None else Put.REPLACED
 
     async def delete(self, user_id: UUID, name: str) -> KeptAccount | None:
@@ -149,13 +151,13 @@ class SmtpAccountStore(Noun):
         return count
 
 
-async def wake_mail(database: Database, user_id: UUID) -> None:
-    """Mail that was held for an account of the user is due, up to `WOKEN_AT_ONCE`."""
+async def wake_mail(database: Database, user_id: UUID, reason: HeldReason = HeldReason.ACCOUNT) -> None:
+    """Mail of the user that was held for an account, or its rate, is due, up to `WOKEN_AT_ONCE`."""
     await database.one(
         "wake_held",
         channel="email",
         user_id=user_id,
-        reason=HeldReason.ACCOUNT,
+        reason=reason,
         seconds=CHANGED_SECONDS,
         limit=WOKEN_AT_ONCE,
     )

@@ -1,6 +1,7 @@
 """sql/smtp_accounts.py, and what keeps the default account and the columns of `users` alike"""
 
 import asyncio
+from datetime import timedelta
 from itertools import takewhile
 from uuid import UUID
 
@@ -12,9 +13,12 @@ from sql import migrate as migrating
 from sql.migrate import migrations
 from sql.smtp_accounts import MAX_ACCOUNTS, Put
 from sql.store import Store
+from tests.factories import keep
 from tidings.domain.account import OAuth, Sealed, SmtpAccount, Tls, User
 from tidings.domain.ids import new_id
 from tidings.domain.mail_parts import Mailbox
+from tidings.domain.states import HeldReason
+from tidings.domain.timestamps import utc_now
 
 FIRST = SmtpAccount(name="first", host="one.example", port=587, username="ada", password=Sealed(b"sealed"))
 SECOND = SmtpAccount(
@@ -194,3 +198,23 @@ async def test_accounts_of_before_are_there_after_the_migration(
         assert await store.smtp_accounts.list(UUID(int=2)) == []
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("reason", [HeldReason.ACCOUNT, HeldReason.RATE])
+async def test_a_change_wakes_mail_that_its_account_or_the_rate_of_it_held(
+    store: Store, ada: User, reason: HeldReason
+) -> None:
+    await store.smtp_accounts.put(ada.id, SECOND)
+    [held] = await keep(store, channel="email", recipient="ida@example.com", user_id=ada.id)
+    later = utc_now() + timedelta(minutes=10)
+    async with store.database.pool.acquire() as connection:
+        await connection.execute(
+            "UPDATE messages SET held_reason = $2, held_since = now(), due_at = $3 WHERE id = $1",
+            held,
+            reason,
+            later,
+        )
+    await store.smtp_accounts.put(ada.id, msgspec.structs.replace(SECOND, per_hour=1000))
+    message = await store.messages.get(held)
+    assert message is not None
+    assert message.due_at < later - timedelta(minutes=9)

@@ -62,13 +62,27 @@ _OF_SESSION: Final = re.compile(
 )
 """Gmail, Exim, Sendmail and others, after so many mails over one connection."""
 _NOT_PERMITTED: Final = re.compile(
-    r"relay(?:ing)? (?:access )?(?:is )?(?:denied|not permitted|not allowed|prohibited)|unable to relay"
-    r"|not owned by (?:auth )?user|send.?as.?denied|permissions? to send as|not (?:allowed|authorized) to send",
+    r"relay(?:ing)? (?:access )?(?:is )?(?:denied|not permitted|not allowed|prohibited|disallowed)|unable to relay"
+    r"|allowed rcpthosts|not owned by (?:auth )?user|send.?as.?denied|permissions? to send as"
+    r"|not (?:allowed|authorized) to send|verified sender identity|email address is not verified",
     re.IGNORECASE,
 )
 """Servers that relay not to everybody, and for their own addresses alone: the account's fault, or that of one mail."""
+_OF_CLIENT: Final = re.compile(
+    r"(?:(?!recipient address|\bsaid:).)*?"
+    r"(?:(?:client host|helo command|sender address) rejected|client host \[[^]]*\] blocked)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Postfix says at the recipient what it refuses of the client, its name, or the sender (`smtpd_delay_reject`)."""
+_OF_SENDER: Final = frozenset({"1.7", "1.8"})
+"""RFC 3463, section 3.2: the sender's address, which most mails of an account share."""
+_ENVELOPE_FULL: Final = re.compile(r"5\.5\.3\b|too many recipients", re.IGNORECASE)
+"""RFC 5321, section 4.5.3.1.10: that limit, said with 552, is for now; those beyond it go with another mail."""
+_OF_COMMAND: Final = frozenset({500, 502, 503, 504})
+"""RFC 5321, section 4.2.3: of the commands, or their order, and so of every mail."""
 _LOGIN_WANTED: Final = re.compile(
-    r"authentication (?:is )?required|must (?:authenticate|be authenticated|log ?in)|not authenticated", re.IGNORECASE
+    r"authentication (?:is )?required|must (?:authenticate|be authenticated|log ?in)|not (?:authenticated|logged in)",
+    re.IGNORECASE,
 )
 _USED_UP: Final = re.compile(
     r"daily|(?:mails|messages|emails) per (?:day|month)|quota.?exceeded|credits exceeded"
@@ -77,9 +91,20 @@ _USED_UP: Final = re.compile(
     re.IGNORECASE,
 )
 """Limits of a plan, and locked accounts; of a recipient they are as common."""
-_ACCOUNT_CODES: Final = frozenset({"4.5", "7.8", "7.9", "7.11", "7.12", "7.13", "7.14"})
+_SENDING: Final = re.compile(
+    r"exceeded .{0,60}\b(?:mails|messages|emails) (?:per|an) hour|(?:send|sending|submission) (?:limit|quota)"
+    r"|(?:exceeded|reached) your (?:hourly|daily|monthly)|unusual sending activity|bad outbound sender|outboundspam"
+    r"|sending (?:is |has been )?(?:suspended|paused)|insufficient credits|subscription (?:has )?expired",
+    re.IGNORECASE,
+)
+"""What only a sender has, so of the account even where a recipient is refused: cPanel ("Domain … has exceeded the max
+emails per hour"), Zoho ("5.4.6 Unusual sending activity detected"), Exchange ("5.1.8 Access denied, bad outbound
+sender"), Amazon SES ("554 Sending paused for this account")."""
+_ACCOUNT_CODES: Final = frozenset(
+    {"4.5", "7.8", "7.9", "7.11", "7.12", "7.13", "7.14", "7.501", "7.502", "7.503", "7.705", "7.750"}
+)
 """Of the account where a recipient is not refused: Gmail's `5.4.5` is the daily quota; RFC 4954, section 6, and RFC
-5248, section 2.4, have those of a login."""
+5248, section 2.4, have those of a login; from 501 on, Exchange Online's of accounts that it has blocked."""
 _LOGIN_OUTAGE: Final = re.compile(
     r"connection lost|temporar|try (?:again|later)|unavailable|(?:internal|backend|server) (?:error|failure)|time.?out",
     re.IGNORECASE,
@@ -157,14 +182,15 @@ def meaning(phase: Phase, code: int, text: str) -> Meaning:
     if _is_of_account(phase, code, status, text):
         return Meaning(About.ACCOUNT, final=False, of_session=of_session)
     # Not final, and counted by the account's breaker: many in a row hold it, as one alone must not.
-    denied = _NOT_PERMITTED.search(text) is not None
+    denied = code in _OF_COMMAND or status in _OF_SENDER or bool(_NOT_PERMITTED.search(text) or _OF_CLIENT.match(text))
     of_mail = phase is Phase.RCPT or status.startswith(("1.", "2.", "6."))
     about = About.MESSAGE if of_mail and not denied else About.ENDPOINT
-    return Meaning(about, final=refused and not (denied or of_session or status == _FULL), of_session=of_session)
+    full = status == _FULL or (phase is Phase.RCPT and _ENVELOPE_FULL.search(text) is not None)
+    return Meaning(about, final=refused and not (denied or of_session or full), of_session=of_session)
 
 
 def _is_of_account(phase: Phase, code: int, status: str, text: str) -> bool:
-    if code in _NOT_LOGGED_IN or _LOGIN_WANTED.search(text):
+    if code in _NOT_LOGGED_IN or _LOGIN_WANTED.search(text) or _SENDING.search(text):
         return True
     if status == _FULL:
         # Of a sender, it is their own mailbox; of a recipient, theirs.
