@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tidings.observability.catalogue import PANELS
+from tidings.observability.board import PANELS
 from tidings.observability.panels import Lines, Logs, Panel, Row, Stat
 
 Json = dict[str, Any]
