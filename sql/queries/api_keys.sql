@@ -32,17 +32,22 @@ WHERE user_id = :user_id
 ORDER BY id;
 
 -- name: find_api_key(prefix)^
--- The key with this prefix, unless it has ended, or one has from which it comes.
+-- The key with this prefix, unless it has ended, or one has from which it comes; or the user of one of them is disabled:
+-- an admin's key makes keys of other users.
 WITH RECURSIVE line AS (
-    SELECT parent_id, revoked_at, expires_at FROM api_keys WHERE prefix = :prefix
+    SELECT parent_id, user_id, revoked_at, expires_at FROM api_keys WHERE prefix = :prefix
     UNION ALL
-    SELECT maker.parent_id, maker.revoked_at, maker.expires_at
+    SELECT maker.parent_id, maker.user_id, maker.revoked_at, maker.expires_at
     FROM line
     JOIN api_keys AS maker ON maker.id = line.parent_id
 )
 SELECT {api_key_columns}
 FROM api_keys
-WHERE prefix = :prefix AND NOT EXISTS (SELECT FROM line WHERE revoked_at IS NOT NULL OR expires_at <= now());
+WHERE prefix = :prefix AND NOT EXISTS (
+    SELECT FROM line
+    JOIN users ON users.id = line.user_id
+    WHERE line.revoked_at IS NOT NULL OR line.expires_at <= now() OR users.disabled_at IS NOT NULL
+);
 
 -- name: revoke_api_key(id, user_id)
 -- From now on the key and those that come from it are no longer good; it comes first. No row where the user has none of

@@ -65,6 +65,21 @@ class TestCredentials:
         assert (await ada.get("/api/v1/me")).status == 401
         assert (await (await log_in(api, ada.email)).get("/api/v1/me")).status == 200
 
+    async def test_what_an_admins_key_made_for_somebody_else_stops_too(self, api: Api) -> None:
+        root, ada = await admin(api), await join(api)
+        program = await root.key(role="admin", scopes=["read", "admin"])
+        made = await program.post(f"/api/v1/users/{ada.id}/api-keys", {"name": "of a program", "scopes": ["read"]})
+        key = msgspec.structs.replace(ada, credential=made.body["key"])
+        await admin(api, "other@example.com")  # the last one cannot be disabled
+        await disable(api, root)
+        assert (await key.get("/api/v1/me")).status == 401
+        await enable(api, root)
+
+        async def good_again() -> bool:
+            return (await key.get("/api/v1/me")).status == 200
+
+        assert await eventually(good_again)
+
     async def test_another_process_hears_of_it_within_seconds(self, api: Api, settings: Settings) -> None:
         ada = await join(api)
         async with Api.serving(create_app(settings)) as other:
