@@ -49,7 +49,8 @@ def test_the_examples_about_accounts_work(settings: Settings, tmp_path: Path) ->
     """They need Postgres only, here one without anything else."""
     environ = {**os.environ, "POSTGRES_URI": settings.postgres_uri}
     shell = Shell(Running("http://127.0.0.1:1", environ), tmp_path)
-    shell.run_well("tidings user add ada@example.com")
+    for name in ("ada", "ida"):
+        shell.run_well(f"tidings user add {name}@example.com")
     shell.run_well("SECRET_KEYS=$(tidings secrets new-key)")
     for example in EXAMPLES:
         if example.startswith(ABOUT_ACCOUNTS):

@@ -25,7 +25,7 @@ from tidings.domain.addresses import networks
 from tidings.security.egress import Egress, loopback_egress, webhook_egress
 from tidings.settings import Settings
 
-SETTINGS = Settings(connect_timeout=0.5, delivery_timeout=1.0, host="0.0.0.0")
+SETTINGS = Settings(connect_timeout=0.5, delivery_timeout=1.0, host="0.0.0.0", webhook_unsigned=True)
 PUBLIC = "192.0.2.1"
 """Reserved for documentation, so that nobody answers there; a test opens it to have a public address."""
 
