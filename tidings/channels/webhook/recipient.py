@@ -160,7 +160,8 @@ def _refusal(origin: str, settings: Settings, *, operators: bool) -> str | None:
 
 
 def _closed(reason: str | None) -> str:
-    return f"names a {reason}, which WEBHOOK_ALLOW_CIDRS does not open"
+    article = "an" if reason and reason[0] in "aeiou" else "a"
+    return f"names {article} {reason}, which WEBHOOK_ALLOW_CIDRS does not open"
 
 
 def _is_here(host: str) -> bool:
