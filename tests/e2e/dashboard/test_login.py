@@ -41,13 +41,16 @@ async def test_no_script_can_read_the_token(browser: Browser, system: System) ->
         await visitor.log_in_by_cookie(ADMIN)
         await visitor.open("messages")
         await expect(visitor.page.get_by_role("heading", name="Messages")).to_be_visible()
-        (cookie,) = await visitor.page.context.cookies()
-        assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
-        token = cookie["value"]
+        cookies = await visitor.page.context.cookies()
+        assert {(cookie["httpOnly"], cookie["sameSite"]) for cookie in cookies} == {(True, "Strict")}
+        values = {cookie["name"]: cookie["value"] for cookie in cookies}
+        assert values.keys() == {"tidings_session", "tidings_device"}
+        token, device = values["tidings_session"], values["tidings_device"]
         kept = await visitor.page.evaluate("JSON.stringify([document.cookie, localStorage, sessionStorage])")
         seen = kept + await visitor.page.content()
         assert token.count(".") == 2
         assert token not in seen
+        assert device not in seen
 
 
 async def test_a_session_that_ends_leads_back_to_the_login(browser: Browser, system: System) -> None:

@@ -29,6 +29,7 @@ FIELDS: Final = (
     "expires_at",
     "max_tries",
     "retry",
+    "account",
 )
 """The fields of a message, as the API takes them."""
 NUMBERS: Final = frozenset({"max_tries"})
