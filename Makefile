@@ -44,7 +44,8 @@ unit: install
 
 # Three at a time, since most tests wait, and the longest first; those that kill, pause and besiege have the machine to themselves.
 test: check
-	$(BIN)/python -m pytest tests/integration/benchmarks tests --ignore tests/chaos --ignore tests/siege -n 3 --dist loadfile
+	$(BIN)/python -m pytest tests/integration/benchmarks tests/failover tests/security tests/e2e tests --ignore tests/chaos --ignore tests/siege \
+	    -n 3 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest tests/chaos tests/siege
 
 bench: ROUNDS ?= 3

@@ -3,11 +3,21 @@
 import csv
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from sql.store import Store
 from tests.integration.api.client import Api
 from tests.integration.cli.conftest import Tidings
 from tidings.domain.ids import new_id
 from tidings.domain.suppression import SuppressionReason
+from tidings.settings import Settings
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """With an account that mail may go by."""
+    return msgspec.structs.replace(settings, smtp_url="smtp://mail%40example.com:secret@mail.example.com")
 
 
 async def test_added_shown_and_lifted(tidings: Tidings, api: Api) -> None:
