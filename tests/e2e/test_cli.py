@@ -84,7 +84,13 @@ async def watch_live(system: System) -> None:
     ours, theirs = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
-            *(*TIDINGS, "top"), env={**environ(system), "TERM": "xterm"}, stdin=theirs, stdout=theirs, stderr=theirs
+            *(*TIDINGS, "top"),
+            env={**environ(system), "TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            # A terminal's programs hear Ctrl-C, whatever the tests were started by.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(theirs)
         os.set_blocking(ours, False)
