@@ -57,7 +57,7 @@ async def test_a_mail_arrives(security: Security, make_channel: MakeChannel, aut
         ("AUTH", "454 4.7.0 Later", Retry(error="AUTH: refused with 454 4.7.0", status_code=454, about=About.ACCOUNT)),
         ("AUTH", "535 5.7.8 No", Retry(error="AUTH: refused with 535 5.7.8", status_code=535, about=About.ACCOUNT)),
         ("MAIL", "451 4.3.0 Later", Retry(error="MAIL: refused with 451 4.3.0", status_code=451)),
-        ("MAIL", "553 5.1.8 No", Rejected(error="MAIL: refused with 553 5.1.8", status_code=553, about=About.MESSAGE)),
+        ("MAIL", "553 5.1.8 No", Retry(error="MAIL: refused with 553 5.1.8", status_code=553, about=About.ENDPOINT)),
         ("RCPT", "450 4.2.0 Later", Retry(error="RCPT: refused with 450 4.2.0", status_code=450, about=About.MESSAGE)),
         ("RCPT", "421 Bye", Retry(error="RCPT: refused with 421", status_code=421, about=About.HOST)),
         (
