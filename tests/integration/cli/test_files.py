@@ -108,6 +108,8 @@ async def test_an_import_that_is_interrupted_goes_on_and_sends_everything_once(
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", "import sys; from tidings.cli import main; sys.exit(main())", "import", str(path)),
         stderr=asyncio.subprocess.DEVNULL,
+        # It hears Ctrl-C, whatever the tests were started by.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
     async def under_way() -> bool:
