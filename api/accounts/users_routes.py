@@ -24,7 +24,7 @@ from tidings.domain.ids import parse_id
 _new_decoder: Final = msgspec.json.Decoder(NewUser)
 _change_decoder: Final = msgspec.json.Decoder(UserChange)
 
-_of_user: Final = Operations(
+OF_USER: Final = Operations(
     tag=tags.USERS,
     access=Access.ADMINS,
     scope=Scope.ADMIN,
@@ -68,13 +68,13 @@ async def create(request: web.Request) -> web.Response:
     return answer(shown(request, user), status=HTTPStatus.CREATED, headers={hdrs.LOCATION: f"/api/v1/users/{user.id}"})
 
 
-@_of_user(answers=Answer("The user.", UserAnswer, examples.USER))
+@OF_USER(answers=Answer("The user.", UserAnswer, examples.USER))
 async def get(request: web.Request) -> web.Response:
     """Shows one user."""
     return answer(shown(request, await request.app[ACCOUNTS].users.get(named_id(request))))
 
 
-@_of_user(
+@OF_USER(
     body=Body(_change_decoder, request_examples.USER_CHANGES),
     answers=Answer("The user as it is now.", UserAnswer, examples.USER),
     errors={HTTPStatus.CONFLICT: LastAdminLeftError.detail},
@@ -88,7 +88,7 @@ async def change(request: web.Request) -> web.Response:
     return answer(shown(request, user))
 
 
-@_of_user(
+@OF_USER(
     answers=Answer("The user as it is now.", UserAnswer, examples.DISABLED_USER),
     errors={HTTPStatus.CONFLICT: LastAdminLeftError.detail},
 )
@@ -105,7 +105,7 @@ async def disable(request: web.Request) -> web.Response:
     return answer(shown(request, user))
 
 
-@_of_user(
+@OF_USER(
     answers=Answer("The user as it is now.", UserAnswer, examples.USER),
     errors={HTTPStatus.CONFLICT: BeingDeletedError.detail},
 )

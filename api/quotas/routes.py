@@ -9,27 +9,18 @@ from aiohttp import web
 
 from api.accounts.errors import NoSuchUserError
 from api.accounts.me_routes import NO_ACCOUNT, own_id
-from api.accounts.users_routes import named_id
+from api.accounts.users_routes import OF_USER, named_id
 from api.audit.record import audit, together
 from api.http.body import answer, read
 from api.http.resources import ACCOUNTS, QUOTAS
-from api.openapi import examples, parameters, request_examples, tags
-from api.openapi.operation import Access, Answer, Body, Operations, operation
+from api.openapi import examples, request_examples, tags
+from api.openapi.operation import Access, Answer, Body, operation
 from api.quotas.schemas import QuotaAnswer
 from tidings.domain.api_key import Scope
 from tidings.domain.audit import Action
 from tidings.domain.quota import QuotaChange
 
 _decoder: Final = msgspec.json.Decoder(QuotaChange)
-
-_of_user: Final = Operations(
-    tag=tags.USERS,
-    access=Access.ADMINS,
-    scope=Scope.ADMIN,
-    whole=True,
-    parameters=(parameters.USER_ID,),
-    errors={HTTPStatus.NOT_FOUND: NoSuchUserError.detail},
-)
 
 
 @operation(
@@ -44,13 +35,13 @@ async def get_own(request: web.Request) -> web.Response:
     return await _shown(request, own_id(request))
 
 
-@_of_user(answers=Answer("The quota.", QuotaAnswer, examples.QUOTA))
+@OF_USER(answers=Answer("The quota.", QuotaAnswer, examples.QUOTA))
 async def get(request: web.Request) -> web.Response:
     """Shows the quota of a user, and what is used of it."""
     return await _shown(request, named_id(request))
 
 
-@_of_user(
+@OF_USER(
     body=Body(_decoder, request_examples.QUOTAS),
     answers=Answer("The quota as it is now.", QuotaAnswer, examples.QUOTA),
 )
