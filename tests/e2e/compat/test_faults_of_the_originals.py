@@ -203,12 +203,13 @@ async def test_message_sending_system_a_hanging_gateway_blocked_worker_stop_and_
     contents = [f"beside {number}" for number in range(5)]
     for content in contents:
         await post(system, content)
-    await arrived(gateway, *contents, within=5)
+    # Each time that the hanging one runs out of time, the others may wait for a place: the original waited for ever.
+    await arrived(gateway, *contents, within=20)
     begun = time.monotonic()
     assert (await client.post("/messages/worker/stop")).status == 200
     assert time.monotonic() - begun < 5
     assert (await asyncio.gather(*(consumer.stop() for consumer in consumers))) == [0, 0]
-    assert time.monotonic() - begun < 10  # the hanging one would take the 15 s of its time limit
+    assert time.monotonic() - begun < 10
     assert (await system.message(hanging))["status"] == "failed"
     await cancel_rest(system)
 
