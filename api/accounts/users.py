@@ -19,6 +19,7 @@ from api.accounts.checks import (
     channel_faults,
     check_email,
     length_faults,
+    likeness_faults,
     password_faults,
     smtp_faults,
 )
@@ -88,7 +89,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         BusyError, and where no mails are sent EmailInUseError.
         """
         await self._admit(address)
-        faults = password_faults(wanted.password, email=wanted.email)
+        faults = password_faults(wanted.password, wanted.email)
         if not self.mails.sent_here:
             return Registered(await self._create(_new(wanted), faults), mailed=False)
         try:
@@ -108,7 +109,8 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         Raises as `register` does, and EmailInUseError.
         """
         await self._admit(address)
-        user = await self._create(_new(wanted), length_faults(wanted.password, least=MIN_PASSWORD_OF_OLDER))
+        faults = length_faults(wanted.password, least=MIN_PASSWORD_OF_OLDER)
+        user = await self._create(_new(wanted), faults or likeness_faults(wanted.password, wanted.email))
         if self.mails.sent_here:
             await self.mails.send_proof(user)
         return user
@@ -116,7 +118,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     async def create(self, wanted: NewUser) -> User:
         """An account as an admin wants it, who knows whose the address is. Raises InvalidError, EmailInUseError,
         NoSecretKeysError, BusyError."""
-        return await self._create(wanted, password_faults(wanted.password, email=wanted.email), proven=True)
+        return await self._create(wanted, password_faults(wanted.password, wanted.email), proven=True)
 
     async def _admit(self, address: str | None) -> None:
         if not self.registration_open:
@@ -192,10 +194,12 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     async def _change_login(
         self, user: User, email: str | None, password: str | None, wanted: ProfileChange, *, address: str | None
     ) -> User:
-        if password is not None and (faults := password_faults(password, email=email or user.email)):
+        if password is not None and (faults := password_faults(password, user.email, email or "")):
             raise InvalidError(faults)
         if not await self.logins.confirm(user, wanted.current_password or "", address=address):
             raise InvalidError([Fault(field="current_password", detail="is wrong")])
+        if email is not None and password is None and likeness_faults(wanted.current_password or "", email):
+            raise InvalidError([Fault(field="email", detail="is in the password; choose another password first")])
         changed = await self._update(
             user.id,
             email=email,

@@ -60,7 +60,32 @@ def test_of_an_older_interface_it_may_be_shorter(length: int, right: bool) -> No
     "password", ["password123", "Password123", "qwertyuiop", "1234567890", "aaaaaaaaaaaa", "ada@EXAMPLE.com"]
 )
 def test_what_is_tried_first_is_no_password(password: str) -> None:
-    assert fields(password_faults(password, email="ada@example.com")) == ["password"]
+    assert fields(password_faults(password, "ada@example.com")) == ["password"]
+
+
+@pytest.mark.parametrize(
+    ("password", "right"),
+    [
+        ("Victor.Hugo@Example.com", False),
+        ("xx-victor.hugo@example.com-1862", False),
+        ("Victor.Hugo1862", False),
+        ("1862victor.hugo!", False),
+        ("ｖｉｃｔｏｒ．ｈｕｇｏ１８", False),
+        ("old.hugo@example.com", False),
+        ("miserables by victor.hugo", True),
+        ("victor in the tower", True),
+    ],
+)
+def test_a_password_is_more_than_its_users_name(password: str, right: bool) -> None:
+    faults = password_faults(
+        password, "old.hugo@example.com", "victor.hugo+news@example.com", "Victor.Hugo@example.com"
+    )
+    assert fields(faults) == ([] if right else ["password"])
+
+
+def test_a_short_name_is_in_many_words() -> None:
+    assert password_faults("Kanada-Reise 1999", "ada@example.com") == []
+    assert password_faults("a fine long pass", "a@example.com") == []
 
 
 def test_channels_must_be_installed() -> None:
