@@ -12,9 +12,10 @@ from email_validator import EmailNotValidError, validate_email
 from api.accounts.schemas import MAX_SMTP_LENGTH, NewSmtpAccount
 from api.http.lengths import MAX_PASSWORD
 from api.http.problems import Fault
-from tidings.channels.email.addresses import MAX_ADDRESS, check_address
+from tidings.channels.email.addresses import MAX_ADDRESS, check_address, require_sender
 from tidings.channels.installed import channel_names
 from tidings.channels.recipient import RecipientError
+from tidings.settings import Settings
 
 MIN_PASSWORD: Final = 10
 MIN_PASSWORD_OF_OLDER: Final = 8
@@ -108,8 +109,8 @@ def allowed_from(addresses: Sequence[str]) -> tuple[list[str], list[Fault]]:
     return sorted(set(normal)), faults
 
 
-def smtp_faults(smtp: NewSmtpAccount | None) -> list[Fault]:
-    """What is wrong with an SMTP account."""
+def smtp_faults(smtp: NewSmtpAccount | None, settings: Settings, *, has_from: bool = False) -> list[Fault]:
+    """What is wrong with an SMTP account; `has_from` says that its user name is not whom mail is from."""
     if smtp is None:
         return []
     faults = []
@@ -119,6 +120,11 @@ def smtp_faults(smtp: NewSmtpAccount | None) -> list[Fault]:
         if text and (_CONTROL.search(text) or len(text) > MAX_SMTP_LENGTH):
             detail = f"must be one line of at most {MAX_SMTP_LENGTH} characters"
             faults.append(Fault(field=f"smtp.{name}", detail=detail))
+    if smtp.username and not has_from and not faults:
+        try:
+            require_sender(smtp.username, settings)
+        except RecipientError as error:
+            faults.append(Fault(field="smtp.username", detail=str(error)))
     if smtp.username and not smtp.password:
         faults.append(Fault(field="smtp.password", detail="must be given with the user name, each time"))
     if smtp.password and not smtp.username:

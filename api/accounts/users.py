@@ -43,6 +43,7 @@ from tidings.domain.errors import EmailTakenError, LastAdminError, SettingsError
 from tidings.domain.ids import new_id
 from tidings.domain.secrets import SIGNING_SECRET_PREFIX
 from tidings.security.secretbox import Purpose, SecretBox
+from tidings.settings import Settings
 
 SIGNING_KEY_BYTES: Final = 32
 
@@ -74,6 +75,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Credentials
     mails: AccountMails
     registration_open: bool
+    settings: Settings
 
     async def admit(self, address: str | None) -> None:
         """Asked before anything is read of a registration. Raises RegistrationClosedError, TooManyLoginsError."""
@@ -138,7 +140,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _create(self, wanted: NewUser, faults: Sequence[Fault], *, proven: bool = False) -> User:
         email, found = _email(wanted.email)
-        found += [*faults, *smtp_faults(wanted.smtp), *channel_faults(wanted.channels)]
+        found += [*faults, *smtp_faults(wanted.smtp, self.settings), *channel_faults(wanted.channels)]
         if found:
             raise InvalidError(found)
         user_id = new_id()
@@ -173,7 +175,8 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         token void. Raises InvalidError, EmailInUseError, NoSecretKeysError, TooManyLoginsError, BusyError.
         """
         email, password, smtp = given(wanted.email), given(wanted.password), given(wanted.smtp)
-        faults = smtp_faults(smtp)
+        has_from = smtp is not None and await self._has_from(user_id)
+        faults = smtp_faults(smtp, self.settings, has_from=has_from)
         if email is not None:
             email, more = _email(email)
             faults += more
@@ -190,6 +193,11 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         if wanted.smtp is not UNSET:
             user = self._changed(await self.store.set_smtp(user_id, self._sealed(smtp, user_id)))
         return user
+
+    async def _has_from(self, user_id: UUID) -> bool:
+        """Whether the default account says whom its mail is from, which stays when its login changes."""
+        sender = (await self.store.senders([user_id])).get(user_id)
+        return sender is not None and sender.smtp is not None and sender.smtp.sender is not None
 
     async def _change_login(
         self, user: User, email: str | None, password: str | None, wanted: ProfileChange, *, address: str | None
