@@ -183,6 +183,8 @@ def test_a_migration_is_a_hook_that_meets_no_other_job(chart: Chart) -> None:
         "argocd.argoproj.io/hook": "PreSync",
         "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation,HookSucceeded",
     }
+    # One that failed has another name than the next, which would not remove it.
+    assert job["spec"]["ttlSecondsAfterFinished"] == 24 * 3600
     # It comes before the ServiceAccount and the ConfigMap of its release, at the first time.
     pod = job["spec"]["template"]["spec"]
     assert "serviceAccountName" not in pod
@@ -250,7 +252,7 @@ def _plain(cluster: Cluster) -> dict[tuple[str, str], Any]:
     """The manifests by kind and name, without what is another's by design.
 
     That are Helm's labels and release, annotations of hooks, hashes of settings and migrations, and namespaces. The
-    chart closes its own pods only, kustomize its own namespace. A hook has no ServiceAccount yet.
+    chart closes its own pods only, kustomize its own namespace. A hook has no ServiceAccount yet, and an end.
     """
     found = {}
     for manifest in cluster.manifests:
@@ -260,6 +262,7 @@ def _plain(cluster: Cluster) -> dict[tuple[str, str], Any]:
             plain["spec"]["podSelector"] = {}
         if plain["kind"] == "Job":
             plain["spec"]["template"]["spec"].pop("serviceAccountName", None)
+            plain["spec"].pop("ttlSecondsAfterFinished", None)
         found[_named(plain)] = plain
     return found
 
