@@ -20,7 +20,7 @@ LEAD = timedelta(seconds=2)
 
 
 async def measure(current: Round) -> Numbers:
-    count, spread = current.pick((5_000, timedelta(seconds=30)), (300, timedelta(seconds=2)))
+    count, spread = current.pick((5_000, timedelta(seconds=30)), (100, timedelta(seconds=0.3)))
     gateway = current.machine.gateway
     async with system(current.machine) as running:
         await running.start_consumers(current.pick(2, 1))
