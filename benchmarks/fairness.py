@@ -62,8 +62,7 @@ async def flood(machine: Machine, messages: int, *, consumers: int, others: bool
     sent: dict[int, tuple[Priority, float]] = {}
     gateway = machine.gateway
     async with system(machine) as running:
-        await running.start_consumers(consumers)
-        await running.start_producer()
+        await asyncio.gather(running.start_consumers(consumers), running.start_producer())
         await running.warm_up()
         await running.hold()
         await running.database.put_waiting(messages)

@@ -45,8 +45,7 @@ async def _run(current: Round, *, good: int, bad: int) -> Numbers:
         if bad:
             recipients = [url for pair in zip(recipients, hanging, strict=True) for url in pair]
         await running.store.queues.put(URGENT, active=True, interval_seconds=0, batch_size=None)
-        await running.start_consumers(current.pick(2, 1))
-        await running.start_producer()
+        await asyncio.gather(running.start_consumers(current.pick(2, 1)), running.start_producer())
         await running.warm_up()
         await hosts.remember()
         await machine.gateway.remember()
