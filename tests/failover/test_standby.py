@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from api.health.readiness import OK, Readiness
-from producer.guard import Guard
+from producer.guard import LAG_WRITES, Guard
+from sql.batches import UnvouchedError
 from sql.connecting import connect
 from sql.database import AWAY
 from sql.store import Store
 from tests.eventually import eventually
-from tests.factories import keep
+from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.failover.standby import Standby, standby_of
 from tests.failover.system import delivering
 from tests.failover.tunnel import Tunnel
@@ -67,6 +68,11 @@ async def tunnel(postgres_uri: str) -> AsyncIterator[Tunnel]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sql.database.PROMPT_SECONDS", 2.0)
+
+
 async def falls_behind(standby: Standby) -> None:
     """It gets nothing more from its primary."""
     connection = await connect(standby.uri)
@@ -90,14 +96,8 @@ async def sent(store: Store, ids: list[UUID]) -> bool:
 
 
 async def test_what_was_delivered_within_the_lag_is_not_sent_again(
-    settings: Settings,
-    stores: EmbeddedStores,
-    redis: Redis,
-    tunnel: Tunnel,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings, stores: EmbeddedStores, redis: Redis, tunnel: Tunnel, receiver: Receiver
 ) -> None:
-    monkeypatch.setattr("sql.database.PROMPT_SECONDS", 2.0)
     address = urlsplit(settings.postgres_uri)
     ours = replace(
         settings,
@@ -122,6 +122,7 @@ async def test_what_was_delivered_within_the_lag_is_not_sent_again(
             tunnel.cut()
             await standby.promote()
             await eventually(lambda: _waits(store, COUNT), within=15)
+            await eventually(lambda: _noticed(store), within=15)
             later = await keep(store, 20, channel="webhook", recipient=receiver.url)
             await store.queues.set_active("default", active=True)
             await eventually(lambda: sent(store, ids + later), within=60)
@@ -140,3 +141,29 @@ async def _waits(store: Store, count: int) -> bool:
     except AWAY:
         return False
     return bool(found == count)
+
+
+async def _noticed(store: Store) -> bool:
+    """Whether the marker is this server's."""
+    return bool(await store.database.pool.fetchval("SELECT timeline = store_timeline() FROM store_marker"))
+
+
+async def test_a_standby_that_was_too_far_behind_is_paused(
+    settings: Settings, stores: EmbeddedStores, redis: Redis, store: Store
+) -> None:
+    guard = Guard(store.marker, redis)
+    assert await guard.check()
+    async with standby_of(stores, settings.postgres_uri) as standby:
+        await falls_behind(standby)
+        for _ in range(LAG_WRITES + 1):
+            assert await guard.check()
+        await standby.promote()
+        promoted = await Store.connect(standby.uri, process="test", lease_seconds=10)
+        await keep(promoted)
+        with pytest.raises(UnvouchedError):
+            await promoted.batches.claim(DEFAULT_CLAIM_LANES, offers(), batch_size=10)
+        assert not await Guard(promoted.marker, redis).check()
+        paused = await promoted.marker.paused()
+        assert paused is not None
+        assert "older state: 65 s" in paused.why
+        await promoted.close()
