@@ -8,7 +8,7 @@ between the two writes leaves a copy that is one write behind, which says nothin
 | found | is | so |
 |---|---|---|
 | the marker is behind its copy, by more than replication explains | a restored backup | *paused* |
-| a new server, database or table, and the copy is gone or older | a restored dump | paused |
+| a new server, database or table, and not what the copy says | a restored dump | paused |
 | a new timeline, the copy is gone, and the marker is old | probably restored to a point in time | paused |
 | a new timeline; or a little behind; or moved, and the copy is the same | a failover, a move | *changed* |
 | none of it | as it was | |
@@ -56,7 +56,7 @@ def restored(marker: Marker, copied: int | None) -> str | None:
             return "Postgres is another server, or was made again, and Redis does not know how far it was"
         if marker.promoted and (marker.age is None or marker.age > FRESH_SECONDS):
             return "Postgres was promoted, or restored, and Redis does not know how far it was"
-    elif copied - marker.number > LAG_WRITES:
+    elif copied - marker.number > (0 if moved else LAG_WRITES):
         return f"Postgres is an older state: {(copied - marker.number) * EVERY_SECONDS:,.0f} s of work are missing"
     elif moved and marker.number - copied > LOST_WRITES:
         return "Postgres is another server, or was made again, and Redis is an older state"

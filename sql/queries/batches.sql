@@ -230,7 +230,8 @@ SELECT id FROM batches WHERE consumer = :consumer AND started_at IS NULL;
 -- A consumer starts a batch, once; no rows where it is another's, started before, or gone.
 -- Not a join: after an ANALYZE at which little was in processing, the planner would read all of that for each batch.
 -- The columns are in the order of the fields of `Delivery`, which halves the time to make one.
--- What was due before this became another server, or an older state, may have been delivered: as if unanswered.
+-- What was due before this became another server, or an older state, may have been delivered: as if unanswered. Rejected:
+-- to look up the dedup records of every batch, 0.07 ms for one message, 0.14 for 100; to ask for the timeline is 0.01.
 WITH taken AS (
     UPDATE batches SET started_at = now(), lease_until = now() + :lease::interval
     WHERE id = :id AND consumer = :consumer AND started_at IS NULL

@@ -53,6 +53,7 @@ CASES: dict[str, tuple[dict[str, object], int | None, str]] = {
     "older snapshot of the disk": (OLD, 101 + LAG_WRITES, "restored"),
     "dump into the same cluster": ({**OLD, "present_identity": "7/9/20000"}, 10_000, "restored"),
     "dump into a new cluster": ({**OLD, **MOVED}, 10_000, "restored"),
+    "dump of a moment ago": (MOVED, 101, "restored"),
     "dump, both lost": (MOVED, None, "restored"),
     "dump, and a Redis that is older still": (MOVED, 99 - LOST_WRITES, "restored"),
 }
