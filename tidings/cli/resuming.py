@@ -21,7 +21,9 @@ from tidings.cli import NotDoneError
 from tidings.cli.printing import print_line, rfc3339
 from tidings.cli.store import opened
 from tidings.cli.times import TimeError, before_now
+from tidings.domain.audit import Action, Actor, AuditEntry
 from tidings.domain.errors import StoreUnavailableError, describe
+from tidings.domain.ids import new_id
 from tidings.domain.timestamps import utc_now
 from tidings.redis.connections import connect_redis
 from tidings.runtime.stores import resolve
@@ -78,12 +80,25 @@ async def _resume(
         print_line(line)
     if not yes and not _confirmed(overdue.skipped):
         raise NotDoneError("not confirmed, so nothing was changed; --yes resumes without asking")
+    cancelled = 0
     if skip_before is not None:
-        cancelled = 0
         async for due_ats, found in _pages(store, records, skip_before):
             cancelled += await store.marker.cancel([message_id for message_id in due_ats if message_id not in found])
         print_line(f"cancelled {cancelled:,}")
-    await store.marker.resume()
+    entry = AuditEntry(
+        id=new_id(),
+        actor=Actor.COMMAND_LINE,
+        action=Action.CLAIMS_RESUME,
+        detail={
+            "paused": paused.why,
+            "cancelled": cancelled,
+            "skip_due_before": None if skip_before is None else rfc3339(skip_before),
+        },
+        created_at=utc_now(),
+    )
+    async with store.database.together():
+        if await store.marker.resume():
+            await store.audit.put(entry)
     print_line("resumed: messages are claimed again")
 
 

@@ -73,6 +73,8 @@ async def test_what_was_due_before_a_moment_is_skipped_unless_it_was_delivered(
     assert "  3 have none and are cancelled" in out
     assert "cancelled 3" in out
     assert await statuses(store, *old, *newer) == [WAITS, *[CANCELLED] * 3, WAITS, WAITS]
+    [entry] = await store.database.pool.fetch("SELECT actor, action, detail->>'cancelled' AS cancelled FROM audit")
+    assert tuple(entry) == ("command_line", "claims.resume", "3")
     assert await store.marker.paused() is None
 
 
