@@ -122,6 +122,7 @@ class Work(Collector):
         yield catalogue.STORE_UP.read({(store,): self._is_well(store) for store in ("postgres", "redis")})
         yield catalogue.PRODUCER_UP.read(self._is_well("producer"))
         yield catalogue.CONSUMERS_UP.read(self._is_well("consumers"))
+        yield catalogue.PAUSED.read(1 - self._is_well("claims"))
         yield catalogue.BEHIND_SECONDS.read(self._behind)
         yield catalogue.MESSAGES_HELD.read(self._held(lambda held: held.messages))
         yield catalogue.HELD_SECONDS.read(self._held(lambda held: held.seconds))
