@@ -28,9 +28,6 @@ class Told:
             raise RedisConnectionError("nobody knows")
         return self.address
 
-    async def close(self) -> None:
-        """Nothing is open."""
-
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def _pool(settings: Settings, **options: Any) -> Pool:
 
 
 def sentinels(settings: Settings) -> Sentinels | None:
-    """Those that know the primary, where the address names them; the caller closes them."""
+    """Those that know the primary, where the address names them."""
     uri = parse_redis_uri(settings.redis_uri)
     return Sentinels(uri.service, uri.sentinels, uri.sentinel_options) if uri.sentinels else None
 

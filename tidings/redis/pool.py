@@ -208,8 +208,6 @@ class Pool(ConnectionPool):
     async def disconnect(self, inuse_connections: bool = True) -> None:
         if self._asking is not None:
             await cancel_and_wait(self._asking)
-        if self.primary is not None:
-            await self.primary.close()
         await super().disconnect(inuse_connections)
 
     def _ask_again(self, primary: Primary) -> None:

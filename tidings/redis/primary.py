@@ -9,8 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from redis.asyncio import Redis
-from redis.asyncio.connection import ConnectionPool
+from redis.asyncio.connection import Connection
 from redis.exceptions import (
     ConnectionError,  # noqa: A004  (redis-py's own, which is no OSError)
     RedisError,
@@ -46,9 +45,6 @@ class Primary(Protocol):
     async def find(self) -> Address:
         """Raises redis's ConnectionError where nobody knows."""
 
-    async def close(self) -> None:
-        """Ends its connections; the next `find` opens others."""
-
 
 class Answer(NamedTuple):
     """A sentinel's."""
@@ -66,11 +62,11 @@ class Sentinels:
     def __init__(self, service: str, addresses: Sequence[Address], options: Mapping[str, Any]) -> None:
         self.service = service
         self.addresses = tuple(addresses)
-        self._clients = [_client(address, options) for address in addresses]
+        self._options = options
 
     async def find(self) -> Address:
         """The address that they agreed upon last."""
-        asked = [asyncio.create_task(self._ask(client)) for client in self._clients]
+        asked = [asyncio.create_task(self._ask(address)) for address in self.addresses]
         answers: list[Answer] = []
         refusals = []
         try:
@@ -89,7 +85,7 @@ class Sentinels:
 
     async def ask_each(self) -> list[tuple[Address, Address | str]]:
         """What each of them says, or why it says nothing."""
-        said = await asyncio.gather(*map(self._ask, self._clients), return_exceptions=True)
+        said = await asyncio.gather(*map(self._ask, self.addresses), return_exceptions=True)
         found: list[tuple[Address, Address | str]] = []
         for address, answer in zip(self.addresses, said, strict=True):
             if isinstance(answer, Answer):
@@ -100,14 +96,10 @@ class Sentinels:
                 raise answer
         return found
 
-    async def close(self) -> None:
-        """Ends the connections to them."""
-        for client in self._clients:
-            await client.aclose()
-
-    async def _ask(self, client: Redis) -> Answer:
-        state = await client.sentinel_master(self.service)  # type: ignore[no-untyped-call]
-        return Answer(state["config-epoch"], Address(state["ip"], state["port"]))
+    async def _ask(self, address: Address) -> Answer:
+        said = await _answer(address, self._options, ("SENTINEL", "MASTER", self.service))
+        state = dict(zip(said[::2], said[1::2], strict=True))
+        return Answer(int(state[b"config-epoch"]), Address(state[b"ip"].decode(), int(state[b"port"])))
 
 
 class Cluster:
@@ -134,19 +126,15 @@ class Cluster:
             await _forget(asked)
         raise ConnectionError(f"no node of the cluster knows: {'; '.join(sorted(set(refusals)))}")
 
-    async def close(self) -> None:
-        """Nothing stays open."""
-
     async def _ask(self, address: Address) -> Address:
-        async with _client(address, self._options) as client:
-            try:
-                await client.execute_command(*self._probe)  # type: ignore[no-untyped-call]
-            except ResponseError as error:
-                moved = _MOVED.match(str(error))
-                if moved is None:
-                    raise
-                # Without a host: the one that was asked, at another port.
-                return Address(moved["host"].strip("[]") or address.host, int(moved["port"]))
+        try:
+            await _answer(address, self._options, self._probe)
+        except ResponseError as error:
+            moved = _MOVED.match(str(error))
+            if moved is None:
+                raise
+            # Without a host: the one that was asked, at another port.
+            return Address(moved["host"].strip("[]") or address.host, int(moved["port"]))
         return address
 
 
@@ -158,8 +146,15 @@ async def _forget(asked: Sequence["asyncio.Task[Any]"]) -> None:
             task.exception()
 
 
-def _client(address: Address, options: Mapping[str, Any]) -> Redis:
-    pool = ConnectionPool(
-        **{**options, "socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS, **address._asdict()}
-    )
-    return Redis.from_pool(pool)
+async def _answer(address: Address, options: Mapping[str, Any], command: Sequence[Any]) -> Any:
+    """To one command, on a connection of its own: nothing stays open, whenever it is cancelled."""
+    settable = {name: value for name, value in options.items() if name not in {"connection_class", "max_connections"}}
+    limits = {"socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
+    kind: type[Connection] = options.get("connection_class", Connection)
+    connection = kind(**{**settable, **limits, **address._asdict()})
+    try:
+        await connection.connect()  # type: ignore[no-untyped-call]
+        await connection.send_command(*command)
+        return await connection.read_response()
+    finally:
+        await connection.disconnect(nowait=True)

@@ -124,10 +124,7 @@ async def _sentinels(settings: Settings) -> list[Finding]:
     those = sentinels(settings)
     if those is None:
         return []
-    try:
-        answers = await those.ask_each()
-    finally:
-        await those.close()
+    answers = await those.ask_each()
     named = {str(answer) for _, answer in answers if isinstance(answer, Address)}
     says = f"{len(answers)} say that {those.service} is {' or '.join(sorted(named))}"
     silent = [f"{address} does not answer: {answer}" for address, answer in answers if isinstance(answer, str)]
