@@ -25,6 +25,7 @@ from tidings.domain.errors import StoreUnavailableError, describe
 log = structlog.get_logger(__name__)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+PoolConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 AWAY: Final = (
     OSError,
@@ -47,6 +48,8 @@ AWAY: Final = (
 )
 """What says that Postgres does not serve at present, or wants it done again. Anything else is our mistake."""
 
+AWAY_SECONDS: Final = 0.5
+"""Pause after a store did not answer."""
 HOST_SECONDS: Final = 2.0
 """Time for one of several hosts to take a connection."""
 SINGLE_SECONDS: Final = 5.0

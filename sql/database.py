@@ -9,31 +9,39 @@ and those at work must answer soon: what has swallowed one connection has mostly
 """
 
 import asyncio
+import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
-from sql.connecting import AWAY, HOST_SECONDS, SESSION, SINGLE_SECONDS, Connection, connect
+from sql import server_clock
+from sql.connecting import (
+    AWAY,
+    AWAY_SECONDS,
+    HOST_SECONDS,
+    SESSION,
+    SINGLE_SECONDS,
+    Connection,
+    PoolConnection,
+    connect,
+)
+from sql.deadlines import Deadline
 from sql.loader import load_queries
 from sql.migrate import check_version
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import SchemaError, describe
 
-__all__ = ["AWAY", "Connection"]
+__all__ = ["AWAY", "AWAY_SECONDS", "Connection", "PoolConnection"]
 
 log = structlog.get_logger(__name__)
 
-PoolConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 T = TypeVar("T")
-
-AWAY_SECONDS: Final = 0.5
-"""Pause after a store did not answer."""
 
 COMMAND_SECONDS: Final = 30.0
 """The longest that any statement may take."""
@@ -147,6 +155,7 @@ class Database:
             except asyncpg.UndefinedTableError:
                 version = 0
             check_version(version)
+            await server_clock.ask(self.queries, connection)
             lost = [
                 name for name, value in SESSION.items() if await self.queries.setting(connection, name=name) != value
             ]
@@ -163,7 +172,11 @@ class Database:
         """Runs a query that returns rows. Past aiosql's own call, which costs 0.5 µs a row and a `dir()` each time."""
         query = getattr(self.queries, name)
         arguments = [parameters[each] for each in self.queries.driver_adapter.var_sorted[name]]
-        return await self._ask(name, lambda connection: connection.fetch(query.sql, *arguments))
+        asked = time.monotonic()
+        rows = await self._ask(name, lambda connection: connection.fetch(query.sql, *arguments))
+        if name in server_clock.TELLING:
+            server_clock.hear(rows, asked=asked)
+        return rows
 
     async def one(self, name: str, /, **parameters: Any) -> Any:
         """Runs a query that returns one row (`^`), one value (`$`) or nothing (`!`)."""
@@ -205,6 +218,7 @@ class Database:
         async with self.pool.acquire(timeout=FREE_SECONDS) as connection:
             try:
                 async with self._limited(connection, seconds):
+                    await server_clock.keep(self.queries, connection)
                     answer = await ask(connection)
             except TimeoutError:
                 self._limits[name] = min(2 * seconds, COMMAND_SECONDS)
@@ -293,7 +307,7 @@ class Database:
             while True:
                 await asyncio.wait((ended,), timeout=every)
                 async with asyncio.timeout(answer):
-                    await self.queries.ping(connection)
+                    await server_clock.ask(self.queries, connection)
         except AWAY as error:
             if isinstance(error, TimeoutError):
                 self._suspect_others("a connection that only listens has no answer")
@@ -322,49 +336,6 @@ class Database:
             await asyncio.wait_for(self.pool.close(), timeout=5)
         except TimeoutError:
             self.pool.terminate()
-
-
-class Deadline:
-    """Cuts a connection of the pool some time after it is reached: as soon as Postgres takes another one.
-
-    Whatever waits for an answer on it ends with an error then. A server that takes none is away, or paused: what was
-    asked is waited for, since it may well be done. But not for ever.
-    """
-
-    def __init__(
-        self, connection: PoolConnection, seconds: float, *, longest: float, serves: Callable[[], Awaitable[bool]]
-    ) -> None:
-        self.pid = connection.get_server_pid()
-        self.expired = False
-        self._connection = connection
-        self._serves = serves
-        loop = asyncio.get_running_loop()
-        self._until = loop.time() + max(seconds, longest)
-        self._timer = loop.call_later(seconds, self._reached)
-        self._looking: asyncio.Task[None] | None = None
-
-    def within(self, seconds: float) -> None:
-        """Reached in so many seconds, or before."""
-        loop = asyncio.get_running_loop()
-        if self._looking is None and self._timer.when() > loop.time() + seconds:
-            self._timer.cancel()
-            self._timer = loop.call_later(seconds, self._reached)
-
-    def end(self) -> None:
-        """Never reached."""
-        self._timer.cancel()
-        if self._looking is not None:
-            self._looking.cancel()
-
-    def _reached(self) -> None:
-        self._looking = asyncio.create_task(self._wait_for_another())
-
-    async def _wait_for_another(self) -> None:
-        clock = asyncio.get_running_loop().time
-        while not await self._serves() and clock() < self._until:  # noqa: ASYNC110  (it is Postgres that we wait for)
-            await asyncio.sleep(AWAY_SECONDS)
-        self.expired = True
-        self._connection.terminate()
 
 
 class Noun:

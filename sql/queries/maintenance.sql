@@ -90,6 +90,6 @@ SELECT count(*) FROM forgotten;
 -- Whether this connection now belongs to the producer that leads; held until it closes.
 SELECT pg_try_advisory_lock({lead});
 
--- name: ping()$
--- Whether the database answers at all.
-SELECT 1;
+-- name: ping()^
+-- Whether the database answers at all, and what time it is there.
+SELECT clock_timestamp() AS seen_at;

@@ -13,7 +13,7 @@ from tidings.cli.doctor import clocks
 from tidings.cli.doctor.finding import Finding, failure, ok, warning
 from tidings.cli.store import plain_errors
 from tidings.domain.errors import StoreUnavailableError
-from tidings.domain.timestamps import utc_now
+from tidings.domain.timestamps import machine_now
 from tidings.settings import Settings
 
 PATIENCE_SECONDS: Final = 5.0
@@ -40,9 +40,9 @@ async def examine(settings: Settings) -> list[Finding]:
 
 
 async def _examine(diagnosis: Diagnosis, *, retention: timedelta) -> list[Finding]:
-    asked = utc_now()
+    asked = machine_now()
     server = await diagnosis.server()
-    answered = utc_now()
+    answered = machine_now()
     found = [
         _version(server),
         clocks.compare("postgres clock", server.clock, asked=asked, answered=answered),
@@ -53,7 +53,7 @@ async def _examine(diagnosis: Diagnosis, *, retention: timedelta) -> list[Findin
     found.append(schema)
     if schema.mend is None:
         found.append(_partitions(await diagnosis.missing_partitions()))
-        found.append(_retention(await diagnosis.outlived_partitions(utc_now() - retention - UNDROPPED_FOR)))
+        found.append(_retention(await diagnosis.outlived_partitions(server.clock - retention - UNDROPPED_FOR)))
         found.append(_overdue(await diagnosis.longest_overdue()))
         found.append(_gateway_answers(await diagnosis.gateway_statuses()))
     return found
