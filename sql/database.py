@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
 from sql import server_clock
 from sql.connecting import (
@@ -30,12 +30,13 @@ from sql.connecting import (
     Connection,
     PoolConnection,
     connect,
+    keeps_session,
 )
 from sql.deadlines import Deadline
 from sql.loader import load_queries
 from sql.migrate import check_version
 from tidings.domain.cancellation import cancel_and_wait
-from tidings.domain.errors import SchemaError, describe
+from tidings.domain.errors import SchemaError, StoreRefusedError, describe
 
 __all__ = ["AWAY", "AWAY_SECONDS", "Connection", "PoolConnection"]
 
@@ -111,10 +112,13 @@ class Database:
         """Of queries that ran over."""
 
     @classmethod
-    async def connect(cls, uri: str, *, process: str, size: int) -> "Database":
+    async def connect(cls, uri: str, *, process: str, size: int, direct_uri: str = "") -> "Database":
         """Opens up to `size` connections, waiting (and saying so) as long as Postgres is away.
 
-        Raises SchemaError where the schema is not the one that this program knows.
+        `direct_uri` leads to the same Postgres past a pooler.
+
+        Raises SchemaError where the schema is not the one that this program knows, and StoreRefusedError where waiting
+        would not help; a refusal that comes later, as while a password is being changed, is waited for like any other.
         """
         connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
@@ -123,7 +127,7 @@ class Database:
             return connection
 
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(AWAY),
+            retry=retry_if_exception(worth_waiting),
             wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1),
             before_sleep=_say_waiting,
         ):
@@ -140,6 +144,7 @@ class Database:
                     server_settings={"application_name": f"tidings {process}", **SESSION},
                 )
                 database = cls(pool, uri, process=process, connections=connections)
+                database.direct_uri = direct_uri or uri
                 try:
                     await database.check()
                 except BaseException:
@@ -148,12 +153,16 @@ class Database:
         return database
 
     async def check(self) -> None:
-        """Compares the schema's version with ours, then prepares every query once."""
+        """Compares the schema's version with ours, then prepares every query once; tries the other address."""
+        if self.direct_uri != self.uri:
+            (await self._connect(self.direct_uri, command_timeout=COMMAND_SECONDS)).terminate()
         async with self.pool.acquire() as connection:
             try:
                 version = await self.queries.schema_version(connection)
             except asyncpg.UndefinedTableError:
                 version = 0
+            except asyncpg.InsufficientPrivilegeError as error:
+                raise StoreRefusedError(f"POSTGRES_URI: this role may not read the tables ({error})") from error
             check_version(version)
             await server_clock.ask(self.queries, connection)
             lost = [
@@ -254,7 +263,7 @@ class Database:
         """Whether Postgres takes a connection, or says at least why not."""
         try:
             connection = await self._connect(self.uri, command_timeout=HOST_SECONDS, timeout=HOST_SECONDS)
-        except asyncpg.PostgresError:
+        except (asyncpg.PostgresError, StoreRefusedError):
             return True
         except AWAY:
             return False
@@ -283,11 +292,24 @@ class Database:
 
         The caller closes it.
         """
-        return await self._connect(
+        connection = await self._connect(
             self.direct_uri,
             command_timeout=LEAD_ANSWER_SECONDS,
             server_settings={"idle_session_timeout": f"{LEAD_SECONDS}s"},
         )
+        try:
+            if not await keeps_session(connection, self.notify):
+                # In transaction mode a pooler leaves the session to us as long as a transaction is open.
+                await connection.transaction().start()
+                await self.queries.end_if_idle(connection, timeout=f"{LEAD_SECONDS}s")
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def notify(self, channel: str) -> None:
+        """A NOTIFY, for whoever tries whether it is heard."""
+        await self.one("notify", channel=channel)
 
     async def listen(self, callbacks: dict[str, Callable[[str], None]]) -> "Connection":
         """A connection of its own that hears NOTIFY on each named channel, and calls with the payload."""
@@ -327,6 +349,7 @@ class Database:
             uri,
             timeout=timeout,
             command_timeout=command_timeout,
+            setting="POSTGRES_URI" if uri == self.uri else "POSTGRES_LISTEN_URI",
             server_settings={"application_name": f"tidings {self.process}", **(server_settings or {})},
         )
 
@@ -343,6 +366,11 @@ class Noun:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+
+
+def worth_waiting(error: BaseException) -> bool:
+    """Whether a start waits for Postgres after this error."""
+    return isinstance(error, AWAY) and not isinstance(error, StoreRefusedError)
 
 
 async def _nothing_to_reset(_connection: Any) -> None:

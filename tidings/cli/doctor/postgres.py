@@ -32,7 +32,8 @@ async def examine(settings: Settings) -> list[Finding]:
     try:
         with plain_errors():
             async with Diagnosis.of(settings.postgres_uri, timeout=PATIENCE_SECONDS) as diagnosis:
-                return await _examine(diagnosis, retention=timedelta(days=settings.retention_days))
+                found = await _examine(diagnosis, retention=timedelta(days=settings.retention_days))
+                return [*found, await _listening(diagnosis, settings.postgres_listen_uri)]
     except (StoreUnavailableError, TimeoutError, asyncpg.PostgresError) as error:
         reason = str(error) or f"no answer within {PATIENCE_SECONDS:g} s"
         mend = "start it, or set POSTGRES_URI right; without one, `tidings up` brings its own"
@@ -57,6 +58,20 @@ async def _examine(diagnosis: Diagnosis, *, retention: timedelta) -> list[Findin
         found.append(_overdue(await diagnosis.longest_overdue()))
         found.append(_gateway_answers(await diagnosis.gateway_statuses()))
     return found
+
+
+async def _listening(diagnosis: Diagnosis, listen_uri: str) -> Finding:
+    """Whether a producer hears of a new message at once."""
+    mend = "POSTGRES_LISTEN_URI: the address of the same Postgres past the pooler in transaction mode"
+    try:
+        hears = await diagnosis.hears(listen_uri, timeout=PATIENCE_SECONDS)
+    except (StoreUnavailableError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return failure(
+            "listen", f"cannot be tried: {error or 'no answer'}", "POSTGRES_LISTEN_URI must lead to Postgres"
+        )
+    if not hears:
+        return warning("listen", "no NOTIFY arrives: messages may be 1 s late, and `tidings migrate` is refused", mend)
+    return ok("listen", "a NOTIFY arrives at once")
 
 
 def _version(server: ServerState) -> Finding:
