@@ -44,6 +44,7 @@ from tidings.domain.timestamps import utc_now
 from tidings.observability.metrics import MetricsServer
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis, probe
+from tidings.redis.refusals import check
 from tidings.security.egress import loopback_egress, plain_webhook_egress, webhook_egress
 from tidings.settings import Settings
 
@@ -144,14 +145,24 @@ class Consumer:
 
     @classmethod
     async def start(cls, settings: Settings) -> Self:
-        """Waits for Postgres, then starts a consumer. Raises SchemaError where the schema is at another version."""
+        """Waits for Postgres, then starts a consumer.
+
+        Raises SchemaError where the schema is at another version, StoreRefusedError where a store refuses this process.
+        """
         store = await Store.connect(
             settings.postgres_uri,
             process=f"consumer {settings.consumer_name}",
             lease_seconds=settings.lease_seconds,
             listen_uri=settings.postgres_listen_uri,
         )
-        consumer = cls(settings, store, connect_redis(settings))
+        redis = connect_redis(settings)
+        try:
+            await check(redis)
+        except BaseException:
+            await redis.aclose()
+            await store.close()
+            raise
+        consumer = cls(settings, store, redis)
         await consumer._holds.read()
         consumer._loops = [
             asyncio.create_task(consumer._leases.run(), name="leases"),

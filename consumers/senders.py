@@ -15,13 +15,13 @@ import msgspec
 import structlog
 
 from sql.database import AWAY, Database
+from sql.listening import hear
 from tidings.domain.account import Sender
-from tidings.domain.errors import StoreUnavailableError, describe
+from tidings.domain.errors import StoreUnavailableError
 
 log = structlog.get_logger(__name__)
 
 LIFE_SECONDS: Final = 10.0
-RECONNECT_SECONDS: Final = 1.0
 
 Read = Callable[[Sequence[UUID]], Awaitable[dict[UUID, Sender]]]
 
@@ -87,18 +87,7 @@ class SenderCache:
 
     async def listen(self, database: Database) -> None:
         """Forgets who changes, until cancelled."""
-        while True:
-            try:
-                connection = await database.listen({"tidings_users": self._changed})
-            except AWAY as error:
-                log.warning("cannot listen for changed users", error=describe(error))
-                await asyncio.sleep(RECONNECT_SECONDS)
-                continue
-            try:
-                self.forget_all()
-                log.info("listens no longer for changed users", error=await database.lost(connection))
-            finally:
-                connection.terminate()
+        await hear(database, {"tidings_users": self._changed}, missed=self.forget_all, what="changed users")
 
     async def read(self, user_ids: Iterable[UUID]) -> None:
         """Fills the cache with all of them, in one query. Raises one of AWAY where Postgres is away."""

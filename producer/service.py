@@ -28,6 +28,7 @@ from tidings.domain.message import DEFAULT_QUEUE
 from tidings.observability.metrics import MetricsServer
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis, probe
+from tidings.redis.refusals import check
 from tidings.runtime.process import run_until
 from tidings.settings import Settings
 
@@ -38,7 +39,10 @@ HEARTBEAT_LIFE_SECONDS: Final = 5
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Runs a producer until `stop` is set. Raises SchemaError where the database is at another version."""
+    """Runs a producer until `stop` is set.
+
+    Raises SchemaError where the database is at another version, StoreRefusedError where a store refuses this process.
+    """
     store = await run_until(
         stop,
         Store.connect(
@@ -71,6 +75,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     metrics.registry.watch_stores({"postgres": store.ping, "redis": partial(probe, redis)})
     metrics_server = MetricsServer(metrics.registry, settings)
     try:
+        await check(redis)
         await metrics_server.start()
         await _pace_at_first(store, settings)
         wakeup = Wakeup(poll_interval=settings.poll_interval, clock=asyncio.get_running_loop().time)

@@ -182,8 +182,9 @@ class BatchStore:
     async def take(self, batch_id: UUID, *, consumer: str) -> list[Delivery]:
         """Starts a batch, once. Empty where it is another consumer's, was started before, or is gone."""
         rows = await self.database.rows("take", id=batch_id, consumer=consumer, lease=self.lease)
-        names = tuple(rows[0].keys()) if rows else ()
-        return [_delivery(dict(zip(names, row, strict=True))) for row in rows]
+        # Without the last, the server's time.
+        names = tuple(rows[0].keys())[:-1] if rows else ()
+        return [_delivery(dict(zip(names, row, strict=False))) for row in rows]
 
     async def mails(self, ids: Sequence[UUID]) -> dict[UUID, KeptMail]:
         """What is kept beside these mails, with the contents of their attachments."""

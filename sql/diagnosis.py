@@ -8,7 +8,7 @@ from typing import Any, Self
 import asyncpg
 import msgspec
 
-from sql.connecting import Connection, connect
+from sql.connecting import Connection, connect, keeps_session
 from sql.loader import load_queries
 from sql.maintenance import BOUNDS, PARENTS
 
@@ -57,7 +57,8 @@ class Outlived(msgspec.Struct, frozen=True, kw_only=True):
 class Diagnosis:
     """The questions. Everything but `server` and `connections` needs the schema."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, uri: str) -> None:
+        self._uri = uri
         self._connection = connection
         self._queries: Any = load_queries()
 
@@ -69,7 +70,7 @@ class Diagnosis:
             uri, timeout=timeout, command_timeout=timeout, server_settings={"application_name": "tidings doctor"}
         )
         try:
-            yield cls(connection)
+            yield cls(connection, uri)
         finally:
             await connection.close(timeout=timeout)
 
@@ -80,6 +81,20 @@ class Diagnosis:
     async def connections(self) -> ConnectionState:
         """Who is connected."""
         return ConnectionState(**await self._queries.connection_state(self._connection))
+
+    async def hears(self, listen_uri: str, *, timeout: float) -> bool:
+        """Whether NOTIFY is heard through this address, or through the same one where it is empty."""
+        uri, setting = (listen_uri, "POSTGRES_LISTEN_URI") if listen_uri else (self._uri, "POSTGRES_URI")
+        options = {"application_name": "tidings doctor"}
+        listener = await connect(
+            uri, timeout=timeout, command_timeout=timeout, server_settings=options, setting=setting
+        )
+        try:
+            return await keeps_session(
+                listener, lambda channel: self._queries.notify(self._connection, channel=channel)
+            )
+        finally:
+            listener.terminate()
 
     async def schema_version(self) -> int:
         """The version of the schema; 0 where there is none."""

@@ -18,10 +18,10 @@ from typing import Final
 
 import msgspec
 
-from sql.connecting import SESSION, Connection, connect, is_pooled
+from sql.connecting import SESSION, Connection, connect, is_pooled, keeps_session
 from sql.indexes import build_concurrently, run_patiently
 from sql.loader import load_queries
-from tidings.domain.errors import SchemaError
+from tidings.domain.errors import SchemaError, SettingsError
 
 LOCK_AGAIN_SECONDS: Final = 0.2
 CONCURRENTLY: Final = "-- concurrently\n"
@@ -80,11 +80,12 @@ async def migrate(postgres_uri: str, *, past_pooler: bool = False) -> list[str]:
     With a pooler in between, or `past_pooler` of one, the role gets the settings that a session there cannot bring.
 
     Safe to run from several processes at once: the second waits, and finds nothing to do.
-    Raises SchemaError where the database is newer than this program.
+    Raises SchemaError where the database is newer than this program, SettingsError where a session is not to be had.
     """
     connection = await connect(postgres_uri, server_settings={"client_min_messages": "warning"})
     queries = load_queries()
     try:
+        await _need_session(postgres_uri, connection)
         while not await queries.try_lock_schema(connection):  # noqa: ASYNC110  (it is another process that we wait for)
             await asyncio.sleep(LOCK_AGAIN_SECONDS)
         await queries.make_schema_migrations(connection)
@@ -103,6 +104,20 @@ async def migrate(postgres_uri: str, *, past_pooler: bool = False) -> list[str]:
         return names
     finally:
         await connection.close()
+
+
+async def _need_session(uri: str, connection: Connection) -> None:
+    """Raises SettingsError where a pooler would keep the lock, and lose what was set, between two statements."""
+    if not is_pooled(uri):
+        return
+    other = await connect(uri)
+    try:
+        if not await keeps_session(connection, lambda channel: load_queries().notify(other, channel=channel)):
+            raise SettingsError(
+                "POSTGRES_LISTEN_URI: must be set for migrations, past the pooler in transaction mode of POSTGRES_URI"
+            )
+    finally:
+        await other.close()
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:

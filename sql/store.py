@@ -51,10 +51,10 @@ class Store:
 
         `listen_uri` leads to the same Postgres past a pooler.
 
-        Raises SchemaError where the schema is not the one that this program knows.
+        Raises SchemaError where the schema is not the one that this program knows, StoreRefusedError where Postgres
+        refuses this process.
         """
-        database = await Database.connect(uri, process=process, size=size)
-        database.direct_uri = listen_uri or uri
+        database = await Database.connect(uri, process=process, size=size, direct_uri=listen_uri)
         return cls(database, lease_seconds=lease_seconds)
 
     async def ping(self) -> None:

@@ -29,12 +29,12 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Raises StoreUnavailableError where Postgres does not answer or refuses the login."""
+    """Raises StoreUnavailableError where Postgres does not answer or refuses."""
     try:
         yield
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+    except (OSError, asyncpg.PostgresConnectionError) as error:
         raise StoreUnavailableError(f"Postgres does not answer: {error}") from error
-    except (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError, asyncpg.InterfaceError) as error:
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.InterfaceError) as error:
         raise StoreUnavailableError(f"Postgres refuses: {error}") from error
 
 

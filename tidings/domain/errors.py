@@ -6,6 +6,7 @@ TidingsError
 ├── EmbeddedStoreError  an embedded store is not installed or does not start; one line, exit code 2
 ├── SchemaError         the database is at another version than this program; one line, exit code 2
 ├── StoreUnavailableError  Postgres or Redis does not answer; the same call may succeed later
+│   └── StoreRefusedError  it refuses this process: at its start one line, exit code 2; later it is waited for
 ├── EmailTakenError     another user has this e-mail address; the client chooses another
 ├── LastAdminError      no admin would be left; somebody else becomes one first
 └── UnsealError         a secret cannot be read with the present `SECRET_KEYS`; the operator adds the missing key
@@ -34,6 +35,10 @@ class SchemaError(TidingsError):
 
 class StoreUnavailableError(TidingsError):
     """Postgres or Redis does not answer at present; retrying is right."""
+
+
+class StoreRefusedError(StoreUnavailableError):
+    """Postgres or Redis refuses a connection until a setting, here or there, is mended; the text names ours."""
 
 
 class EmailTakenError(TidingsError):

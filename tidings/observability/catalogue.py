@@ -22,6 +22,12 @@ PROCESS_INFO: Final = Metric(
 STORE_UP: Final = Metric(
     "tidings_store_up", "gauge", ("every",), "Whether the store responds to this process within 2 s.", ("store",)
 )
+CLOCK_AHEAD_SECONDS: Final = Metric(
+    "tidings_clock_ahead_seconds",
+    "gauge",
+    ("every",),
+    "By how much this machine's clock is ahead of Postgres's, which counts; below 0: behind. 0 until that is known.",
+)
 
 API_REQUESTS: Final = Metric(
     "tidings_api_requests_total", "counter", ("api",), "Requests answered.", ("method", "route", "status")

@@ -14,7 +14,7 @@ from tidings.cli.doctor import clocks
 from tidings.cli.doctor.finding import Finding, failure, ok, warning
 from tidings.domain.errors import SettingsError
 from tidings.domain.states import HeldReason
-from tidings.domain.timestamps import utc_now
+from tidings.domain.timestamps import machine_now
 from tidings.observability.reports import SILENT_SECONDS, ConsumerReport, HeldReport, held_report
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis, sentinels
@@ -62,9 +62,9 @@ async def examine(settings: Settings) -> tuple[list[Finding], Seen | None]:
 
 
 async def _examine(client: Redis, *, cluster: bool) -> tuple[list[Finding], Seen]:
-    asked = utc_now()
+    asked = machine_now()
     now = _clock(await client.time())
-    answered = utc_now()
+    answered = machine_now()
     found = [
         *await _state(client, cluster=cluster),
         clocks.compare("redis clock", now, asked=asked, answered=answered),
@@ -218,6 +218,9 @@ def _unwell(reports: tuple[ConsumerReport, ...]) -> Iterator[Finding]:
         check = f"consumer {report.name}"
         if report.postgres_away:
             yield warning(check, "it does not reach Postgres", "read its log, and check its POSTGRES_URI")
+        if abs(report.clock_ahead) > clocks.WORTH_A_WARNING.total_seconds():
+            apart = clocks.apart_from(report.clock_ahead, "Postgres's")
+            yield warning(check, f"its machine's clock is {apart}, which counts", clocks.MEND)
         if report.version != __version__:
             yield warning(
                 check, f"it is of version {report.version}, this is {__version__}", "bring them to the same one"
