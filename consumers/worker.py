@@ -153,6 +153,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     consumer = await run_until(stop, Consumer.start(settings))
     if consumer is None:
         return
+    async with consumer.serving(stop):
+        await _work(consumer, settings, stop)
+
+
+async def _work(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> None:
     stopped = asyncio.ensure_future(stop.wait())
     broken = asyncio.ensure_future(consumer.failed_loop())
     listener = Listener(consumer.redis, consumer=consumer.name)

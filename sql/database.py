@@ -21,7 +21,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from sql.connecting import AWAY, HOST_SECONDS, SESSION, SINGLE_SECONDS, Connection, connect
 from sql.loader import load_queries
-from sql.migrate import check_version
+from sql.migrate import check_schema
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import SchemaError, describe
 
@@ -106,7 +106,7 @@ class Database:
     async def connect(cls, uri: str, *, process: str, size: int) -> "Database":
         """Opens up to `size` connections, waiting (and saying so) as long as Postgres is away.
 
-        Raises SchemaError where the schema is not the one that this program knows.
+        Raises SchemaError where the schema does not fit this program.
         """
         connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
@@ -142,11 +142,7 @@ class Database:
     async def check(self) -> None:
         """Compares the schema's version with ours, then prepares every query once."""
         async with self.pool.acquire() as connection:
-            try:
-                version = await self.queries.schema_version(connection)
-            except asyncpg.UndefinedTableError:
-                version = 0
-            check_version(version)
+            await check_schema(connection)
             lost = [
                 name for name, value in SESSION.items() if await self.queries.setting(connection, name=name) != value
             ]

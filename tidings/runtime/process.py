@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from tidings.domain.cancellation import cancel_and_wait
-from tidings.domain.errors import TidingsError
+from tidings.domain.errors import TidingsError, exit_code
 from tidings.observability import logs, tracing
 from tidings.runtime import files, stores
 from tidings.settings import Settings, load
@@ -27,7 +27,7 @@ Main = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
 
 def run(process: str, main: Main) -> None:
-    """Runs a process to its end. A TidingsError ends it with one line and exit code 2."""
+    """Runs a process to its end. A TidingsError ends it with one line and exit code 2, or 3 where it is too old."""
     try:
         # Loading may have to wait for Vault, and says so.
         logs.configure_logging(process, "INFO")
@@ -96,4 +96,4 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _one_line(process: str, error: TidingsError) -> int:
     sys.stderr.write(f"tidings {process}: {error}\n")
-    return 2
+    return exit_code(error)
