@@ -3,7 +3,7 @@
 Each migration commits together with its row in `schema_migrations`: a crash in between leaves the one before it.
 
 A program runs under the schema it was written for, and under every newer one that allows it. A migration only adds, so
-programs from before it go on: those that run, and those that start anew, as after a rollback. One that takes something
+programs from before it go on: those that run, and those that start again, as after a rollback. One that takes something
 away begins with a line `-- oldest: N`: no program that knows fewer than N migrations may run from then on. It is
 recorded in `schema_migrations`; `check_version` compares.
 

@@ -17,9 +17,9 @@ from sql.migrate import migrate
 from sql.store import Store
 from tests.failover.system import delivered, delivering
 from tidings.embedded import EmbeddedStores
+from tidings.embedded.cluster import PORT, STOP_SIGNALS, USER
 from tidings.embedded.data_directory import DataDirectory
 from tidings.embedded.installation import postgres_account
-from tidings.embedded.postgres import PORT, STOP_SIGNALS, USER
 from tidings.embedded.server import Server
 from tidings.settings import Settings
 
