@@ -40,7 +40,7 @@ def run(process: str, main: Main) -> None:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(main, settings))
     except TidingsError as error:
-        sys.exit(_one_line(process, error))
+        sys.exit(one_line(process, error))
     finally:
         tracing.stop()
 
@@ -94,6 +94,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _one_line(process: str, error: TidingsError) -> int:
+def one_line(process: str, error: TidingsError) -> int:
+    """Says on standard error why a process ends; returns its exit code."""
     sys.stderr.write(f"tidings {process}: {error}\n")
     return exit_code(error)
