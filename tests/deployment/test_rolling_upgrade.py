@@ -7,7 +7,9 @@ that needs them.
 import asyncio
 import random
 import shutil
+import subprocess
 import sys
+import tarfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from tests.chaos.receiver import CountingReceiver
 from tests.chaos.round import FAR_FUTURE
 from tests.e2e.system import Process, System
 from tests.eventually import eventually
+from tests.released import released_schema, released_version
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.settings import Settings
 
@@ -52,6 +55,7 @@ QUERY: Final = """
 -- Of a test.
 SELECT id FROM messages WHERE colour = :colour LIMIT 1;
 """
+PACKAGES: Final = ("api", "consumers", "producer", "sql", "tidings")
 MIGRATE: Final = "import sys; from tidings.cli import main; sys.exit(main(['migrate']))"
 
 SHORT: Final = {
@@ -72,9 +76,29 @@ def second(tmp_path: Path) -> dict[str, str]:
     (tree / f"sql/migrations/{KNOWN + 2:04}_colour_index.sql").write_text(INDEX)
     with (tree / "sql/queries/messages.sql").open("a") as queries:
         queries.write(QUERY)
-    for package in ("api", "consumers", "producer", "tidings"):
-        (tree / package).symlink_to(ROOT / package)
-    # Before the installed one, and not behind the working directory.
+    for package in PACKAGES:
+        if package != "sql":
+            (tree / package).symlink_to(ROOT / package)
+    return runs(tree)
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> dict[str, str]:
+    """The environment in which `python -m` runs the last release, from the tag in the history."""
+    tag = f"v{released_version()}"
+    tree = tmp_path / "released"
+    tree.mkdir()
+    packed = tmp_path / "released.tar"
+    command = ["git", "-C", str(ROOT), "archive", "--output", str(packed), tag, *PACKAGES]
+    if shutil.which("git") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"there is no git, or no tag {tag}: the program of the last release is not to be had")
+    with tarfile.open(packed) as archive:
+        archive.extractall(tree, filter="data")
+    return runs(tree)
+
+
+def runs(tree: Path) -> dict[str, str]:
+    # Before what is installed, and without the working directory.
     return {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
 
 
@@ -124,9 +148,12 @@ class Role:
     async def start(self) -> None:
         self.process = await self.system.start(self.module, "(producer|consumer) is ready", **self.environ)
 
-    async def kill_and_start(self) -> None:
+    async def kill(self) -> None:
         assert self.process is not None
         await self.process.kill()
+
+    async def kill_and_start(self) -> None:
+        await self.kill()
         await self.start()
 
     async def stop(self) -> None:
@@ -134,12 +161,25 @@ class Role:
         assert await self.process.stop() == 0
 
 
+async def balanced(settings: Settings, flow: Flow, receiver: CountingReceiver) -> None:
+    """Everything was accepted and delivered, and what came twice said that it might."""
+    books = Books(settings.postgres_uri, settings.redis_uri)
+
+    async def settled() -> bool:
+        return not await books.unsettled(FAR_FUTURE) and not await books.batches()
+
+    await eventually(settled, within=60, every=0.2)
+    balance = await books.balance(flow.accepted, await receiver.arrivals())
+    assert not flow.refused
+    assert balance.messages > 2 * RATE
+    assert (balance.lost, balance.unmarked, balance.faults) == ([], [], [])
+
+
 @pytest.mark.timeout(120)
 async def test_both_versions_deliver_while_they_die_and_the_old_one_comes_back(
     settings: Settings, second: dict[str, str], tmp_path: Path
 ) -> None:
     rng = random.Random()
-    books = Books(settings.postgres_uri, settings.redis_uri)
     async with CountingReceiver() as receiver, System(settings, tmp_path, **SHORT) as system:
         await receiver.behave(Manner(delay=0.05))
         old = [Role(system, "producer", {}), Role(system, "consumers", {"CONSUMER_NAME": "old"})]
@@ -164,15 +204,8 @@ async def test_both_versions_deliver_while_they_die_and_the_old_one_comes_back(
         finally:
             await flow.stop()
 
-        async def settled() -> bool:
-            return not await books.unsettled(FAR_FUTURE) and not await books.batches()
-
-        await eventually(settled, within=60, every=0.2)
-        balance = await books.balance(flow.accepted, await receiver.arrivals())
         assert schema == {"ok"}
-        assert not flow.refused
-        assert balance.messages > 2 * RATE
-        assert (balance.lost, balance.unmarked, balance.faults) == ([], [], [])
+        await balanced(settings, flow, receiver)
 
         # Had the migration taken something away that the old program uses.
         connection = await asyncpg.connect(settings.postgres_uri)
@@ -180,3 +213,37 @@ async def test_both_versions_deliver_while_they_die_and_the_old_one_comes_back(
         await connection.close()
         code, line = await ended(system, "consumers", tmp_path)
         assert (code, f"allows programs of {KNOWN + 1} and later" in line) == (3, True), line
+
+
+@pytest.mark.timeout(120)
+async def test_from_the_last_release_to_this_program(
+    settings: Settings, released: dict[str, str], tmp_path: Path
+) -> None:
+    rng = random.Random()
+    connection = await asyncpg.connect(settings.postgres_uri, server_settings={"client_min_messages": "warning"})
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    async with CountingReceiver() as receiver, System(settings, tmp_path, **SHORT) as system:
+        await receiver.behave(Manner(delay=0.05))
+        assert "applied 0001" in await migrate(system, **released)
+        assert await connection.fetchval("SELECT max(version) FROM schema_migrations") == released_schema()
+        await connection.close()
+        old = [Role(system, "producer", released), Role(system, "consumers", {"CONSUMER_NAME": "old", **released})]
+        new = [Role(system, "producer", {}), Role(system, "consumers", {"CONSUMER_NAME": "new"})]
+        api = await system.start("api", "api is ready", **released)
+        await asyncio.gather(*(role.start() for role in old))
+        flow = Flow((await api.says(r"(http://127\.0\.0\.1:\d+)"))[1], receiver.url, rate=RATE, rng=rng)
+        flow.start()
+        try:
+            await asyncio.sleep(rng.uniform(0.5, 1))
+            await migrate(system)
+            await asyncio.gather(*(role.start() for role in new))
+            # A release before schema 27 does not start again under a newer schema.
+            knows = released_schema() >= 27
+            await asyncio.gather(*(role.kill_and_start() if knows else role.kill() for role in old))
+            await asyncio.sleep(rng.uniform(0, 0.5))
+            await asyncio.gather(*(role.kill_and_start() for role in new))
+            await system.start_api()
+            flow._api = system.url
+        finally:
+            await flow.stop()
+        await balanced(settings, flow, receiver)
