@@ -175,7 +175,7 @@ async def balanced(settings: Settings, flow: Flow, receiver: CountingReceiver) -
     assert (balance.lost, balance.unmarked, balance.faults) == ([], [], [])
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_both_versions_deliver_while_they_die_and_the_old_one_comes_back(
     settings: Settings, second: dict[str, str], tmp_path: Path
 ) -> None:
@@ -215,7 +215,7 @@ async def test_both_versions_deliver_while_they_die_and_the_old_one_comes_back(
         assert (code, f"allows programs of {KNOWN + 1} and later" in line) == (3, True), line
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_from_the_last_release_to_this_program(
     settings: Settings, released: dict[str, str], tmp_path: Path
 ) -> None:
