@@ -267,8 +267,8 @@ class Consumer:
         try:
             await self._read_senders(deliveries)
             deliveries = await self._mails.read_small(deliveries)
-            recovered = [delivery.id for delivery in deliveries if delivery.recoveries]
-            records = await self._dedup.find(recovered) if recovered else {}
+            doubtful = [delivery.id for delivery in deliveries if delivery.possible_duplicate]
+            records = await self._dedup.find(doubtful) if doubtful else {}
             for delivery in deliveries:
                 if delivery.id in records:
                     self._dispatcher.skip_sent(delivery, records[delivery.id], batch)

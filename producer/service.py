@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from producer.accounts import AccountMaintenance
 from producer.claimer import Claimer
 from producer.depths import DepthRecorder
+from producer.guard import Guard
 from producer.leader import Leader
 from producer.maintenance import Maintenance
 from producer.metrics import ProducerMetrics
@@ -61,7 +62,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     accounts = AccountMaintenance(
         store, every=settings.reconcile_seconds, retention=timedelta(days=settings.retention_days)
     )
-    duties = [*reconciler.duties, *maintenance.duties, *accounts.duties, DepthRecorder(store, redis).duty]
+    guard = Guard(store.marker, redis)
+    duties = [guard.duty, *reconciler.duties, *maintenance.duties, *accounts.duties, DepthRecorder(store, redis).duty]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)
     metrics = ProducerMetrics(
         socket.gethostname(), publisher=publisher, reconciler=reconciler, maintenance=maintenance, leader=leader
@@ -72,7 +74,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         await metrics_server.start()
         await _pace_at_first(store, settings)
         wakeup = Wakeup(poll_interval=settings.poll_interval, clock=asyncio.get_running_loop().time)
-        claimer = Claimer(store, SlotMarket(redis), publisher, wakeup, settings)
+        claimer = Claimer(store, SlotMarket(redis), publisher, wakeup, settings, guard=guard)
         listener = Listener(store.database, on_due=claimer.notified, on_queues=claimer.forget_queues)
         log.info("producer is ready")
         async with store.serving(stop), asyncio.TaskGroup() as tasks:

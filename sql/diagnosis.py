@@ -112,6 +112,11 @@ class Diagnosis:
         """The statuses with which the SMS gateway took the last 20 messages."""
         return [row["status_code"] async for row in self._queries.gateway_statuses(self._connection)]
 
+    async def paused(self) -> str | None:
+        """Why nothing is claimed; None where it is."""
+        row = await self._queries.paused(self._connection)
+        return None if row is None else row["paused_why"]
+
     async def longest_overdue(self) -> float:
         """Seconds that the message at the head of the lines has waited since it was due."""
         return float(await self._queries.longest_overdue(self._connection, queues=None, off_too=False))

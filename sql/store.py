@@ -17,6 +17,7 @@ from sql.database import AWAY, Database
 from sql.deletions import DeletionStore
 from sql.holds import HoldStore
 from sql.maintenance import MaintenanceStore
+from sql.marker import MarkerStore
 from sql.messages import MessageStore
 from sql.migrate import check_version
 from sql.queues import QueueStore
@@ -48,6 +49,7 @@ class Store:
         self.suppressions = SuppressionStore(database)
         self.smtp_accounts = SmtpAccountStore(database)
         self.maintenance = MaintenanceStore(database)
+        self.marker = MarkerStore(database)
         self.users = UserStore(database)
         self.deletions = DeletionStore(database)
         self.api_keys = ApiKeyStore(database)

@@ -250,7 +250,7 @@ AUDIT: Final = AuditList(
 
 HEALTHY: Final = HealthAnswer(message="healthy", status="ok")
 UNHEALTHY: Final = HealthAnswer(message="unhealthy: redis does not answer", status="unavailable")
-READY: Final = Readiness(status="ready", checks={"postgres": "ok", "redis": "ok", "consumers": "ok"})
+READY: Final = Readiness(status="ready", checks={"postgres": "ok", "redis": "ok", "consumers": "ok", "claims": "ok"})
 NOT_READY: Final = Readiness(status="unavailable", checks={**READY.checks, "consumers": "none is alive"})
 
 
@@ -363,7 +363,7 @@ OVERVIEW: Final = Overview(
         )
     ],
     held=HeldReport(messages=[Held(HeldReason.ENDPOINT_DISABLED, 120, 840.0)], holds=[HOLD]),
-    checks={"postgres": "ok", "schema": "ok", "redis": "ok", "producer": "ok", "consumers": "ok"},
+    checks={"postgres": "ok", "schema": "ok", "redis": "ok", "producer": "ok", "consumers": "ok", "claims": "ok"},
     history=History(
         step_seconds=5,
         at=[int(DUE.timestamp()) - 5, int(DUE.timestamp())],

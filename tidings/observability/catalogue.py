@@ -75,6 +75,12 @@ HELD_SECONDS: Final = Metric(
 HOLDS: Final = Metric(
     "tidings_holds", "gauge", ("api",), "Endpoints that wait until somebody releases them, up to 50.", ("reason",)
 )
+PAUSED: Final = Metric(
+    "tidings_paused",
+    "gauge",
+    ("api",),
+    "Whether nothing is claimed, since Postgres was restored and nobody has said `tidings resume`.",
+)
 QUEUE_ACTIVE: Final = Metric("tidings_queue_active", "gauge", ("api",), "Whether the queue is on.", ("queue",))
 QUEUE_INTERVAL_SECONDS: Final = Metric(
     "tidings_queue_interval_seconds", "gauge", ("api",), "The pace of the queue; 0: as soon as due.", ("queue",)

@@ -54,6 +54,7 @@ async def _examine(diagnosis: Diagnosis, *, retention: timedelta) -> list[Findin
     if schema.mend is None:
         found.append(_partitions(await diagnosis.missing_partitions()))
         found.append(_retention(await diagnosis.outlived_partitions(utc_now() - retention - UNDROPPED_FOR)))
+        found.append(_claims(await diagnosis.paused()))
         found.append(_overdue(await diagnosis.longest_overdue()))
         found.append(_gateway_answers(await diagnosis.gateway_statuses()))
     return found
@@ -150,6 +151,12 @@ def _retention(outlived: Sequence[Outlived]) -> Finding:
         )
     kept = len(outlived)
     return ok("retention", f"{kept} older partitions hold unfinished messages" if kept else "nothing older is there")
+
+
+def _claims(paused_why: str | None) -> Finding:
+    if paused_why is not None:
+        return failure("claims", f"paused: {paused_why}", "`tidings resume` shows what waits, and lets it go")
+    return ok("claims", "not paused")
 
 
 def _overdue(seconds: float) -> Finding:

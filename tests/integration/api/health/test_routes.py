@@ -14,7 +14,7 @@ from tests.integration.api.client import Api
 from tidings.redis import keys
 from tidings.settings import Settings
 
-ALL_WELL = {"postgres": "ok", "schema": "ok", "redis": "ok", "producer": "ok", "consumers": "ok"}
+ALL_WELL = {"postgres": "ok", "schema": "ok", "redis": "ok", "producer": "ok", "consumers": "ok", "claims": "ok"}
 
 
 @pytest_asyncio.fixture
