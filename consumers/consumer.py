@@ -8,6 +8,7 @@ with the last one the batch is deleted. The lease is renewed from `take` to the 
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Self
 from uuid import UUID
@@ -147,7 +148,7 @@ class Consumer:
     async def start(cls, settings: Settings) -> Self:
         """Waits for Postgres, then starts a consumer.
 
-        Raises SchemaError where the schema is at another version, StoreRefusedError where a store refuses this process.
+        Raises SchemaError where the schema does not fit, StoreRefusedError where a store refuses this process.
         """
         store = await Store.connect(
             settings.postgres_uri,
@@ -190,6 +191,10 @@ class Consumer:
             and not self._leases.away
             and self._dispatcher.limiter.room.is_set()
         )
+
+    def serving(self, stop: asyncio.Event) -> AbstractAsyncContextManager[None]:
+        """A block in which it serves; see `Store.serving`."""
+        return self._store.serving(stop)
 
     async def deliver(self, batch_id: UUID, slot: str, *, quarantined: bool) -> None:
         """Takes a batch that arrived through a slot; returns when its messages have started or wait, and there is room.

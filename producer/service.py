@@ -41,7 +41,7 @@ HEARTBEAT_LIFE_SECONDS: Final = 5
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Runs a producer until `stop` is set.
 
-    Raises SchemaError where the database is at another version, StoreRefusedError where a store refuses this process.
+    Raises SchemaError where the database does not fit, StoreRefusedError where a store refuses this process.
     """
     store = await run_until(
         stop,
@@ -82,7 +82,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         claimer = Claimer(store, SlotMarket(redis), publisher, wakeup, settings, guard=guard)
         listener = Listener(store.database, on_due=claimer.notified, on_queues=claimer.forget_queues)
         log.info("producer is ready")
-        async with asyncio.TaskGroup() as tasks:
+        async with store.serving(stop), asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(listener.listen())
             beating = tasks.create_task(_beat(redis))
             tasks.create_task(leader.run(stop))

@@ -34,7 +34,7 @@ from sql.connecting import (
 )
 from sql.deadlines import Deadline
 from sql.loader import load_queries
-from sql.migrate import check_version
+from sql.migrate import check_schema
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import SchemaError, StoreRefusedError, describe
 
@@ -117,8 +117,8 @@ class Database:
 
         `direct_uri` leads to the same Postgres past a pooler.
 
-        Raises SchemaError where the schema is not the one that this program knows, and StoreRefusedError where waiting
-        would not help; a refusal that comes later, as while a password is being changed, is waited for like any other.
+        Raises SchemaError where the schema does not fit this program, and StoreRefusedError where waiting would not
+        help; a refusal that comes later, as while a password is being changed, is waited for like any other.
         """
         connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
@@ -158,12 +158,9 @@ class Database:
             (await self._connect(self.direct_uri, command_timeout=COMMAND_SECONDS)).terminate()
         async with self.pool.acquire() as connection:
             try:
-                version = await self.queries.schema_version(connection)
-            except asyncpg.UndefinedTableError:
-                version = 0
+                await check_schema(connection)
             except asyncpg.InsufficientPrivilegeError as error:
                 raise StoreRefusedError(f"POSTGRES_URI: this role may not read the tables ({error})") from error
-            check_version(version)
             await server_clock.ask(self.queries, connection)
             lost = [
                 name for name, value in SESSION.items() if await self.queries.setting(connection, name=name) != value

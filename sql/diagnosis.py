@@ -103,6 +103,10 @@ class Diagnosis:
         except asyncpg.UndefinedTableError:
             return 0
 
+    async def oldest_program(self) -> int:
+        """How many migrations a program must know to run on the schema, which must be newer than this program."""
+        return int(await self._queries.oldest_program(self._connection))
+
     async def missing_partitions(self) -> list[str]:
         """Names of the partitions that today, tomorrow, this week and the next need and that are not there."""
         return [row["name"] async for row in self._queries.missing_partitions(self._connection)]

@@ -50,7 +50,7 @@ PATIENCE_SECONDS: Final = 10.0
 
 
 async def store(app: web.Application) -> AsyncIterator[None]:
-    """Waits while Postgres is away. Raises SchemaError where the database is at another version."""
+    """Waits while Postgres is away. Raises SchemaError where the database does not fit."""
     settings = app[SETTINGS]
     app[STORE] = await Store.connect(
         settings.postgres_uri,

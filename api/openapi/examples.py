@@ -312,6 +312,7 @@ RELEASED: Final = Released(hold=HOLD, messages=120)
 
 OVERVIEW: Final = Overview(
     at=DUE,
+    version="1.2.3",
     totals=Totals(waiting=1830, waiting_capped=False, due=30, processing=200, in_flight=64, flow=_FLOW),
     channels=[ChannelOverview(name="sms", flow=_FLOW)],
     queues_left_out=0,

@@ -131,6 +131,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the whole deployment, and its last minute."""
 
     at: datetime
+    version: Annotated[str, Meta(description="Of the API's process; each consumer tells its own.")]
     totals: Totals
     channels: Sequence[ChannelOverview]
     queues: Annotated[Sequence[QueueOverview], Meta(description="At most 100, those that hold most.")]

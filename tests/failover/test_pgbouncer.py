@@ -22,9 +22,9 @@ from tidings.cli.doctor.finding import Level
 from tidings.cli.doctor.postgres import examine
 from tidings.domain.errors import SettingsError, StoreRefusedError
 from tidings.embedded import EmbeddedStores
+from tidings.embedded.cluster import PORT, STOP_SIGNALS, USER
 from tidings.embedded.data_directory import DataDirectory
 from tidings.embedded.installation import postgres_account
-from tidings.embedded.postgres import PORT, STOP_SIGNALS, USER
 from tidings.embedded.server import Server
 from tidings.settings import Settings
 

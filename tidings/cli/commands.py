@@ -27,7 +27,8 @@ from tidings.cli.options import Api, JsonReport, unfolded
 
 app = typer.Typer(
     help="Delivers messages on time, at least once and nearly once.",
-    epilog="Exit codes: 0 done; 1 not (all) done, as where a message does not exist; 2 wrong command, or no answer.",
+    epilog="Exit codes: 0 done; 1 not (all) done, as where a message does not exist; 2 wrong command, or no answer; "
+    "3 too old for this database.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,6 +37,25 @@ _run, _watch = typer.Typer(), typer.Typer()
 RUN: Final = "Run"
 WATCH: Final = "Watch and mend"
 ACCOUNTS: Final = "Accounts and keys"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from sql.migrate import expected_version
+        from tidings import __version__
+
+        typer.echo(f"tidings {__version__} (schema {expected_version()})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """What holds for all commands."""
 
 
 @_run.command(rich_help_panel=RUN)

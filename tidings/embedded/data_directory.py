@@ -8,6 +8,8 @@ Files in play::
         secret_keys          encrypt the secrets of users; readable for this account only
         postgres/            the PostgreSQL cluster
         postgres.init-*/     a cluster in the making; renamed to postgres/ when it is whole
+        postgres.upgrade-*/, postgres.upgraded/    the same of an upgrade (embedded/upgrade.py)
+        postgres-16/         the cluster of an older PostgreSQL, whose upgraded copy is in postgres/
         postgresql.conf, pg_hba.conf    written again at each start
         postgresql-18/       a copy of the program, only where Postgres cannot run from where it is installed
         run/postgres/, run/redis/       sockets and pid files; private to the account that runs each store

@@ -50,7 +50,7 @@ async def _examine(diagnosis: Diagnosis, *, retention: timedelta) -> list[Findin
         *_safety(server),
         _connections(await diagnosis.connections()),
     ]
-    schema = _schema(await diagnosis.schema_version())
+    schema = await _schema(diagnosis)
     found.append(schema)
     if schema.mend is None:
         found.append(_partitions(await diagnosis.missing_partitions()))
@@ -126,13 +126,19 @@ def _connections(state: ConnectionState) -> Finding:
     return ok("connections", says)
 
 
-def _schema(version: int) -> Finding:
-    expected = expected_version()
+async def _schema(diagnosis: Diagnosis) -> Finding:
+    version, expected = await diagnosis.schema_version(), expected_version()
     if version < expected:
         return failure("schema", f"version {version}, this program needs {expected}", "`tidings migrate`")
-    if version > expected:
-        return failure("schema", f"version {version}, this program knows {expected}", "a newer tidings")
-    return ok("schema", f"version {version}")
+    if version == expected:
+        return ok("schema", f"version {version}")
+    if (oldest := await diagnosis.oldest_program()) > expected:
+        return failure(
+            "schema",
+            f"version {version}, for programs of {oldest} and later; this one knows {expected}",
+            "a newer tidings",
+        )
+    return ok("schema", f"version {version}, newer than this program, which knows {expected} and may run")
 
 
 def _partitions(missing: list[str]) -> Finding:
