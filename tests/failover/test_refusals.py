@@ -23,8 +23,8 @@ from tests.failover.tunnel import Tunnel
 from tests.failover.valkey import valkey
 from tidings.domain.errors import StoreRefusedError
 from tidings.embedded import EmbeddedStores
+from tidings.embedded.cluster import USER
 from tidings.embedded.data_directory import DataDirectory
-from tidings.embedded.postgres import USER
 from tidings.redis.connections import connect_redis
 from tidings.redis.refusals import check
 from tidings.settings import Settings
