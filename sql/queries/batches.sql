@@ -220,8 +220,9 @@ WITH taken AS (
     RETURNING id
 )
 SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, max_tries, retry_delays, due_at, expires_at,
-    created_at, mail_bytes, account, batch_id, tries, recoveries, priority, unanswered, held_since
+    id, user_id, queue, channel, recipient, subject, {whole_content} AS content, {own_headers} AS headers, max_tries,
+    retry_delays, due_at, expires_at, created_at, {own_mail_bytes} AS mail_bytes, account, batch_id, tries, recoveries,
+    priority, unanswered, held_since, endpoint_id, event_id
 FROM messages
 WHERE batch_id = (SELECT id FROM taken) AND status = 'processing'
 ORDER BY priority, due_at, id;

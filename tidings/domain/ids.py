@@ -1,6 +1,7 @@
 """Ids of messages, batches and accounts."""
 
 import re
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -17,3 +18,8 @@ def parse_id(text: str) -> UUID | None:
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): ordered by time, which is what the partitions of `messages` rely on."""
     return uuid7()
+
+
+def time_of(id: UUID) -> datetime:  # noqa: A002
+    """The time that a UUIDv7 was made at, to the millisecond."""
+    return datetime.fromtimestamp((id.int >> 80) / 1000, UTC)
