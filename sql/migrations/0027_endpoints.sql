@@ -19,7 +19,7 @@ CREATE TABLE endpoints (
     max_tries       smallint CHECK (max_tries > 0),
     disabled_at     timestamptz,
     disabled_reason text,
-    told            boolean NOT NULL DEFAULT true,
+    owner_notified  boolean NOT NULL DEFAULT true,
     failing_since   timestamptz,
     last_failed_at  timestamptz,
     last_error      text,
@@ -31,11 +31,11 @@ COMMENT ON COLUMN endpoints.owner IS 'the user, or for the operator zero, which 
 COMMENT ON COLUMN endpoints.customer IS 'of the user''s own; empty: none, *: all of them';
 COMMENT ON COLUMN endpoints.event_types IS 'null: all';
 COMMENT ON COLUMN endpoints.rate_limit IS 'messages a second, by all consumers together';
-COMMENT ON COLUMN endpoints.told IS 'whether the owner knows that it was disabled';
+COMMENT ON COLUMN endpoints.owner_notified IS 'whether the owner knows that it was disabled';
 -- For fan_out.
 CREATE INDEX endpoints_of_customer ON endpoints (owner, customer);
--- For untold_endpoints.
-CREATE INDEX endpoints_untold ON endpoints (id) WHERE NOT told;
+-- For endpoints_to_notify.
+CREATE INDEX endpoints_to_notify ON endpoints (id) WHERE NOT owner_notified;
 
 CREATE TABLE events (
     id          uuid PRIMARY KEY,

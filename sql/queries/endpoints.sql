@@ -71,7 +71,7 @@ written AS (
         last_error = coalesce(seen.error, last_error),
         disabled_at = CASE WHEN judged.reason IS NULL THEN disabled_at ELSE now() END,
         disabled_reason = coalesce(judged.reason, disabled_reason),
-        told = told AND judged.reason IS NULL
+        owner_notified = owner_notified AND judged.reason IS NULL
     FROM judged
     JOIN seen USING (id)
     WHERE endpoints.id = judged.id
@@ -108,7 +108,7 @@ RETURNING {endpoint_columns};
 -- name: enable_endpoint(id)^
 -- It is sent to again, as if it had never failed.
 UPDATE endpoints SET
-    disabled_at = NULL, disabled_reason = NULL, failing_since = NULL, told = true, updated_at = clock_timestamp()
+    disabled_at = NULL, disabled_reason = NULL, failing_since = NULL, owner_notified = true, updated_at = clock_timestamp()
 WHERE id = :id
 RETURNING {endpoint_columns};
 
