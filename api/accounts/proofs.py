@@ -102,7 +102,7 @@ class Proofs:
     async def set_password(self, token: str, password: str) -> User:
         """Another password, with which every session ends. Raises LinkOverError, InvalidError, BusyError."""
         link = self.read(LinkKind.PASSWORD, token)
-        if faults := password_faults(password, email=link.address):
+        if faults := password_faults(password, link.address):
             raise InvalidError(faults)
         known = await self._users.get(link.user_id)
         if known is None or known.token_version != link.token_version:

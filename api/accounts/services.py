@@ -68,6 +68,7 @@ def open_accounts(settings: Settings, store: Store, redis: Redis, tokens: Tokens
         credentials=credentials,
         mails=mails,
         registration_open=settings.registration == "open",
+        settings=settings,
     )
     smtp = SmtpAccounts(store, credentials, settings)
     return Accounts(

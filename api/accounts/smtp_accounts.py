@@ -28,6 +28,7 @@ class SmtpAccounts:
     def __init__(self, store: Store, credentials: Credentials, settings: Settings) -> None:
         self._store = store
         self._credentials = credentials
+        self._settings = settings
         self._box = SecretBox(settings.secret_keys)
 
     async def list(self, user_id: UUID) -> Sequence[KeptAccount]:
@@ -82,7 +83,7 @@ class SmtpAccounts:
         return sender
 
     def _account(self, name: str, wanted: AccountRequest, sender: Sender) -> tuple[SmtpAccount, Sequence[Fault]]:
-        faults = _faults(name, wanted)
+        faults = _faults(name, wanted, self._settings)
         mailbox = None
         if wanted.from_ is not None:
             try:
@@ -127,13 +128,15 @@ class SmtpAccounts:
             raise NoSecretKeysError from None
 
 
-def _faults(name: str, wanted: AccountRequest) -> list[Fault]:
+def _faults(name: str, wanted: AccountRequest, settings: Settings) -> list[Fault]:
     """What is wrong with an account that types cannot say."""
+    has_from = wanted.from_ is not None
     if wanted.oauth is None:
-        found = smtp_faults(wanted)
+        found = smtp_faults(wanted, settings, has_from=has_from)
     else:
         # In place of the password.
-        found = smtp_faults(msgspec.structs.replace(wanted, password=wanted.oauth.client_id))
+        with_password = msgspec.structs.replace(wanted, password=wanted.oauth.client_id)
+        found = smtp_faults(with_password, settings, has_from=has_from)
         if wanted.password:
             found.append(Fault(field="password", detail="cannot be given with oauth"))
     faults = [msgspec.structs.replace(each, field=(each.field or "").removeprefix("smtp.")) for each in found]

@@ -19,6 +19,7 @@ from api.accounts.checks import (
     channel_faults,
     check_email,
     length_faults,
+    likeness_faults,
     password_faults,
     smtp_faults,
 )
@@ -42,6 +43,7 @@ from tidings.domain.errors import EmailTakenError, LastAdminError, SettingsError
 from tidings.domain.ids import new_id
 from tidings.domain.secrets import SIGNING_SECRET_PREFIX
 from tidings.security.secretbox import Purpose, SecretBox
+from tidings.settings import Settings
 
 SIGNING_KEY_BYTES: Final = 32
 
@@ -73,6 +75,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Credentials
     mails: AccountMails
     registration_open: bool
+    settings: Settings
 
     async def admit(self, address: str | None) -> None:
         """Asked before anything is read of a registration. Raises RegistrationClosedError, TooManyLoginsError."""
@@ -88,7 +91,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         BusyError, and where no mails are sent EmailInUseError.
         """
         await self._admit(address)
-        faults = password_faults(wanted.password, email=wanted.email)
+        faults = password_faults(wanted.password, wanted.email)
         if not self.mails.sent_here:
             return Registered(await self._create(_new(wanted), faults), mailed=False)
         try:
@@ -108,7 +111,8 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         Raises as `register` does, and EmailInUseError.
         """
         await self._admit(address)
-        user = await self._create(_new(wanted), length_faults(wanted.password, least=MIN_PASSWORD_OF_OLDER))
+        faults = length_faults(wanted.password, least=MIN_PASSWORD_OF_OLDER)
+        user = await self._create(_new(wanted), faults or likeness_faults(wanted.password, wanted.email))
         if self.mails.sent_here:
             await self.mails.send_proof(user)
         return user
@@ -116,7 +120,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     async def create(self, wanted: NewUser) -> User:
         """An account as an admin wants it, who knows whose the address is. Raises InvalidError, EmailInUseError,
         NoSecretKeysError, BusyError."""
-        return await self._create(wanted, password_faults(wanted.password, email=wanted.email), proven=True)
+        return await self._create(wanted, password_faults(wanted.password, wanted.email), proven=True)
 
     async def _admit(self, address: str | None) -> None:
         if not self.registration_open:
@@ -136,7 +140,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _create(self, wanted: NewUser, faults: Sequence[Fault], *, proven: bool = False) -> User:
         email, found = _email(wanted.email)
-        found += [*faults, *smtp_faults(wanted.smtp), *channel_faults(wanted.channels)]
+        found += [*faults, *smtp_faults(wanted.smtp, self.settings), *channel_faults(wanted.channels)]
         if found:
             raise InvalidError(found)
         user_id = new_id()
@@ -171,7 +175,8 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         token void. Raises InvalidError, EmailInUseError, NoSecretKeysError, TooManyLoginsError, BusyError.
         """
         email, password, smtp = given(wanted.email), given(wanted.password), given(wanted.smtp)
-        faults = smtp_faults(smtp)
+        has_from = smtp is not None and await self._has_from(user_id)
+        faults = smtp_faults(smtp, self.settings, has_from=has_from)
         if email is not None:
             email, more = _email(email)
             faults += more
@@ -189,13 +194,20 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
             user = self._changed(await self.store.set_smtp(user_id, self._sealed(smtp, user_id)))
         return user
 
+    async def _has_from(self, user_id: UUID) -> bool:
+        """Whether the default account says whom its mail is from, which stays when its login changes."""
+        sender = (await self.store.senders([user_id])).get(user_id)
+        return sender is not None and sender.smtp is not None and sender.smtp.sender is not None
+
     async def _change_login(
         self, user: User, email: str | None, password: str | None, wanted: ProfileChange, *, address: str | None
     ) -> User:
-        if password is not None and (faults := password_faults(password, email=email or user.email)):
+        if password is not None and (faults := password_faults(password, user.email, email or "")):
             raise InvalidError(faults)
         if not await self.logins.confirm(user, wanted.current_password or "", address=address):
             raise InvalidError([Fault(field="current_password", detail="is wrong")])
+        if email is not None and password is None and likeness_faults(wanted.current_password or "", email):
+            raise InvalidError([Fault(field="email", detail="is in the password; choose another password first")])
         changed = await self._update(
             user.id,
             email=email,

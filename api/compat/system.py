@@ -16,7 +16,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.http import problems
-from api.http.body import answer
+from api.http.body import ENCODED, answer
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -78,9 +78,15 @@ def in_their_format(systems: Sequence[System]) -> Middleware:
     return translated
 
 
+def status_of(statuses: Mapping[int, int], status: int, detail: str) -> int:
+    """What a status of the native API is for a system. A body that is encoded is 415 with every one: none of them knows
+    such a body, and 400 or 422 would say that there is a fault in what nobody has read."""
+    return status if detail == ENCODED else statuses.get(status, status)
+
+
 def _translate(system: System, response: web.Response) -> web.Response:
     problem = msgspec.json.decode(response.body, type=Problem)  # type: ignore[arg-type]  # problems are bytes
-    status = system.statuses.get(problem.status, problem.status)
+    status = status_of(system.statuses, problem.status, problem.detail)
     translated = system.respond(msgspec.structs.replace(problem, status=status))
     translated.set_status(status)
     for name, value in response.headers.items():

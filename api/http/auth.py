@@ -33,7 +33,7 @@ LIMITED_KEY: Final = "this API key is limited to some channels or queues, and th
 FOREIGN_PAGE: Final = "without API_KEY pages of other sites may not change anything"
 
 _PRINCIPAL: Final = web.RequestKey("principal", Principal)
-_SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 
 
 def principal(request: web.Request) -> Principal:
@@ -79,7 +79,7 @@ class Authenticator:
         unmatched = request.match_info.http_exception is not None
         needs = None if unmatched else needs_of(request.match_info.handler)
         if needs is not None and needs.access is Access.EVERYBODY:
-            if self._trusts_this_machine and request.method not in _SAFE_METHODS:
+            if self._trusts_this_machine and request.method not in SAFE_METHODS:
                 _refuse_foreign_pages(request)
             return
         found = await self._authenticate(request)
@@ -142,7 +142,7 @@ def _refuse_foreign_pages(request: web.Request) -> None:
     if not is_loopback_authority(request.host):
         raise RequestError(HTTPStatus.FORBIDDEN, "without API_KEY only requests to a loopback host are served")
     site = request.headers.get("Sec-Fetch-Site")
-    if site not in {None, "same-origin", "none"} and request.method not in _SAFE_METHODS:
+    if site not in {None, "same-origin", "none"} and request.method not in SAFE_METHODS:
         raise RequestError(HTTPStatus.FORBIDDEN, FOREIGN_PAGE)
 
 

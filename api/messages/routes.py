@@ -12,7 +12,7 @@ from api.http.body import answer, fault_of, large_body, read, too_large
 from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS, STORE
 from api.http.turns import Turns
-from api.messages import idempotency
+from api.messages import attached, idempotency
 from api.messages.listing import encode_cursor, parse_page
 from api.messages.schemas import (
     AttemptAnswer,
@@ -88,14 +88,17 @@ async def create(request: web.Request) -> web.Response:
     """
     limit = request.app[SETTINGS].max_message_bytes
     async with large_body(request, max_bytes=limit):
-        wanted = await read(request, _message_decoder, max_bytes=limit)
+        if (request.content_length or 0) > MAX_BYTES:
+            wanted = await attached.decoded(await read(request, attached.ENCODED, max_bytes=limit))
+        else:
+            wanted = await read(request, _message_decoder, max_bytes=limit)
         return await _create_one(request, wanted)
 
 
 async def _create_one(request: web.Request, wanted: MessageRequest) -> web.Response:
     if (request.content_length or 0) > MAX_BYTES and not recipients(wanted.channel).takes_mail_parts:
         raise too_large(MAX_BYTES)
-    key = idempotency.key_of(request, wanted)
+    key = await idempotency.key_of(request, wanted)
     try:
         message = await _message(request, wanted)
         await require_wanted(request, message)

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from api import API_VERSION
+from api.compat.system import status_of
 from api.openapi.error_formats import ErrorFormat, error_format_on
 from api.openapi.failures import HEADERS, failures
 from api.openapi.operation import (
@@ -211,7 +212,8 @@ def _failures(route: Route, types: Types) -> dict[str, Any]:
     errors, path = route.errors, _example_path(route)
     details_of: dict[HTTPStatus, list[str]] = defaultdict(list)
     for status, details in failures(route.operation, route.method).items():
-        details_of[HTTPStatus(errors.statuses.get(status, status))] += details
+        for detail in details:
+            details_of[HTTPStatus(status_of(errors.statuses, status, detail))].append(detail)
     answers = {}
     for status, details in details_of.items():
         examples = {detail: {"value": msgspec.to_builtins(errors.example(status, detail, path))} for detail in details}

@@ -9,11 +9,11 @@ import msgspec
 from aiohttp import hdrs
 
 from api.accounts.errors import BusyError, EmailInUseError, NoSecretKeysError, TooManyLoginsError
-from api.http.auth import FOREIGN_PAGE, LIMITED_KEY, NO_CREDENTIAL, NO_SCOPE, NOT_ADMIN
+from api.http.auth import FOREIGN_PAGE, LIMITED_KEY, NO_CREDENTIAL, NO_SCOPE, NOT_ADMIN, SAFE_METHODS
 from api.http.body import ANOTHER_TYPE, ENCODED, NOT_WHOLE, too_large
 from api.http.problems import STORE_AWAY
 from api.openapi.operation import MAX_BYTES, Access, Body, Errors, Operation, RawBody
-from api.quotas.errors import EXAMPLE
+from api.quotas.errors import EXAMPLE, EXAMPLE_OF_CHANGES
 
 NOT_JSON: Final = "the body is not JSON: invalid character (byte 0)"
 TOO_LARGE: Final = too_large(MAX_BYTES).detail
@@ -29,6 +29,8 @@ PASSWORD_CHECK: Final[Errors] = {
 """For routes that check or set a password."""
 QUOTA: Final[Errors] = {HTTPStatus.TOO_MANY_REQUESTS: EXAMPLE}
 """For routes that accept messages of users."""
+CHANGES: Final[Errors] = {HTTPStatus.TOO_MANY_REQUESTS: EXAMPLE_OF_CHANGES}
+"""For routes by which users change anything else."""
 NEW_ACCOUNT: Final[Errors] = {**TAKEN, **PASSWORD_CHECK}
 
 HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
@@ -41,6 +43,12 @@ HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: {hdrs.RETRY_AFTER: "Seconds after which it is worth trying again."},
 }
 """What comes with an error of a status."""
+
+
+def is_change(operation: Operation, method: str) -> bool:
+    """Whether it counts as one change of a user's; what accepts messages does not, since those are counted."""
+    of_messages = operation.errors.get(HTTPStatus.TOO_MANY_REQUESTS) == EXAMPLE
+    return method not in SAFE_METHODS and operation.access is not Access.EVERYBODY and not of_messages
 
 
 def failures(operation: Operation, method: str) -> dict[HTTPStatus, list[str]]:
@@ -56,6 +64,8 @@ def _of_its_kind(operation: Operation, method: str) -> Iterator[tuple[HTTPStatus
         yield HTTPStatus.UNAUTHORIZED, NO_CREDENTIAL
         yield HTTPStatus.SERVICE_UNAVAILABLE, STORE_AWAY
         yield HTTPStatus.FORBIDDEN, NO_SCOPE.format(scope=operation.needs.scope)
+    if is_change(operation, method):
+        yield from CHANGES.items()
     if operation.needs.whole:
         yield HTTPStatus.FORBIDDEN, LIMITED_KEY
     if operation.access is Access.ADMINS:

@@ -1,4 +1,4 @@
-"""Where messages come in: what is within its sender's quota is kept, and the rest refused."""
+"""Where messages and other changes come in: what is within its user's quota is let in, and the rest refused."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,9 +7,12 @@ from uuid import UUID
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from api.http.auth import principal
 from api.http.resources import INTAKE, QUOTAS, STORE
+from api.openapi.failures import is_change
+from api.openapi.operation import operation_of
 from api.quotas.quotas import Taken, size_of
 from sql.events import FanOut, Posted
 from sql.messages import IdempotencyKey
@@ -17,6 +20,7 @@ from tidings.domain.endpoint import NewEvent
 from tidings.domain.message import NewMessage
 
 _TAKEN: Final = web.RequestKey("taken", Taken)
+_FIELDS: Final = web.RequestKey("fields", dict[str, str])
 
 
 async def keep(request: web.Request, message: NewMessage, key: IdempotencyKey | None = None) -> bool:
@@ -101,8 +105,19 @@ async def retries_at_once(request: web.Request) -> int | None:
     return await request.app[QUOTAS].part(principal(request))
 
 
+@web.middleware
+async def changes_counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Counts what users change, whatever it is but messages, which are counted one by one. Raises OverQuotaError."""
+    matched = request.match_info
+    operation = operation_of(matched.handler) if matched.http_exception is None else None
+    if operation is not None and is_change(operation, request.method):
+        request[_FIELDS] = await request.app[QUOTAS].take_change(principal(request))
+    return await handler(request)
+
+
 async def put_fields(request: web.Request, response: web.StreamResponse) -> None:
     """Says on the way out what is left of the quota."""
+    response.headers.update(request.get(_FIELDS, {}))
     if (taken := request.get(_TAKEN)) is not None:
         response.headers.update(taken.quotas.fields(taken.account, taken.quota))
 

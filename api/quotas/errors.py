@@ -15,9 +15,11 @@ from api.http.problems import RequestError
 
 EXAMPLE: Final = "your quota is 50 messages a second, 500 at once; try again in 1 second"
 
+EXAMPLE_OF_CHANGES: Final = "your quota is 50 changes a second, 500 at once; try again in 1 second"
+
 
 class OverQuotaError(RequestError):
-    """As many messages of this user were accepted as may be, or wait."""
+    """As many messages of this user were accepted as may be, or wait; or they changed as much as may be."""
 
     def __init__(self, detail: str, retry_after_seconds: int, *, fields: Mapping[str, str] | None = None) -> None:
         self.retry_after_seconds = retry_after_seconds

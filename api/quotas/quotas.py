@@ -7,8 +7,8 @@ count of what they use. A crash loses all of it, and none of it is needed.
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
-from uuid import UUID
+from typing import Final, Self
+from uuid import UUID, uuid5
 
 import msgspec
 from redis.asyncio import Redis
@@ -35,6 +35,15 @@ class Account(msgspec.Struct):
 
     usage: Usage
     bucket: Bucket
+    """Of messages."""
+    changes: Bucket
+    """Of what else they change."""
+
+    @classmethod
+    def new(cls, user_id: UUID, rate: int) -> Self:
+        """One of which nothing is known."""
+        # Under an id of its own, since a flood of messages must not keep anybody from cancelling them.
+        return cls(Usage(user_id), Bucket(user_id, rate), Bucket(uuid5(user_id, "changes"), rate))
 
 
 class Taken(msgspec.Struct):
@@ -125,6 +134,25 @@ class Quotas:
             raise OverQuotaError(detail, math.ceil(wait), fields=self.fields(account, quota))
         return Taken(self, account, quota, sizes)
 
+    async def take_change(self, principal: Principal) -> dict[str, str]:
+        """Takes one change of anything but messages, of which there may be as many as messages per second.
+
+        Returns the header fields that say what is left; none for who has no quota. Raises OverQuotaError.
+        """
+        if principal.user_id is None:
+            return {}
+        quota = await self.of(principal.user_id, principal.role)
+        if not quota.per_second:
+            return {}
+        bucket = self._account(principal.user_id, quota).changes
+        wait = await self.leases.take(bucket, 1)
+        policy, left = self._rate("changes", bucket, unit="changes")
+        fields = {"RateLimit-Policy": policy, "RateLimit": left}
+        if wait:
+            detail = f"your quota is {quota.per_second} changes a second, {quota.burst} at once"
+            raise OverQuotaError(detail, math.ceil(wait), fields=fields)
+        return fields
+
     async def part(self, principal: Principal) -> int | None:
         """How many messages make a tenth of a burst, and fit; None for who has no quota."""
         quota = UNLIMITED if principal.user_id is None else await self.of(principal.user_id, principal.role)
@@ -137,9 +165,9 @@ class Quotas:
         left: list[str] = []
         day, waiting, free = (_shown(value) for value in account.usage.left(quota))
         if quota.per_second:
-            remaining = _shown(account.bucket.remaining(self._clock()))
-            policies.append(f'"rate";q={quota.burst};w={BURST_SECONDS}')
-            left.append(f'"rate";r={remaining};t={math.ceil((quota.burst - remaining) / quota.per_second)}')
+            policy, remaining = self._rate("rate", account.bucket)
+            policies.append(policy)
+            left.append(remaining)
         if quota.per_day:
             policies.append(f'"day";q={quota.per_day};w={DAY_SECONDS}')
             left.append(f'"day";r={day};t={day_seconds(account.usage.use)}')
@@ -156,14 +184,21 @@ class Quotas:
         await self._counts.close()
         await self.leases.close()
 
+    def _rate(self, name: str, bucket: Bucket, *, unit: str | None = None) -> tuple[str, str]:
+        """Of a bucket: its policy, and what is left of it."""
+        remaining = _shown(bucket.remaining(self._clock()))
+        policy = f'"{name}";q={bucket.burst};w={BURST_SECONDS}' + (f';qu="{unit}"' if unit else "")
+        return policy, f'"{name}";r={remaining};t={math.ceil((bucket.burst - remaining) / bucket.rate)}'
+
     def _account(self, user_id: UUID, quota: Quota) -> Account:
         account = self._accounts.pop(user_id, None)
         if account is None:
-            account = Account(Usage(user_id), Bucket(user_id, quota.per_second))
+            account = Account.new(user_id, quota.per_second)
             while len(self._accounts) >= MOST:
                 del self._accounts[next(iter(self._accounts))]
         if account.bucket.rate != quota.per_second:
-            account.bucket = Bucket(user_id, quota.per_second)
+            new = Account.new(user_id, quota.per_second)
+            account.bucket, account.changes = new.bucket, new.changes
         self._accounts[user_id] = account
         return account
 

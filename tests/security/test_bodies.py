@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import pytest
+from aiohttp import ClientSession, web
 
+from api.compat import systems
 from tests.integration.api.accounts.people import OPERATORS_KEY
 from tests.integration.api.client import Api
 from tests.security.holding import LONGEST_SECONDS, longest_step
@@ -82,6 +84,18 @@ async def test_nothing_is_unpacked(api: Api) -> None:
                     assert b"Content-Encoding" in await line.rest()
 
             assert await longest_step(act) <= LONGEST_SECONDS, path
+
+
+@pytest.mark.parametrize("route", [route for route in systems.ROUTES if route.method != "GET"], ids=str)
+async def test_an_encoded_body_is_415_for_the_clients_of_older_systems_too(api: Api, route: web.RouteDef) -> None:
+    path = route.path.replace("{action}", "start")
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    async with (
+        ClientSession() as session,
+        session.request(route.method, api.url.with_path(path), data=b"x", headers=headers) as answer,
+    ):
+        assert (answer.status, answer.headers["Accept-Encoding"]) == (415, "identity")
+        assert "Content-Encoding" in await answer.text()
 
 
 async def test_a_body_that_says_it_is_as_it_is(api: Api) -> None:

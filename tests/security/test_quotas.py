@@ -1,6 +1,7 @@
 """Quotas: what one account may have accepted, however it asks."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -21,7 +22,9 @@ from api.accounts.passwords import Passwords
 from api.app import create_app
 from api.http.principal import Principal
 from api.http.resources import QUOTAS, STORE
+from api.openapi.operation import Access, needs_of
 from api.quotas.errors import OverQuotaError
+from api.routes import ROUTES
 from tests.eventually import eventually
 from tests.integration.api.accounts.people import OPERATORS_KEY, Person, admin, join, log_in, operator
 from tests.integration.api.client import MESSAGE, Answer, Api
@@ -114,6 +117,66 @@ async def test_a_burst_then_the_rate(settings: Settings) -> None:
         assert refused.body["detail"].startswith("your quota is 5 messages a second, 50 at once")
         # Somebody else is not concerned.
         assert accepted(await flood([await join(api, "bob@example.com")], 20)) == 20
+
+
+OF_MESSAGES = {
+    ("POST", "/api/v1/messages"),
+    ("POST", "/api/v1/messages/batch"),
+    ("POST", "/api/v1/messages/retry"),
+    ("POST", "/api/v1/messages/{id}/retry"),
+}
+CHANGING = [
+    (route.method, route.path)
+    for route in ROUTES
+    if route.method not in {"GET", "HEAD"} and needs_of(route.handler).access is Access.MEMBERS
+]
+
+
+async def test_whatever_a_user_changes_is_counted_too(settings: Settings) -> None:
+    async with Api.serving(create_app(limited(settings, per_second=1))) as api:
+        ada, bob = await join(api), await join(api, "bob@example.com")
+
+        async def suppress(number: int) -> Answer:
+            return await ada.post("/api/v1/suppressions", {"address": f"nobody-{number}@example.com"})
+
+        first = await suppress(0)
+        assert (first.status, first.headers["RateLimit-Policy"]) == (201, '"changes";q=10;w=10;qu="changes"')
+        answers = await asyncio.gather(*(suppress(number) for number in range(1, 60)))
+        assert {answer.status for answer in answers} == {201, 429}
+        assert 9 <= sum(answer.status == 201 for answer in answers) <= 13
+        refused = next(answer for answer in answers if answer.status == 429)
+        assert refused.body["detail"].startswith("your quota is 1 changes a second, 10 at once; try again in ")
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert refused.headers["RateLimit"].startswith('"changes";r=')
+        # Messages, reading, and somebody else are not concerned.
+        assert accepted(await flood([ada], 5)) == 5
+        assert (await ada.get("/api/v1/me")).status == 200
+        assert (await bob.post("/api/v1/suppressions", {"address": "x@example.com"})).status == 201
+
+
+async def test_every_route_that_changes_something_is_counted(settings: Settings) -> None:
+    async with Api.serving(create_app(limited(settings, per_second=1))) as api:
+        ada = await join(api)
+        assert len(CHANGING) > len(OF_MESSAGES)
+        while (await ada.post("/api/v1/suppressions", {"address": "x@example.com"})).status != 429:
+            pass
+        for method, path in CHANGING:
+            named = re.sub("{.*?}+", "0197d7a4-1c22-7f3b-8e55-0a9b7c6d5e4f", path)
+            answer = await ada.send(method, named)
+            if answer.status == 429:
+                assert (method, path) not in OF_MESSAGES
+            else:
+                # A second has gone by, or it is none that is counted.
+                counted = "changes" in answer.headers.get("RateLimit-Policy", "")
+                assert counted is ((method, path) not in OF_MESSAGES), (method, path)
+
+
+async def test_admins_and_the_operator_change_what_they_like(settings: Settings) -> None:
+    async with Api.serving(create_app(limited(settings, per_second=1))) as api:
+        for who in (await admin(api), operator(api)):
+            answers = [await who.post("/api/v1/queues/default/start") for _ in range(15)]
+            assert {answer.status for answer in answers} == {200}
+            assert not any("RateLimit" in answer.headers for answer in answers)
 
 
 async def test_the_last_day_is_counted_in_postgres(settings: Settings, redis: Redis) -> None:

@@ -63,6 +63,7 @@ class Strangers:
         self._random = random.Random(13)
         self._names = itertools.count(1)
         self._keys: list[str] = []
+        self._restricted_keys: list[str] = []
 
     async def run(self) -> dict[str, dict[str, int]]:
         """Attacks until the time is over; the answers by attack and status."""
@@ -115,9 +116,11 @@ class Strangers:
         async with self._session.post(f"{self._url}/api/v1/tokens", json=body) as answer:
             token = (await answer.json()).get("token")
         headers = {"Authorization": f"Bearer {token}"}
-        async with self._session.post(f"{self._url}/api/v1/api-keys", json={"name": "a"}, headers=headers) as answer:
-            if answer.status == 201:
-                self._keys.append((await answer.json())["key"])
+        restricted: dict[str, Any] = {"name": "none", "channels": [], "scopes": ["read"]}
+        for wanted, keys in (({"name": "a"}, self._keys), (restricted, self._restricted_keys)):
+            async with self._session.post(f"{self._url}/api/v1/api-keys", json=wanted, headers=headers) as answer:
+                if answer.status == 201:
+                    keys.append((await answer.json())["key"])
 
     def _as_one_of_them(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._random.choice(self._keys or ['none'])}"}
@@ -182,18 +185,17 @@ class Strangers:
                 await writer.wait_closed()
 
     async def _restricted(self) -> str:
-        """A key for nothing, which tries to become one for everything."""
-        headers = self._as_one_of_them()
-        body = {"name": "none", "channels": []}
-        async with self._session.post(f"{self._url}/api/v1/api-keys", json=body, headers=headers) as answer:
-            key = (await answer.json()).get("key", "none")
+        """A key that may read nothing, which tries to do everything, and to become one for everything."""
         path, wanted = self._random.choice(
             [
                 ("/api/v1/users", {"email": "root@example.com", "password": PASSWORD, "role": "admin"}),
                 ("/api/v1/messages", _message("restricted")),
                 ("/api/v1/queues/default/stop", None),
+                ("/api/v1/api-keys", {"name": "everything", "scopes": ["send", "read", "manage", "admin"]}),
+                ("/api/v1/me/webhook-secret/rotate", None),
             ]
         )
+        key = self._random.choice(self._restricted_keys)
         return await self._send("POST", path, wanted, Authorization=f"Bearer {key}")
 
     async def _half_open(self) -> None:

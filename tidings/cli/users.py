@@ -196,7 +196,7 @@ def _checked(email: str) -> str:
 
 
 def _check_password(password: str, email: str) -> None:
-    for fault in password_faults(password, email=email):
+    for fault in password_faults(password, email):
         raise UserError(f"the password {fault.detail}")
 
 

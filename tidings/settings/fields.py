@@ -118,8 +118,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Logins a minute from one client address (of IPv6, from one /64), and new accounts; 0 for no limit. Behind a"
         " proxy it needs `TRUSTED_PROXIES`; otherwise all clients have the proxy's address.")] = 30
     quota_per_second: Annotated[int, Meta(ge=0, le=1_000_000, description=
-        "Messages accepted of a user per second, in bursts of up to ten times as many; 0 for no limit. An admin may"
-        " give a user other limits than these four; admins and the operator have none unless they were given one."
+        "Messages accepted of a user per second, in bursts of up to ten times as many, and beside them as many changes"
+        " of anything else; 0 for no limit. An admin may give a user other limits than these four; admins and the"
+        " operator have none unless they were given one."
         )] = 50
     quota_per_day: Annotated[int, Meta(ge=0, le=1_000_000, description=
         "Messages accepted of a user in 24 hours; 0 for no limit.")] = 100_000

@@ -27,6 +27,11 @@ _PERIODS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-][A-Za-z0-9!#$%&'*+/
 _UNDERSCORES: Final = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\Z")
 _INTERNAL: Final = re.compile(r"(?:^|\.)(?:local|localhost|test|invalid|onion|arpa)\Z|_|^\[")
 """Domains of a network of one's own, by RFC 6761 and 6762; underscores, which no public name has; and literals."""
+_NO_SENDER: Final = re.compile(
+    r"(?:^|\.)(?:local|localhost|localdomain|internal|intranet|lan|home\.arpa|test|example|invalid|onion)\Z|^[^.]*\Z|^\["
+)
+"""Domains that no server elsewhere takes mail from: special ones (RFC 6761, 6762, 8375; ICANN has kept `internal` for
+networks of one's own), names without a dot, and literals."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _NAMED: Final = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]+)>")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
@@ -66,6 +71,21 @@ def require_deliverable(address: str, settings: Settings) -> None:
     """Raises RecipientError for a checked address that only a network of one's own delivers to, where none is there."""
     if settings.email_addresses == "strict" and _INTERNAL.search(address.rpartition("@")[2]):
         raise RecipientError("is an address within a network; EMAIL_ADDRESSES=internal takes those")
+
+
+def require_sender(address: str, settings: Settings) -> None:
+    """Raises RecipientError for a login that would be the sender of mail, and is of a domain that cannot be one.
+
+    What is no address at all, such as `apikey`, never is the sender.
+    """
+    if settings.email_addresses == "internal":
+        return
+    try:
+        domain = check_address(address).rpartition("@")[2]
+    except RecipientError:
+        return
+    if _NO_SENDER.search(domain):
+        raise RecipientError(f"would be the sender, and no server elsewhere takes mail from {domain}: say `from`")
 
 
 @lru_cache(maxsize=4096)

@@ -57,6 +57,8 @@ def refusal(phase: Phase, code: int, text: str) -> SmtpError:
     enhanced = ENHANCED_CODE.match(text)
     reason = f"refused with {code} {enhanced[0]}" if enhanced else f"refused with {code}"
     means = meaning(phase, code, text)
+    if means.used_up:
+        reason += ": the account's quota is used up"
     error = (PermanentError if means.final else TransientError)(
         phase, reason, about=means.about, code=code, answer=b"" if phase is Phase.AUTH else reply_bytes(code, text)
     )

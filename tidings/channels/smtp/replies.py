@@ -70,12 +70,42 @@ _NOT_PERMITTED: Final = re.compile(
 """Servers that relay not to everybody, and for their own addresses alone: the account's fault, or that of one mail."""
 _OF_CLIENT: Final = re.compile(
     r"(?:(?!recipient address|\bsaid:).)*?"
-    r"(?:(?:client host|helo command|sender address) rejected|client host \[[^]]*\] blocked)",
+    r"(?:(?:client host|helo command|sender address) rejected"
+    r"|(?:client host|helo command|sender address) \[[^]]*\] blocked"
+    r"|sender (?:verify failed|denied\b|id \()|(?:sender|callback|callout) (?:verification|setup) failed"
+    r"|envelope sender|domain of sender address|sender domain must (?:exist|resolve)|bad (?:return path|sender)\b"
+    r"|fix reverse dns|reverse dns lookup|(?:no|valid|missing) (?:ptr|reverse dns)\b"
+    r"|is in (?:a|an|our|my) (?:\w+ )?(?:black|block) ?list|(?:black|block) ?listed (?:at|by)"
+    r"|listed (?:at|by|in) \S*(?:spamhaus|spamcop|dnsbl|rbl|barracuda)"
+    r"|banned sending ip|does not pass (?:dmarc|authentication)|(?:spf|dkim|dmarc) (?:check|validation)? ?fail)",
     re.IGNORECASE | re.DOTALL,
 )
-"""Postfix says at the recipient what it refuses of the client, its name, or the sender (`smtpd_delay_reject`)."""
-_OF_SENDER: Final = frozenset({"1.7", "1.8"})
-"""RFC 3463, section 3.2: the sender's address, which most mails of an account share."""
+"""Said at the recipient or after the mail of what most mails of an account share: the client, its name, the sender.
+
+Postfix (`smtpd_delay_reject`), Exim ("Sender verify failed"), qmail ("your envelope sender is in my badmailfrom
+list"), Sendmail ("Fix reverse DNS for …"), Exchange ("Sender denied as … is on SenderFilterConfig list")."""
+_OF_SENDER: Final = frozenset({"1.7", "1.8", *(f"7.{detail}" for detail in range(20, 31)), "7.509", "7.515", "7.708"})
+"""Of the sender's address, which most mails of an account share: RFC 3463, section 3.2; RFC 7372 and those beside it,
+which say that its domain vouches for no mail from here; and Exchange Online's for the same."""
+_OF_SIZE: Final = re.compile(r"\bsize\b|too (?:large|big)", re.IGNORECASE)
+"""At MAIL nothing else is said of the mail itself: neither a recipient nor the content is known there."""
+_EXCEEDED: Final = 552
+_OF_SERVER: Final = frozenset({"3.0", "3.1", "3.2", "3.5"})
+"""RFC 3463, section 3.4: of the mail system, which somebody mends; not 3.3 and 3.4, of what it takes of any mail."""
+_OF_CONTENT: Final = re.compile(r"virus|spam|malware|content|attachment|permanent", re.IGNORECASE)
+"""Filters that have no better code than 5.3.0."""
+_OUTAGE: Final = re.compile(
+    r"queue file|(?:write|read|disk|i/?o|internal|local|server|system|database|backend|configuration|queue?ing|spool)"
+    r" (?:\w+ )?(?:error|failure|failed|problem)\b|no space left|disk full|out of (?:disk |disk-)?(?:space|memory)"
+    r"|insufficient (?:system |disk )?(?:storage|space|resources|memory)|temporar(?:y|ily)\b"
+    r"|(?:try|retry) (?:again|later)|(?:system|server) (?:is )?(?:too )?(?:busy|overloaded)|gr[ae]y.?list"
+    r"|service (?:is )?(?:currently |temporarily )?(?:not available|unavailable)",
+    re.IGNORECASE,
+)
+"""What servers say of their own state, or of now, with a code for good: a full disk (Haraka), greylisting, "550 System
+busy, try again"."""
+_UNKNOWN: Final = re.compile(r"no such|unknown|not exist|not found|invalid", re.IGNORECASE)
+"""Of a recipient: also where the text asks to "check the address and try again"."""
 _ENVELOPE_FULL: Final = re.compile(r"5\.5\.3\b|too many recipients", re.IGNORECASE)
 """RFC 5321, section 4.5.3.1.10: that limit, said with 552, is for now; those beyond it go with another mail."""
 _OF_COMMAND: Final = frozenset({500, 502, 503, 504})
@@ -84,6 +114,8 @@ _LOGIN_WANTED: Final = re.compile(
     r"authentication (?:is )?required|must (?:authenticate|be authenticated|log ?in)|not (?:authenticated|logged in)",
     re.IGNORECASE,
 )
+_OF_GROUP: Final = frozenset({"7.124", "7.129", "7.133", "7.134", "7.135", "7.136"})
+"""Exchange: of one recipient, who takes mail from some senders only ("Sender not authenticated for group")."""
 _USED_UP: Final = re.compile(
     r"daily|(?:mails|messages|emails) per (?:day|month)|quota.?exceeded|credits exceeded"
     r"|(?:user|sending|message|account|mail|hourly|monthly) (?:sending |message |mail )?(?:quota|limit)s?\b"
@@ -94,12 +126,18 @@ _USED_UP: Final = re.compile(
 _SENDING: Final = re.compile(
     r"exceeded .{0,60}\b(?:mails|messages|emails) (?:per|an) hour|(?:send|sending|submission) (?:limit|quota)"
     r"|(?:exceeded|reached) your (?:hourly|daily|monthly)|unusual sending activity|bad outbound sender|outboundspam"
-    r"|sending (?:is |has been )?(?:suspended|paused)|insufficient credits|subscription (?:has )?expired",
+    r"|sending (?:is |has been )?(?:suspended|paused)|insufficient credits|subscription (?:has )?expired"
+    r"|throttling failure: (?:daily|hourly|monthly)",
     re.IGNORECASE,
 )
 """What only a sender has, so of the account even where a recipient is refused: cPanel ("Domain … has exceeded the max
 emails per hour"), Zoho ("5.4.6 Unusual sending activity detected"), Exchange ("5.1.8 Access denied, bad outbound
-sender"), Amazon SES ("554 Sending paused for this account")."""
+sender"), Amazon SES ("554 Sending paused for this account", "454 Throttling failure: Daily message quota exceeded").
+"""
+_OF_PLAN: Final = re.compile(
+    r"(?:daily|hourly|monthly|per (?:day|hour|month)|sending|message).{0,40}\b(?:quota|limit|exceeded)", re.IGNORECASE
+)
+"""In a reply of the account: it is well again by itself, when the day or the hour is over."""
 _ACCOUNT_CODES: Final = frozenset(
     {"4.5", "7.8", "7.9", "7.11", "7.12", "7.13", "7.14", "7.501", "7.502", "7.503", "7.705", "7.750"}
 )
@@ -159,6 +197,8 @@ class Meaning(NamedTuple):
     """The mail would be refused again."""
     of_session: bool = False
     crowded: bool = False
+    used_up: bool = False
+    """The account has sent as much as its plan allows."""
 
 
 def meaning(phase: Phase, code: int, text: str) -> Meaning:
@@ -170,8 +210,10 @@ def meaning(phase: Phase, code: int, text: str) -> Meaning:
     refused = code // 100 == 5  # noqa: PLR2004  (5xx)
     if code == OVERLOADED or _CROWDED.search(text):
         return Meaning(About.PACE, final=False, crowded=True)
+    of_sending = phase not in OPENING and _SENDING.search(text) is not None
     # Of a recipient's mailbox (x.2.x) it is the others' mail too.
-    if _TOO_FAST.search(text) and not (refused and phase is Phase.RCPT) and not status.startswith("2."):
+    of_recipient = (refused and phase is Phase.RCPT) or status.startswith("2.")
+    if _TOO_FAST.search(text) and not of_recipient and not of_sending:
         return Meaning(About.PACE, final=False)
     if phase is Phase.AUTH:
         outage = code == CLOSING or _LOGIN_OUTAGE.search(text) is not None
@@ -179,18 +221,28 @@ def meaning(phase: Phase, code: int, text: str) -> Meaning:
     if phase in BEFORE_LOGIN or code == CLOSING:
         return Meaning(About.HOST, final=False, of_session=_OF_SESSION.search(text) is not None)
     of_session = _OF_SESSION.search(text) is not None
-    if _is_of_account(phase, code, status, text):
-        return Meaning(About.ACCOUNT, final=False, of_session=of_session)
+    if of_sending or _is_of_account(phase, code, status, text):
+        return Meaning(About.ACCOUNT, final=False, of_session=of_session, used_up=_OF_PLAN.search(text) is not None)
     # Not final, and counted by the account's breaker: many in a row hold it, as one alone must not.
     denied = code in _OF_COMMAND or status in _OF_SENDER or bool(_NOT_PERMITTED.search(text) or _OF_CLIENT.match(text))
+    if phase is Phase.MAIL and not (code == _EXCEEDED or status.startswith("6.") or _OF_SIZE.search(text)):
+        denied = True
     of_mail = phase is Phase.RCPT or status.startswith(("1.", "2.", "6."))
     about = About.MESSAGE if of_mail and not denied else About.ENDPOINT
     full = status == _FULL or (phase is Phase.RCPT and _ENVELOPE_FULL.search(text) is not None)
-    return Meaning(about, final=refused and not (denied or of_session or full), of_session=of_session)
+    lasting = not (denied or of_session or full or _is_outage(phase, status, text))
+    return Meaning(about, final=refused and lasting, of_session=of_session)
+
+
+def _is_outage(phase: Phase, status: str, text: str) -> bool:
+    """Whether the server speaks of its own state, whatever the code."""
+    if phase is Phase.RCPT:
+        return not (status.startswith("1.") or _UNKNOWN.search(text)) and _OUTAGE.search(text) is not None
+    return (status in _OF_SERVER and not _OF_CONTENT.search(text)) or _OUTAGE.search(text) is not None
 
 
 def _is_of_account(phase: Phase, code: int, status: str, text: str) -> bool:
-    if code in _NOT_LOGGED_IN or _LOGIN_WANTED.search(text) or _SENDING.search(text):
+    if code in _NOT_LOGGED_IN or (_LOGIN_WANTED.search(text) and status not in _OF_GROUP):
         return True
     if status == _FULL:
         # Of a sender, it is their own mailbox; of a recipient, theirs.

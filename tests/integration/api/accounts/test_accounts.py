@@ -161,6 +161,22 @@ class TestOwnAccount:
         assert (await ada.get(ME)).body["email"] == "ada@example.com"
         await log_in(api, "ada@example.com")
 
+    async def test_a_password_is_not_made_of_an_address_that_was_or_will_be(self, api: Api) -> None:
+        ada = await join(api)
+        present = {"current_password": PASSWORD}
+        for email in ("ada@example.com", "lovelace@other.example"):
+            change = {"email": "lovelace@other.example", "password": f"{email}!", **present}
+            answer = await ada.send("PATCH", ME, change)
+            assert (answer.status, answer.faults) == (422, [(None, "password")])
+
+    async def test_an_address_that_is_the_password_is_refused(self, api: Api) -> None:
+        ada, password = await join(api), "lovelace@other.example"
+        change = {"password": password, "current_password": PASSWORD}
+        assert (await ada.send("PATCH", ME, change)).status == 200
+        ada = await log_in(api, "ada@example.com", password)
+        answer = await ada.send("PATCH", ME, {"email": password, "current_password": password})
+        assert (answer.status, answer.faults) == (422, [(None, "email")])
+
     async def test_a_new_address_must_be_free(self, api: Api) -> None:
         ada = await join(api)
         await join(api, "bob@example.com")

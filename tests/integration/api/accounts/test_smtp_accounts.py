@@ -108,6 +108,7 @@ async def test_secrets_are_sealed(ada: Person, store: Store) -> None:
         ({"name": "n" * 65}, "name"),
         ({"host": "a host"}, "host"),
         ({"username": None}, "username"),
+        ({"username": "svc@corp.local"}, "username"),
         ({"password": None}, "password"),
         ({"password": "x", "oauth": OAUTH}, "password"),
         ({"oauth": {**OAUTH, "token_url": "file:///etc/passwd"}}, "oauth.token_url"),
@@ -122,6 +123,16 @@ async def test_secrets_are_sealed(ada: Person, store: Store) -> None:
 async def test_what_is_no_account(ada: Person, body: dict[str, Any], field: str) -> None:
     refused = await ada.post(ACCOUNTS, {"name": "shop", **SMTP, **body})
     assert (refused.status, refused.faults) == (422, [(None, field)])
+
+
+async def test_a_login_that_cannot_be_a_sender_goes_with_one_that_can(ada: Person) -> None:
+    smtp = {**SMTP, "username": "svc@corp.local"}
+    refused = await ada.send("PATCH", "/api/v1/me", {"smtp": smtp})
+    assert (refused.status, refused.faults) == (422, [(None, "smtp.username")])
+    assert "corp.local" in refused.body["detail"]
+    assert (await ada.post(ACCOUNTS, {"name": "shop", **smtp, "from": "ada@example.com"})).status == 201
+    # The profile changes how that one logs in, and leaves whom its mail is from.
+    assert (await ada.send("PATCH", "/api/v1/me", {"smtp": {**smtp, "username": "other@corp.local"}})).status == 200
 
 
 async def test_mail_without_an_account_is_refused_at_the_door_and_by_each_account_taken(

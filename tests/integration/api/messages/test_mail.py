@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from api.app import create_app
+from api.messages import attached
 from sql.store import Store
 from tests.factories import DEFAULT_CLAIM_LANES, offers
 from tests.integration.api.accounts.people import OPERATORS_KEY, SMTP, Person, join, operator
@@ -163,3 +164,31 @@ async def test_addresses_of_ones_own_network_are_for_the_operator_to_open(settin
         refused = await operator(api).post(MESSAGES, {**MAIL, "recipient": "root@localhost"})
         assert (refused.status, refused.faults) == (422, [(None, "recipient")])
         assert (await operator(api).post(MESSAGES, {**MAIL, "recipient": "foo..bar@docomo.ne.jp"})).status == 201
+
+
+async def test_a_large_attachment_is_decoded_in_pieces(
+    ada: Person, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    class Watched(msgspec.Struct):
+        def decode(self, piece: bytes) -> bytes:
+            sizes.append(len(piece))
+            return msgspec.json.decode(piece, type=bytes)
+
+    monkeypatch.setattr(attached, "_bytes", Watched())
+    monkeypatch.setattr(attached, "PIECE", 256 * 1024)
+    content = bytes(range(256)) * 8192
+    answer = await ada.post(MESSAGES, {**MAIL, "attachments": [attachment(content), attachment(b"small")]})
+    assert answer.status == 201
+    assert (len(sizes), max(sizes)) == (12, 256 * 1024 + len('""'))
+    made = UUID(answer.body["id"])
+    assert (await store.batches.mails([made]))[made].files == content + b"small"
+
+
+async def test_a_large_attachment_that_is_no_base64(ada: Person) -> None:
+    large = attachment(bytes(1024**2))
+    for wrong in ("x", "AAA=" * 600_000, "A" * 2_500_001, "ü" * 900_000):
+        answer = await ada.post(MESSAGES, {**MAIL, "attachments": [large, {"content": wrong}]})
+        assert (answer.status, answer.faults) == (422, [(None, "attachments")])
+        assert "base64" in answer.body["detail"].lower()

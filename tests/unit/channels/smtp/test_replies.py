@@ -63,7 +63,9 @@ FINAL, AGAIN = True, False
         ),
         (Phase.MAIL, "553 5.7.1 <a@b.test>: Sender address rejected: not owned by user c", About.ENDPOINT, AGAIN),
         (Phase.END_OF_DATA, "451 Authentication failed: Maximum credits exceeded", About.ACCOUNT, AGAIN),
-        (Phase.END_OF_DATA, "454 4.7.0 Throttling failure: Daily message quota exceeded.", About.PACE, AGAIN),
+        (Phase.END_OF_DATA, "454 4.7.0 Throttling failure: Daily message quota exceeded.", About.ACCOUNT, AGAIN),
+        (Phase.MAIL, "454 Throttling failure: Daily message quota exceeded.", About.ACCOUNT, AGAIN),
+        (Phase.RCPT, "454 Throttling failure: Daily message quota exceeded.", About.ACCOUNT, AGAIN),
         (Phase.RCPT, "450 4.7.1 <a@b.test>: Policy Rejection- Quota Exceeded.", About.ACCOUNT, AGAIN),
         (Phase.MAIL, "550 User suspended", About.ACCOUNT, AGAIN),
         (Phase.RCPT, "554 5.7.1 <r@x.test>: Relay access denied", About.ENDPOINT, AGAIN),
@@ -133,6 +135,89 @@ FINAL, AGAIN = True, False
             About.MESSAGE,
             FINAL,
         ),
+        # Of the sender's address or the client, in other servers' words
+        (
+            Phase.RCPT,
+            "550 Verification failed for <a@b.test>\nNo Such User Here\nSender verify failed",
+            About.ENDPOINT,
+            AGAIN,
+        ),
+        (Phase.RCPT, "550 Sender verify failed", About.ENDPOINT, AGAIN),
+        (
+            Phase.RCPT,
+            "550 Callback setup failed while verifying <a@b.test>\nSender verify failed",
+            About.ENDPOINT,
+            AGAIN,
+        ),
+        (Phase.RCPT, "553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)", About.ENDPOINT, AGAIN),
+        (Phase.RCPT, "553 sorry, your envelope sender domain must exist (#5.1.8)", About.ENDPOINT, AGAIN),
+        (
+            Phase.RCPT,
+            "554 5.1.0 Sender denied as sender's email address is on SenderFilterConfig list",
+            About.ENDPOINT,
+            AGAIN,
+        ),
+        (Phase.END_OF_DATA, "550 5.7.1 Sender ID (PRA) Not Permitted", About.ENDPOINT, AGAIN),
+        (
+            Phase.RCPT,
+            "550 5.7.23 The message was rejected because of Sender Policy Framework violation",
+            About.ENDPOINT,
+            AGAIN,
+        ),
+        (
+            Phase.END_OF_DATA,
+            "550 5.7.26 Unauthenticated email from b.test is not accepted due to domain's DMARC policy.",
+            About.ENDPOINT,
+            AGAIN,
+        ),
+        (
+            Phase.END_OF_DATA,
+            "550 5.7.515 Access denied, sending domain b.test doesn't meet the required authentication level",
+            About.ENDPOINT,
+            AGAIN,
+        ),
+        (Phase.RCPT, "550 5.7.1 Fix reverse DNS for 192.0.2.1", About.ENDPOINT, AGAIN),
+        (Phase.RCPT, "550 5.7.606 Access denied, banned sending IP [192.0.2.1]", About.ENDPOINT, AGAIN),
+        (Phase.RCPT, "550 rejected because 192.0.2.1 is in a black list at list.test", About.ENDPOINT, AGAIN),
+        (
+            Phase.RCPT,
+            "554 5.7.1 Service unavailable; Sender address [a@b.test] blocked using list.test",
+            About.ENDPOINT,
+            AGAIN,
+        ),
+        (Phase.MAIL, "550 5.2.1 <a@b.test> mailbox disabled", About.ENDPOINT, AGAIN),
+        (Phase.MAIL, "550 5.1.0 <a@b.test> sender rejected", About.ENDPOINT, AGAIN),
+        (Phase.MAIL, "550 5.1.1 <a@b.test> user unknown", About.ENDPOINT, AGAIN),
+        (Phase.MAIL, "550 5.7.1 <a@b.test>... Access denied", About.ENDPOINT, AGAIN),
+        (Phase.MAIL, "501 5.1.7 Invalid address", About.ENDPOINT, AGAIN),
+        (Phase.MAIL, "553 5.5.4 <a>... Domain name required for sender address a", About.ENDPOINT, AGAIN),
+        (Phase.MAIL, "553 5.6.7 Address not supported without SMTPUTF8", About.MESSAGE, FINAL),
+        (Phase.MAIL, "552 sorry, that message size exceeds my databytes limit (#5.3.4)", About.ENDPOINT, FINAL),
+        (Phase.MAIL, "550 Message too large", About.ENDPOINT, FINAL),
+        # Of the server's own state, with a code for good
+        (Phase.END_OF_DATA, "554 5.3.0 Error: queue file write error", About.ENDPOINT, AGAIN),
+        (Phase.END_OF_DATA, "550 5.3.0 Mail system error", About.ENDPOINT, AGAIN),
+        (Phase.END_OF_DATA, "554 5.3.1 Mail system full", About.ENDPOINT, AGAIN),
+        (Phase.END_OF_DATA, "550 5.3.5 System incorrectly configured", About.ENDPOINT, AGAIN),
+        (Phase.END_OF_DATA, "554 Internal server error", About.ENDPOINT, AGAIN),
+        (
+            Phase.END_OF_DATA,
+            "554 5.6.0 id=08998-05 from MTA(smtp:[127.0.0.1]:10025): 554 5.3.0 Error: queue file write error",
+            About.MESSAGE,
+            AGAIN,
+        ),
+        (Phase.DATA, "554 Insufficient disk space; try again later", About.ENDPOINT, AGAIN),
+        (Phase.END_OF_DATA, "550 System busy", About.ENDPOINT, AGAIN),
+        (Phase.RCPT, "553 5.7.1 Greylisted, please try again in 5 minutes", About.MESSAGE, AGAIN),
+        (Phase.RCPT, "550 Requested action not taken: mailbox temporarily unavailable", About.MESSAGE, AGAIN),
+        (Phase.RCPT, "550 5.1.1 No such user; check the address and try again", About.MESSAGE, FINAL),
+        (Phase.RCPT, "550 Recipient not found, please try again", About.MESSAGE, FINAL),
+        (Phase.RCPT, "550 5.3.0 Rejected", About.MESSAGE, FINAL),
+        (Phase.RCPT, "550 Requested action not taken: mailbox unavailable", About.MESSAGE, FINAL),
+        (Phase.RCPT, "550 5.7.133 Sender not authenticated for group", About.MESSAGE, FINAL),
+        (Phase.END_OF_DATA, "554 5.3.0 Rejected as spam", About.ENDPOINT, FINAL),
+        (Phase.END_OF_DATA, "554 mail server permanently rejected message (#5.3.0)", About.ENDPOINT, FINAL),
+        (Phase.END_OF_DATA, "550 5.3.4 Message too big for system", About.ENDPOINT, FINAL),
         # Its pace
         (Phase.GREETING, "421 4.7.0 mail.test Error: too many connections from 192.0.2.1", About.PACE, AGAIN),
         (Phase.GREETING, "421 Too many concurrent SMTP connections; please try again later.", About.PACE, AGAIN),
@@ -186,6 +271,12 @@ FINAL, AGAIN = True, False
 def test_a_refusal(phase: Phase, reply: str, about: About, *, final: bool) -> None:
     failure = refusal(phase, int(reply[:3]), reply[4:])
     assert (failure.about, isinstance(failure, PermanentError)) == (about, final)
+
+
+def test_a_quota_that_is_used_up_is_named() -> None:
+    of_plan = refusal(Phase.MAIL, 454, "Throttling failure: Daily message quota exceeded.")
+    assert str(of_plan) == "MAIL: refused with 454: the account's quota is used up"
+    assert str(refusal(Phase.MAIL, 550, "User suspended")) == "MAIL: refused with 550"
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,13 @@ SERVERS: Final[dict[str, list[Animal]]] = {
             connections=2,
         ),
         Animal(
+            name="`454 Throttling failure: Daily message quota exceeded` at MAIL",
+            says={"MAIL": (b"454 Throttling failure: Daily message quota exceeded.\r\n",)},
+            outcome=ACCOUNT,
+            then=ACCOUNT,
+            connections=2,
+        ),
+        Animal(
             name="`554 5.7.0 … Try again later` to the mail",
             says={"mail": (b"554 5.7.0 Too many recipients today. Try again later\r\n",)},
             outcome=ACCOUNT,
@@ -119,6 +126,20 @@ SERVERS: Final[dict[str, list[Animal]]] = {
             outcome=ENDPOINT,
             then=ENDPOINT,
             connections=1,
+        ),
+        Animal(
+            name="`550 … Sender verify failed` at the recipient",
+            says={"RCPT": (b"550-Verification failed for <ada@example.com>\r\n550 Sender verify failed\r\n",)},
+            outcome=ENDPOINT,
+            then=ENDPOINT,
+            connections=1,
+        ),
+        Animal(
+            name="`550 5.2.1` at MAIL: the sender's mailbox is disabled",
+            says={"MAIL": (b"550 5.2.1 <ada@example.com> Mailbox disabled\r\n",)},
+            outcome=ENDPOINT,
+            then=ENDPOINT,
+            connections=2,
         ),
     ],
     "Its pace": [
@@ -150,6 +171,12 @@ SERVERS: Final[dict[str, list[Animal]]] = {
         ),
     ],
     "Of the server": [
+        Animal(
+            name="`554 5.3.0 … queue file write error` to the mail, once",
+            at_first={"mail": (b"554 5.3.0 Error: queue file write error\r\n",)},
+            outcome=ENDPOINT,
+            connections=2,
+        ),
         Animal(
             name="`554` as its greeting",
             says={"greeting": (b"554 No\r\n", CLOSE)},
