@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from producer.accounts import AccountMaintenance
 from producer.claimer import Claimer
 from producer.depths import DepthRecorder
+from producer.endpoints import EndpointMaintenance
 from producer.leader import Leader
 from producer.maintenance import Maintenance
 from producer.metrics import ProducerMetrics
@@ -61,7 +62,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     accounts = AccountMaintenance(
         store, every=settings.reconcile_seconds, retention=timedelta(days=settings.retention_days)
     )
-    duties = [*reconciler.duties, *maintenance.duties, *accounts.duties, DepthRecorder(store, redis).duty]
+    endpoints = EndpointMaintenance(store, settings)
+    duties = [
+        *reconciler.duties,
+        *maintenance.duties,
+        *accounts.duties,
+        *endpoints.duties,
+        DepthRecorder(store, redis).duty,
+    ]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)
     metrics = ProducerMetrics(
         socket.gethostname(), publisher=publisher, reconciler=reconciler, maintenance=maintenance, leader=leader

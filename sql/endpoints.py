@@ -1,6 +1,6 @@
 """Webhook endpoints, as the API changes them and consumers read them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -10,7 +10,7 @@ import msgspec
 
 from sql.database import Noun
 from sql.rows import retry_delays
-from tidings.domain.account import Sealed
+from tidings.domain.account import Redacted, Sealed
 from tidings.domain.endpoint import MAX_ENDPOINTS, OPERATORS, DisabledReason, Endpoint
 
 _CHANGED: Final = (
@@ -59,6 +59,22 @@ class Traffic(msgspec.Struct, frozen=True):
         """The part that was sent, of those that were tried; None where none was."""
         tried = self.sent + self.failed + self.cancelled
         return self.sent / tried if tried else None
+
+
+class Unnotified(msgspec.Struct, frozen=True):
+    """An endpoint that was disabled by itself, and its owner's address; None: the operator's."""
+
+    endpoint: Endpoint
+    email: str | None
+
+
+class SealedEndpoint(Redacted, frozen=True, kw_only=True):
+    """What is kept encrypted of an endpoint."""
+
+    id: UUID
+    secret: Sealed
+    previous_secret: Sealed | None
+    sealed: Sealed | None
 
 
 class EndpointStore(Noun):
@@ -138,6 +154,37 @@ class EndpointStore(Noun):
         """What waits for it, and what became of its last messages."""
         return Traffic(**await self.database.one("endpoint_traffic", id=endpoint_id, recent=RECENT, most=COUNTED_UP_TO))
 
+    async def to_notify(self, *, limit: int) -> Sequence[Unnotified]:
+        """Endpoints that were disabled by themselves, whose owners do not know yet; in a transaction."""
+        rows = await self.database.rows("endpoints_to_notify", limit=limit)
+        return [
+            Unnotified(endpoint_of({name: value for name, value in row.items() if name != "email"}), row["email"])
+            for row in rows
+        ]
+
+    async def notified(self, ids: Sequence[UUID]) -> None:
+        """Their owners know."""
+        await self.database.one("owners_notified", ids=ids)
+
+    async def sealed_secrets(self, *, after: UUID, limit: int) -> Sequence[SealedEndpoint]:
+        """A page of what is kept encrypted, of the endpoints whose ids come after the given one."""
+        rows = await self.database.rows("sealed_endpoint_secrets", after=after, limit=limit)
+        return [SealedEndpoint(**row) for row in rows]
+
+    async def reseal(self, resealed: Sequence[tuple[SealedEndpoint, SealedEndpoint]]) -> int:
+        """Puts the second of each pair in the place of the first, unless that was changed meanwhile."""
+        count: int = await self.database.one(
+            "reseal_endpoint_secrets",
+            ids=[old.id for old, _ in resealed],
+            secrets=[old.secret for old, _ in resealed],
+            previous_secrets=[old.previous_secret for old, _ in resealed],
+            sealed=[old.sealed for old, _ in resealed],
+            new_secrets=[new.secret for _, new in resealed],
+            new_previous_secrets=[new.previous_secret for _, new in resealed],
+            new_sealed=[new.sealed for _, new in resealed],
+        )
+        return count
+
     async def record_health(self, seen: Sequence[Seen], *, disable_after: timedelta) -> dict[UUID, DisabledReason]:
         """Writes how endpoints fare. Returns those that this disables: they are gone, or only fail for that long."""
         rows = await self.database.rows(
@@ -166,7 +213,7 @@ def _columns(endpoint: Endpoint) -> dict[str, Any]:
     return values
 
 
-def endpoint_of(row: asyncpg.Record) -> Endpoint:
+def endpoint_of(row: Mapping[str, Any] | asyncpg.Record) -> Endpoint:
     """From the columns of the fragment `endpoint_columns`."""
     values: dict[str, Any] = dict(row)
     values["customer"] = row["customer"] or None

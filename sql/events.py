@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +16,8 @@ from tidings.domain.endpoint import OPERATORS, Endpoint, Event, EventMessage, Ne
 from tidings.domain.ids import new_id, time_of
 from tidings.domain.states import CancelReason, HeldReason, Status
 from tidings.domain.turns import share_of
+
+FORGOTTEN_AT_ONCE: Final = 1000
 
 
 class FanOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +145,15 @@ class EventStore(Noun):
         """How many of its messages are in each state."""
         rows = await self.database.rows("count_event_messages", id=event_id)
         return {Status(row["status"]): row["messages"] for row in rows}
+
+    async def forget(self, moment: datetime) -> int:
+        """Forgets the events that are older than the moment and of which no message is kept; returns the count."""
+        after, forgotten, looked = OPERATORS, 0, FORGOTTEN_AT_ONCE
+        while looked == FORGOTTEN_AT_ONCE:
+            row = await self.database.one("forget_events", after=after, moment=moment, limit=FORGOTTEN_AT_ONCE)
+            after, looked = row["last"] or after, row["looked"]
+            forgotten += row["forgotten"]
+        return forgotten
 
     async def count_wanting(self, event: NewEvent) -> int:
         """How many endpoints want it at this moment."""

@@ -216,3 +216,39 @@ SELECT
     (SELECT count(*) FROM fanned) AS messages,
     (SELECT count(*) FROM looked_at) AS looked,
     (SELECT id FROM looked_at ORDER BY id DESC LIMIT 1) AS last;
+
+-- name: endpoints_to_notify(limit)
+-- Endpoints that were disabled by themselves, whose owners do not know yet; locked until the transaction ends.
+SELECT {endpoint_columns}, (SELECT email FROM users WHERE users.id = user_id) AS email
+FROM endpoints
+WHERE NOT owner_notified
+ORDER BY id
+LIMIT :limit
+FOR UPDATE OF endpoints SKIP LOCKED;
+
+-- name: owners_notified(ids)!
+-- Their owners know.
+UPDATE endpoints SET owner_notified = true WHERE id = ANY(:ids::uuid[]);
+
+-- name: sealed_endpoint_secrets(after, limit)
+-- A page of what is kept encrypted of endpoints.
+SELECT id, secret, previous_secret, sealed FROM endpoints WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: reseal_endpoint_secrets(ids, secrets, previous_secrets, sealed, new_secrets, new_previous_secrets, new_sealed)$
+-- Puts new ciphertexts in the place of old ones, but not where one was changed meanwhile; returns the count of endpoints.
+WITH resealed AS (
+    UPDATE endpoints SET secret = new_secret, previous_secret = new_previous_secret, sealed = new_sealed
+    FROM unnest(
+        :ids::uuid[], :secrets::bytea[], :previous_secrets::bytea[], :sealed::bytea[], :new_secrets::bytea[],
+        :new_previous_secrets::bytea[], :new_sealed::bytea[]
+    ) AS old (
+        endpoint_id, old_secret, old_previous_secret, old_sealed, new_secret, new_previous_secret, new_sealed
+    )
+    WHERE
+        id = endpoint_id
+        AND secret = old_secret
+        AND previous_secret IS NOT DISTINCT FROM old_previous_secret
+        AND sealed IS NOT DISTINCT FROM old_sealed
+    RETURNING 1
+)
+SELECT count(*) FROM resealed;

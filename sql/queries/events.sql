@@ -89,3 +89,21 @@ SELECT count(*) FROM fanned;
 -- name: count_event_messages(id)
 -- How many messages of an event are in each state.
 SELECT status::text, count(*) AS messages FROM messages WHERE event_id = :id GROUP BY status;
+
+-- name: forget_events(after, moment, limit)^
+-- Forgets events that are older than a moment and of which no message is kept, looking at up to a limit of them; returns
+-- how many it looked at, and where to go on.
+WITH looked_at AS MATERIALIZED (
+    SELECT id FROM events WHERE id > :after AND id < uuid_from_time(:moment::timestamptz) ORDER BY id LIMIT :limit
+),
+forgotten AS (
+    DELETE FROM events
+    WHERE
+        id IN (SELECT id FROM looked_at)
+        AND NOT EXISTS (SELECT FROM messages WHERE messages.event_id = events.id)
+    RETURNING 1
+)
+SELECT
+    (SELECT count(*) FROM looked_at) AS looked,
+    (SELECT count(*) FROM forgotten) AS forgotten,
+    (SELECT id FROM looked_at ORDER BY id DESC LIMIT 1) AS last;
