@@ -141,6 +141,7 @@ async def change(request: web.Request) -> web.Response:
 
 @of_endpoint(
     scope=Scope.ADMIN,
+    whole=True,
     body=Body(_secret_decoder, examples.SECRETS, max_bytes=SMALL_BODY),
     answers=Answer("The new secret.", EndpointSecret, examples.SECRET),
     errors=_SECRETS,
