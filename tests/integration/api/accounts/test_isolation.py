@@ -28,6 +28,7 @@ from tests.integration.api.client import JSON, Api
 from tests.unit.api.bounces.samples import MESSAGE_ID, POSTFIX
 from tidings.domain.account import Sealed
 from tidings.domain.api_key import Scope
+from tidings.domain.endpoint import Endpoint, NewEvent
 from tidings.domain.ids import new_id
 from tidings.domain.suppression import SuppressionReason
 from tidings.domain.timestamps import utc_now
@@ -204,8 +205,10 @@ BODIES: Final[Mapping[str, Any]] = {
     "POST /api/v1/task/enqueue": {"recipient_email": "x@example.com", "subject": "from bob", "body": "from bob"},
     "POST /echoAtTime": {"time": "2099-01-01", "message": "from bob"},
 }
-LAST: Final = frozenset({"POST /api/v1/users/{id}/disable", "DELETE /api/v1/users/{id}"})
-"""After which an account does nothing any more."""
+LAST: Final = frozenset(
+    {"DELETE /api/v1/endpoints/{endpoint_id}", "POST /api/v1/users/{id}/disable", "DELETE /api/v1/users/{id}"}
+)
+"""After which there is nothing more to do with an endpoint, or an account."""
 ADAS: Final = "of ada alone"
 ADAS_ADDRESS: Final = "ada@example.com"
 
