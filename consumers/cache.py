@@ -14,12 +14,12 @@ import msgspec
 import structlog
 
 from sql.database import AWAY, Database
-from tidings.domain.errors import StoreUnavailableError, describe
+from sql.listening import hear
+from tidings.domain.errors import StoreUnavailableError
 
 log = structlog.get_logger(__name__)
 
 LIFE_SECONDS: Final = 10.0
-RECONNECT_SECONDS: Final = 1.0
 
 V = TypeVar("V")
 
@@ -155,16 +155,10 @@ class RowCache(Generic[V]):
 
 async def listen(database: Database, caches: Mapping[str, RowCache[Any]]) -> None:
     """Has each cache, by the channel of its NOTIFY, forget what changes, on one connection, until cancelled."""
-    while True:
-        try:
-            connection = await database.listen({channel: cache.changed for channel, cache in caches.items()})
-        except AWAY as error:
-            log.warning("cannot listen for changed rows", error=describe(error))
-            await asyncio.sleep(RECONNECT_SECONDS)
-            continue
-        try:
-            for cache in caches.values():
-                cache.forget_all()
-            log.info("listens no longer for changed rows", error=await database.lost(connection))
-        finally:
-            connection.terminate()
+
+    def missed() -> None:
+        for cache in caches.values():
+            cache.forget_all()
+
+    callbacks = {channel: cache.changed for channel, cache in caches.items()}
+    await hear(database, callbacks, missed=missed, what="changed rows")

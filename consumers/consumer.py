@@ -8,6 +8,7 @@ with the last one the batch is deleted. The lease is renewed from `take` to the 
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
 from typing import Self
@@ -47,6 +48,7 @@ from tidings.domain.timestamps import utc_now
 from tidings.observability.metrics import MetricsServer
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis, probe
+from tidings.redis.refusals import check
 from tidings.security.egress import loopback_egress, plain_webhook_egress, webhook_egress
 from tidings.settings import Settings
 
@@ -157,14 +159,24 @@ class Consumer:
 
     @classmethod
     async def start(cls, settings: Settings) -> Self:
-        """Waits for Postgres, then starts a consumer. Raises SchemaError where the schema is at another version."""
+        """Waits for Postgres, then starts a consumer.
+
+        Raises SchemaError where the schema does not fit, StoreRefusedError where a store refuses this process.
+        """
         store = await Store.connect(
             settings.postgres_uri,
             process=f"consumer {settings.consumer_name}",
             lease_seconds=settings.lease_seconds,
             listen_uri=settings.postgres_listen_uri,
         )
-        consumer = cls(settings, store, connect_redis(settings))
+        redis = connect_redis(settings)
+        try:
+            await check(redis)
+        except BaseException:
+            await redis.aclose()
+            await store.close()
+            raise
+        consumer = cls(settings, store, redis)
         await consumer._holds.read()
         consumer._loops = [
             asyncio.create_task(consumer._leases.run(), name="leases"),
@@ -196,6 +208,10 @@ class Consumer:
             and not self._leases.away
             and self._dispatcher.limiter.room.is_set()
         )
+
+    def serving(self, stop: asyncio.Event) -> AbstractAsyncContextManager[None]:
+        """A block in which it serves; see `Store.serving`."""
+        return self._store.serving(stop)
 
     async def deliver(self, batch_id: UUID, slot: str, *, quarantined: bool) -> None:
         """Takes a batch that arrived through a slot; returns when its messages have started or wait, and there is room.
@@ -279,8 +295,8 @@ class Consumer:
         try:
             await self._read_rows(deliveries)
             deliveries = await self._mails.read_small(deliveries)
-            recovered = [delivery.id for delivery in deliveries if delivery.recoveries]
-            records = await self._dedup.find(recovered) if recovered else {}
+            doubtful = [delivery.id for delivery in deliveries if delivery.possible_duplicate]
+            records = await self._dedup.find(doubtful) if doubtful else {}
             for delivery in deliveries:
                 if delivery.id in records:
                     self._dispatcher.skip_sent(delivery, records[delivery.id], batch)

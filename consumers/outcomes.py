@@ -72,7 +72,7 @@ def conclude(
         sent_at=ended_at if accepted else None,
         cancel_reason=reason,
         last_error=error,
-        unanswered=isinstance(result, Retry) and result.unanswered,
+        unanswered=delivery.unanswered or (isinstance(result, Retry) and result.unanswered),
         remaining=result.remaining if isinstance(result, Retry) else None,
         attempt=attempt,
         queue=delivery.queue,
@@ -166,12 +166,13 @@ def _next_attempt(
     return _by_expiry(delivery, due_at), None
 
 
-def _untried(delivery: Delivery, status: Status, tries: int, **values: Any) -> Outcome:
+def _untried(delivery: Delivery, status: Status, tries: int, *, unanswered: bool = False, **values: Any) -> Outcome:
     return Outcome(
         message_id=delivery.id,
         batch_id=delivery.batch_id,
         status=status,
         tries=tries,
+        unanswered=delivery.unanswered or unanswered,
         queue=delivery.queue,
         channel=delivery.channel,
         **values,

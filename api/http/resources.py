@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
+import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
@@ -18,10 +19,14 @@ from api.overview.feed import OverviewFeed
 from api.overview.overview import Overviews
 from api.quotas.quotas import Quotas, open_quotas
 from sql.store import Store
+from tidings.domain.errors import StoreRefusedError
 from tidings.domain.retry import RetryDefaults
 from tidings.observability.metrics import MetricsServer
 from tidings.redis.connections import connect_redis
+from tidings.redis.refusals import check
 from tidings.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 SETTINGS: Final = web.AppKey("settings", Settings)
 STORE: Final = web.AppKey("store", Store)
@@ -47,7 +52,7 @@ PATIENCE_SECONDS: Final = 10.0
 
 
 async def store(app: web.Application) -> AsyncIterator[None]:
-    """Waits while Postgres is away. Raises SchemaError where the database is at another version."""
+    """Waits while Postgres is away. Raises SchemaError where the database does not fit."""
     settings = app[SETTINGS]
     app[STORE] = await Store.connect(
         settings.postgres_uri,
@@ -64,6 +69,10 @@ async def store(app: web.Application) -> AsyncIterator[None]:
 async def redis(app: web.Application) -> AsyncIterator[None]:
     """For health, and to limit logins; messages are accepted without Redis too."""
     app[REDIS] = connect_redis(app[SETTINGS], socket_timeout=2.0)
+    try:
+        await check(app[REDIS])
+    except StoreRefusedError as error:
+        log.warning("messages are accepted, and not delivered", error=str(error))
     app[READINESS] = Readiness(app[STORE], app[REDIS])
     yield
     await app[REDIS].aclose()

@@ -250,7 +250,7 @@ AUDIT: Final = AuditList(
 
 HEALTHY: Final = HealthAnswer(message="healthy", status="ok")
 UNHEALTHY: Final = HealthAnswer(message="unhealthy: redis does not answer", status="unavailable")
-READY: Final = Readiness(status="ready", checks={"postgres": "ok", "redis": "ok", "consumers": "ok"})
+READY: Final = Readiness(status="ready", checks={"postgres": "ok", "redis": "ok", "consumers": "ok", "claims": "ok"})
 NOT_READY: Final = Readiness(status="unavailable", checks={**READY.checks, "consumers": "none is alive"})
 
 
@@ -312,6 +312,7 @@ RELEASED: Final = Released(hold=HOLD, messages=120)
 
 OVERVIEW: Final = Overview(
     at=DUE,
+    version="1.2.3",
     totals=Totals(waiting=1830, waiting_capped=False, due=30, processing=200, in_flight=64, flow=_FLOW),
     channels=[ChannelOverview(name="sms", flow=_FLOW)],
     queues_left_out=0,
@@ -362,7 +363,7 @@ OVERVIEW: Final = Overview(
         )
     ],
     held=HeldReport(messages=[Held(HeldReason.ENDPOINT_DISABLED, 120, 840.0)], holds=[HOLD]),
-    checks={"postgres": "ok", "schema": "ok", "redis": "ok", "producer": "ok", "consumers": "ok"},
+    checks={"postgres": "ok", "schema": "ok", "redis": "ok", "producer": "ok", "consumers": "ok", "claims": "ok"},
     history=History(
         step_seconds=5,
         at=[int(DUE.timestamp()) - 5, int(DUE.timestamp())],

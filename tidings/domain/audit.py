@@ -28,6 +28,7 @@ class Action(StrEnum):
     QUEUE_STOP = "queue.stop"
     MESSAGES_CANCEL = "messages.cancel"
     MESSAGES_RETRY = "messages.retry"
+    CLAIMS_RESUME = "claims.resume"
     HOLD_RELEASE = "hold.release"
     SUPPRESSION_ADD = "suppression.add"
     SUPPRESSION_LIFT = "suppression.lift"

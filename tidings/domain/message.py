@@ -96,7 +96,7 @@ class Delivery(_Common, frozen=True, kw_only=True, gc=False):
     recoveries: int
     priority: Priority = Priority.NORMAL
     unanswered: bool = False
-    """An earlier attempt went out and got no answer."""
+    """An earlier attempt went out and got no answer, or would be forgotten if it did: see `take`."""
     held_since: datetime | None = None
     """Since when it has waited untried."""
     endpoint_id: UUID | None = None
@@ -104,7 +104,7 @@ class Delivery(_Common, frozen=True, kw_only=True, gc=False):
 
     @property
     def possible_duplicate(self) -> bool:
-        """Whether the receiver may have it already: it was lost with its consumer, or an attempt got no answer."""
+        """Whether the receiver may have it already: lost with its consumer, no answer, or another server since."""
         return self.unanswered or self.recoveries > 0
 
 
