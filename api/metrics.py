@@ -27,6 +27,7 @@ from tidings.domain.errors import describe
 from tidings.domain.message import Queue
 from tidings.domain.states import HeldReason
 from tidings.observability import catalogue
+from tidings.observability.instruments import OTHERS
 from tidings.observability.metrics import Registry
 from tidings.observability.reports import Depth, Held
 
@@ -39,8 +40,6 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 SHED: Final = ("head", "body", "unread", "connections", "per_address")
 """Why a connection is closed (api/http/connections.py)."""
 UNMATCHED: Final = "unmatched"
-OTHERS: Final = "(others)"
-"""Stands for the queues that have no series of their own; no queue can be called that."""
 """The label of requests to unknown paths, whatever the path."""
 
 
@@ -123,6 +122,7 @@ class Work(Collector):
         yield catalogue.STORE_UP.read({(store,): self._is_well(store) for store in ("postgres", "redis")})
         yield catalogue.PRODUCER_UP.read(self._is_well("producer"))
         yield catalogue.CONSUMERS_UP.read(self._is_well("consumers"))
+        yield catalogue.PAUSED.read(1 - self._is_well("claims"))
         yield catalogue.BEHIND_SECONDS.read(self._behind)
         yield catalogue.MESSAGES_HELD.read(self._held(lambda held: held.messages))
         yield catalogue.HELD_SECONDS.read(self._held(lambda held: held.seconds))

@@ -14,7 +14,7 @@ from api.http import body
 from api.http.connections import Connection, Connections, Limits, limits
 from api.http.faults import MAX_HEADER_BYTES, MAX_LINE_BYTES, RequestLog
 from api.http.peer import PEERS
-from api.http.resources import METRICS
+from api.http.resources import METRICS, STORE
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import SettingsError
 from tidings.runtime.process import run_until
@@ -30,12 +30,13 @@ SHUTDOWN_SECONDS: Final = 8.0
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Serves until `stop` is set; then requests in flight are answered and group commits flushed.
 
-    Raises SettingsError where it cannot listen, SchemaError where the database is at another version.
+    Raises SettingsError where it cannot listen, SchemaError where the database does not fit.
     """
     runner = web.AppRunner(create_app(settings), shutdown_timeout=SHUTDOWN_SECONDS)
     try:
         if await run_until(stop, _set_up(runner)):
-            async with listening(runner, settings, limits(settings)) as (host, port):
+            serving = runner.app[STORE].serving(stop)
+            async with serving, listening(runner, settings, limits(settings)) as (host, port):
                 log.info("api is ready", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
                 await stop.wait()
     finally:

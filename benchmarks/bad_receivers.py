@@ -12,6 +12,7 @@ What would make it lie: everything is due at once and the machine is saturated, 
 take, try or send back, record) is paid for by the good ones. With processor to spare the ratio would be better.
 """
 
+import asyncio
 import socket
 from collections.abc import Sequence
 
@@ -33,8 +34,7 @@ async def rate(machine: Machine, *, good: int, bad: str | None, consumers: int, 
     messages = good if bad is None else good * SHARE // GOOD
     environ = {"DELIVERY_TIMEOUT": str(timeout), "CONNECT_TIMEOUT": "1", "GRACE_SECONDS": str(timeout)}
     async with system(machine) as running:
-        await running.start_consumers(consumers, **environ)
-        await running.start_producer()
+        await asyncio.gather(running.start_consumers(consumers, **environ), running.start_producer())
         await running.warm_up()
         if bad == machine.gateway.urls[HANGS]:
             await machine.gateway.hang(HANGS)
@@ -74,5 +74,6 @@ async def measure(current: Round) -> Numbers:
         numbers = {
             name: await rate(machine, good=good, bad=url, consumers=consumers, timeout=timeout)
             for name, url in bad.items()
+            if url is not None or not current.quick
         }
     return numbers | dict(await hanging_hosts.measure(current))

@@ -30,12 +30,10 @@ WITHIN_SECONDS: Final = 150.0
 
 async def measure(current: Round) -> Numbers:
     hosts = current.pick(1_000, 30)
-    alone = await _run(current, good=hosts, bad=0)
-    beside = await _run(current, good=hosts, bad=hosts)
     return {
         f"good hosts, {name}: {number}": value
-        for name, numbers in (("alone", alone), ("as many hang", beside))
-        for number, value in numbers.items()
+        for name, bad in current.pick({"alone": 0, "as many hang": hosts}, {"as many hang": hosts}).items()
+        for number, value in (await _run(current, good=hosts, bad=bad)).items()
     }
 
 
@@ -47,8 +45,7 @@ async def _run(current: Round, *, good: int, bad: int) -> Numbers:
         if bad:
             recipients = [url for pair in zip(recipients, hanging, strict=True) for url in pair]
         await running.store.queues.put(URGENT, active=True, interval_seconds=0, batch_size=None)
-        await running.start_consumers(current.pick(2, 1))
-        await running.start_producer()
+        await asyncio.gather(running.start_consumers(current.pick(2, 1)), running.start_producer())
         await running.warm_up()
         await hosts.remember()
         await machine.gateway.remember()
@@ -56,7 +53,7 @@ async def _run(current: Round, *, good: int, bad: int) -> Numbers:
         await running.database.put_waiting(EACH * len(recipients), channel="webhook", recipients=recipients)
         await running.database.run("checkpoint")
         began = await running.release()
-        urgent = asyncio.create_task(_urgent(running, seconds=current.pick(10.0, 1.0)))
+        urgent = asyncio.create_task(_urgent(running, seconds=current.pick(10.0, 0.3)))
         await hosts.received(EACH * good, within=WITHIN_SECONDS, ports=slice(1))
         late = sorted(at - began for at in (await hosts.arrivals_at("answers")).values())
         waits = await _waits(machine, await urgent)

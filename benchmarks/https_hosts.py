@@ -8,6 +8,7 @@ What would make it lie: the receiver is one process on the same machine and does
 both sides use the keys that cost least (P-256).
 """
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -37,8 +38,7 @@ async def measure(current: Round) -> Numbers:
 async def _run(current: Round, count: int, certificates: Path | None, authority: Path) -> Numbers:
     machine = current.machine
     async with Hosts.running(machine.folder, certificates=certificates) as hosts, system(machine) as running:
-        await running.start_consumers(1, SSL_CERT_FILE=str(authority))
-        await running.start_producer()
+        await asyncio.gather(running.start_consumers(1, SSL_CERT_FILE=str(authority)), running.start_producer())
         await running.warm_up()
         [consumer] = running.consumers
         idle = resident_mb(consumer.ps)

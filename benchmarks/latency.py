@@ -21,7 +21,7 @@ MILLI = 1e3
 
 
 async def measure(current: Round) -> Numbers:
-    count = current.pick(200, 20)
+    count = current.pick(200, 5)
     gateway = current.machine.gateway
     async with system(current.machine) as running, aiohttp.ClientSession() as http:
         await asyncio.gather(running.start_api(), running.start_producer(), running.start_consumers(1))

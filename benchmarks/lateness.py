@@ -7,6 +7,7 @@ What would make it lie: with several machines, clocks that differ; here, other w
 99th percentile first.
 """
 
+import asyncio
 import statistics
 from datetime import timedelta
 
@@ -20,11 +21,10 @@ LEAD = timedelta(seconds=2)
 
 
 async def measure(current: Round) -> Numbers:
-    count, spread = current.pick((5_000, timedelta(seconds=30)), (300, timedelta(seconds=2)))
+    count, spread = current.pick((5_000, timedelta(seconds=30)), (100, timedelta(seconds=0.3)))
     gateway = current.machine.gateway
     async with system(current.machine) as running:
-        await running.start_consumers(current.pick(2, 1))
-        await running.start_producer()
+        await asyncio.gather(running.start_consumers(current.pick(2, 1)), running.start_producer())
         await running.warm_up()
         await gateway.remember()
         first = utc_now() + LEAD

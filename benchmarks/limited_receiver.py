@@ -29,10 +29,9 @@ async def measure(current: Round) -> Numbers:
 
 async def _run(current: Round, consumers: int) -> Numbers:
     machine = current.machine
-    messages, within = current.pick((1_500, WITHIN_SECONDS), (10, 5.0))
+    messages, within = current.pick((1_500, WITHIN_SECONDS), (10, 2.0))
     async with Hosts.running(machine.folder) as hosts, system(machine) as running:
-        await running.start_consumers(consumers)
-        await running.start_producer()
+        await asyncio.gather(running.start_consumers(consumers), running.start_producer())
         await running.warm_up()
         await running.hold()
         await running.database.put_waiting(

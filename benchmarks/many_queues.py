@@ -18,8 +18,8 @@ MILLI = 1e3
 
 async def measure(current: Round) -> Numbers:
     numbers: dict[str, float] = {}
-    for queues in current.pick((1, 10_000), (1, 100)):
-        count = current.pick(100, 10)
+    for queues in current.pick((1, 10_000), (100,)):
+        count = current.pick(100, 5)
         gateway = current.machine.gateway
         async with system(current.machine) as running, aiohttp.ClientSession() as http:
             await running.database.run("put_queues", count=queues - 1)

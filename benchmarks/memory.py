@@ -57,7 +57,7 @@ async def measure(current: Round) -> Numbers:
             return (await machine.gateway.counts())[0].open >= in_flight
 
         await until(full_up, within=WITHIN_SECONDS)
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(current.pick(SETTLE_SECONDS, 0.1))
         full = resident_mb(consumer.ps)
         used = await redis.used_mb()
         left = await running.database.run("count_by_status", status="pending")

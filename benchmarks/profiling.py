@@ -64,8 +64,7 @@ async def profile(machine: Machine, process: str) -> list[tuple[list[str], int]]
 
 
 async def _deliver(running: System) -> None:
-    await running.start_consumers(1)
-    await running.start_producer()
+    await asyncio.gather(running.start_consumers(1), running.start_producer())
     await running.warm_up()
     await running.hold()
     await running.database.put_waiting(MESSAGES)

@@ -11,7 +11,7 @@ else, as figure 1's bare client does over aiohttp.
 What would make it lie: a peer that is not tuned, and short runs that choose wrongly.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import product
 from typing import TypeVar
 
@@ -32,9 +32,9 @@ async def measure(current: Round) -> Numbers:
     trial = messages // 4
     numbers: dict[str, float] = {}
 
-    async def tuned(name: str, run: Callable[[int, T], Awaitable[float]], choices: Iterable[T]) -> None:
-        trials = {choice: await run(trial, choice) for choice in choices}
-        chosen = max(trials, key=lambda choice: trials[choice])
+    async def tuned(name: str, run: Callable[[int, T], Awaitable[float]], choices: Sequence[T]) -> None:
+        trials = {choice: await run(trial, choice) for choice in choices if len(choices) > 1}
+        chosen = max(trials, key=lambda choice: trials[choice]) if trials else choices[0]
         numbers.update({f"{name} {choice}, short run (messages/s)": rate for choice, rate in trials.items()})
         numbers[f"{name.partition(',')[0]}, best (messages/s)"] = await run(messages, chosen)
 

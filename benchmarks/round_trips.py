@@ -29,8 +29,7 @@ async def count(machine: Machine, *, messages: int, consumers: int) -> tuple[Cou
     async with system(machine) as running:
         postgres = PostgresMeter(running.database.uri, machine.postgres_log)
         await postgres.start()
-        await running.start_consumers(consumers)
-        await running.start_producer()
+        await asyncio.gather(running.start_consumers(consumers), running.start_producer())
         await running.warm_up()
         await running.hold()
         await running.database.put_waiting(messages)

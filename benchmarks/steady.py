@@ -8,6 +8,7 @@ the last outcome on record.
 What would make it lie: consumers that are idle cost a little too, which at the lowest rate is counted to few messages.
 """
 
+import asyncio
 import statistics
 from datetime import timedelta
 
@@ -32,8 +33,7 @@ async def _flow(current: Round, rate: int, spread: timedelta) -> Numbers:
     count = round(rate * spread.total_seconds())
     redis = RedisMeter(machine.redis)
     async with system(machine) as running:
-        await running.start_consumers(2)
-        await running.start_producer()
+        await asyncio.gather(running.start_consumers(2), running.start_producer())
         await running.warm_up()
         await machine.gateway.remember()
         first = utc_now() + LEAD

@@ -93,10 +93,14 @@ class DedupRecords:
     async def find(self, message_ids: Sequence[UUID]) -> dict[UUID, Record]:
         """The records of these messages. Returns none, which may deliver again, where Redis does not answer."""
         try:
-            values = await self._redis.mget([dedup_record(message_id) for message_id in message_ids])
+            return await self.read(message_ids)
         except (RedisError, OSError) as error:
             log.warning("dedup records were not read", messages=len(message_ids), error=str(error))
             return {}
+
+    async def read(self, message_ids: Sequence[UUID]) -> dict[UUID, Record]:
+        """The same, but raises redis.RedisError where Redis does not answer."""
+        values = await self._redis.mget([dedup_record(message_id) for message_id in message_ids])
         found = {}
         for message_id, value in zip(message_ids, values, strict=True):
             if value is not None:

@@ -2,7 +2,7 @@
 
 In memory only; a crash resets the counters. Deliveries are counted when their outcomes are on disk, group by group,
 about 1 µs each; everything else is read at a scrape. A destination is never a label: users choose those, and there may
-be any number.
+be any number. Of queues a hundred are named, and the rest is counted together.
 """
 
 from collections import Counter as Count
@@ -21,6 +21,7 @@ from consumers.recorder import OutcomeRecorder
 from tidings.domain.message import Outcome
 from tidings.domain.states import CancelReason, Status
 from tidings.observability import catalogue
+from tidings.observability.instruments import Names
 from tidings.observability.metrics import Registry
 from tidings.settings import Settings
 
@@ -59,6 +60,7 @@ class ConsumerMetrics(Collector):
         reasons = (CancelReason.EXHAUSTED, CancelReason.EXPIRED, CancelReason.REJECTED)
         self._cancelled = catalogue.MESSAGES_CANCELLED.counters(registry, known=[(reason,) for reason in reasons])
         self._untried = catalogue.MESSAGES_UNTRIED.counters(registry, known=[(RETURNED,), (DELIVERED_BEFORE,)])
+        self._names = Names(self._forget)
         registry.register(self)
 
     def recorded(self, outcomes: Sequence[Outcome]) -> None:
@@ -80,12 +82,13 @@ class ConsumerMetrics(Collector):
                 lateness[outcome.queue].append(max(outcome.lateness, 0.0))
             if outcome.cancel_reason is not None:
                 self._cancelled[(outcome.cancel_reason.value,)].inc()
-        for labels, count in attempts.items():
-            self._deliveries[labels].inc(count)
+        names = {queue: self._names.shown(queue) for queue in {outcome.queue for outcome in outcomes}}
+        for (channel, queue, result), count in attempts.items():
+            self._deliveries[channel, names[queue], result].inc(count)
         for channel, values in seconds.items():
             self._seconds.observe((channel,), values)
         for queue, values in lateness.items():
-            self._lateness.observe((queue,), values)
+            self._lateness.observe((names[queue],), values)
 
     def collect(self) -> Iterable[Metric]:
         """Reads what is kept elsewhere."""
@@ -104,3 +107,7 @@ class ConsumerMetrics(Collector):
         yield catalogue.BREAKERS.read(
             {(channel, state.value): breakers[channel, state] for channel, state in product(self._channels, NOT_CLOSED)}
         )
+
+    def _forget(self, queue: str) -> None:
+        for counted, metric in ((self._deliveries, catalogue.DELIVERIES), (self._lateness, catalogue.LATENESS_SECONDS)):
+            counted.forget(metric.labels.index("queue"), queue)

@@ -72,7 +72,7 @@ def conclude(
         sent_at=ended_at if accepted else None,
         cancel_reason=reason,
         last_error=error,
-        unanswered=isinstance(result, Retry) and result.unanswered,
+        unanswered=delivery.unanswered or (isinstance(result, Retry) and result.unanswered),
         remaining=result.remaining if isinstance(result, Retry) else None,
         gateway=delivery.gateway,
         attempt=attempt,
@@ -96,6 +96,17 @@ def already_sent(delivery: Delivery, record: Record) -> Outcome:
 def expired(delivery: Delivery) -> Outcome:
     """A message that expired before it was attempted."""
     return _untried(delivery, Status.CANCELLED, delivery.tries, cancel_reason=CancelReason.EXPIRED)
+
+
+def endpoint_deleted(delivery: Delivery) -> Outcome:
+    """A message whose webhook endpoint was deleted while it waited."""
+    return _untried(
+        delivery,
+        Status.CANCELLED,
+        delivery.tries,
+        cancel_reason=CancelReason.REQUESTED,
+        last_error="its endpoint was deleted",
+    )
 
 
 def returned(delivery: Delivery, *, due_at: datetime | None = None, held_reason: HeldReason | None = None) -> Outcome:
@@ -157,12 +168,13 @@ def _next_attempt(
     return _by_expiry(delivery, due_at), None
 
 
-def _untried(delivery: Delivery, status: Status, tries: int, **values: Any) -> Outcome:
+def _untried(delivery: Delivery, status: Status, tries: int, *, unanswered: bool = False, **values: Any) -> Outcome:
     return Outcome(
         message_id=delivery.id,
         batch_id=delivery.batch_id,
         status=status,
         tries=tries,
+        unanswered=delivery.unanswered or unanswered,
         queue=delivery.queue,
         channel=delivery.channel,
         **values,

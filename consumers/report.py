@@ -24,6 +24,7 @@ from consumers.leases import Leases
 from consumers.recorder import OutcomeRecorder
 from tidings import __version__
 from tidings.channels.recipient import EndpointKey
+from tidings.domain.clock import CLOCK
 from tidings.domain.errors import describe
 from tidings.domain.ids import new_id
 from tidings.domain.message import Outcome
@@ -129,8 +130,8 @@ class Reporter:
         self._stopping = stopping
         self._run_id = f"{self._name} {new_id()}"
         """Its field in each bucket: a consumer that is started again within a bucket must not overwrite itself."""
-        self._ahead = 0.0
-        """Seconds by which Redis's clock is ahead of ours."""
+        self._ahead = CLOCK.seconds() - time.monotonic()
+        """Seconds by which Redis's clock is ahead of our monotonic one."""
         self._started_at = self._now()
         self._counts = OutcomeCounts(self._now)
         recorder.observers.append(self._counts.add)
@@ -161,7 +162,7 @@ class Reporter:
         except BaseException:
             self._counts.give_back(entries)
             raise
-        self._ahead = now - time.time()
+        self._ahead = now - time.monotonic()
         if self._limiter.paces.shared:
             self._limiter.paces.hear(*await self._rates_elsewhere(now))
 
@@ -180,7 +181,7 @@ class Reporter:
             pipe.hgetall(keys.CONSUMERS)
             (seconds, microseconds), reports = await pipe.execute()
         now = seconds + microseconds / 1e6
-        self._ahead = now - time.time()
+        self._ahead = now - time.monotonic()
         dead = [
             name.decode(errors="replace") for name, report in reports.items() if _age(report, now) > REPORT_LIFE_SECONDS
         ]
@@ -234,6 +235,7 @@ class Reporter:
             accepting=self._accepting(),
             stopping=self._stopping(),
             postgres_away=self._leases.away or self._recorder.away,
+            clock_ahead=round(CLOCK.machine_ahead(), 3),
             breakers=tuple(
                 BreakerReport(destination=each.name, user_id=each.user_id, state=each.state.value, seconds=each.seconds)
                 for each in self._limiter.breakers()[:BREAKERS_SHOWN]
@@ -245,7 +247,7 @@ class Reporter:
         )
 
     def _now(self) -> float:
-        return time.time() + self._ahead
+        return time.monotonic() + self._ahead
 
 
 def _open(tallies: Tallies, outcome: Outcome) -> Tally:

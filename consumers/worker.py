@@ -11,6 +11,8 @@ nobody would build it again there.
 """
 
 import asyncio
+import signal
+import sys
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
@@ -25,12 +27,12 @@ from redis.exceptions import RedisError
 from consumers.consumer import Consumer
 from consumers.listener import QUICK_POLL_SECONDS, Listener
 from tidings.domain.cancellation import cancel_and_wait
-from tidings.domain.errors import describe
+from tidings.domain.errors import SchemaError, TooOldError, describe
 from tidings.observability import logs, tracing
 from tidings.redis import jobs, keys
 from tidings.redis.connections import arq_redis, arq_redis_settings
 from tidings.runtime import stores
-from tidings.runtime.process import run_until
+from tidings.runtime.process import one_line, run_until
 from tidings.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -98,11 +100,17 @@ def make_worker_settings() -> type:
     async def on_startup(context: dict[str, Any]) -> None:
         logs.configure_logging("consumer", settings.log_level, consumer=settings.consumer_name)
         tracing.start("consumer", settings)
-        context["consumer"] = await Consumer.start(settings)
+        try:
+            context["consumer"] = consumer = await Consumer.start(settings)
+        except SchemaError as error:
+            sys.exit(one_line("consumer", error))
+        context["schema"] = asyncio.create_task(_until_too_old(consumer))
 
     async def on_shutdown(context: dict[str, Any]) -> None:
-        consumer: Consumer = context["consumer"]
-        await consumer.stop()
+        if "consumer" in context:
+            consumer: Consumer = context["consumer"]
+            await cancel_and_wait(context["schema"])
+            await consumer.stop()
         tracing.stop()
 
     ours = {
@@ -112,6 +120,16 @@ def make_worker_settings() -> type:
         "redis_settings": arq_redis_settings(settings),
     }
     return type("WorkerSettings", (), {**worker_settings(settings, waits=True), **ours})
+
+
+async def _until_too_old(consumer: Consumer) -> None:
+    """Ends arq's own command line as a signal does, with the reason in the log: its exit code is not ours to choose."""
+    too_old = asyncio.Event()
+    try:
+        async with consumer.serving(too_old):
+            await too_old.wait()
+    except TooOldError:
+        signal.raise_signal(signal.SIGTERM)
 
 
 class PromptWorker(Worker):
@@ -153,6 +171,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     consumer = await run_until(stop, Consumer.start(settings))
     if consumer is None:
         return
+    async with consumer.serving(stop):
+        await _work(consumer, settings, stop)
+
+
+async def _work(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> None:
     stopped = asyncio.ensure_future(stop.wait())
     broken = asyncio.ensure_future(consumer.failed_loop())
     listener = Listener(consumer.redis, consumer=consumer.name)

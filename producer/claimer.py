@@ -18,10 +18,11 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
+from producer.guard import Guard
 from producer.publisher import Publisher
 from producer.slots import Slot, SlotMarket
 from producer.wakeup import Wakeup
-from sql.batches import ClaimedBatch, Offer
+from sql.batches import ClaimedBatch, Offer, UnvouchedError
 from sql.database import AWAY, AWAY_SECONDS
 from sql.low_water import LowWater, Turn
 from sql.store import Store
@@ -41,6 +42,9 @@ SLOT_LINGER_SECONDS: Final = 0.005
 
 LOW_FIRST: Final = 10
 """One claim in so many begins with low priority, which otherwise waits for all others."""
+
+PAUSED_SECONDS: Final = 1.0
+"""How often a paused producer asks whether somebody has resumed, beside the notification of it."""
 
 SLOT_WAIT_SECONDS: Final = 1.0
 """How long one wait for a free slot takes; longer would only delay a stop."""
@@ -87,13 +91,22 @@ class Claimer:
     """The claiming loop of one producer. Any number of them may run."""
 
     def __init__(
-        self, store: Store, market: SlotMarket, publisher: Publisher, wakeup: Wakeup, settings: Settings
+        self,
+        store: Store,
+        market: SlotMarket,
+        publisher: Publisher,
+        wakeup: Wakeup,
+        settings: Settings,
+        *,
+        guard: Guard,
     ) -> None:
         self._store = store
         self._market = market
         self._publisher = publisher
         self._wakeup = wakeup
         self._settings = settings
+        self._guard = guard
+        self._vouched = False
         self._low_water = LowWater()
         self._linger = Linger(time.monotonic)
         self._unpaced: frozenset[str] = frozenset()
@@ -118,9 +131,12 @@ class Claimer:
         """Claims until `stop` is set; a claim that has begun is pushed first."""
         while not stop.is_set():
             try:
-                if await self._work_is_due(stop):
+                if await self._work_is_due(stop) and await self._may_claim():
                     await asyncio.sleep(self._linger.pause())
                     await self._claim_and_push(stop)
+            except UnvouchedError:
+                self._vouched = False
+                self._wakeup.within(0)
             except (RedisError, *AWAY) as error:
                 log.warning("cannot claim at present", error=describe(error))
                 self._wakeup.within(AWAY_SECONDS)
@@ -142,11 +158,22 @@ class Claimer:
             return False
         return True
 
+    async def _may_claim(self) -> bool:
+        if not self._vouched:
+            self._vouched = await self._guard.check()
+            if not self._vouched:
+                self._wakeup.within(PAUSED_SECONDS)
+        return self._vouched
+
     async def _claim_and_push(self, stop: asyncio.Event) -> None:
         """Claims into free slots as long as each claim fills them, until `stop` is set."""
         while not stop.is_set() and (slots := await self._market.take(SLOTS_AT_ONCE, wait=SLOT_WAIT_SECONDS)):
             offers = [Offer(new_id(), slot.consumer) for slot in slots]
-            batches = await self._claim(offers)
+            try:
+                batches = await self._claim(offers)
+            except UnvouchedError:
+                await self._market.give_back(slots)
+                raise
             self._linger.record(sum(batch.size for batch in batches))
             by_offer = {offer.batch_id: slot for offer, slot in zip(offers, slots, strict=True)}
             used = [(batch, by_offer.pop(batch.id)) for batch in batches]

@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 
 from sql.database import AWAY, LEAD_ANSWER_SECONDS, Connection, Database
 from tidings.domain.cancellation import cancel_and_wait
+from tidings.domain.clock import CLOCK
 from tidings.domain.errors import describe
 from tidings.redis import keys
 
@@ -67,7 +68,7 @@ class Leader:
         self.failures = {duty.name: 0 for duty in duties}
         """Rounds that failed, since the process began."""
         self.succeeded_at: dict[str, float] = {}
-        """When a duty's last round succeeded (Unix seconds)."""
+        """When a duty's last round succeeded (Unix seconds, by Postgres's clock)."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set; a round that is under way then is cancelled."""
@@ -123,7 +124,7 @@ class Leader:
                 await self._report(duty.name, describe(error))
                 pause = min(duty.every, AFTER_FAILURE_SECONDS)
             else:
-                self.succeeded_at[duty.name] = time.time()
+                self.succeeded_at[duty.name] = CLOCK.seconds()
                 if duty.name in self._failing and await self._report(duty.name):
                     self._failing.remove(duty.name)
             await asyncio.sleep(max(pause, duty.rest * (time.monotonic() - began)))

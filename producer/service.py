@@ -14,6 +14,8 @@ from redis.exceptions import RedisError
 from producer.accounts import AccountMaintenance
 from producer.claimer import Claimer
 from producer.depths import DepthRecorder
+from producer.endpoints import EndpointMaintenance
+from producer.guard import Guard
 from producer.leader import Leader
 from producer.maintenance import Maintenance
 from producer.metrics import ProducerMetrics
@@ -27,6 +29,7 @@ from tidings.domain.message import DEFAULT_QUEUE
 from tidings.observability.metrics import MetricsServer
 from tidings.redis import keys
 from tidings.redis.connections import connect_redis, probe
+from tidings.redis.refusals import check
 from tidings.runtime.process import run_until
 from tidings.settings import Settings
 
@@ -37,7 +40,10 @@ HEARTBEAT_LIFE_SECONDS: Final = 5
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Runs a producer until `stop` is set. Raises SchemaError where the database is at another version."""
+    """Runs a producer until `stop` is set.
+
+    Raises SchemaError where the database does not fit, StoreRefusedError where a store refuses this process.
+    """
     store = await run_until(
         stop,
         Store.connect(
@@ -61,7 +67,16 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     accounts = AccountMaintenance(
         store, every=settings.reconcile_seconds, retention=timedelta(days=settings.retention_days)
     )
-    duties = [*reconciler.duties, *maintenance.duties, *accounts.duties, DepthRecorder(store, redis).duty]
+    guard = Guard(store.marker, redis)
+    endpoints = EndpointMaintenance(store, settings)
+    duties = [
+        guard.duty,
+        *reconciler.duties,
+        *maintenance.duties,
+        *accounts.duties,
+        *endpoints.duties,
+        DepthRecorder(store, redis).duty,
+    ]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)
     metrics = ProducerMetrics(
         socket.gethostname(), publisher=publisher, reconciler=reconciler, maintenance=maintenance, leader=leader
@@ -69,13 +84,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     metrics.registry.watch_stores({"postgres": store.ping, "redis": partial(probe, redis)})
     metrics_server = MetricsServer(metrics.registry, settings)
     try:
+        await check(redis)
         await metrics_server.start()
         await _pace_at_first(store, settings)
         wakeup = Wakeup(poll_interval=settings.poll_interval, clock=asyncio.get_running_loop().time)
-        claimer = Claimer(store, SlotMarket(redis), publisher, wakeup, settings)
+        claimer = Claimer(store, SlotMarket(redis), publisher, wakeup, settings, guard=guard)
         listener = Listener(store.database, on_due=claimer.notified, on_queues=claimer.forget_queues)
         log.info("producer is ready")
-        async with asyncio.TaskGroup() as tasks:
+        async with store.serving(stop), asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(listener.listen())
             beating = tasks.create_task(_beat(redis))
             tasks.create_task(leader.run(stop))

@@ -11,12 +11,11 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from sql.database import AWAY, Database
+from sql.database import Database
+from sql.listening import hear
 from sql.low_water import Turn
 
 log = structlog.get_logger(__name__)
-
-RECONNECT_SECONDS = 1.0
 
 
 class Wakeup:
@@ -45,7 +44,7 @@ class Wakeup:
 
 
 class Listener:
-    """Listens for NOTIFY, and connects again when the connection breaks."""
+    """Listens for NOTIFY, and connects again when the connection breaks; polls where nothing can be heard."""
 
     def __init__(
         self,
@@ -60,19 +59,13 @@ class Listener:
 
     async def listen(self) -> None:
         """Runs until cancelled."""
-        while True:
-            try:
-                connection = await self._database.listen({"tidings_turns": self._due, "tidings_queues": self._queues})
-            except AWAY as error:
-                log.warning("cannot listen for new messages", error=str(error))
-                await asyncio.sleep(RECONNECT_SECONDS)
-                continue
-            try:
-                # What was notified while nobody listened is found by one poll.
-                self._on_queues()
-                log.info("listens no longer for new messages", error=await self._database.lost(connection))
-            finally:
-                connection.terminate()
+        # What was notified while nobody listened is found by one poll.
+        await hear(
+            self._database,
+            {"tidings_turns": self._due, "tidings_queues": self._queues},
+            missed=self._on_queues,
+            what="new messages",
+        )
 
     def _due(self, payload: str) -> None:
         try:

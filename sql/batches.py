@@ -14,6 +14,7 @@ from sql.database import Database
 from sql.low_water import Asked, ClaimLane, LowWater, Mark, Taken, Waiting
 from sql.messages import kept_mail
 from sql.rows import retry_delays
+from tidings.domain.errors import TidingsError
 from tidings.domain.mail_parts import KeptMail
 from tidings.domain.message import Delivery, Outcome
 
@@ -32,6 +33,10 @@ class ClaimedBatch(msgspec.Struct, frozen=True):
     size: int
     quarantined: bool
     """Holds one message that was lost with its consumer more than once; nothing of its kind may run beside it."""
+
+
+class UnvouchedError(TidingsError):
+    """Nothing may be claimed until a producer has seen that this is the database which it was (producer/guard.py)."""
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -96,7 +101,10 @@ class BatchStore:
         batch_size: int,
         low_water: LowWater | None = None,
     ) -> list[ClaimedBatch]:
-        """Takes due messages of the claim lanes (served in this order) into at most one batch per offer."""
+        """Takes due messages of the claim lanes (served in this order) into at most one batch per offer.
+
+        Raises UnvouchedError, as `claim_paced` does, where nothing may be claimed.
+        """
         low_water = LowWater() if low_water is None else low_water
         if not low_water.is_trusted():
             await self.poll(low_water)
@@ -105,8 +113,9 @@ class BatchStore:
             return []
         low_water.begin()
         row = await self.database.one("claim", **self._claim_parameters(asked, offers, batch_size))
+        batches = _claimed(row)
         low_water.claimed(asked, _taken(row, batch_size), _reached(row))
-        return _claimed(row)
+        return batches
 
     async def poll(self, low_water: LowWater, queues: Sequence[str] | None = None) -> None:
         """Finds out in which turns messages wait, in these queues or in all that are on."""
@@ -142,8 +151,8 @@ class BatchStore:
                 parameters = self._claim_parameters(asked, free, batch_size)
                 parameters.update(cutoff=tick.cutoff, room=room)
                 made = await queries.claim(connection, **parameters)
-                turns.claimed(asked, _taken(made, batch_size), _reached(made))
                 batches = _claimed(made)
+                turns.claimed(asked, _taken(made, batch_size), _reached(made))
                 if taken := sum(batch.size for batch in batches):
                     credit = None if tick.allowance is None else tick.allowance - taken
                     await queries.spend_tick(connection, name=tick.name, began_at=tick.began_at, credit=credit)
@@ -173,8 +182,9 @@ class BatchStore:
     async def take(self, batch_id: UUID, *, consumer: str) -> list[Delivery]:
         """Starts a batch, once. Empty where it is another consumer's, was started before, or is gone."""
         rows = await self.database.rows("take", id=batch_id, consumer=consumer, lease=self.lease)
-        names = tuple(rows[0].keys()) if rows else ()
-        return [_delivery(dict(zip(names, row, strict=True))) for row in rows]
+        # Without the last, the server's time.
+        names = tuple(rows[0].keys())[:-1] if rows else ()
+        return [_delivery(dict(zip(names, row, strict=False))) for row in rows]
 
     async def mails(self, ids: Sequence[UUID]) -> dict[UUID, KeptMail]:
         """What is kept beside these mails, with the contents of their attachments."""
@@ -281,6 +291,8 @@ def _taken(row: Any, batch_size: int) -> list[Taken]:
 
 
 def _claimed(row: Any) -> list[ClaimedBatch]:
+    if not row["vouched"]:
+        raise UnvouchedError("nothing is claimed: the marker is old, another server's, or paused")
     made = zip(row["batch_ids"], row["sizes"], row["quarantined"], strict=True)
     return [ClaimedBatch(*batch) for batch in made]
 

@@ -116,7 +116,7 @@ class ChangeStore(Noun):
         return None if row is None else Progress(**row)
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """In the index of waiting messages."""
 
     queue: str
@@ -126,13 +126,17 @@ class _Place(NamedTuple):
     id: UUID
 
 
+FIRST_PLACE: Final = Place("", -1, 0, _EARLIEST, UUID(int=0))
+"""Before all of them."""
+
+
 class _ByTurns:
     """Goes through all that waits in a queue, or in all of them."""
 
     def __init__(self, database: Database, wanted: MessageFilter) -> None:
         self._database = database
         self._wanted = wanted
-        self._place = _Place(wanted.queue or "", -1, 0, _EARLIEST, UUID(int=0))
+        self._place = FIRST_PLACE._replace(queue=wanted.queue or "")
         self.done = False
 
     async def step(self, most: int) -> int:
@@ -145,7 +149,7 @@ class _ByTurns:
         )
         self.done = row["looked"] < most
         if not self.done:
-            self._place = _Place(*(row[name] for name in _Place._fields))
+            self._place = Place(*(row[name] for name in Place._fields))
         changed: int = row["changed"]
         return changed
 

@@ -11,20 +11,24 @@ the role instead.
 """
 
 import asyncio
+import contextlib
 import os
+import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
 import structlog
 
-from tidings.domain.errors import StoreUnavailableError, describe
+from sql.refusals import refusal
+from tidings.domain.errors import StoreRefusedError, StoreUnavailableError, describe
 
 log = structlog.get_logger(__name__)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+PoolConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 AWAY: Final = (
     OSError,
@@ -47,8 +51,12 @@ AWAY: Final = (
 )
 """What says that Postgres does not serve at present, or wants it done again. Anything else is our mistake."""
 
+AWAY_SECONDS: Final = 0.5
+"""Pause after a store did not answer."""
 HOST_SECONDS: Final = 2.0
 """Time for one of several hosts to take a connection."""
+NOTIFY_SECONDS: Final = 2.0
+"""How long one's own NOTIFY may take."""
 SINGLE_SECONDS: Final = 5.0
 """The same for one host without an alternative."""
 KEEPALIVE: Final = {
@@ -84,14 +92,27 @@ _served: dict[str, str] = {}
 
 
 async def connect(
-    uri: str, *, timeout: float = SINGLE_SECONDS, server_settings: dict[str, str] | None = None, **options: Any
+    uri: str,
+    *,
+    timeout: float = SINGLE_SECONDS,
+    server_settings: dict[str, str] | None = None,
+    setting: str = "POSTGRES_URI",
+    **options: Any,
 ) -> Connection:
     """A connection to the first host of the address that takes it. `timeout` is for an address with one host.
 
     Other options are those of `asyncpg.connect`, and so are the errors; of several hosts, ConnectionError where none of
-    them serves, saying why. A login that is refused is raised at once.
+    them serves, saying why. StoreRefusedError, which names the setting, where waiting would not help.
     """
-    wanted = server_settings or {}
+    try:
+        return await _past_pooler(uri, timeout=timeout, wanted=server_settings or {}, **options)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if (why := refusal(error)) is None:
+            raise
+        raise StoreRefusedError(f"{setting}: {why}") from error
+
+
+async def _past_pooler(uri: str, *, timeout: float, wanted: dict[str, str], **options: Any) -> Connection:
     if uri not in _pooled:
         try:
             return await _connect(uri, timeout=timeout, server_settings={**KEEPALIVE, **wanted}, **options)
@@ -109,6 +130,22 @@ def is_pooled(uri: str) -> bool:
     return uri in _pooled
 
 
+async def keeps_session(connection: Connection, notify: Callable[[str], Awaitable[object]]) -> bool:
+    """Whether a connection has a session of its own: it hears what another one notifies of. Raises one of AWAY."""
+    channel = f"tidings_probe_{secrets.token_hex(8)}"
+    heard = asyncio.Event()
+
+    def hear_probe(*_: object) -> None:
+        heard.set()
+
+    await connection.add_listener(channel, hear_probe)
+    await notify(channel)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(heard.wait(), timeout=NOTIFY_SECONDS)
+    await connection.remove_listener(channel, hear_probe)
+    return heard.is_set()
+
+
 async def _connect(uri: str, *, timeout: float, **options: Any) -> Connection:
     hosts = list(single_hosts(uri))
     if len(hosts) == 1:
@@ -121,7 +158,7 @@ async def _connect(uri: str, *, timeout: float, **options: Any) -> Connection:
             try:
                 connection = await asyncpg.connect(host, timeout=HOST_SECONDS, **options)
             except AWAY as error:
-                if _POOLER_SAYS in str(error):
+                if isinstance(error, asyncpg.PostgresError) and refusal(error) is not None:
                     raise
                 refusals[_name(host)] = _refusal(error)
             else:

@@ -9,31 +9,40 @@ and those at work must answer soon: what has swallowed one connection has mostly
 """
 
 import asyncio
+import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
-from sql.connecting import AWAY, HOST_SECONDS, SESSION, SINGLE_SECONDS, Connection, connect
+from sql import server_clock
+from sql.connecting import (
+    AWAY,
+    AWAY_SECONDS,
+    HOST_SECONDS,
+    SESSION,
+    SINGLE_SECONDS,
+    Connection,
+    PoolConnection,
+    connect,
+    keeps_session,
+)
+from sql.deadlines import Deadline
 from sql.loader import load_queries
-from sql.migrate import check_version
+from sql.migrate import check_schema
 from tidings.domain.cancellation import cancel_and_wait
-from tidings.domain.errors import SchemaError, describe
+from tidings.domain.errors import SchemaError, StoreRefusedError, describe
 
-__all__ = ["AWAY", "Connection"]
+__all__ = ["AWAY", "AWAY_SECONDS", "Connection", "PoolConnection"]
 
 log = structlog.get_logger(__name__)
 
-PoolConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 T = TypeVar("T")
-
-AWAY_SECONDS: Final = 0.5
-"""Pause after a store did not answer."""
 
 COMMAND_SECONDS: Final = 30.0
 """The longest that any statement may take."""
@@ -50,13 +59,15 @@ FREE_SECONDS: Final = 10.0
 """The longest wait for a connection of the pool."""
 
 UNHURRIED: Final = frozenset({
-    "cancel_next", "cancel_suppressed", "cancel_these", "count_held", "expire", "find_mail_parts", "find_mails",
-    "forget_audit", "forget_idempotency_keys", "forget_sessions", "heal_orphans", "insert_mails", "list_attempts",
+    "cancel_at_endpoint", "cancel_next", "cancel_suppressed", "cancel_these", "count_held", "endpoint_traffic",
+    "expire", "find_mail_parts", "find_mails",
+    "forget_audit", "forget_events", "forget_idempotency_keys", "forget_sessions", "heal_orphans", "insert_mails",
+    "list_attempts",
     "list_audit", "list_ended_to", "list_few_sent_sms", "list_held", "list_in_queue", "list_messages",
     "list_not_sent", "list_of_channel", "list_sent_sms", "list_suppressions", "list_under_way", "list_user_audit",
     "list_user_messages", "list_user_sent_sms", "list_user_suppressions", "list_users", "list_waiting",
     "list_waiting_to", "longest_overdue", "make_partitions", "outlived_partitions", "queue_depths", "reclaim",
-    "reseal_secrets", "retry_these", "sealed_secrets", "shares_of", "wake_held",
+    "reseal_secrets", "retry_these", "sealed_secrets", "send_again", "shares_of", "wake_endpoint", "wake_held",
 })  # fmt: skip
 """Queries that read or change as many rows as there happen to be, or carry as many bytes."""
 
@@ -103,10 +114,13 @@ class Database:
         """Of queries that ran over."""
 
     @classmethod
-    async def connect(cls, uri: str, *, process: str, size: int) -> "Database":
+    async def connect(cls, uri: str, *, process: str, size: int, direct_uri: str = "") -> "Database":
         """Opens up to `size` connections, waiting (and saying so) as long as Postgres is away.
 
-        Raises SchemaError where the schema is not the one that this program knows.
+        `direct_uri` leads to the same Postgres past a pooler.
+
+        Raises SchemaError where the schema does not fit this program, and StoreRefusedError where waiting would not
+        help; a refusal that comes later, as while a password is being changed, is waited for like any other.
         """
         connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
@@ -115,7 +129,7 @@ class Database:
             return connection
 
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(AWAY),
+            retry=retry_if_exception(worth_waiting),
             wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1),
             before_sleep=_say_waiting,
         ):
@@ -132,6 +146,7 @@ class Database:
                     server_settings={"application_name": f"tidings {process}", **SESSION},
                 )
                 database = cls(pool, uri, process=process, connections=connections)
+                database.direct_uri = direct_uri or uri
                 try:
                     await database.check()
                 except BaseException:
@@ -140,13 +155,15 @@ class Database:
         return database
 
     async def check(self) -> None:
-        """Compares the schema's version with ours, then prepares every query once."""
+        """Compares the schema's version with ours, then prepares every query once; tries the other address."""
+        if self.direct_uri != self.uri:
+            (await self._connect(self.direct_uri, command_timeout=COMMAND_SECONDS)).terminate()
         async with self.pool.acquire() as connection:
             try:
-                version = await self.queries.schema_version(connection)
-            except asyncpg.UndefinedTableError:
-                version = 0
-            check_version(version)
+                await check_schema(connection)
+            except asyncpg.InsufficientPrivilegeError as error:
+                raise StoreRefusedError(f"POSTGRES_URI: this role may not read the tables ({error})") from error
+            await server_clock.ask(self.queries, connection)
             lost = [
                 name for name, value in SESSION.items() if await self.queries.setting(connection, name=name) != value
             ]
@@ -163,7 +180,11 @@ class Database:
         """Runs a query that returns rows. Past aiosql's own call, which costs 0.5 µs a row and a `dir()` each time."""
         query = getattr(self.queries, name)
         arguments = [parameters[each] for each in self.queries.driver_adapter.var_sorted[name]]
-        return await self._ask(name, lambda connection: connection.fetch(query.sql, *arguments))
+        asked = time.monotonic()
+        rows = await self._ask(name, lambda connection: connection.fetch(query.sql, *arguments))
+        if name in server_clock.TELLING:
+            server_clock.hear(rows, asked=asked)
+        return rows
 
     async def one(self, name: str, /, **parameters: Any) -> Any:
         """Runs a query that returns one row (`^`), one value (`$`) or nothing (`!`)."""
@@ -205,6 +226,7 @@ class Database:
         async with self.pool.acquire(timeout=FREE_SECONDS) as connection:
             try:
                 async with self._limited(connection, seconds):
+                    await server_clock.keep(self.queries, connection)
                     answer = await ask(connection)
             except TimeoutError:
                 self._limits[name] = min(2 * seconds, COMMAND_SECONDS)
@@ -240,7 +262,7 @@ class Database:
         """Whether Postgres takes a connection, or says at least why not."""
         try:
             connection = await self._connect(self.uri, command_timeout=HOST_SECONDS, timeout=HOST_SECONDS)
-        except asyncpg.PostgresError:
+        except (asyncpg.PostgresError, StoreRefusedError):
             return True
         except AWAY:
             return False
@@ -269,11 +291,24 @@ class Database:
 
         The caller closes it.
         """
-        return await self._connect(
+        connection = await self._connect(
             self.direct_uri,
             command_timeout=LEAD_ANSWER_SECONDS,
             server_settings={"idle_session_timeout": f"{LEAD_SECONDS}s"},
         )
+        try:
+            if not await keeps_session(connection, self.notify):
+                # In transaction mode a pooler leaves the session to us as long as a transaction is open.
+                await connection.transaction().start()
+                await self.queries.end_if_idle(connection, timeout=f"{LEAD_SECONDS}s")
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def notify(self, channel: str) -> None:
+        """A NOTIFY, for whoever tries whether it is heard."""
+        await self.one("notify", channel=channel)
 
     async def listen(self, callbacks: dict[str, Callable[[str], None]]) -> "Connection":
         """A connection of its own that hears NOTIFY on each named channel, and calls with the payload."""
@@ -293,7 +328,7 @@ class Database:
             while True:
                 await asyncio.wait((ended,), timeout=every)
                 async with asyncio.timeout(answer):
-                    await self.queries.ping(connection)
+                    await server_clock.ask(self.queries, connection)
         except AWAY as error:
             if isinstance(error, TimeoutError):
                 self._suspect_others("a connection that only listens has no answer")
@@ -313,6 +348,7 @@ class Database:
             uri,
             timeout=timeout,
             command_timeout=command_timeout,
+            setting="POSTGRES_URI" if uri == self.uri else "POSTGRES_LISTEN_URI",
             server_settings={"application_name": f"tidings {self.process}", **(server_settings or {})},
         )
 
@@ -324,54 +360,16 @@ class Database:
             self.pool.terminate()
 
 
-class Deadline:
-    """Cuts a connection of the pool some time after it is reached: as soon as Postgres takes another one.
-
-    Whatever waits for an answer on it ends with an error then. A server that takes none is away, or paused: what was
-    asked is waited for, since it may well be done. But not for ever.
-    """
-
-    def __init__(
-        self, connection: PoolConnection, seconds: float, *, longest: float, serves: Callable[[], Awaitable[bool]]
-    ) -> None:
-        self.pid = connection.get_server_pid()
-        self.expired = False
-        self._connection = connection
-        self._serves = serves
-        loop = asyncio.get_running_loop()
-        self._until = loop.time() + max(seconds, longest)
-        self._timer = loop.call_later(seconds, self._reached)
-        self._looking: asyncio.Task[None] | None = None
-
-    def within(self, seconds: float) -> None:
-        """Reached in so many seconds, or before."""
-        loop = asyncio.get_running_loop()
-        if self._looking is None and self._timer.when() > loop.time() + seconds:
-            self._timer.cancel()
-            self._timer = loop.call_later(seconds, self._reached)
-
-    def end(self) -> None:
-        """Never reached."""
-        self._timer.cancel()
-        if self._looking is not None:
-            self._looking.cancel()
-
-    def _reached(self) -> None:
-        self._looking = asyncio.create_task(self._wait_for_another())
-
-    async def _wait_for_another(self) -> None:
-        clock = asyncio.get_running_loop().time
-        while not await self._serves() and clock() < self._until:  # noqa: ASYNC110  (it is Postgres that we wait for)
-            await asyncio.sleep(AWAY_SECONDS)
-        self.expired = True
-        self._connection.terminate()
-
-
 class Noun:
     """One noun of the database, with what can be asked and done about it."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
+
+
+def worth_waiting(error: BaseException) -> bool:
+    """Whether a start waits for Postgres after this error."""
+    return isinstance(error, AWAY) and not isinstance(error, StoreRefusedError)
 
 
 async def _nothing_to_reset(_connection: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import asyncpg
 import msgspec
 
-from sql.connecting import Connection, connect
+from sql.connecting import Connection, connect, keeps_session
 from sql.loader import load_queries
 from sql.maintenance import BOUNDS, PARENTS
 
@@ -57,7 +57,8 @@ class Outlived(msgspec.Struct, frozen=True, kw_only=True):
 class Diagnosis:
     """The questions. Everything but `server` and `connections` needs the schema."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, uri: str) -> None:
+        self._uri = uri
         self._connection = connection
         self._queries: Any = load_queries()
 
@@ -69,7 +70,7 @@ class Diagnosis:
             uri, timeout=timeout, command_timeout=timeout, server_settings={"application_name": "tidings doctor"}
         )
         try:
-            yield cls(connection)
+            yield cls(connection, uri)
         finally:
             await connection.close(timeout=timeout)
 
@@ -81,12 +82,30 @@ class Diagnosis:
         """Who is connected."""
         return ConnectionState(**await self._queries.connection_state(self._connection))
 
+    async def hears(self, listen_uri: str, *, timeout: float) -> bool:
+        """Whether NOTIFY is heard through this address, or through the same one where it is empty."""
+        uri, setting = (listen_uri, "POSTGRES_LISTEN_URI") if listen_uri else (self._uri, "POSTGRES_URI")
+        options = {"application_name": "tidings doctor"}
+        listener = await connect(
+            uri, timeout=timeout, command_timeout=timeout, server_settings=options, setting=setting
+        )
+        try:
+            return await keeps_session(
+                listener, lambda channel: self._queries.notify(self._connection, channel=channel)
+            )
+        finally:
+            listener.terminate()
+
     async def schema_version(self) -> int:
         """The version of the schema; 0 where there is none."""
         try:
             return int(await self._queries.schema_version(self._connection))
         except asyncpg.UndefinedTableError:
             return 0
+
+    async def oldest_program(self) -> int:
+        """How many migrations a program must know to run on the schema, which must be newer than this program."""
+        return int(await self._queries.oldest_program(self._connection))
 
     async def missing_partitions(self) -> list[str]:
         """Names of the partitions that today, tomorrow, this week and the next need and that are not there."""
@@ -107,6 +126,11 @@ class Diagnosis:
     async def gateway_statuses(self) -> list[int]:
         """The statuses with which the SMS gateway took the last 20 messages."""
         return [row["status_code"] async for row in self._queries.gateway_statuses(self._connection)]
+
+    async def paused(self) -> str | None:
+        """Why nothing is claimed; None where it is."""
+        row = await self._queries.paused(self._connection)
+        return None if row is None else row["paused_why"]
 
     async def longest_overdue(self) -> float:
         """Seconds that the message at the head of the lines has waited since it was due."""

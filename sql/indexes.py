@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 LOCK_SECONDS: Final = 2
 """How long writers wait behind us at the most when another transaction holds a table; then we try again."""
+GIVE_UP_SECONDS: Final = 900.0
+"""How long a migration is tried for before it says who holds the table and ends."""
 
 _STATEMENT: Final = re.compile(
     r"CREATE (?P<unique>UNIQUE )?INDEX (?P<name>\w+) ON (?P<table>\w+) (?P<rest>.+)", re.DOTALL
@@ -72,14 +74,18 @@ async def run_patiently(
 ) -> None:
     """Does what needs locks for a moment; whoever holds a table for longer does not make others wait behind us.
 
-    `work` changes all or nothing: it is done again until it gets its locks.
+    `work` changes all or nothing: it is done again until it gets its locks. Raises SchemaError after
+    `GIVE_UP_SECONDS`, naming the transactions that have been open for longest.
     """
-    waits = False
+    clock = asyncio.get_running_loop().time
+    began, waits = clock(), False
     await connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
     while True:
         try:
             await work()
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            if clock() - began > GIVE_UP_SECONDS:
+                raise SchemaError(await _last_word(connection, what)) from error
             if not waits:
                 log.warning("waits for a transaction that holds a table", migration=what, error=describe(error))
             waits = True
@@ -87,3 +93,16 @@ async def run_patiently(
         else:
             break
     await connection.execute("SET lock_timeout = 0")
+
+
+async def _last_word(connection: "asyncpg.Connection[asyncpg.Record]", what: str) -> str:
+    queries: Any = load_queries()
+    holders = [
+        f"{row['pid']} ({row['application_name'] or 'unnamed'}, {row['state']}, open for {row['open_for']})"
+        async for row in queries.longest_transactions(connection)
+    ]
+    return (
+        f"{what}: a table has stayed locked for {GIVE_UP_SECONDS:.0f} s, so nothing of this migration is applied; "
+        "end the transaction that holds it and run `tidings migrate` again. "
+        f"Open for longest: {'; '.join(holders) or 'none now'}"
+    )

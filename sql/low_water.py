@@ -23,6 +23,8 @@ from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
+from tidings.domain.clock import CLOCK
+
 ClaimLane: TypeAlias = tuple[int, str]
 """A priority and a queue."""
 
@@ -84,7 +86,7 @@ class LowWater:
         """The lowest notified of each turn since the last claim or poll began."""
         self._notified_of_many = False
         self._served: frozenset[str] | None = None
-        self._ahead = time.time() - clock()
+        self._ahead = CLOCK.seconds() - clock()
         """Postgres's clock before ours."""
         self._polled = -float("inf")
         self._poll_took = 0.0

@@ -5,11 +5,12 @@ the failures of others from being in the way.
 """
 
 import hmac
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
+
+from tidings.domain.clock import CLOCK
 
 LIFE: Final = timedelta(days=90)
 MAX_LENGTH: Final = 200
@@ -18,7 +19,7 @@ MAX_LENGTH: Final = 200
 class Devices:
     """Makes what such a cookie holds, and reads it."""
 
-    def __init__(self, key: bytes, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, key: bytes, *, clock: Callable[[], float] = CLOCK.seconds) -> None:
         self._key = key
         self._clock = clock
 

@@ -1,4 +1,4 @@
-"""Whether a message could be delivered now: three checks at once, none longer than 2 s.
+"""Whether a message could be delivered now: four checks at once, none longer than 2 s.
 
 A consumer shows itself in one of two ways: with room, it offers its slots in Redis every second; without, it holds
 batches in Postgres whose leases it renews. Rejected: arq's health keys, which bear the names of their consumers and so
@@ -44,8 +44,11 @@ class Readiness:
 
     async def all(self) -> dict[str, str]:
         """Each check with `ok` or what is amiss."""
-        schema, redis, busy = await asyncio.gather(
-            _in_time(self._schema()), _in_time(self._redis_side()), _in_time(self._store.messages.under_way())
+        schema, redis, busy, claims = await asyncio.gather(
+            _in_time(self._schema()),
+            _in_time(self._redis_side()),
+            _in_time(self._store.messages.under_way()),
+            _in_time(self._claims()),
         )
         producer, offered, self.held = redis or (None, None, None)
         return {
@@ -54,6 +57,7 @@ class Readiness:
             "redis": _word(redis),
             "producer": UNKNOWN if producer is None else OK if producer else "none is alive",
             "consumers": _consumers(offered, busy),
+            "claims": claims or UNKNOWN,
         }
 
     async def _schema(self) -> str:
@@ -62,6 +66,10 @@ class Readiness:
         except SchemaError as error:
             return str(error)
         return OK
+
+    async def _claims(self) -> str:
+        paused = await self._store.marker.paused()
+        return OK if paused is None else f"paused: {paused.why}"
 
     async def _redis_side(self) -> tuple[bool, bool, HeldReport | None]:
         """Whether a producer is alive, whether a living consumer offers a slot, what is held. By the clock of Redis."""

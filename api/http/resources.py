@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
+import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
 from api.accounts.services import Accounts, open_accounts
 from api.accounts.tokens import Tokens
+from api.endpoints.endpoints import Endpoints
 from api.health.readiness import Readiness
 from api.messages.intake import Intake
 from api.messages.senders import MailSenders
@@ -20,10 +22,14 @@ from api.quotas.quotas import Quotas, open_quotas
 from sql.gateways import KnownGateways
 from sql.store import Store
 from tidings.channels.sms.configured import configured_gateways
+from tidings.domain.errors import StoreRefusedError
 from tidings.domain.retry import RetryDefaults
 from tidings.observability.metrics import MetricsServer
 from tidings.redis.connections import connect_redis
+from tidings.redis.refusals import check
 from tidings.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 SETTINGS: Final = web.AppKey("settings", Settings)
 STORE: Final = web.AppKey("store", Store)
@@ -34,6 +40,7 @@ KNOWN_QUEUES: Final = web.AppKey("known_queues", KnownQueues)
 MAIL_SENDERS: Final = web.AppKey("mail_senders", MailSenders)
 GATEWAYS: Final = web.AppKey("gateways", KnownGateways)
 TEXTS: Final = web.AppKey("texts", Texts)
+ENDPOINTS: Final = web.AppKey("endpoints", Endpoints)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
 READINESS: Final = web.AppKey("readiness", Readiness)
@@ -50,7 +57,7 @@ PATIENCE_SECONDS: Final = 10.0
 
 
 async def store(app: web.Application) -> AsyncIterator[None]:
-    """Waits while Postgres is away. Raises SchemaError where the database is at another version."""
+    """Waits while Postgres is away. Raises SchemaError where the database does not fit."""
     settings = app[SETTINGS]
     app[STORE] = await Store.connect(
         settings.postgres_uri,
@@ -67,6 +74,10 @@ async def store(app: web.Application) -> AsyncIterator[None]:
 async def redis(app: web.Application) -> AsyncIterator[None]:
     """For health, and to limit logins; messages are accepted without Redis too."""
     app[REDIS] = connect_redis(app[SETTINGS], socket_timeout=2.0)
+    try:
+        await check(app[REDIS])
+    except StoreRefusedError as error:
+        log.warning("messages are accepted, and not delivered", error=str(error))
     app[READINESS] = Readiness(app[STORE], app[REDIS])
     yield
     await app[REDIS].aclose()
@@ -89,6 +100,7 @@ async def quotas(app: web.Application) -> AsyncIterator[None]:
 async def intake(app: web.Application) -> AsyncIterator[None]:
     """Flushed before the store closes."""
     app[INTAKE] = Intake(app[STORE].messages.insert)
+    app[ENDPOINTS] = Endpoints(app[SETTINGS])
     app[RETRIES] = RetryDefaults(delays=app[SETTINGS].retry_delays, max_tries=app[SETTINGS].max_tries)
     app[KNOWN_QUEUES] = KnownQueues(app[STORE].queues)
     app[GATEWAYS] = KnownGateways(app[STORE].gateways, configured_gateways(app[SETTINGS].sms_gateways))

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from api.overview.cluster import ClusterState, read_cluster
 from api.overview.schemas import Counts, Flow, History
+from tidings.domain.clock import CLOCK
 from tidings.observability.reports import (
     BUCKET_SECONDS,
     HISTORY_BUCKETS,
@@ -71,8 +72,8 @@ class OverviewHistory:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._buckets: dict[int, Bucket] = {}
-        self._ahead = 0.0
-        """Seconds by which Redis's clock is ahead of ours."""
+        self._ahead = CLOCK.seconds() - time.monotonic()
+        """Seconds by which Redis's clock is ahead of our monotonic one."""
         self._read_to: int | None = None
         self.cluster: ClusterState | None = None
         """Who was there when Redis was last read."""
@@ -80,12 +81,12 @@ class OverviewHistory:
     @property
     def now(self) -> float:
         """Unix time by Redis's clock."""
-        return time.time() + self._ahead
+        return time.monotonic() + self._ahead
 
     async def read(self) -> None:
         """Brings everything up to date. Raises redis.RedisError where Redis is away."""
         self.cluster = await read_cluster(self._redis)
-        self._ahead = self.cluster.now.timestamp() - time.time()
+        self._ahead = self.cluster.now.timestamp() - time.monotonic()
         present = bucket_of(self.now)
         oldest = present - HISTORY_BUCKETS + 1
         first = oldest if self._read_to is None else max(self._read_to - OPEN_BUCKETS + 1, oldest)

@@ -21,6 +21,7 @@ from api.overview.history import Flows, OverviewHistory
 from api.overview.schemas import ChannelOverview, ConsumerOverview, Health, Overview, QueueOverview, Totals
 from sql.database import AWAY
 from sql.store import Store
+from tidings import __version__
 from tidings.domain.errors import describe
 from tidings.domain.message import Queue
 from tidings.observability.reports import ConsumerReport, Depth
@@ -66,6 +67,7 @@ class Overviews:
         reports = self._history.cluster.reports if heard and self._history.cluster else ()
         return Overview(
             at=now,
+            version=__version__,
             totals=_totals(depths, flows, reports if heard else None),
             channels=[] if flows is None else [ChannelOverview(name=n, flow=f) for n, f in flows.channels.items()],
             queues=[_queue(queue, depths, flows) for queue in fullest(queues, depths or {})],

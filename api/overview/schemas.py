@@ -131,6 +131,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the whole deployment, and its last minute."""
 
     at: datetime
+    version: Annotated[str, Meta(description="Of the API's process; each consumer tells its own.")]
     totals: Totals
     channels: Sequence[ChannelOverview]
     queues: Annotated[Sequence[QueueOverview], Meta(description="At most 100, those that hold most.")]
@@ -141,7 +142,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     ]
     checks: Annotated[
         Mapping[str, str],
-        Meta(description="Postgres, its schema, Redis, the producer and the consumers: `ok`, or what is amiss."),
+        Meta(description="Postgres, its schema, Redis, the producer, the consumers, claims: `ok`, or what is amiss."),
     ]
     history: Annotated[
         History,

@@ -4,6 +4,7 @@ Everything is running, warm and idle, its queue stopped, when the rows are put i
 started, and ends at the receiver's last arrival. The CPU time also covers the recording of the outcomes.
 """
 
+import asyncio
 from typing import Final
 
 import msgspec
@@ -34,8 +35,7 @@ class Delivered(msgspec.Struct, frozen=True):
 async def deliver(machine: Machine, *, messages: int, consumers: int) -> Delivered:
     """Delivers so many messages through so many consumers."""
     async with system(machine) as running:
-        await running.start_consumers(consumers)
-        await running.start_producer()
+        await asyncio.gather(running.start_consumers(consumers), running.start_producer())
         await running.warm_up()
         await running.hold()
         await running.database.put_waiting(messages)

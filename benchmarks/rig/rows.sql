@@ -28,7 +28,7 @@ SELECT
 FROM generate_series(1, :count::integer) AS number;
 
 -- name: put_mixed(first, count, days, users, rows)!
--- Messages of so many days, all but one in a hundred of them sent, a few of each kind that is rare.
+-- Messages of so many days, in the order of time, all but one in a hundred of them sent, a few of each kind that is rare.
 INSERT INTO messages (
     id, user_id, queue, channel, recipient, content, priority, status, tries, max_tries, due_at, created_at, sent_at,
     cancel_reason, batch_id, held_reason
@@ -47,7 +47,7 @@ SELECT
 FROM generate_series(:first::integer, :first::integer + :count::integer - 1) AS number
 CROSS JOIN LATERAL (
     SELECT
-        now() - make_interval(secs => :days::integer * 86400.0 * random()) AS at,
+        now() - make_interval(secs => :days::integer * 86400.0 * (1 - number::float / :rows::integer)) AS at,
         CASE
             WHEN number % 10037 = 1 THEN 'failed'
             WHEN number % 10039 = 2 THEN 'cancelled'
@@ -116,3 +116,11 @@ FROM (
 GROUP BY relation
 HAVING sum(pg_relation_size(oid)) > 0
 ORDER BY relation;
+
+-- name: list_index_bytes()$
+-- Of the indexes that are there for lists alone.
+SELECT sum(pg_relation_size(part.inhrelid))
+FROM pg_inherits AS part JOIN pg_class ON pg_class.oid = part.inhparent
+WHERE relname IN (
+    'messages_ended_to', 'messages_waiting_to', 'messages_of_channel', 'messages_in_queue', 'messages_not_sent'
+);

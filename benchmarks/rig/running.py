@@ -21,8 +21,12 @@ def main(*figures: Figure) -> None:
     """The command line of a figure, or of all of them. An exception where a figure cannot be measured."""
     parser = argparse.ArgumentParser(description="; ".join(figure.title for figure in figures))
     parser.add_argument("--rounds", type=int, default=3, help="the median of so many is taken")
-    parser.add_argument("--quick", action="store_true", help="small counts and one round: does it still work?")
-    parser.add_argument("--large", action="store_true", help="figure 18 with 10⁷ rows too: half an hour, 10 GB")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small counts, one round, and no reference that differs by a number: does it still work?",
+    )
+    parser.add_argument("--large", action="store_true", help="figure 18 with 10⁷ rows too: ten minutes, 10 GB")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     parser.add_argument("--only", type=int, nargs="*", metavar="FIGURE", help="numbers of figures")
     asked = parser.parse_args()

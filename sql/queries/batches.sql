@@ -9,8 +9,22 @@
 -- before them and of the bytes with them, so a part with more than one message stays below batch_bytes. (A message that
 -- passes a multiple of it travels by itself. Rejected: to fill each batch, which a window cannot do.)
 -- What is being cancelled, many at once, is held: `changes` is empty but for that.
+-- Nothing is claimed where the marker is not vouched for: it is old, another server's, or paused (producer/guard.py).
 -- `reached` is the new low-water mark of each claim lane, all that was seen before it has been taken; null: nothing waits.
-WITH claim_lane AS MATERIALIZED (
+WITH marker AS MATERIALIZED (
+    SELECT EXISTS (
+        SELECT FROM store_marker
+        WHERE
+            identity IS NULL
+            OR (
+                paused_at IS NULL
+                AND written_at > now() - interval '30 s'
+                AND identity = store_identity()
+                AND timeline IS NOT DISTINCT FROM store_timeline()
+            )
+    ) AS vouched
+),
+claim_lane AS MATERIALIZED (
     SELECT
         *,
         EXISTS (
@@ -24,6 +38,7 @@ WITH claim_lane AS MATERIALIZED (
         :priorities::smallint[], :queues::text[], :shares::smallint[], :mark_due_ats::timestamptz[], :mark_ids::uuid[],
         :quotas::integer[]
     ) WITH ORDINALITY AS claim_lane (priority, queue, share, mark_due_at, mark_id, quota, number)
+    WHERE (SELECT vouched FROM marker)
 ),
 free AS MATERIALIZED (
     SELECT offer, row_number() OVER () AS number
@@ -172,6 +187,7 @@ reached AS (
     ) AS next ON true
 )
 SELECT
+    (SELECT vouched FROM marker) AS vouched,
     ARRAY(SELECT id FROM opened ORDER BY id) AS batch_ids,
     ARRAY(SELECT size FROM opened ORDER BY id) AS sizes,
     ARRAY(SELECT quarantined FROM opened ORDER BY id) AS quarantined,
@@ -213,16 +229,24 @@ SELECT id FROM batches WHERE consumer = :consumer AND started_at IS NULL;
 -- name: take(lease, id, consumer)
 -- A consumer starts a batch, once; no rows where it is another's, started before, or gone.
 -- Not a join: after an ANALYZE at which little was in processing, the planner would read all of that for each batch.
--- The columns are in the order of the fields of `Delivery`, which halves the time to make one.
+-- The columns are in the order of the fields of `Delivery`, which halves the time to make one; the time comes behind.
+-- What was due before this became another server, or an older state, may have been delivered: as if unanswered. Rejected:
+-- to look up the dedup records of every batch, 0.07 ms for one message, 0.14 for 100; to ask for the timeline is 0.01.
 WITH taken AS (
     UPDATE batches SET started_at = now(), lease_until = now() + :lease::interval
     WHERE id = :id AND consumer = :consumer AND started_at IS NULL
     RETURNING id
+),
+changed AS MATERIALIZED (
+    SELECT max(CASE WHEN timeline <> store_timeline() THEN now() ELSE changed_at END) AS moment FROM store_marker
 )
 SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, max_tries, retry_delays, due_at, expires_at,
-    created_at, mail_bytes, account, sender, batch_id, tries, recoveries, priority, unanswered, held_since, gateway
+    id, user_id, queue, channel, recipient, subject, {whole_content} AS content, {own_headers} AS headers, max_tries,
+    retry_delays, due_at, expires_at, created_at, {own_mail_bytes} AS mail_bytes, account, sender, batch_id, tries,
+    recoveries, priority, unanswered OR (due_at <= changed.moment AND created_at <= changed.moment) IS TRUE AS unanswered,
+    held_since, gateway, endpoint_id, event_id, statement_timestamp() AS seen_at
 FROM messages
+CROSS JOIN changed
 WHERE batch_id = (SELECT id FROM taken) AND status = 'processing'
 ORDER BY priority, due_at, id;
 

@@ -24,7 +24,12 @@ SELECT
     count(*) FILTER (WHERE backend_type = 'client backend') AS used,
     count(*) FILTER (WHERE application_name LIKE 'tidings %') AS ours,
     coalesce(
-        extract(epoch FROM now() - min(xact_start) FILTER (WHERE backend_type = 'client backend'))::double precision, 0
+        extract(epoch FROM now() - min(xact_start) FILTER (
+            WHERE
+                backend_type = 'client backend'
+                -- The leader's, through a pooler, holds back nothing.
+                AND NOT (application_name LIKE 'tidings %' AND backend_xmin IS NULL AND backend_xid IS NULL)
+        ))::double precision, 0
     ) AS oldest_transaction
 FROM pg_stat_activity
 WHERE pid <> pg_backend_pid();

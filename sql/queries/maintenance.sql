@@ -90,6 +90,14 @@ SELECT count(*) FROM forgotten;
 -- Whether this connection now belongs to the producer that leads; held until it closes.
 SELECT pg_try_advisory_lock({lead});
 
--- name: ping()$
--- Whether the database answers at all.
-SELECT 1;
+-- name: end_if_idle(timeout)!
+-- Ends the session when nothing is asked in this transaction for so long.
+SELECT set_config('idle_in_transaction_session_timeout', :timeout, true);
+
+-- name: notify(channel)!
+-- For whoever tries whether it hears.
+SELECT pg_notify(:channel, '');
+
+-- name: ping()^
+-- Whether the database answers at all, and what time it is there.
+SELECT clock_timestamp() AS seen_at;

@@ -4,7 +4,7 @@ WITH {new_messages}
 INSERT INTO messages ({new_message_columns})
 SELECT {new_message_columns} FROM new
 WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
-RETURNING id;
+RETURNING id, statement_timestamp() AS seen_at;
 
 -- name: insert_mails(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, sender, sms_parts, key, fingerprint, mail_ids, parts, files)
 -- insert_messages for a group with mails of which something is kept beside them.
@@ -21,7 +21,7 @@ beside AS (
     FROM unnest(:mail_ids::uuid[], :parts::jsonb[], :files::bytea[]) AS mail (id, parts, files)
     JOIN kept USING (id)
 )
-SELECT id FROM kept;
+SELECT id, statement_timestamp() AS seen_at FROM kept;
 
 -- name: find_idempotency_keys(keys)
 -- What earlier requests of the operator's own with these keys stored.

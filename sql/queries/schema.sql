@@ -15,9 +15,25 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 -- The number of the newest migration applied; 0 on a new database.
 SELECT coalesce(max(version), 0) FROM schema_migrations;
 
+-- name: oldest_program()$
+-- How many migrations a program must know to run; 0: whatever it knows.
+SELECT coalesce(max(oldest), 0) FROM schema_migrations;
+
 -- name: record_migration(version, name)!
 -- A migration that was applied in this transaction.
 INSERT INTO schema_migrations (version, name) VALUES (:version, :name);
+
+-- name: record_oldest(version, oldest)!
+-- A migration after which no program may run that knows fewer than so many.
+UPDATE schema_migrations SET oldest = :oldest WHERE version = :version;
+
+-- name: longest_transactions()
+-- Who may hold a table: the transactions that have been open for longest, each with its process.
+SELECT pid, application_name, state, (now() - xact_start)::text AS open_for
+FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+ORDER BY xact_start
+LIMIT 3;
 
 -- name: is_partitioned(table)$
 -- Whether a table has partitions.

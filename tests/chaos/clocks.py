@@ -14,3 +14,10 @@ def faketime(setting: str) -> dict[str, str]:
     if not found:
         pytest.skip("libfaketime is not installed, which moves the clocks of processes")
     return {"LD_PRELOAD": str(found[0]), "FAKETIME": setting, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "TZ": "UTC"}
+
+
+def settable(file: Path) -> dict[str, str]:
+    """Environment of a process whose wall clock is off by what the file says, each time that it looks at it."""
+    environ = faketime("+0")
+    del environ["FAKETIME"]
+    return {**environ, "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1"}

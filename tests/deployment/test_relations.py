@@ -19,12 +19,15 @@ OVERLAYS = ("overlays/dev", "overlays/prod")
 
 SECRET = {
     "POSTGRES_URI": "postgres://tidings:secret@postgres.example/tidings",
+    "POSTGRES_LISTEN_URI": "postgres://tidings:secret@primary.example/tidings",
     "REDIS_URI": "redis://redis.example:6379",
     "API_KEY": "an operator's key",
     "SECRET_KEY": "0123456789abcdef0123456789abcdef",
     "SECRET_KEYS": new_key(),
     "WEBHOOK_AUTH_KEY": "the gateway's key",
     "WEBHOOK_SIGNING_SECRET": "",
+    "SMTP_URL": "smtps://tidings%40mail.example:secret@mail.example:465",
+    "EGRESS_PROXY": "http://proxy.example:3128",
     "VAULT_ROLE_ID": "",
     "VAULT_SECRET_ID": "",
 }
@@ -111,13 +114,14 @@ def test_every_process_can_start_with_what_it_is_given(cluster: Cluster) -> None
 
 
 def test_secrets_go_only_to_who_needs_them(cluster: Cluster) -> None:
-    stores, vault = {"POSTGRES_URI", "REDIS_URI"}, {"VAULT_ROLE_ID", "VAULT_SECRET_ID"}
+    postgres, out = {"POSTGRES_URI", "POSTGRES_LISTEN_URI"}, {"SMTP_URL", "EGRESS_PROXY"}
+    stores, vault = postgres | {"REDIS_URI"}, {"VAULT_ROLE_ID", "VAULT_SECRET_ID"}
     read = {name: {key for key, _ in cluster.secret_keys(name)} for name in cluster.ours()}
     assert read == {
-        "migrate": {"POSTGRES_URI"},
+        "migrate": postgres,
         "producer": stores | vault,
-        "consumers": stores | vault | {"SECRET_KEYS", "WEBHOOK_AUTH_KEY", "WEBHOOK_SIGNING_SECRET"},
-        "api": stores | vault | {"API_KEY", "SECRET_KEY", "SECRET_KEYS"},
+        "consumers": stores | vault | out | {"SECRET_KEYS", "WEBHOOK_AUTH_KEY", "WEBHOOK_SIGNING_SECRET"},
+        "api": stores | vault | out | {"API_KEY", "SECRET_KEY", "SECRET_KEYS"},
     }
 
 

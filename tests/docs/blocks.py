@@ -13,8 +13,8 @@ DOCUMENTS: Final = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT 
 
 PROGRAMS: Final = frozenset(
     {
-        *("arq", "bash", "cat", "compose/new-env", "curl", "docker", "kubectl", "make", "pip", "pipx", "python"),
-        *("tidings", "uv"),
+        *("arq", "bash", "cat", "compose/new-env", "curl", "docker", "helm", "kubectl", "make", "pip", "pipx"),
+        *("python", "tidings", "uv"),
     }
 )
 """What a command begins with."""

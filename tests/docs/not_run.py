@@ -98,6 +98,11 @@ def known_to_kubectl(words: Words) -> None:
     assert re.search(r"context .* does not exist|connection to the server|no configuration", done.stderr), done.stderr
 
 
+def charts_of_ours(words: Words) -> None:
+    """The chart is there."""
+    assert any((ROOT / word / "Chart.yaml").exists() for word in words[1:]), words
+
+
 def packages_of_ours(words: Words) -> None:
     """It is tidings that is installed, from a checkout, a wheel or an index, with extras that pyproject.toml has."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -140,6 +145,7 @@ NOT_RUN: Final = (
     NotRun(
         "kubectl", "there is no cluster; tests/deployment/ holds the manifests against the schemas", known_to_kubectl
     ),
+    NotRun("helm", "there is no cluster; tests/deployment/test_chart.py renders it", charts_of_ours),
     NotRun(
         "compose/new-env",
         "writes into the work tree; tests/deployment/test_secrets.py runs a copy",

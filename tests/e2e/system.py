@@ -46,7 +46,7 @@ class Process:
                 raise AssertionError(f"{self.module} ended with {self._process.returncode}:\n{self.log()}")
             return re.search(pattern, self.log())
 
-        found = await eventually(look, within=20)
+        found = await eventually(look, within=60)
         assert found is not None
         return found
 

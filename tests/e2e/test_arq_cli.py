@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
+
 from tests.e2e.gateway import CountingGateway
 from tests.e2e.system import System
 from tests.e2e.test_delivery import PHONE, all_arrived
@@ -41,3 +43,11 @@ async def test_delivers_answers_the_check_and_stops_in_order(system: System, gat
         _, stderr = await asyncio.wait_for(worker.communicate(), timeout=20)
     assert worker.returncode == 0, stderr.decode()
     assert b"consumer has stopped" in stderr
+    # Where a newer version has taken something away.
+    connection = await asyncpg.connect(system.settings.postgres_uri)
+    await connection.execute("INSERT INTO schema_migrations (version, name, oldest) VALUES (9999, 'x', 9999)")
+    await connection.close()
+    worker = await arq(system)
+    _, stderr = await asyncio.wait_for(worker.communicate(), timeout=20)
+    assert worker.returncode == 3, stderr.decode()
+    assert stderr.splitlines()[-1].startswith(b"tidings consumer: this program ("), stderr.decode()

@@ -16,9 +16,9 @@ from sql.connecting import Connection, connect
 from tests.eventually import eventually
 from tidings.embedded import EmbeddedStores
 from tidings.embedded.child_process import bound_to_parent
+from tidings.embedded.cluster import PORT, STOP_SIGNALS, USER
 from tidings.embedded.data_directory import DataDirectory
 from tidings.embedded.installation import postgres_account, postgres_programs
-from tidings.embedded.postgres import PORT, STOP_SIGNALS, USER
 from tidings.embedded.server import Server
 
 

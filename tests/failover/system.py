@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
+from uuid import UUID
 
 from consumers.worker import serve as serve_consumer
 from producer.service import serve as serve_producer
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import keep
+from tests.integration.api.client import Api
 from tidings.domain.states import Status
 from tidings.settings import Settings
 
@@ -41,7 +44,7 @@ async def _running(
     assert ended == [None] * len(running)
 
 
-async def delivered(store: Store, count: int, *, within: float) -> None:
+async def delivered(store: Store, count: int, *, within: float) -> list[UUID]:
     """Keeps so many messages, each as soon as Postgres takes it, and waits until all of them are sent."""
     async with asyncio.timeout(within):
         ids = await keep(store, count)
@@ -51,3 +54,9 @@ async def delivered(store: Store, count: int, *, within: float) -> None:
             return all(message is not None and message.status is Status.SENT for message in found)
 
         await eventually(all_sent, within=within)
+        return ids
+
+
+async def ready(api: Api) -> bool:
+    """Whether the API says that all serves."""
+    return (await api.send("GET", "/health/ready")).status == HTTPStatus.OK

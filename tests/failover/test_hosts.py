@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from msgspec.structs import replace
@@ -20,6 +19,7 @@ from tests.failover.standby import standby_of
 from tests.failover.system import delivered, delivering
 from tests.failover.tunnel import Tunnel, dropping_port
 from tidings.cli.store import opened
+from tidings.domain.errors import StoreRefusedError
 from tidings.embedded import EmbeddedStores
 from tidings.settings import Settings
 
@@ -100,7 +100,7 @@ async def test_where_no_host_serves_each_says_why(
 async def test_a_login_that_is_refused_is_no_reason_to_go_on(postgres_uri: str, tunnel: Tunnel) -> None:
     uri = through(postgres_uri, tunnel.port, tunnel.port)
     address = urlsplit(uri)
-    with pytest.raises(asyncpg.InvalidCatalogNameError):
+    with pytest.raises(StoreRefusedError):
         await connect(address._replace(path="/nowhere").geturl())
     assert tunnel.connections == 1
 

@@ -28,6 +28,11 @@ class Tunnel:
         self._open.clear()
         self._swallowed |= self._pipes
 
+    def cut(self) -> None:
+        """Ends the connections that are there."""
+        for pipe in self._pipes:
+            pipe.cancel()
+
     def reopen(self) -> None:
         """New connections lead to the target again; what was swallowed stays so, as behind a failover address."""
         self._open.set()

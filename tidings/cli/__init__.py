@@ -1,15 +1,16 @@
 """The command line: `tidings up`, the single processes, and a small client of the API.
 
 Exit codes: 0 where all that was asked is done; 1 where not (all) is done: a message that does not exist, lines that
-were left out, a doctor who found a failure; 2 where the command is wrong, or the API or a store does not answer. Each
-of the latter two comes with one line on standard error; a traceback means a fault in tidings. What a command needs is
-imported when it runs, so that `tidings --help` returns at once. The roof: it may import everything.
+were left out, a doctor who found a failure; 2 where the command is wrong, or the API or a store does not answer; 3
+where the database takes no program this old. Each of the latter comes with one line on standard error; a traceback
+means a fault in tidings. What a command needs is imported when it runs, so that `tidings --help` returns at once. The
+roof: it may import everything.
 """
 
 import sys
 from collections.abc import Sequence
 
-from tidings.domain.errors import TidingsError
+from tidings.domain.errors import TidingsError, exit_code
 
 
 class NotDoneError(TidingsError):
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(chosen or ["--help"], prog_name="tidings", standalone_mode=False)
     except TidingsError as error:
         complain(str(error))
-        return 1 if isinstance(error, NotDoneError) else 2
+        return 1 if isinstance(error, NotDoneError) else exit_code(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

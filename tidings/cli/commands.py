@@ -27,7 +27,8 @@ from tidings.cli.options import Api, JsonReport, unfolded
 
 app = typer.Typer(
     help="Delivers messages on time, at least once and nearly once.",
-    epilog="Exit codes: 0 done; 1 not (all) done, as where a message does not exist; 2 wrong command, or no answer.",
+    epilog="Exit codes: 0 done; 1 not (all) done, as where a message does not exist; 2 wrong command, or no answer; "
+    "3 too old for this database.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,6 +37,25 @@ _run, _watch = typer.Typer(), typer.Typer()
 RUN: Final = "Run"
 WATCH: Final = "Watch and mend"
 ACCOUNTS: Final = "Accounts and keys"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from sql.migrate import expected_version
+        from tidings import __version__
+
+        typer.echo(f"tidings {__version__} (schema {expected_version()})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """What holds for all commands."""
 
 
 @_run.command(rich_help_panel=RUN)
@@ -106,6 +126,21 @@ def doctor(
     from tidings.cli.doctor import examine
 
     return examine(url=url, as_json=as_json)
+
+
+@_watch.command(rich_help_panel=WATCH)
+def resume(
+    *,
+    skip_due_before: Annotated[
+        str | None,
+        typer.Option(help="Cancel what was due before this time, or this long ago, and has no dedup record."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Resume without asking.")] = False,
+) -> None:
+    """Let messages go again after Postgres was restored from a backup; see first what waits."""
+    from tidings.cli.resuming import resume as run
+
+    asyncio.run(run(configuration.load(), skip_due_before=skip_due_before, yes=yes))
 
 
 @_watch.command(rich_help_panel=WATCH)

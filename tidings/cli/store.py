@@ -15,7 +15,7 @@ from tidings.settings import Settings
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Store]:
-    """The store. Raises StoreUnavailableError, and SchemaError where it is at another version than this program."""
+    """The store. Raises StoreUnavailableError, and SchemaError where it does not fit this program."""
     uri = resolve(settings).postgres_uri
     with plain_errors():
         # A process waits for a Postgres that is away; a command fails at once.
@@ -29,19 +29,20 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Raises StoreUnavailableError where Postgres does not answer or refuses the login."""
+    """Raises StoreUnavailableError where Postgres does not answer or refuses."""
     try:
         yield
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+    except (OSError, asyncpg.PostgresConnectionError) as error:
         raise StoreUnavailableError(f"Postgres does not answer: {error}") from error
-    except (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError, asyncpg.InterfaceError) as error:
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.InterfaceError) as error:
         raise StoreUnavailableError(f"Postgres refuses: {error}") from error
 
 
 async def bring_up_to_date(postgres_uri: str, listen_uri: str = "") -> list[str]:
     """Applies what is missing and returns the names of it.
 
-    Raises SchemaError where the database is newer than this program, StoreUnavailableError where it does not answer.
+    Raises SchemaError where the database takes no program this old or a table stays locked, StoreUnavailableError where
+    it does not answer.
     """
     with plain_errors():
         return await migrate(listen_uri or postgres_uri, past_pooler=bool(listen_uri))

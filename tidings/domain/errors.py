@@ -4,8 +4,10 @@ TidingsError
 ├── SettingsError       a wrong setting; the process ends with this one line and exit code 2
 ├── DataDirectoryError  the embedded stores cannot use their data directory; one line, exit code 2
 ├── EmbeddedStoreError  an embedded store is not installed or does not start; one line, exit code 2
-├── SchemaError         the database is at another version than this program; one line, exit code 2
+├── SchemaError         the database is older than this program, or a migration cannot be applied; one line, exit code 2
+│   └── TooOldError     the database takes no program this old; one line, exit code 3
 ├── StoreUnavailableError  Postgres or Redis does not answer; the same call may succeed later
+│   └── StoreRefusedError  it refuses this process: at its start one line, exit code 2; later it is waited for
 ├── EmailTakenError     another user has this e-mail address; the client chooses another
 ├── LastAdminError      no admin would be left; somebody else becomes one first
 └── UnsealError         a secret cannot be read with the present `SECRET_KEYS`; the operator adds the missing key
@@ -29,11 +31,19 @@ class EmbeddedStoreError(TidingsError):
 
 
 class SchemaError(TidingsError):
-    """The database schema is older or newer than this program."""
+    """The database schema does not fit this program."""
+
+
+class TooOldError(SchemaError):
+    """The database schema is newer than this program and does not allow it: only a newer program helps."""
 
 
 class StoreUnavailableError(TidingsError):
     """Postgres or Redis does not answer at present; retrying is right."""
+
+
+class StoreRefusedError(StoreUnavailableError):
+    """Postgres or Redis refuses a connection until a setting, here or there, is mended; the text names ours."""
 
 
 class EmailTakenError(TidingsError):
@@ -46,6 +56,11 @@ class LastAdminError(TidingsError):
 
 class UnsealError(TidingsError):
     """A sealed secret that none of the present keys opens, or that was sealed for another place."""
+
+
+def exit_code(error: TidingsError) -> int:
+    """What a process ends with for this: 3 where only a newer program helps, else 2."""
+    return 3 if isinstance(error, TooOldError) else 2
 
 
 def describe(error: BaseException | None) -> str:

@@ -10,6 +10,8 @@ from typing import Annotated, Final
 
 import msgspec
 
+from tidings.domain.clock import CLOCK
+
 MILLISECONDS_FROM: Final = 10**11
 """The smallest number that counts milliseconds."""
 _LATEST: Final = 10**14
@@ -49,5 +51,10 @@ def _from_number(number: float) -> datetime:
 
 
 def utc_now() -> datetime:
-    """Now, with its time zone."""
+    """Now by Postgres's clock, with its time zone; by this machine's where the process has asked no Postgres."""
+    return datetime.fromtimestamp(CLOCK.seconds(), UTC)
+
+
+def machine_now() -> datetime:
+    """Now by this machine's clock, for what is compared with it or shown to people in front of it."""
     return datetime.now(UTC)

@@ -15,6 +15,7 @@ import structlog
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import TidingsError
 from tidings.embedded.data_directory import DataDirectory
+from tidings.embedded.place import check_place
 from tidings.embedded.postgres import EmbeddedPostgres, postgres_uri
 from tidings.embedded.redis import EmbeddedRedis, redis_uri
 from tidings.embedded.secret_keys import ensure_secret_keys
@@ -71,6 +72,8 @@ class EmbeddedStores:
         Raises DataDirectoryError where the directory is in use, not ours or out of reach, and EmbeddedStoreError where
         a store is not installed or does not start; then nothing is left running.
         """
+        if self._keeps_users:
+            await check_place(self._directory)
         self._directory.claim()
         try:
             if self._keeps_users:

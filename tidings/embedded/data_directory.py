@@ -8,6 +8,8 @@ Files in play::
         secret_keys          encrypt the secrets of users; readable for this account only
         postgres/            the PostgreSQL cluster
         postgres.init-*/     a cluster in the making; renamed to postgres/ when it is whole
+        postgres.upgrade-*/, postgres.upgraded/    the same of an upgrade (embedded/upgrade.py)
+        postgres-16/         the cluster of an older PostgreSQL, whose upgraded copy is in postgres/
         postgresql.conf, pg_hba.conf    written again at each start
         postgresql-18/       a copy of the program, only where Postgres cannot run from where it is installed
         run/postgres/, run/redis/       sockets and pid files; private to the account that runs each store
@@ -84,6 +86,9 @@ class DataDirectory:
             raise DataDirectoryError(f"{error.filename or self.path}: {error.strerror}") from None
         try:
             self._refuse_what_is_not_ours()
+            if self.is_ours_to_open():
+                # Such as one that mkdtemp made. What is in it has modes of its own.
+                self.path.chmod(self.path.stat().st_mode & 0o7777 | 0o011)
             if not self._marker.exists():
                 self._marker.write_text("The embedded stores of tidings live here.\n")
             own_private_directory(self.logs)
@@ -94,6 +99,16 @@ class DataDirectory:
         except BaseException:
             self.release()
             raise
+
+    def is_ours_to_open(self) -> bool:
+        """Whether it is root's, and tidings' alone: then others may pass through, as through one that `claim` makes."""
+        try:
+            if os.geteuid() != 0 or self.path.stat().st_uid != 0:
+                return False
+            self._refuse_what_is_not_ours()
+        except (OSError, DataDirectoryError):
+            return False
+        return True
 
     def release(self) -> None:
         """Lets another process use the directory. Does nothing where it is not claimed."""

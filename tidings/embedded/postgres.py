@@ -4,6 +4,8 @@ Processes and files in play: `initdb` once, then the postmaster (run as another 
 `<data_dir>/postgres`, its socket in `run/postgres`. Who can open that directory (mode 0700: the account it runs as,
 and root) is let in as superuser without a password; there is no TCP port.
 
+A cluster of an older PostgreSQL is upgraded before it is started (`embedded/upgrade.py`).
+
 After a crash: `initdb` works in a folder under a temporary name, which is renamed when it is whole, so half a cluster
 is never started. A postmaster that lived on is found through `postmaster.pid`, stopped by fast shutdown, and started
 again; PostgreSQL recovers from its write-ahead log.
@@ -11,29 +13,27 @@ again; PostgreSQL recovers from its write-ahead log.
 
 import os
 import shutil
-import signal
 import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-import asyncpg
-
-from tidings.domain.errors import DataDirectoryError, EmbeddedStoreError
-from tidings.embedded import orphan
 from tidings.embedded.child_process import Account
+from tidings.embedded.cluster import (
+    DATABASE,
+    PORT,
+    STOP_SIGNALS,
+    USER,
+    clear_the_way,
+    init_cluster,
+    is_ready,
+    sync_directory,
+)
 from tidings.embedded.data_directory import DataDirectory, own_private_directory
-from tidings.embedded.installation import POSTGRES_MAJOR, postgres_account, postgres_programs
+from tidings.embedded.installation import postgres_account, postgres_programs
 from tidings.embedded.server import Server
-
-DATABASE: Final = "tidings"
-USER: Final = "tidings"
-PORT: Final = 5432
-"""Part of the socket's name only."""
-
-STOP_SIGNALS: Final = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 20.0))
-"""Fast shutdown: sessions end, a checkpoint is written. Then immediate shutdown: the next start recovers."""
+from tidings.embedded.upgrade import Upgrade, settle
 
 CONFIGURATION: Final = """\
 # Written at each start; changes belong into ALTER SYSTEM, which wins over this file.
@@ -100,12 +100,13 @@ class EmbeddedPostgres:
     async def start(self) -> None:
         """Returns when the database `tidings` takes connections. Raises DataDirectoryError or EmbeddedStoreError."""
         directory = self._directory
+        settle(directory)
         account = postgres_account(directory.cluster)
         programs = await postgres_programs(directory.path, account)
         sockets = directory.socket_directory("postgres")
         own_private_directory(sockets, account=account)
         await self._make_cluster(programs, account)
-        await self._clear_the_way(sockets)
+        await clear_the_way(directory.cluster, sockets)
         configuration = _write(
             directory.path / "postgresql.conf",
             CONFIGURATION.format(port=PORT, sockets=str(sockets).replace("'", "''")),
@@ -122,7 +123,7 @@ class EmbeddedPostgres:
             f"config_file={configuration}",
         ]
         await self._server.run([*command, "-c", f"hba_file={access}"], directory=directory.cluster)
-        await self._server.until_ready(partial(_is_ready, sockets))
+        await self._server.until_ready(partial(is_ready, sockets))
 
     async def ended(self) -> int:
         """Waits for the end of the server; returns its exit code."""
@@ -139,87 +140,17 @@ class EmbeddedPostgres:
             # It never held a message: a cluster is started under its final name only.
             shutil.rmtree(unfinished, ignore_errors=True)
         if cluster.exists():
-            try:
-                major = (cluster / "PG_VERSION").read_text().strip()
-            except FileNotFoundError:
-                raise DataDirectoryError(f"{cluster}: is there, but is not a PostgreSQL cluster") from None
-            if major != POSTGRES_MAJOR:
-                raise DataDirectoryError(f"{cluster}: is of PostgreSQL {major}; this one is {POSTGRES_MAJOR}")
+            await Upgrade(self._directory, programs, account).run()
             return
         unfinished = Path(tempfile.mkdtemp(prefix="postgres.init-", dir=self._directory.path))
         if account:
             os.chown(unfinished, account.uid, account.gid)
-        initdb = Server(
-            "initdb",
-            log=self._directory.logs / "initdb.log",
-            stop_signals=((signal.SIGTERM, 5.0),),
-            account=account,
-        )
-        try:
-            await initdb.run(
-                [
-                    programs / "initdb",
-                    f"--pgdata={unfinished}",
-                    f"--username={USER}",
-                    "--auth=trust",
-                    "--encoding=UTF8",
-                    # The same order of text on every machine and with every C library.
-                    "--locale=C",
-                    "--locale-provider=builtin",
-                    "--builtin-locale=C.UTF-8",
-                    "--no-instructions",
-                ],
-                directory=unfinished,
-            )
-            if await initdb.ended() != 0:
-                raise EmbeddedStoreError(f"PostgreSQL cannot set up its data directory: {initdb.last_line()}")
-        finally:
-            await initdb.stop()
+        await init_cluster(programs, unfinished, account, logs=self._directory.logs)
         unfinished.rename(cluster)
-        _sync_directory(self._directory.path)
-
-    async def _clear_the_way(self, sockets: Path) -> None:
-        """Stops a postmaster that outlived its parent, and drops pid files whose id belongs to another process by now.
-
-        PostgreSQL itself copes with the id of a process that is gone, but takes any living process of its account for
-        another postmaster; after the restart of a container the same small ids come again. Shared memory that is still
-        in use it finds without the file.
-        """
-        cluster = self._directory.cluster
-        pid_file = cluster / "postmaster.pid"
-        left_over = orphan.find(pid_file, programs=["postgres"], path=cluster)
-        if left_over and not await orphan.stop(left_over, (*STOP_SIGNALS, (signal.SIGKILL, 10.0))):
-            raise DataDirectoryError(f"{cluster}: PostgreSQL (process {left_over.pid}) runs there and does not stop")
-        pid_file.unlink(missing_ok=True)
-        (sockets / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
-
-
-async def _is_ready(sockets: Path) -> bool:
-    """True when the server takes connections; makes the database where it is missing."""
-    try:
-        connection = await asyncpg.connect(
-            host=str(sockets), port=PORT, user=USER, database="postgres", password="", timeout=5
-        )
-    except (OSError, asyncpg.PostgresError, TimeoutError):
-        return False
-    try:
-        if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", DATABASE):
-            await connection.execute(f'CREATE DATABASE "{DATABASE}"')
-    finally:
-        await connection.close()
-    return True
+        sync_directory(self._directory.path)
 
 
 def _write(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o644)
     return path
-
-
-def _sync_directory(path: Path) -> None:
-    """Makes a rename in the directory survive a power cut."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

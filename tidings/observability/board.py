@@ -191,6 +191,12 @@ PANELS: Final[list[Panel]] = [
         unit="percentunit",
     ),
     Lines(
+        "Clocks",
+        "How far the machines' clocks are ahead of Postgres's, which counts. Below 0: behind.",
+        by_process("tidings_clock_ahead_seconds"),
+        unit="s",
+    ),
+    Lines(
         "Processes",
         "Those that respond, and the consumers that accept batches.",
         {"{{job}}": "sum by (job) (up)", "accepting": "sum(tidings_accepting)"},

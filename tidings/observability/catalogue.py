@@ -22,6 +22,12 @@ PROCESS_INFO: Final = Metric(
 STORE_UP: Final = Metric(
     "tidings_store_up", "gauge", ("every",), "Whether the store responds to this process within 2 s.", ("store",)
 )
+CLOCK_AHEAD_SECONDS: Final = Metric(
+    "tidings_clock_ahead_seconds",
+    "gauge",
+    ("every",),
+    "By how much this machine's clock is ahead of Postgres's, which counts; below 0: behind. 0 until that is known.",
+)
 
 API_REQUESTS: Final = Metric(
     "tidings_api_requests_total", "counter", ("api",), "Requests answered.", ("method", "route", "status")
@@ -74,6 +80,12 @@ HELD_SECONDS: Final = Metric(
 )
 HOLDS: Final = Metric(
     "tidings_holds", "gauge", ("api",), "Endpoints that wait until somebody releases them, up to 50.", ("reason",)
+)
+PAUSED: Final = Metric(
+    "tidings_paused",
+    "gauge",
+    ("api",),
+    "Whether nothing is claimed, since Postgres was restored and nobody has said `tidings resume`.",
 )
 QUEUE_ACTIVE: Final = Metric("tidings_queue_active", "gauge", ("api",), "Whether the queue is on.", ("queue",))
 QUEUE_INTERVAL_SECONDS: Final = Metric(

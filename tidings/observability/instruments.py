@@ -3,10 +3,11 @@
 All of it belongs to one event loop, so nothing here takes a lock.
 """
 
+import time
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter
@@ -18,6 +19,13 @@ from prometheus_client.utils import floatToGoString
 Labels: TypeAlias = tuple[str, ...]
 Shown: TypeAlias = Literal["every", "api", "producer", "consumers"]
 """The processes that show a metric."""
+
+OTHERS: Final = "(others)"
+"""Stands for the queues that have no series of their own; no queue can be called that."""
+QUEUES_NAMED: Final = 100
+"""Queues that a process counts by name, however many there are."""
+SILENT_SECONDS: Final = 3600.0
+"""How long a queue keeps its name in which nothing is counted any more, where others lack one."""
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -73,6 +81,39 @@ class Counters(dict[Labels, Counter]):
         counter = self[labels] = self._counter.labels(*labels)
         return counter
 
+    def forget(self, place: int, value: str) -> None:
+        """Ends the series that have this value as their label at `place`."""
+        for labels in [labels for labels in self if labels[place] == value]:
+            del self[labels]
+            self._counter.remove(*labels)
+
+
+class Names:
+    """Which queues are counted by name, and which under OTHERS.
+
+    A name is given to who comes first. Once all are given, one that was silent for an hour is taken away, with all that
+    it counted, which `forget` does. So a series never goes back, there are never more than `QUEUES_NAMED`, and not many
+    more in a day.
+    """
+
+    def __init__(self, forget: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._forget = forget
+        self._clock = clock
+        self._seen: dict[str, float] = {}
+        """When, the one that was silent longest first."""
+
+    def shown(self, queue: str) -> str:
+        """The label of a queue in which something is counted now."""
+        now = self._clock()
+        if self._seen.pop(queue, None) is None and len(self._seen) >= QUEUES_NAMED:
+            silent = next(iter(self._seen))
+            if now - self._seen[silent] < SILENT_SECONDS:
+                return OTHERS
+            del self._seen[silent]
+            self._forget(silent)
+        self._seen[queue] = now
+        return queue
+
 
 class Histogram(Collector):
     """A histogram by labels that costs 0.2 µs a value: prometheus_client's own, with its locks, takes 1.5."""
@@ -89,6 +130,11 @@ class Histogram(Collector):
         for value in values:
             counts[bisect_left(bounds, value)] += 1
         self._sums[labels] = self._sums.get(labels, 0.0) + sum(values)
+
+    def forget(self, place: int, value: str) -> None:
+        """Ends the series that have this value as their label at `place`."""
+        for labels in [labels for labels in self._counts if labels[place] == value]:
+            del self._counts[labels], self._sums[labels]
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
         """Returns the counts so far, summed up from below as Prometheus wants them."""

@@ -23,8 +23,9 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 
 from tidings import __version__
+from tidings.domain.clock import CLOCK
 from tidings.domain.errors import SettingsError
-from tidings.observability.catalogue import PROCESS_INFO, STORE_UP
+from tidings.observability.catalogue import CLOCK_AHEAD_SECONDS, PROCESS_INFO, STORE_UP
 from tidings.settings import Settings
 
 # The time at which a counter began: twice as many series, which few read.
@@ -48,6 +49,8 @@ class Registry(CollectorRegistry):
         GCCollector(registry=self)
         info = Info(PROCESS_INFO.name.removesuffix("_info"), PROCESS_INFO.help, registry=self)
         info.info({"process": process, "name": name, "version": __version__})
+        ahead = Gauge(CLOCK_AHEAD_SECONDS.name, CLOCK_AHEAD_SECONDS.help, registry=self)
+        ahead.set_function(CLOCK.machine_ahead)
 
     def before_scrape(self, refresh: Refresh) -> None:
         """Has this done before each scrape."""

@@ -210,6 +210,8 @@ class ConsumerReport(msgspec.Struct, frozen=True, kw_only=True):
     stopping: bool
     postgres_away: bool
     """Whether Postgres did not answer it the last time."""
+    clock_ahead: float = 0.0
+    """Seconds by which its machine's clock is ahead of Postgres's."""
     breakers: tuple[BreakerReport, ...] = ()
     """Those that are not closed, up to BREAKERS_SHOWN."""
     rates: tuple[RateReport, ...] = ()

@@ -2,15 +2,14 @@
 
 import socket
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
 
 from arq.connections import ArqRedis, RedisSettings
 from redis.asyncio import Redis
-from redis.asyncio.connection import parse_url
 
-from tidings.domain.errors import SettingsError
 from tidings.redis import jobs, keys
 from tidings.redis.pool import Pool
+from tidings.redis.primary import Cluster, Primary, Sentinels
+from tidings.redis.uri import REDIS_PORT, RedisUri, parse_redis_uri
 from tidings.redis.waiting import WaitingRedis
 from tidings.settings import Settings
 
@@ -24,8 +23,8 @@ def connect_redis(settings: Settings, *, socket_timeout: float = ANSWER_SECONDS,
     """A client with a pool of its own; it connects at its first command, and the caller closes it (`aclose`).
 
     `socket_timeout` (seconds) must be longer than any blocking command waits. Other options are those of
-    `redis.asyncio.Redis`; what the URI says wins. With `rediss://` the name in the certificate is checked, which
-    redis-py does not do by default.
+    `redis.asyncio.Redis`; what the URI says wins. With TLS the name in the certificate is checked, which redis-py
+    does not do by default.
     """
     return Redis.from_pool(_pool(settings, socket_timeout=socket_timeout, **options))
 
@@ -47,41 +46,56 @@ async def probe(redis: Redis) -> None:
 
 
 def _pool(settings: Settings, **options: Any) -> Pool:
-    uri = settings.redis_uri
+    uri = parse_redis_uri(settings.redis_uri)
     defaults: dict[str, Any] = {"socket_connect_timeout": CONNECT_SECONDS}
-    if urlsplit(uri).scheme == "rediss":
-        defaults["ssl_check_hostname"] = True
-    if urlsplit(uri).scheme != "unix":
+    if "path" not in uri.options:
         defaults["socket_keepalive"] = True
         # macOS does not have all of them.
         defaults["socket_keepalive_options"] = {
             getattr(socket, name): value for name, value in _KEEPALIVE.items() if hasattr(socket, name)
         }
-    return Pool(**{**defaults, **options, **parse_redis_uri(uri)})
+    return Pool(primary=_primary(uri), prefix=uri.prefix, **{**defaults, **options, **uri.options})
+
+
+def sentinels(settings: Settings) -> Sentinels | None:
+    """Those that know the primary, where the address names them."""
+    uri = parse_redis_uri(settings.redis_uri)
+    return Sentinels(uri.service, uri.sentinels, uri.sentinel_options) if uri.sentinels else None
+
+
+def _primary(uri: RedisUri) -> Primary | None:
+    if uri.sentinels:
+        return Sentinels(uri.service, uri.sentinels, uri.sentinel_options)
+    if uri.nodes:
+        return Cluster(uri.prefix, uri.nodes, uri.options)
+    return None
 
 
 def arq_redis_settings(settings: Settings) -> RedisSettings:
-    """The same Redis in the form that `arq --check` takes.
+    """The same Redis in the form that `arq --check` takes, which knows neither a prefix nor a cluster.
 
     Not `RedisSettings.from_dsn`: it takes percent-encoded user names and passwords literally, knows no password in the
     query of a `unix://` address, drops the TLS options, and does not check the name in the certificate.
     """
-    uri = settings.redis_uri
-    parsed = parse_redis_uri(uri)
+    uri = parse_redis_uri(settings.redis_uri)
+    options = uri.options
     tls = {
-        name: parsed[name]
+        name: options[name]
         for name in ("ssl_keyfile", "ssl_certfile", "ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_data")
-        if name in parsed
+        if name in options
     }
     return _RedisSettings(
-        host=parsed.get("host", "localhost"),
-        port=parsed.get("port", 6379),
-        unix_socket_path=parsed.get("path"),
-        database=parsed.get("db", 0),
-        username=parsed.get("username"),
-        password=parsed.get("password"),
-        ssl=urlsplit(uri).scheme == "rediss",
-        ssl_check_hostname=parsed.get("ssl_check_hostname", True),
+        host=[(each.host, each.port) for each in uri.sentinels]
+        or options.get("host", uri.nodes[0].host if uri.nodes else "localhost"),
+        port=options.get("port", uri.nodes[0].port if uri.nodes else REDIS_PORT),
+        sentinel=bool(uri.sentinels),
+        sentinel_master=uri.service,
+        unix_socket_path=options.get("path"),
+        database=options["db"],
+        username=options.get("username"),
+        password=options.get("password"),
+        ssl=uri.tls,
+        ssl_check_hostname=options.get("ssl_check_hostname", True),
         conn_timeout=5,
         **tls,
     )
@@ -92,17 +106,3 @@ class _RedisSettings(RedisSettings):
 
     def __repr__(self) -> str:
         return f"RedisSettings(host={self.host!r}, port={self.port}, unix_socket_path={self.unix_socket_path!r})"
-
-
-def parse_redis_uri(uri: str) -> dict[str, Any]:
-    """The options in a Redis URI, decoded, as redis-py reads them."""
-    try:
-        address = urlsplit(uri)
-        options = dict(parse_url(uri))
-        # redis-py takes a database that is not a number for database 0.
-        database = dict(parse_qsl(address.query)).get("db") or ("" if address.scheme == "unix" else address.path[1:])
-        options["db"] = int(database or 0)
-    except ValueError:
-        # Its text may quote the address, which may hold a password.
-        raise SettingsError("REDIS_URI: is not a well-formed redis://, rediss:// or unix:// address") from None
-    return options

@@ -69,6 +69,12 @@ PROBE_LIFE_SECONDS: Final = 5
 PRODUCER_HEARTBEAT: Final = "tidings:producer"
 """Set every second by each producer, with a life of 5 s: due messages are claimed."""
 
+MARKER: Final = "tidings:marker"
+"""How far Postgres had come (`Copy` in producer/guard.py), after each write of the marker there. Lives a month after
+the last: without it a restored backup is noticed only where its server, database or tables are other ones."""
+
+MARKER_LIFE_SECONDS: Final = 30 * 86_400
+
 FAILING_DUTIES: Final = "tidings:failing"
 """Hash of what the leading producer fails at: field the duty, value the error. Written with each failure, removed with
 the next success; lives an hour after the last failure."""

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from tidings.domain.cancellation import cancel_and_wait
-from tidings.domain.errors import TidingsError
+from tidings.domain.errors import TidingsError, exit_code
 from tidings.observability import logs, tracing
 from tidings.runtime import files, stores
 from tidings.settings import Settings, load
@@ -27,7 +27,7 @@ Main = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
 
 def run(process: str, main: Main) -> None:
-    """Runs a process to its end. A TidingsError ends it with one line and exit code 2."""
+    """Runs a process to its end. A TidingsError ends it with one line and exit code 2, or 3 where it is too old."""
     try:
         # Loading may have to wait for Vault, and says so.
         logs.configure_logging(process, "INFO")
@@ -40,7 +40,7 @@ def run(process: str, main: Main) -> None:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(main, settings))
     except TidingsError as error:
-        sys.exit(_one_line(process, error))
+        sys.exit(one_line(process, error))
     finally:
         tracing.stop()
 
@@ -94,6 +94,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _one_line(process: str, error: TidingsError) -> int:
+def one_line(process: str, error: TidingsError) -> int:
+    """Says on standard error why a process ends; returns its exit code."""
     sys.stderr.write(f"tidings {process}: {error}\n")
-    return 2
+    return exit_code(error)

@@ -11,7 +11,7 @@ import msgspec
 from tidings import embedded
 from tidings.domain.errors import SettingsError
 from tidings.embedded.secret_keys import kept_secret_keys
-from tidings.redis.connections import parse_redis_uri
+from tidings.redis.uri import check_redis_uri
 from tidings.settings import Settings
 
 
@@ -35,5 +35,5 @@ def resolve(settings: Settings) -> Settings:
         raise SettingsError("POSTGRES_URI: must begin with postgres:// or postgresql://")
     if urlsplit(resolved.postgres_listen_uri).scheme not in {"", "postgres", "postgresql"}:
         raise SettingsError("POSTGRES_LISTEN_URI: must begin with postgres:// or postgresql://")
-    parse_redis_uri(resolved.redis_uri)
+    check_redis_uri(resolved.redis_uri)
     return resolved

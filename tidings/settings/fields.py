@@ -66,7 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "The same Postgres without the pooler that `POSTGRES_URI` leads to, for what needs a session of its own: "
         "migrations, LISTEN, the lead. Empty: `POSTGRES_URI`.")] = ""
     redis_uri: Annotated[str, Meta(description=
-        "Redis 6.2 or later, as `redis://…`, `rediss://…` or `unix://…`. Empty: the embedded one.")] = ""
+        "Redis 6.2 or later: `redis://…`, `rediss://…`, `unix://…`, or [sentinels or a cluster](redis.md). Empty: the"
+        " embedded one.")] = ""
     redis_host: Annotated[str, Meta(description="`host:port` of Redis, read where `REDIS_URI` is empty.")] = ""
     data_dir: Annotated[Path, Meta(description=
         "Where the embedded stores keep their data.")] = msgspec.field(default_factory=default_data_dir)
@@ -301,6 +302,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Failures in a row after which nothing is sent to an endpoint, or a host, for a while.")] = 20
     breaker_seconds: Annotated[Positive, Meta(description=
         "How long that is at first; while it goes on failing it doubles, up to six times as long.")] = 10.0
+    endpoint_failing_seconds: Annotated[float, Meta(ge=0, description=
+        "Seconds of nothing but failures after which a webhook endpoint is disabled; 0: never.")] = 5 * 86_400.0
     connect_timeout: Annotated[Positive, Meta(description="Seconds for a connection to the receiver.")] = 5.0
     delivery_timeout: Annotated[Positive, Meta(description=
         "Seconds for one attempt as a whole; at least `CONNECT_TIMEOUT`.")] = 15.0
@@ -351,7 +354,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _require(
             self.in_flight_per_destination <= self.in_flight, "IN_FLIGHT_PER_DESTINATION: must not be over IN_FLIGHT"
         )
-
         try:
             operators_account(self.smtp_url, self.smtp_from)
         except ValueError as error:
@@ -364,8 +366,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def loopback_only(self) -> bool:
-        """Whether nothing but this machine is involved: the API listens on loopback, without a proxy before it, and
-        both stores are here."""
+        """Whether nothing but this machine is involved: it alone asks, and both stores are here."""
         return self.only_this_machine_asks and _is_here(self.postgres_uri) and _is_here(self.redis_uri)
 
     @property
@@ -400,7 +401,8 @@ def _is_here(uri: str) -> bool:
     """Whether a store is on this machine: embedded, on a socket, or on loopback."""
     try:
         address = urlsplit(uri)
-        hosts = [*(address.hostname or "").split(","), *parse_qs(address.query).get("host", [])]
+        hosts = [urlsplit(f"//{each}").hostname for each in address.netloc.rpartition("@")[2].split(",")]
+        hosts += parse_qs(address.query).get("host", [])
     except ValueError:
         return False
     return all(not host or host.startswith("/") or addresses.is_loopback(host) for host in hosts)

@@ -12,6 +12,7 @@ const REMEDIES = {
   redis: html`Nothing is delivered until it is back; no message is lost.`,
   producer: html`Messages wait until one claims them. Start one: ${command("tidings producer")}`,
   consumers: html`Messages wait until one delivers them. Start one: ${command("tidings consumer")}`,
+  claims: html`Messages wait until somebody has seen what may have been delivered already: ${command("tidings resume")}`,
 };
 
 const HELD = {

@@ -108,9 +108,11 @@ async def test_a_schema_of_another_version(settings: Settings) -> None:
     assert (await look())["schema"].says.startswith("version 0,")
     await alter(
         settings,
-        "CREATE TABLE schema_migrations (version integer, name text)",
+        "CREATE TABLE schema_migrations (version integer, name text, oldest integer)",
         "INSERT INTO schema_migrations VALUES (9999, 'x')",
     )
+    assert (await look())["schema"].level is Level.OK
+    await alter(settings, "UPDATE schema_migrations SET oldest = 9999")
     assert (await look())["schema"].mend == "a newer tidings"
 
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
-from consumers import room
+from consumers import pace, paced_line, room
 from consumers.consumer import Consumer
 from consumers.dedup import Record
 from sql.batches import Offer
@@ -169,8 +169,19 @@ async def test_500_twice_then_202_makes_three_attempts(store: Store, settings: S
     assert attempts[0].answer == "oh no"
 
 
-async def test_a_gateway_that_asks_for_less_gets_less(store: Store, settings: Settings) -> None:
+async def test_a_gateway_that_asks_for_less_gets_less(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It takes four at once, where 64 may be in flight to a destination, and answers 429 to the others."""
+    # What is learned of a receiver in minutes is learned in seconds here.
+    for module, name, hurried in (
+        (pace, "FIRST_RATE", 20.0),
+        (pace, "FIRST_ROUND", 0.1),
+        (pace, "LONGEST_ROUND", 2.0),
+        (pace, "SHORTEST_MEASURE", 0.1),
+        (paced_line, "SHORTEST_AWAY", 0.1),
+    ):
+        monkeypatch.setattr(module, name, hurried)
     most, refused = 4, 0
     inside = 0
 
@@ -187,13 +198,13 @@ async def test_a_gateway_that_asks_for_less_gets_less(store: Store, settings: Se
             finally:
                 inside -= 1
 
-    await keep_sms(store, 200)
+    await keep_sms(store, 130)
     gateway = Busy()
     async with consuming(settings, gateway, in_flight_per_destination=64, breaker_failures=1000) as consumer:
 
         async def all_sent() -> bool:
             await hand_over(store, consumer)
-            return len(gateway.received) >= 200
+            return len(gateway.received) >= 130
 
         await eventually(all_sent, within=40)
     # Of the first 64 some 60 are refused, and hardly any after that.

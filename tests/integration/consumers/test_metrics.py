@@ -1,15 +1,22 @@
 """What a consumer shows of real deliveries, a breaker that opens and a lease that is lost."""
 
+import asyncio
+
 from aiohttp import ClientSession, web
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.consumer import Consumer
+from sql.batches import Offer
 from sql.store import Store
 from tests.eventually import eventually
+from tests.factories import new_message
 from tests.integration.consumers.test_consumer import Gateway, consuming, hand_over, keep_sms, until, until_held
 from tests.unit.observability.test_metrics import free_port
+from tidings.domain.ids import new_id
+from tidings.domain.message import Priority
 from tidings.domain.states import HeldReason, Status
 from tidings.domain.timestamps import utc_now
+from tidings.observability.instruments import OTHERS, QUEUES_NAMED
 from tidings.settings import Settings
 
 Seen = dict[tuple[str, frozenset[str]], float]
@@ -62,6 +69,43 @@ async def test_deliveries_are_counted_when_they_are_on_disk(store: Store, settin
     assert value(seen, "tidings_in_flight") == 0
     assert value(seen, "tidings_accepting") == 1
     assert value(seen, "tidings_store_up", "redis") == 1
+
+
+async def test_ten_thousand_queues_have_a_bounded_number_of_series(store: Store, settings: Settings) -> None:
+    count = QUEUES_NAMED + 50
+    port = free_port()
+    await store.messages.insert(
+        [new_message(channel="sms", recipient="+4915112345678", queue=f"queue-{number}") for number in range(count)]
+    )
+    async with store.database.pool.acquire() as connection:
+        await connection.execute("INSERT INTO queues (name) SELECT DISTINCT queue FROM messages ON CONFLICT DO NOTHING")
+    claimed = [(Priority.NORMAL.value, f"queue-{number}") for number in range(count)]
+    async with consuming(settings, Gateway(), metrics_port=port) as consumer:
+        offered = [Offer(new_id(), consumer.name) for _ in range(count)]
+        batches = await store.batches.claim(claimed, offered, batch_size=100)
+        await asyncio.gather(
+            *(consumer.deliver(batch.id, f"{consumer.name}/0", quarantined=False) for batch in batches)
+        )
+
+        async def counted() -> Seen | None:
+            seen = await scrape(port)
+            return seen if sum(_by_queue(seen, "tidings_deliveries_total").values()) == count else None
+
+        seen = await eventually(counted)
+        assert seen is not None
+    for name in ("tidings_deliveries_total", "tidings_lateness_seconds_count"):
+        by_queue = _by_queue(seen, name)
+        assert len(by_queue) == QUEUES_NAMED + 1
+        assert by_queue[OTHERS] == count - QUEUES_NAMED
+
+
+def _by_queue(seen: Seen, name: str) -> dict[str, float]:
+    """What is counted of a metric, by the name of the queue."""
+    return {
+        next(label for label in labels if label == OTHERS or label.startswith("queue-")): value
+        for (shown, labels), value in seen.items()
+        if shown == name
+    }
 
 
 async def test_a_breaker_that_opens_and_what_it_sends_back(store: Store, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from consumers import listener
-from consumers.worker import serve
+from consumers.worker import make_worker_settings, serve
 from producer.publisher import Publisher
 from producer.slots import Slot
 from sql.batches import Offer
@@ -52,6 +53,25 @@ async def deliver_one(store: Store, redis: Redis, settings: Settings) -> None:
         return message if message is not None and message.status is Status.SENT else None
 
     await eventually(sent)
+
+
+async def test_under_arqs_own_command_line_it_stops_once_it_is_too_old(
+    settings: Settings, store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sql.store.SCHEMA_SECONDS", 0.05)
+    monkeypatch.setattr("consumers.worker.load", lambda: settings)
+    signals = asyncio.Queue[int]()
+    monkeypatch.setattr(signal, "raise_signal", signals.put_nowait)
+    worker = make_worker_settings()
+    context: dict[str, Any] = {}
+    await worker.on_startup(context)  # type: ignore[attr-defined]
+    try:
+        assert signals.empty()
+        async with store.database.transaction() as connection:
+            await connection.execute("INSERT INTO schema_migrations (version, name, oldest) VALUES (9999, 'x', 9999)")
+        assert await asyncio.wait_for(signals.get(), timeout=10) == signal.SIGTERM
+    finally:
+        await worker.on_shutdown(context)  # type: ignore[attr-defined]
 
 
 def job(function: str = jobs.DELIVER, *arguments: object) -> bytes:

@@ -290,18 +290,6 @@ async def test_a_file_in_place_of_the_directory_is_refused(data_dir: Path) -> No
     assert "not a directory" in (await refusal(data_dir)).lower()
 
 
-async def test_a_cluster_of_another_version_is_refused_and_left_as_it_is(data_dir: Path) -> None:
-    directory = DataDirectory(data_dir)
-    directory.claim()
-    directory.release()
-    directory.cluster.mkdir()
-    (directory.cluster / "PG_VERSION").write_text("17\n")
-    if os.geteuid() == 0:
-        shutil.chown(directory.cluster, "nobody")
-    assert "PostgreSQL 17" in await refusal(data_dir)
-    assert (directory.cluster / "PG_VERSION").read_text() == "17\n"
-
-
 async def test_a_store_that_cannot_start_says_why_and_leaves_nothing(data_dir: Path) -> None:
     async with running(data_dir):
         pass

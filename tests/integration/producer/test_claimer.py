@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from producer.claimer import Claimer, Linger
+from producer.guard import Guard
 from producer.publisher import Publisher
 from producer.slots import Slot, SlotMarket
 from producer.wakeup import Listener, Wakeup
@@ -36,7 +37,9 @@ async def claiming(
 ) -> AsyncIterator[None]:
     """A claimer at work."""
     wakeup = Wakeup(poll_interval=0.2, clock=asyncio.get_running_loop().time)
-    claimer = Claimer(store, SlotMarket(redis), publisher or Publisher(redis, lease_seconds=10), wakeup, settings)
+    publisher = publisher or Publisher(redis, lease_seconds=10)
+    guard = Guard(store.marker, redis)
+    claimer = Claimer(store, SlotMarket(redis), publisher, wakeup, settings, guard=guard)
     listener = Listener(store.database, on_due=claimer.notified, on_queues=claimer.forget_queues)
     stop = asyncio.Event()
     listening = asyncio.create_task(listener.listen())

@@ -16,7 +16,7 @@ from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
 from tests.reading import reading
-from tidings.domain.errors import SchemaError
+from tidings.domain.errors import SchemaError, TooOldError
 from tidings.domain.timestamps import utc_now
 
 
@@ -42,14 +42,65 @@ async def test_an_older_schema_stops_a_process(postgres_uri: str) -> None:
         await connect(postgres_uri)
 
 
-async def test_a_newer_schema_stops_a_process(postgres_uri: str) -> None:
-    connection = await asyncpg.connect(postgres_uri)
-    await connection.execute("INSERT INTO schema_migrations VALUES ($1, 'of the future')", expected_version() + 1)
+async def add(uri: str, *, oldest: int | None) -> None:
+    """One migration more than this program knows."""
+    connection = await asyncpg.connect(uri)
+    query = "INSERT INTO schema_migrations (version, name, oldest) VALUES ($1, 'of the future', $2)"
+    await connection.execute(query, expected_version() + 1, oldest)
     await connection.close()
-    with pytest.raises(SchemaError, match="newer than this program"):
+
+
+@pytest.mark.parametrize("older", [None, 1])
+async def test_a_newer_schema_that_only_adds_stops_nobody(postgres_uri: str, older: int | None) -> None:
+    await add(postgres_uri, oldest=older and expected_version())
+    store = await connect(postgres_uri)
+    await store.check_schema()
+    await store.close()
+    # As `tidings up` and each deployment do at the start, after a rollback too.
+    assert await migrate(postgres_uri) == []
+
+
+async def test_a_newer_schema_that_takes_something_away_stops_older_processes(postgres_uri: str) -> None:
+    await add(postgres_uri, oldest=expected_version() + 1)
+    says = f"too old: .*, and allows programs of {expected_version() + 1} and later"
+    with pytest.raises(TooOldError, match=says):
         await connect(postgres_uri)
-    with pytest.raises(SchemaError, match="newer than this program"):
+    with pytest.raises(TooOldError, match=says):
         await migrate(postgres_uri)
+
+
+async def test_a_process_that_runs_stops_once_it_is_too_old(
+    store: Store, postgres_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sql.store.SCHEMA_SECONDS", 0.01)
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with store.serving(stop):
+            await stop.wait()
+
+    serving = asyncio.create_task(serve())
+    await add(postgres_uri, oldest=expected_version())
+    done, _ = await asyncio.wait([serving], timeout=0.2)
+    assert not done
+    connection = await asyncpg.connect(postgres_uri)
+    await connection.execute("UPDATE schema_migrations SET oldest = version WHERE oldest IS NOT NULL")
+    await connection.close()
+    with pytest.raises(TooOldError):
+        await asyncio.wait_for(serving, timeout=10)
+
+
+async def test_a_migration_says_the_oldest_program(postgres_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = migrations()
+    breaking = Migration(len(known) + 1, "breaking", f"-- Of a test.\n-- oldest: {len(known) + 1}\nSELECT 1;")
+    assert breaking.oldest == len(known) + 1
+    assert Migration(1, "adds", "SELECT 1; -- oldest: 7\n").oldest is None
+    monkeypatch.setattr(migrating, "migrations", lambda: [*known, breaking])
+    assert await migrate(postgres_uri) == ["breaking"]
+    await (await connect(postgres_uri)).close()
+    monkeypatch.undo()
+    with pytest.raises(TooOldError):
+        await connect(postgres_uri)
 
 
 async def test_a_migration_that_fails_leaves_nothing(postgres_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +164,24 @@ async def test_writers_wait_for_a_moment_behind_a_migration_that_waits(
             assert not running.done()
         assert await running == ["test_trigger"]
     assert [line["migration"] for line in said if line["event"].startswith("waits for")] == ["test_trigger"]
+
+
+async def test_a_table_that_stays_locked_ends_a_migration_with_a_word_about_who_holds_it(
+    store: Store, postgres_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = migrations()
+    column = Migration(len(known) + 1, "test_column", "ALTER TABLE messages ADD COLUMN more text")
+    monkeypatch.setattr(migrating, "migrations", lambda: [*known, column])
+    monkeypatch.setattr(indexes, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(indexes, "GIVE_UP_SECONDS", 0.5)
+    async with store.database.transaction() as connection:
+        await connection.execute("LOCK TABLE messages IN ROW EXCLUSIVE MODE")
+        pid = await connection.fetchval("SELECT pg_backend_pid()")
+        with pytest.raises(
+            SchemaError, match=rf"^test_column: a table has stayed locked.*longest: {pid} \(tidings test,"
+        ):
+            await migrate(postgres_uri)
+    assert await migrate(postgres_uri) == ["test_column"]
 
 
 class TestConcurrently:

@@ -62,3 +62,11 @@ async def test_the_next_try_says_so() -> None:
     first, second = transport.requests
     assert "tidings-possible-duplicate" not in first.headers
     assert second.headers["tidings-possible-duplicate"] == "true"
+
+
+@pytest.mark.parametrize("about", [About.MESSAGE, About.ACCOUNT, About.PACE])
+def test_a_doubt_stays_until_it_is_settled(about: About) -> None:
+    # What was due before a failover is in doubt by its due time, which a retry moves.
+    doubtful = new_delivery(unanswered=True)
+    assert conclude(doubtful, Retry(error="503", about=about)).unanswered
+    assert outcomes.returned(doubtful, due_at=doubtful.due_at).unanswered

@@ -4,7 +4,7 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
-from tidings.observability.instruments import Metric
+from tidings.observability.instruments import OTHERS, QUEUES_NAMED, SILENT_SECONDS, Metric, Names
 
 DELIVERIES = Metric("deliveries_total", "counter", ("consumers",), "Attempts: `accepted`, `retry`.", ("outcome",))
 SECONDS = Metric("seconds", "histogram", ("consumers",), "How long.", ("channel",), (0.005, 0.25, 1.0))
@@ -59,3 +59,40 @@ def test_values_that_are_kept_elsewhere_are_read_one_by_one_or_by_labels() -> No
         "# TYPE in_flight gauge",
         "in_flight 7.0",
     ]
+
+
+def test_who_comes_first_is_named_until_it_was_silent_for_an_hour() -> None:
+    moment, forgotten = 0.0, list[str]()
+    names = Names(forgotten.append, clock=lambda: moment)
+    queues = [f"queue-{number}" for number in range(QUEUES_NAMED)]
+    assert [names.shown(queue) for queue in queues] == queues
+    assert names.shown("one more") == OTHERS
+    moment = SILENT_SECONDS - 1
+    assert (names.shown("queue-0"), names.shown("one more"), forgotten) == ("queue-0", OTHERS, [])
+    moment = SILENT_SECONDS
+    assert (names.shown("one more"), forgotten) == ("one more", ["queue-1"])
+    assert names.shown("queue-0") == "queue-0"
+    assert (names.shown("queue-1"), forgotten) == ("queue-1", ["queue-1", "queue-2"])
+
+
+def test_what_is_forgotten_ends_and_begins_again_at_nothing() -> None:
+    registry = CollectorRegistry()
+    attempts = Metric("attempts_total", "counter", ("consumers",), "Attempts.", ("channel", "queue"))
+    counters, histogram = attempts.counters(registry), SECONDS.histogram(registry)
+    for labels in (("sms", "sms"), ("sms", "default"), ("echo", "sms")):
+        counters[labels].inc(3)
+    histogram.observe(("sms",), [0.1])
+    histogram.observe(("echo",), [0.1])
+    before = generate_latest(registry).decode()
+    assert before.count("attempts_total{") == 3
+    counters.forget(1, "sms")
+    histogram.forget(0, "sms")
+    after = generate_latest(registry).decode()
+    # By the place of the label: a channel may be called as a queue is.
+    assert [line for line in after.splitlines() if line.startswith("attempts_total{")] == [
+        'attempts_total{channel="sms",queue="default"} 3.0'
+    ]
+    assert ('channel="sms",le' in before, 'channel="sms",le' in after) == (True, False)
+    assert "seconds_count" in after
+    counters["sms", "sms"].inc()
+    assert registry.get_sample_value("attempts_total", {"channel": "sms", "queue": "sms"}) == 1

@@ -8,6 +8,16 @@ from tidings.cli.doctor.finding import Finding, failure, ok, warning
 WORTH_A_WARNING: Final = timedelta(seconds=1)
 WORTH_A_FAILURE: Final = timedelta(minutes=1)
 
+MEND: Final = (
+    "keep all clocks by NTP (chrony, systemd-timesyncd): messages go by Postgres's clock, logs, certificates and the"
+    " times that people type by the machine's"
+)
+
+
+def apart_from(ahead: float, whose: str) -> str:
+    """How far a clock is ahead of another one, in words."""
+    return f"{abs(ahead):.3f} s {'ahead of' if ahead > 0 else 'behind'} {whose}"
+
 
 def compare(check: str, theirs: datetime, *, asked: datetime, answered: datetime) -> Finding:
     """How far another clock is off, taken to have been read in the middle between question and answer.
@@ -17,10 +27,9 @@ def compare(check: str, theirs: datetime, *, asked: datetime, answered: datetime
     error = (answered - asked) / 2
     offset = theirs - (asked + error)
     apart = max(abs(offset) - error, timedelta())
-    says = f"{abs(offset).total_seconds():.3f} s {'ahead of' if offset > timedelta() else 'behind'} this machine's"
-    mend = "keep both clocks by NTP (chrony, systemd-timesyncd): due times are by Postgres's clock, ids by the API's"
+    says = apart_from(offset.total_seconds(), "this machine's")
     if apart >= WORTH_A_FAILURE:
-        return failure(check, says, mend)
+        return failure(check, says, MEND)
     if apart >= WORTH_A_WARNING:
-        return warning(check, says, mend)
+        return warning(check, says, MEND)
     return ok(check, says)

@@ -13,7 +13,7 @@ from tidings.cli.doctor import clocks
 from tidings.cli.doctor.finding import Finding, failure, ok, warning
 from tidings.cli.store import plain_errors
 from tidings.domain.errors import StoreUnavailableError
-from tidings.domain.timestamps import utc_now
+from tidings.domain.timestamps import machine_now
 from tidings.settings import Settings
 
 PATIENCE_SECONDS: Final = 5.0
@@ -32,7 +32,8 @@ async def examine(settings: Settings) -> list[Finding]:
     try:
         with plain_errors():
             async with Diagnosis.of(settings.postgres_uri, timeout=PATIENCE_SECONDS) as diagnosis:
-                return await _examine(diagnosis, retention=timedelta(days=settings.retention_days))
+                found = await _examine(diagnosis, retention=timedelta(days=settings.retention_days))
+                return [*found, await _listening(diagnosis, settings.postgres_listen_uri)]
     except (StoreUnavailableError, TimeoutError, asyncpg.PostgresError) as error:
         reason = str(error) or f"no answer within {PATIENCE_SECONDS:g} s"
         mend = "start it, or set POSTGRES_URI right; without one, `tidings up` brings its own"
@@ -40,23 +41,38 @@ async def examine(settings: Settings) -> list[Finding]:
 
 
 async def _examine(diagnosis: Diagnosis, *, retention: timedelta) -> list[Finding]:
-    asked = utc_now()
+    asked = machine_now()
     server = await diagnosis.server()
-    answered = utc_now()
+    answered = machine_now()
     found = [
         _version(server),
         clocks.compare("postgres clock", server.clock, asked=asked, answered=answered),
         *_safety(server),
         _connections(await diagnosis.connections()),
     ]
-    schema = _schema(await diagnosis.schema_version())
+    schema = await _schema(diagnosis)
     found.append(schema)
     if schema.mend is None:
         found.append(_partitions(await diagnosis.missing_partitions()))
-        found.append(_retention(await diagnosis.outlived_partitions(utc_now() - retention - UNDROPPED_FOR)))
+        found.append(_retention(await diagnosis.outlived_partitions(server.clock - retention - UNDROPPED_FOR)))
+        found.append(_claims(await diagnosis.paused()))
         found.append(_overdue(await diagnosis.longest_overdue()))
         found.append(_gateway_answers(await diagnosis.gateway_statuses()))
     return found
+
+
+async def _listening(diagnosis: Diagnosis, listen_uri: str) -> Finding:
+    """Whether a producer hears of a new message at once."""
+    mend = "POSTGRES_LISTEN_URI: the address of the same Postgres past the pooler in transaction mode"
+    try:
+        hears = await diagnosis.hears(listen_uri, timeout=PATIENCE_SECONDS)
+    except (StoreUnavailableError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return failure(
+            "listen", f"cannot be tried: {error or 'no answer'}", "POSTGRES_LISTEN_URI must lead to Postgres"
+        )
+    if not hears:
+        return warning("listen", "no NOTIFY arrives: messages may be 1 s late, and `tidings migrate` is refused", mend)
+    return ok("listen", "a NOTIFY arrives at once")
 
 
 def _version(server: ServerState) -> Finding:
@@ -110,13 +126,19 @@ def _connections(state: ConnectionState) -> Finding:
     return ok("connections", says)
 
 
-def _schema(version: int) -> Finding:
-    expected = expected_version()
+async def _schema(diagnosis: Diagnosis) -> Finding:
+    version, expected = await diagnosis.schema_version(), expected_version()
     if version < expected:
         return failure("schema", f"version {version}, this program needs {expected}", "`tidings migrate`")
-    if version > expected:
-        return failure("schema", f"version {version}, this program knows {expected}", "a newer tidings")
-    return ok("schema", f"version {version}")
+    if version == expected:
+        return ok("schema", f"version {version}")
+    if (oldest := await diagnosis.oldest_program()) > expected:
+        return failure(
+            "schema",
+            f"version {version}, for programs of {oldest} and later; this one knows {expected}",
+            "a newer tidings",
+        )
+    return ok("schema", f"version {version}, newer than this program, which knows {expected} and may run")
 
 
 def _partitions(missing: list[str]) -> Finding:
@@ -144,6 +166,12 @@ def _retention(outlived: Sequence[Outlived]) -> Finding:
         )
     kept = len(outlived)
     return ok("retention", f"{kept} older partitions hold unfinished messages" if kept else "nothing older is there")
+
+
+def _claims(paused_why: str | None) -> Finding:
+    if paused_why is not None:
+        return failure("claims", f"paused: {paused_why}", "`tidings resume` shows what waits, and lets it go")
+    return ok("claims", "not paused")
 
 
 def _overdue(seconds: float) -> Finding:

@@ -14,10 +14,12 @@ from tidings.cli.doctor import clocks
 from tidings.cli.doctor.finding import Finding, failure, ok, warning
 from tidings.domain.errors import SettingsError
 from tidings.domain.states import HeldReason
-from tidings.domain.timestamps import utc_now
+from tidings.domain.timestamps import machine_now
 from tidings.observability.reports import SILENT_SECONDS, ConsumerReport, HeldReport, held_report
 from tidings.redis import keys
-from tidings.redis.connections import connect_redis
+from tidings.redis.connections import connect_redis, sentinels
+from tidings.redis.primary import Address
+from tidings.redis.uri import parse_redis_uri
 from tidings.settings import Settings
 
 PATIENCE_SECONDS: Final = 5.0
@@ -50,7 +52,8 @@ async def examine(settings: Settings) -> tuple[list[Finding], Seen | None]:
     """Checks the Redis of the resolved settings. None where it does not answer."""
     client = connect_redis(settings, socket_timeout=PATIENCE_SECONDS)
     try:
-        return await _examine(client)
+        found, seen = await _examine(client, cluster=bool(parse_redis_uri(settings.redis_uri).nodes))
+        return [*found, *await _sentinels(settings)], seen
     except (RedisError, OSError, SettingsError) as error:
         mend = "start it, or set REDIS_URI right; without one, `tidings up` brings its own"
         return [failure("redis", f"it does not answer: {error}", mend)], None
@@ -58,25 +61,25 @@ async def examine(settings: Settings) -> tuple[list[Finding], Seen | None]:
         await client.aclose()
 
 
-async def _examine(client: Redis) -> tuple[list[Finding], Seen]:
-    asked = utc_now()
+async def _examine(client: Redis, *, cluster: bool) -> tuple[list[Finding], Seen]:
+    asked = machine_now()
     now = _clock(await client.time())
-    answered = utc_now()
+    answered = machine_now()
     found = [
-        *await _state(client),
+        *await _state(client, cluster=cluster),
         clocks.compare("redis clock", now, asked=asked, answered=answered),
         await _writes(client),
     ]
     return found, await _seen(client, now.timestamp())
 
 
-async def _state(client: Redis) -> list[Finding]:
+async def _state(client: Redis, *, cluster: bool) -> list[Finding]:
     try:
         info: Mapping[str, Any] = await client.info()
     except NoPermissionError:
         mend = "nothing, if that is meant so: only this command asks INFO"
         return [warning("redis", "its version, role and memory may not be asked by this user", mend)]
-    return [_version(info), *_role(info), _eviction(info), _persistence(info)]
+    return [_version(info), *_role(info, cluster=cluster), _eviction(info), _persistence(info)]
 
 
 async def _seen(client: Redis, now: float) -> Seen:
@@ -105,15 +108,31 @@ def _version(info: Mapping[str, Any]) -> Finding:
     return ok("redis", f"{name}, {info['used_memory'] / 1024**2:,.0f} MiB in use")
 
 
-def _role(info: Mapping[str, Any]) -> Iterator[Finding]:
+def _role(info: Mapping[str, Any], *, cluster: bool) -> Iterator[Finding]:
     if info.get("role") != "master":
         yield failure("redis role", "it is a replica, which takes no writes", "the address of the primary in REDIS_URI")
-    if info.get("cluster_enabled"):
+    if info.get("cluster_enabled") and not cluster:
         yield failure(
             "redis role",
             "it is a cluster, over which one command may not reach two keys",
-            "a Redis without cluster mode",
+            "redis+cluster:// (or rediss+cluster://) in REDIS_URI, by which all keys are in one slot",
         )
+
+
+async def _sentinels(settings: Settings) -> list[Finding]:
+    """Whether all that `REDIS_URI` names answer, and name the same primary."""
+    those = sentinels(settings)
+    if those is None:
+        return []
+    answers = await those.ask_each()
+    named = {str(answer) for _, answer in answers if isinstance(answer, Address)}
+    says = f"{len(answers)} say that {those.service} is {' or '.join(sorted(named))}"
+    silent = [f"{address} does not answer: {answer}" for address, answer in answers if isinstance(answer, str)]
+    if silent:
+        says = "; ".join([f"{len(answers) - len(silent)} of {says}", *silent])
+    if silent or len(named) != 1:
+        return [warning("redis sentinels", says, "all of them as sentinels of the same primary, or other addresses")]
+    return [ok("redis sentinels", says)]
 
 
 def _eviction(info: Mapping[str, Any]) -> Finding:
@@ -199,6 +218,9 @@ def _unwell(reports: tuple[ConsumerReport, ...]) -> Iterator[Finding]:
         check = f"consumer {report.name}"
         if report.postgres_away:
             yield warning(check, "it does not reach Postgres", "read its log, and check its POSTGRES_URI")
+        if abs(report.clock_ahead) > clocks.WORTH_A_WARNING.total_seconds():
+            apart = clocks.apart_from(report.clock_ahead, "Postgres's")
+            yield warning(check, f"its machine's clock is {apart}, which counts", clocks.MEND)
         if report.version != __version__:
             yield warning(
                 check, f"it is of version {report.version}, this is {__version__}", "bring them to the same one"

@@ -97,7 +97,9 @@ class _Machine:
         finally:
             await cancel_and_wait(welcome, stop, failure)
         if failure.done() and not failure.cancelled():
-            raise SettingsError(f"{failure.result().name} cannot run with these settings; mend the one named above")
+            raise SettingsError(
+                f"{failure.result().name} cannot run with these settings and stores; mend what is named above"
+            )
         _say("stopping (Ctrl-C again to hurry)")
         return 0
 

@@ -2,7 +2,8 @@
 
 Processes in play: this one and its children, one for each `Program`. A child that ends is started again after a wait
 that doubles with each early end and starts over once it ran well for a while. A child that ends with exit code 2
-before it ever ran well has a wrong setting, which no restart cures: the supervisor says so and its caller stops all.
+before it ever ran well has a wrong setting, and one that ends with 3 is too old for the database: no restart cures
+that. The supervisor says so and its caller stops all.
 
 The children are bound to this process (`child_process.py`): killed with SIGKILL, it leaves none behind. They get
 SIGKILL too, and not the chance to finish, because the stores may be gone with us and the next start needs the port and
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 WRONG_SETTING: Final = 2
 """The exit code of a process of ours that cannot run with the settings it was given."""
+TOO_OLD: Final = 3
+"""The exit code of one that the database no longer takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,7 @@ class Supervisor:
                 child.start()
 
     async def failed(self) -> Program:
-        """Waits for a program that cannot run with its settings, and returns it."""
+        """Waits for a program that cannot run with its settings or this database, and returns it."""
         return await self._failures.get()
 
     async def stop(self) -> None:
@@ -120,7 +123,7 @@ class _Child:
             if clock() - started >= self._backoff.well_after:
                 ran_well = True
                 early_ends = 0
-            if code == WRONG_SETTING and not ran_well:
+            if code == TOO_OLD or (code == WRONG_SETTING and not ran_well):
                 self._failures.put_nowait(self._program)
                 return
             early_ends += 1

@@ -14,7 +14,7 @@ from tests.integration.api.client import Api
 from tidings.redis import keys
 from tidings.settings import Settings
 
-ALL_WELL = {"postgres": "ok", "schema": "ok", "redis": "ok", "producer": "ok", "consumers": "ok"}
+ALL_WELL = {"postgres": "ok", "schema": "ok", "redis": "ok", "producer": "ok", "consumers": "ok", "claims": "ok"}
 
 
 @pytest_asyncio.fixture
@@ -89,10 +89,13 @@ async def test_without_redis_messages_are_taken_and_health_says_so(settings: Set
         assert (await api.get("/health/live")).status == 200
 
 
-async def test_a_newer_schema_is_not_ready(
+async def test_a_newer_schema_is_ready_where_it_allows_this_program(
     api: Api, redis: Redis, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sql.migrate.expected_version", lambda: 0)
+    monkeypatch.setattr("sql.migrate.expected_version", lambda: 1)
+    assert (await api.get("/health/ready")).body["checks"]["schema"] == "ok"
+    async with store.database.transaction() as connection:
+        await connection.execute("UPDATE schema_migrations SET oldest = 2 WHERE version = 2")
     checks = (await api.get("/health/ready")).body["checks"]
     assert checks["postgres"] == "ok"
-    assert "newer than this program" in checks["schema"]
+    assert "too old" in checks["schema"]

@@ -52,6 +52,7 @@ time.sleep(600)
 """
 )
 WRONG_SETTING = NOTE + "note('runs'); sys.exit(2)"
+WELL_THEN_TOO_OLD = NOTE + "note('runs'); time.sleep(0.3); sys.exit(3)"
 WELL_THEN_WRONG = NOTE + "note('runs'); time.sleep(0.3); sys.exit(2)"
 
 
@@ -149,6 +150,15 @@ async def test_hurry_ends_the_patience(diary: Diary) -> None:
 
 async def test_a_wrong_setting_is_not_tried_again(diary: Diary) -> None:
     async with supervising([diary.program(WRONG_SETTING, "api")]) as supervisor:
+        async with asyncio.timeout(10):
+            assert (await supervisor.failed()).name == "api"
+        assert diary.entries() == ["api runs"]
+
+
+async def test_what_is_too_old_for_the_database_is_not_tried_again(diary: Diary) -> None:
+    """Not even after it ran well: a newer version has migrated meanwhile."""
+    backoff = Backoff(first=0.01, longest=0.05, well_after=0.2)
+    async with supervising([diary.program(WELL_THEN_TOO_OLD, "api")], backoff=backoff) as supervisor:
         async with asyncio.timeout(10):
             assert (await supervisor.failed()).name == "api"
         assert diary.entries() == ["api runs"]
