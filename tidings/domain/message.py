@@ -60,6 +60,8 @@ class NewMessage(_Common, frozen=True, kw_only=True):
     priority: Priority
     share: int | None = None
     """Whose turn it takes among those that wait (tidings/domain/turns.py); None: its user's."""
+    callback_url: str | None = None
+    """Where its status events go, whatever endpoints there are."""
 
 
 class Message(NewMessage, frozen=True, kw_only=True):
