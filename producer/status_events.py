@@ -5,7 +5,6 @@ In play: the table `status_changes`, into which each change is written by the st
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -71,12 +70,7 @@ def _event(change: StatusChange) -> NewEvent:
 
 
 def _shown(status: MessageStatus) -> MessageStatus:
-    """In UTC, and with the recipient as the API shows it: some channels keep it sealed."""
-    times = {
-        name: value.astimezone(UTC)
-        for name in ("due_at", "sent_at", "created_at")
-        if isinstance(value := getattr(status, name), datetime)
-    }
-    known = status.channel in channel_names()
-    recipient = recipients(status.channel).show(status.recipient) if known else status.recipient
-    return msgspec.structs.replace(status, recipient=recipient, **times)
+    """With the recipient as the API shows it: some channels keep it sealed."""
+    if status.channel not in channel_names():
+        return status
+    return msgspec.structs.replace(status, recipient=recipients(status.channel).show(status.recipient))

@@ -5,8 +5,10 @@ committed. Taking it and keeping its event are one transaction.
 """
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from sql.database import Noun
@@ -15,9 +17,6 @@ from tidings.domain.endpoint import OPERATORS, NewEvent
 from tidings.domain.ids import new_id, time_of
 from tidings.domain.status_event import MessageStatus, StatusChange, StatusEvent
 from tidings.domain.turns import share_of
-
-_message_status = msgspec.json.Decoder(MessageStatus)
-_anything = msgspec.json.Decoder(dict)
 
 
 class StatusEventStore(Noun):
@@ -28,17 +27,7 @@ class StatusEventStore(Noun):
 
         None where another fan-out is at work.
         """
-        return [
-            StatusChange(
-                sequence=row["sequence"],
-                user_id=row["user_id"],
-                type=row["type"],
-                callback_url=row["callback_url"],
-                data=(_message_status if row["type"].startswith("message.") else _anything).decode(row["data"]),
-                changed_at=row["changed_at"],
-            )
-            for row in await self.database.rows("take_status_changes", limit=limit)
-        ]
+        return [_change(row) for row in await self.database.rows("take_status_changes", limit=limit)]
 
     async def keep(self, events: Sequence[tuple[NewEvent, StatusChange]], fan_out: FanOut) -> int:
         """Keeps the events of changes, and a message for each who wants one; returns how many messages that makes."""
@@ -82,3 +71,19 @@ class StatusEventStore(Noun):
     async def tell_disabled(self, endpoint_ids: Sequence[UUID]) -> None:
         """That endpoints were disabled by themselves; in the transaction that says that their owners know."""
         await self.database.one("tell_disabled", ids=endpoint_ids)
+
+
+def _change(row: asyncpg.Record) -> StatusChange:
+    data: dict[str, Any] | MessageStatus
+    if row["message_id"] is None:
+        data = msgspec.json.decode(row["data"], type=dict[str, Any])
+    else:
+        data = MessageStatus(**{name: row[name] for name in MessageStatus.__struct_fields__})
+    return StatusChange(
+        sequence=row["sequence"],
+        user_id=row["user_id"],
+        type=row["type"],
+        callback_url=row["callback_url"],
+        data=data,
+        changed_at=row["changed_at"],
+    )

@@ -9,8 +9,26 @@ CREATE TABLE status_changes (
     user_id      uuid,
     type         text NOT NULL,
     callback_url text,
-    data         jsonb NOT NULL,
-    changed_at   timestamptz NOT NULL DEFAULT now()
+    changed_at   timestamptz NOT NULL DEFAULT now(),
+    -- Of a message: what it was then. Columns cost half of what building JSON would, where each message is told of.
+    message_id   uuid,
+    status       message_status,
+    queue        text,
+    channel      text,
+    recipient    text,
+    tries        smallint,
+    max_tries    smallint,
+    due_at       timestamptz,
+    sent_at      timestamptz,
+    created_at   timestamptz,
+    provider_message_id text,
+    cancel_reason cancel_reason,
+    last_error   text,
+    held_reason  text,
+    receipt      text,
+    receipt_detail text,
+    -- Of anything else.
+    data         jsonb
 )
 -- Emptied all the time, so that it stays a few pages only if that is tidied up as often.
 WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);

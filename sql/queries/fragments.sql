@@ -129,6 +129,11 @@ messages.max_tries, messages.due_at, messages.sent_at, messages.created_at, mess
 messages.cancel_reason, messages.last_error, messages.held_reason, messages.receipt, messages.receipt_detail,
 messages.event_id, messages.callback_url
 
+-- fragment: status_columns
+-- What a status event says of a message: the fields of `MessageStatus`.
+message_id, status, queue, channel, recipient, tries, max_tries, due_at, sent_at, created_at, provider_message_id,
+cancel_reason, last_error, held_reason, receipt, receipt_detail
+
 -- fragment: takes_status
 -- Whether an endpoint may want status events of messages; the index endpoints_of_status has those.
 endpoints.disabled_at IS NULL
@@ -144,17 +149,12 @@ AND endpoints.event_types && ARRAY[
 -- are about no row are evaluated once. Rejected: triggers. By row they cost 2 ms for 500 outcomes with nobody to tell;
 -- by statement, with transition tables, a copy of each row before and after every claim.
 told AS (
-    INSERT INTO status_changes (user_id, type, callback_url, data)
+    INSERT INTO status_changes (type, user_id, callback_url, {status_columns})
     SELECT
-        changed.user_id, changed.event, changed.callback_url,
-        jsonb_build_object(
-            'message_id', changed.id, 'status', changed.status, 'queue', changed.queue, 'channel', changed.channel,
-            'recipient', changed.recipient, 'tries', changed.tries, 'max_tries', changed.max_tries,
-            'due_at', changed.due_at, 'sent_at', changed.sent_at, 'created_at', changed.created_at,
-            'provider_message_id', changed.provider_message_id, 'cancel_reason', changed.cancel_reason,
-            'last_error', changed.last_error, 'held_reason', changed.held_reason, 'receipt', changed.receipt,
-            'receipt_detail', changed.receipt_detail
-        )
+        changed.event, changed.user_id, changed.callback_url, changed.id, changed.status, changed.queue, changed.channel,
+        changed.recipient, changed.tries, changed.max_tries, changed.due_at, changed.sent_at, changed.created_at,
+        changed.provider_message_id, changed.cancel_reason, changed.last_error, changed.held_reason, changed.receipt,
+        changed.receipt_detail
     FROM changed
     WHERE
         changed.event IS NOT NULL

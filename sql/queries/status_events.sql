@@ -12,7 +12,7 @@ taken AS (
     )
     RETURNING *
 )
-SELECT nextval('status_event_sequence') AS sequence, user_id, type, callback_url, data::text, changed_at
+SELECT nextval('status_event_sequence') AS sequence, user_id, type, callback_url, data::text, changed_at, {status_columns}
 FROM (SELECT * FROM taken ORDER BY number) AS in_order;
 
 -- name: keep_status_events(id, user_id, type, payload, sequence, changed_at, callback_url, share, moment_id, created_at, queue, headers, max_tries, retry_delays)$
