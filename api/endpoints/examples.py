@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from api.endpoints.schemas import (
+    Customer,
     Deleted,
     Enabled,
     EndpointAnswer,
@@ -18,14 +19,13 @@ from api.endpoints.schemas import (
     TrafficAnswer,
 )
 from api.events.examples import ENDPOINT_ID, EVENT_ID
-from api.http.lengths import Name
 from api.openapi.examples import CREATED, DUE, MESSAGE_ID, USER_ID
 from api.openapi.operation import Parameter
 from tidings.domain.endpoint import DisabledReason
 from tidings.domain.retry import RetryDelays
 
 ENDPOINT_PARAMETER: Final = Parameter("endpoint_id", UUID, "The id of an endpoint.", ENDPOINT_ID, "path")
-CUSTOMER_PARAMETER: Final = Parameter("customer", Name, "Those of this customer of yours.", "acme")
+CUSTOMER_PARAMETER: Final = Parameter("customer", Customer, "Those of this customer of yours.", "acme")
 
 _URL: Final = "https://acme.example.com/hooks"
 _DELAYS: Final = {"delays": [5, 60, 3600]}

@@ -45,7 +45,15 @@ NO_ENDPOINT: Final = "there is no such endpoint"
 TOO_MANY: Final = f"there are {MAX_ENDPOINTS} endpoints already, which is as many as one user may have"
 _PATIENCE_SECONDS: Final = 5.0
 """How long a request wakes or cancels messages; those that are left come by themselves."""
-_PARSERS: Final = {"customer": up_to(MAX_CUSTOMER, parse_text), **PAGE_PARSERS}
+
+
+def _customer(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return parse_text(text)
+
+
+_PARSERS: Final = {"customer": up_to(MAX_CUSTOMER, _customer), **PAGE_PARSERS}
 
 _decoder: Final = msgspec.json.Decoder(EndpointRequest)
 _change_decoder: Final = msgspec.json.Decoder(EndpointChange)
@@ -141,6 +149,7 @@ async def change(request: web.Request) -> web.Response:
 
 @of_endpoint(
     scope=Scope.ADMIN,
+    whole=True,
     body=Body(_secret_decoder, examples.SECRETS, max_bytes=SMALL_BODY),
     answers=Answer("The new secret.", EndpointSecret, examples.SECRET),
     errors=_SECRETS,

@@ -27,7 +27,7 @@ class EventRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Meta(description="Which of your own customers it concerns: it goes to their endpoints. Null: to your own."),
     ] = None
     id: Annotated[
-        Annotated[str, Meta(pattern="^[!-~]{1,255}$")] | None,
+        Annotated[str, Meta(max_length=255, pattern="^[!-~]{1,255}$")] | None,
         Meta(description="Names the event: the same id with the same event is one, however often it comes in a day."),
     ] = None
     due_at: Annotated[Moment | None, Meta(description="When it is sent: RFC 3339, or Unix time. Null: now.")] = None

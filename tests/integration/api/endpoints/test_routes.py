@@ -140,6 +140,7 @@ async def test_users_have_their_own_and_admins_all(api: Api) -> None:
     for who, ids in ((ada, [hers]), (bob, []), (operator(api), [operators, hers])):
         assert [each["id"] for each in (await who.get(PATH)).body["endpoints"]] == [each["id"] for each in ids]
     assert (await ada.get(f"{PATH}?customer=globex")).body["endpoints"] == []
+    assert (await ada.get(f"{PATH}?customer=")).faults == [(None, "customer")]
     page = (await operator(api).get(f"{PATH}?limit=1")).body
     assert [each["id"] for each in page["endpoints"]] == [operators["id"]]
     assert (await operator(api).get(f"{PATH}?limit=1&cursor={page['next_cursor']}")).body["endpoints"][0]["id"] == hers[
