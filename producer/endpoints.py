@@ -66,7 +66,7 @@ class EndpointMaintenance:
                     await self._notify(each)
                 if unnotified:
                     ids = [each.endpoint.id for each in unnotified]
-                    await self._store.status_events.tell_disabled(ids)
+                    await self._store.status_events.report_disabled(ids)
                     await self._store.endpoints.notified(ids)
             found = len(unnotified)
 

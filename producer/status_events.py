@@ -17,7 +17,7 @@ from tidings.domain.endpoint import NewEvent
 from tidings.domain.ids import new_id
 from tidings.domain.message import DEFAULT_QUEUE
 from tidings.domain.retry import RetryDefaults
-from tidings.domain.status_event import MessageStatus, StatusChange, Told
+from tidings.domain.status_event import MessageStatus, StatusChange, StatusPayload
 from tidings.domain.timestamps import utc_now
 from tidings.settings import Settings
 
@@ -54,7 +54,7 @@ class StatusEvents:
 
 
 def _event(change: StatusChange) -> NewEvent:
-    told = Told(
+    payload = StatusPayload(
         type=change.type,
         timestamp=change.changed_at,
         sequence=change.sequence,
@@ -64,7 +64,7 @@ def _event(change: StatusChange) -> NewEvent:
         id=new_id(),
         user_id=change.user_id,
         type=change.type,
-        payload=msgspec.json.encode(told).decode(),
+        payload=msgspec.json.encode(payload).decode(),
         created_at=change.changed_at,
     )
 

@@ -1,6 +1,6 @@
 """Status events: taken from where changes leave them, made events and messages, and read.
 
-A change is written by the statement that makes it (the fragment `told`), so none is lost and none is told that was not
+A change is written by the statement that makes it (the fragment `reported`): none is lost, and there is none of what was not
 committed. Taking it and keeping its event are one transaction.
 """
 
@@ -68,9 +68,9 @@ class StatusEventStore(Noun):
         on: bool = await self.database.one("reads_events", owner=user_id or OPERATORS)
         return on
 
-    async def tell_disabled(self, endpoint_ids: Sequence[UUID]) -> None:
+    async def report_disabled(self, endpoint_ids: Sequence[UUID]) -> None:
         """That endpoints were disabled by themselves; in the transaction that says that their owners know."""
-        await self.database.one("tell_disabled", ids=endpoint_ids)
+        await self.database.one("report_disabled", ids=endpoint_ids)
 
 
 def _change(row: asyncpg.Record) -> StatusChange:

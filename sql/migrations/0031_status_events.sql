@@ -49,7 +49,7 @@ COMMENT ON COLUMN event_readers.owner IS 'the user, or for the operator zero';
 -- For the deletion of a user.
 CREATE INDEX event_readers_of_user ON event_readers (user_id);
 
--- For told: whoever has an endpoint that takes status events of messages. Usually it is empty, or nearly.
+-- For the fragment reported: whoever has an endpoint that takes status events of messages. Usually it is empty, or nearly.
 CREATE INDEX endpoints_of_status ON endpoints (owner) WHERE
     disabled_at IS NULL
     AND event_types && ARRAY[

@@ -307,7 +307,7 @@ changed AS (
             WHEN messages.held_since = now() THEN 'message.held'
         END AS event
 ),
-{told},
+{reported},
 tried AS (
     INSERT INTO attempts (
         message_id, try, batch_id, consumer, started_at, duration, outcome, status_code, error, answer
@@ -381,7 +381,7 @@ changed AS (
     WHERE messages.id = held.id
     RETURNING {changed_columns}, held.started, CASE messages.status WHEN 'cancelled' THEN 'message.cancelled' END AS event
 ),
-{told}
+{reported}
 SELECT
     (SELECT count(*) FROM gone) AS batches,
     count(*) FILTER (WHERE NOT started) AS released,
@@ -411,5 +411,5 @@ changed AS (
     WHERE messages.id = orphans.id
     RETURNING {changed_columns}, CASE messages.status WHEN 'cancelled' THEN 'message.cancelled' END AS event
 ),
-{told}
+{reported}
 SELECT count(*) FROM changed;

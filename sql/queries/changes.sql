@@ -82,7 +82,7 @@ changed AS (
     WHERE messages.id = looked_at.id AND looked_at.wanted AND coalesce(messages.status IN ('pending', 'failed'), false)
     RETURNING {changed_columns}, 'message.cancelled' AS event
 ),
-{told}
+{reported}
 SELECT
     (SELECT count(*) FROM looked_at) AS looked,
     (SELECT count(*) FROM changed) AS changed,
@@ -99,7 +99,7 @@ WITH changed AS (
     WHERE id = ANY(:ids::uuid[]) AND coalesce(status IN ('pending', 'failed'), false)
     RETURNING {changed_columns}, 'message.cancelled' AS event
 ),
-{told}
+{reported}
 SELECT count(*) FROM changed;
 
 -- name: retry_these(ids, cancel_reason)$

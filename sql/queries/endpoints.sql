@@ -150,7 +150,7 @@ changed AS (
     FROM chosen WHERE messages.id = chosen.id
     RETURNING {changed_columns}, 'message.cancelled' AS event
 ),
-{told}
+{reported}
 SELECT count(*) FROM changed;
 
 -- name: endpoint_traffic(id, recent, most)^

@@ -68,7 +68,7 @@ WITH changed AS (
     WHERE id = :id AND status IN ('pending', 'failed')
     RETURNING messages.*, 'message.cancelled' AS event
 ),
-{told}
+{reported}
 SELECT {message_columns} FROM changed AS messages;
 
 -- name: retry_message(id)^
@@ -89,7 +89,7 @@ WITH changed AS (
     WHERE id = :id AND receipt IS DISTINCT FROM :receipt AND receipt IS DISTINCT FROM 'undelivered'
     RETURNING {changed_columns}, 'message.' || messages.receipt AS event
 ),
-{told}
+{reported}
 SELECT FROM changed;
 
 -- name: under_way()$
@@ -109,7 +109,7 @@ changed AS (
     FROM expired WHERE messages.id = expired.id
     RETURNING {changed_columns}, 'message.cancelled' AS event
 ),
-{told}
+{reported}
 SELECT count(*) FROM changed;
 
 -- name: message_state(id)^

@@ -86,7 +86,7 @@ DELETE FROM event_readers WHERE owner = :owner;
 -- Whether status events of this owner are kept for reading.
 SELECT EXISTS (SELECT FROM event_readers WHERE owner = :owner);
 
--- name: tell_disabled(ids)!
+-- name: report_disabled(ids)!
 -- A status event for each of these endpoints, which were disabled by themselves.
 INSERT INTO status_changes (user_id, type, data)
 SELECT

@@ -31,7 +31,7 @@ changed AS (
     FROM chosen WHERE messages.id = chosen.id
     RETURNING {changed_columns}, 'message.cancelled' AS event
 ),
-{told}
+{reported}
 SELECT count(*) FROM changed;
 
 -- name: list_suppressions(before, address, reason, limit)

@@ -50,7 +50,7 @@ async def test_no_status_event_is_lost_or_made_up(chaos: Round) -> None:
     for message_id, changes in told.items():
         message = committed[message_id]
         ends = Counter(kind for kind, _ in changes if kind in {"message.sent", "message.cancelled"})
-        # One end, the one that was committed, and nothing after it; each try that failed before it once.
+        # One end, the one that was committed, and nothing after it; each attempt that failed before it once.
         assert ends == {f"message.{message['status']}": 1}
         assert changes[-1] == (f"message.{message['status']}", message["tries"])
         failed = [tries for kind, tries in changes if kind == "message.failed"]

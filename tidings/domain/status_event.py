@@ -44,7 +44,7 @@ class StatusChange(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class StatusPayload(msgspec.Struct, frozen=True, kw_only=True):
     """The payload of a status event, as Standard Webhooks recommends it."""
 
     type: str

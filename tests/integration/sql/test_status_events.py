@@ -1,4 +1,4 @@
-"""Who is told of a change, and of which changes: the fragment `told`, and what the leader makes of it."""
+"""Who is told of a change, and of which changes: the fragment `reported`, and what the leader makes of it."""
 
 import re
 from datetime import timedelta
@@ -43,7 +43,7 @@ def statements() -> dict[str, str]:
 
 def test_every_statement_that_changes_messages_tells_of_it_or_says_why_not() -> None:
     changing = {name: text for name, text in statements().items() if "UPDATE messages" in text}
-    assert {name for name, text in changing.items() if "{told}" not in text} == set(SILENT)
+    assert {name for name, text in changing.items() if "{reported}" not in text} == set(SILENT)
 
 
 async def told(store: Store, settings: Settings, user_id: UUID | None = None) -> list[dict[str, Any]]:
