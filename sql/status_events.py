@@ -1,7 +1,7 @@
 """Status events: taken from where changes leave them, made events and messages, and read.
 
-A change is written by the statement that makes it (the fragment `reported`): none is lost, and there is none of what was not
-committed. Taking it and keeping its event are one transaction.
+A change is written by the statement that makes it (the fragment `reported`): none is lost, and none is made up. Taking
+it and keeping its event are one transaction.
 """
 
 from collections.abc import Sequence
