@@ -176,7 +176,8 @@ reported AS (
         END
         AND CASE
             WHEN changed.event_id IS NULL THEN true
-            ELSE NOT EXISTS (SELECT FROM events WHERE events.id = changed.event_id AND events.of_system)
+            -- Not EXISTS, which the planner may answer by reading all events once.
+            ELSE coalesce((SELECT NOT of_system FROM events WHERE events.id = changed.event_id), true)
         END
 )
 
