@@ -1,0 +1,1 @@
+"""`fake_tidings` and `tidings_server` for pytest."""
