@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -26,7 +25,7 @@ STREAM_TIMEOUT: Final = httpx2.Timeout(60, connect=5)
 MOST_EVENT_BYTES: Final = 4 * 2**20
 """A snapshot of everything is one event."""
 
-FINAL: Final[Collection[Status]] = ("sent", "cancelled")
+FINAL: Final[tuple[Status, ...]] = ("sent", "cancelled")
 
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
@@ -101,8 +100,8 @@ class Pauses:
 class Looks:
     """The pauses between two looks at a message that is waited for, and when the wait is over."""
 
-    def __init__(self, until: Collection[Status], timeout: float | None) -> None:
-        self._until = until
+    def __init__(self, until: Status | tuple[Status, ...], timeout: float | None) -> None:
+        self._until = (until,) if isinstance(until, str) else until
         self._left = timeout
         self._next = _FIRST_LOOK
 

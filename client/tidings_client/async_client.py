@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
@@ -40,7 +40,7 @@ from tidings_client.models import (
 )
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
     from tidings_client.models import Filter, More, QueueFields
 
@@ -77,7 +77,7 @@ class AsyncClient:
             verify=self._connection.verify,
         )
 
-    async def __aenter__(self) -> AsyncClient:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -186,8 +186,10 @@ class AsyncClient:
         """Starts all cancelled and failed messages again that pass the filter. Returns how many."""
         return await self._all(_calls.retry_all(wanted, everything, cancel_reason))
 
-    async def wait(self, message_id: Id, until: Collection[Status] = FINAL, *, timeout: float | None = None) -> Message:
-        """Returns the message once its status is one of `until`.
+    async def wait(
+        self, message_id: Id, until: Status | tuple[Status, ...] = FINAL, *, timeout: float | None = None
+    ) -> Message:
+        """Returns the message once its status is `until`, or one of them: sent or cancelled.
 
         Raises NotReachedError where it ends otherwise, or is not there after `timeout` seconds.
         """

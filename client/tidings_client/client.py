@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,7 +40,7 @@ from tidings_client.models import (
 )
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
     from tidings_client.models import Filter, More, QueueFields
 
@@ -77,7 +77,7 @@ class Client:
             verify=self._connection.verify,
         )
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -182,8 +182,10 @@ class Client:
         """Starts all cancelled and failed messages again that pass the filter. Returns how many."""
         return self._all(_calls.retry_all(wanted, everything, cancel_reason))
 
-    def wait(self, message_id: Id, until: Collection[Status] = FINAL, *, timeout: float | None = None) -> Message:
-        """Returns the message once its status is one of `until`.
+    def wait(
+        self, message_id: Id, until: Status | tuple[Status, ...] = FINAL, *, timeout: float | None = None
+    ) -> Message:
+        """Returns the message once its status is `until`, or one of them: sent or cancelled.
 
         Raises NotReachedError where it ends otherwise, or is not there after `timeout` seconds.
         """
