@@ -106,8 +106,8 @@ def charts_of_ours(words: Words) -> None:
 def packages_of_ours(words: Words) -> None:
     """It is tidings that is installed, from a checkout, a wheel or an index, with extras that pyproject.toml has."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    source = re.escape(f"./tidings-{project['version']}-py3-none-any.whl")
-    named = re.fullmatch(rf"(?:tidings|\.|{source})(?:\[([a-z,]+)\])?", words[-1])
+    source = re.escape(f"./dist/tidings-{project['version']}-py3-none-any.whl")
+    named = re.fullmatch(rf"(?:tidings|\./client|\.|{source})(?:\[([a-z,]+)\])?", words[-1])
     assert named is not None, words[-1]
     extras = set(named[1].split(",")) if named[1] else set()
     assert extras <= set(project["optional-dependencies"])
