@@ -14,6 +14,9 @@ from tidings_client._decoding import json_name
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
     """What is not None, under its name in JSON."""
+    # A message of many mostly has neither; to find that out takes a fifth of the time.
+    if "from_" not in values and None not in values.values():
+        return values if isinstance(values, dict) else dict(values)
     return {json_name(name): value for name, value in values.items() if value is not None}
 
 
