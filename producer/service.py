@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from producer.accounts import AccountMaintenance
 from producer.claimer import Claimer
 from producer.depths import DepthRecorder
+from producer.endpoints import EndpointMaintenance
 from producer.guard import Guard
 from producer.leader import Leader
 from producer.maintenance import Maintenance
@@ -67,7 +68,15 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         store, every=settings.reconcile_seconds, retention=timedelta(days=settings.retention_days)
     )
     guard = Guard(store.marker, redis)
-    duties = [guard.duty, *reconciler.duties, *maintenance.duties, *accounts.duties, DepthRecorder(store, redis).duty]
+    endpoints = EndpointMaintenance(store, settings)
+    duties = [
+        guard.duty,
+        *reconciler.duties,
+        *maintenance.duties,
+        *accounts.duties,
+        *endpoints.duties,
+        DepthRecorder(store, redis).duty,
+    ]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)
     metrics = ProducerMetrics(
         socket.gethostname(), publisher=publisher, reconciler=reconciler, maintenance=maintenance, leader=leader

@@ -15,6 +15,8 @@ from sql.batches import BatchStore
 from sql.changes import ChangeStore
 from sql.database import AWAY, Database
 from sql.deletions import DeletionStore
+from sql.endpoints import EndpointStore
+from sql.events import EventStore
 from sql.holds import HoldStore
 from sql.maintenance import MaintenanceStore
 from sql.marker import MarkerStore
@@ -46,6 +48,8 @@ class Store:
         self.queues = QueueStore(database)
         self.quotas = QuotaStore(database)
         self.holds = HoldStore(database)
+        self.endpoints = EndpointStore(database)
+        self.events = EventStore(database)
         self.suppressions = SuppressionStore(database)
         self.smtp_accounts = SmtpAccountStore(database)
         self.maintenance = MaintenanceStore(database)

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from api.accounts.services import Accounts, open_accounts
 from api.accounts.tokens import Tokens
+from api.endpoints.endpoints import Endpoints
 from api.health.readiness import Readiness
 from api.messages.intake import Intake
 from api.messages.senders import MailSenders
@@ -34,6 +35,7 @@ INTAKE: Final = web.AppKey("intake", Intake)
 RETRIES: Final = web.AppKey("retries", RetryDefaults)
 KNOWN_QUEUES: Final = web.AppKey("known_queues", KnownQueues)
 MAIL_SENDERS: Final = web.AppKey("mail_senders", MailSenders)
+ENDPOINTS: Final = web.AppKey("endpoints", Endpoints)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
 READINESS: Final = web.AppKey("readiness", Readiness)
@@ -93,6 +95,7 @@ async def quotas(app: web.Application) -> AsyncIterator[None]:
 async def intake(app: web.Application) -> AsyncIterator[None]:
     """Flushed before the store closes."""
     app[INTAKE] = Intake(app[STORE].messages.insert)
+    app[ENDPOINTS] = Endpoints(app[SETTINGS])
     app[RETRIES] = RetryDefaults(delays=app[SETTINGS].retry_delays, max_tries=app[SETTINGS].max_tries)
     app[KNOWN_QUEUES] = KnownQueues(app[STORE].queues)
     app[MAIL_SENDERS] = MailSenders(app[STORE].users.senders, app[SETTINGS])

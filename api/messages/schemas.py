@@ -251,6 +251,11 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     receipt_detail: Annotated[str | None, Meta(description="What a mail server said, say.")]
     provider_message_id: Annotated[str | None, Meta(description="The id that the provider gave it.")]
     account: Annotated[str | None, Meta(description="By which SMTP account it goes; null: the default one.")]
+    endpoint_id: Annotated[
+        UUID | None,
+        Meta(description="The webhook endpoint that it goes to; `recipient` is the URL that this had at first."),
+    ]
+    event_id: Annotated[UUID | None, Meta(description="The event that it tells of.")]
     created_at: datetime
     mail: Annotated[
         MailAnswer | UnsetType,

@@ -9,15 +9,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from tidings_client._decoding import decode
 from tidings_client._encoding import encode, given, time_text
-from tidings_client.models import Attempt, Changed, Explanation, Filter, Message, Queue, QueueFields
-from tidings_client.paths import MESSAGES, QUEUES, of_message, of_queue
+from tidings_client.models import Attempt, Changed, Event, EventDetail, Explanation, Filter, Message, Queue, QueueFields
+from tidings_client.paths import EVENTS, MESSAGES, QUEUES, of_message, of_queue
 
 if TYPE_CHECKING:
-    from tidings_client.models import More
+    from tidings_client.models import EventFields, More
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -128,6 +129,17 @@ def retry_all(wanted: Filter, everything: bool, cancel_reason: str | None) -> Ca
     """Starts up to 10,000 messages again."""
     selection = {**_selection(wanted, everything), "cancel_reason": cancel_reason}
     return _post(f"{MESSAGES}/retry", _one(Changed), given(selection))
+
+
+def send_event(event_type: str, payload: object, more: EventFields) -> Call[Event]:
+    """Hands in an event. Its id is its idempotency key."""
+    body = {**given(more), "id": more.get("id") or str(uuid4()), "type": event_type, "payload": payload}
+    return replace(_post(EVENTS, _one(Event), body), repeatable=True)
+
+
+def event(event_id: Id) -> Call[EventDetail]:
+    """One event."""
+    return _get(f"{EVENTS}/{quote(str(event_id), safe='')}", _one(EventDetail))
 
 
 def queues() -> Call[Sequence[Queue]]:

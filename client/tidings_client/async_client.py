@@ -32,6 +32,8 @@ from tidings_client.models import (
     Attempt,
     CancelReason,
     Changed,
+    Event,
+    EventDetail,
     Explanation,
     Message,
     NewMessage,
@@ -42,7 +44,7 @@ from tidings_client.models import (
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from tidings_client.models import Filter, More, QueueFields
+    from tidings_client.models import EventFields, Filter, More, QueueFields
 
 T = TypeVar("T")
 
@@ -203,6 +205,17 @@ class AsyncClient:
             pause = looks.pause(message)
             await self._clock.pause(pause)
             looks.spent(pause)
+
+    async def send_event(self, event_type: str, payload: object, **more: Unpack[EventFields]) -> Event:
+        """Hands in an event, which goes to every endpoint that wants it.
+
+        Its `id`, a random one unless you give it, is its idempotency key.
+        """
+        return await self._run(_calls.send_event(event_type, payload, more))
+
+    async def event(self, event_id: Id) -> EventDetail:
+        """An event, and what became of it for each endpoint."""
+        return await self._run(_calls.event(event_id))
 
     async def queues(self) -> Sequence[Queue]:
         """All queues, by name."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 Status = Literal["pending", "processing", "sent", "failed", "cancelled"]
@@ -119,6 +119,9 @@ class Message:
     provider_message_id: str | None
     account: str | None
     created_at: datetime
+    endpoint_id: UUID | None = None
+    """The endpoint for which an event made it."""
+    event_id: UUID | None = None
     content_truncated: bool = False
     """Whether `content` is cut off, as in lists; `get` has all of it."""
     mail: Mail | None = None
@@ -205,6 +208,44 @@ class Queue:
 
 
 @dataclass(frozen=True)
+class Event:
+    """An event, and for how many endpoints it became a message."""
+
+    id: UUID
+    type: str
+    customer: str | None
+    channels: Sequence[str] | None
+    created_at: datetime
+    messages: int
+
+
+@dataclass(frozen=True)
+class EventMessage:
+    """What an event became for one endpoint."""
+
+    id: UUID
+    endpoint_id: UUID | None
+    recipient: str
+    status: Status
+    tries: int
+    due_at: datetime
+    sent_at: datetime | None
+    cancel_reason: CancelReason | None
+    last_error: str | None
+    held_reason: HeldReason | None
+
+
+@dataclass(frozen=True)
+class EventDetail(Event):
+    """An event with what it said and what became of it."""
+
+    payload: Any
+    statuses: Mapping[str, int]
+    """How many of its messages have each status."""
+    deliveries: Sequence[EventMessage]
+
+
+@dataclass(frozen=True)
 class Changed:
     """How many messages were cancelled or retried."""
 
@@ -278,6 +319,15 @@ class Filter(TypedDict, total=False):
     held: HeldReason | None
     created_from: datetime | None
     created_until: datetime | None
+
+
+class EventFields(TypedDict, total=False):
+    """What a new event may have besides its type and payload."""
+
+    customer: str | None
+    id: str | None
+    due_at: datetime | None
+    channels: Sequence[str] | None
 
 
 class QueueFields(TypedDict, total=False):

@@ -5,6 +5,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 MESSAGES: Final = "/api/v1/messages"
+EVENTS: Final = "/api/v1/events"
 QUEUES: Final = "/api/v1/queues"
 
 

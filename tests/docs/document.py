@@ -8,6 +8,7 @@
 | `python` | is executed, with tidings at `localhost:8080`, and must succeed |
 | `toml`, `yaml` | is read |
 | `nginx`, `caddyfile` | is run by `tests/security/test_proxies.py` |
+| `javascript`, `java`, `go`, `php`, `ruby` | `tests/integration/channels/webhook/test_snippets.py` |
 | `mermaid` | must be a diagram of states: `docs/states.md` is held against the database by another test |
 | `text` | a drawing; no command may hide in it |
 
@@ -100,6 +101,8 @@ class Document:
 def _look_at(block: Block) -> None:
     """A block that asks nothing of the system."""
     match block.language:
+        case "javascript" | "java" | "go" | "php" | "ruby":
+            assert block.where.startswith("docs/webhooks.md:"), f"{block.where}: nothing runs this"
         case "nginx" | "caddyfile":
             assert block.where.startswith("docs/proxies.md:"), f"{block.where}: nothing runs this"
         case "toml":

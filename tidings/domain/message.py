@@ -80,6 +80,10 @@ class Message(NewMessage, frozen=True, kw_only=True):
     """What came back about it later, beside its status."""
     receipt_at: datetime | None = None
     receipt_detail: str | None = None
+    endpoint_id: UUID | None = None
+    """Where it goes to a webhook endpoint; its recipient is the URL that this had when the event came."""
+    event_id: UUID | None = None
+    """The event that it tells of, which has its content."""
     content_truncated: bool = False
     """Whether its content is cut off here, as in lists."""
 
@@ -95,6 +99,8 @@ class Delivery(_Common, frozen=True, kw_only=True, gc=False):
     """An earlier attempt went out and got no answer, or would be forgotten if it did: see `take`."""
     held_since: datetime | None = None
     """Since when it has waited untried."""
+    endpoint_id: UUID | None = None
+    event_id: UUID | None = None
 
     @property
     def possible_duplicate(self) -> bool:

@@ -10,7 +10,7 @@ import httpx2
 
 from tidings_client.async_client import AsyncClient
 from tidings_client.client import Client
-from tidings_client.models import Message
+from tidings_client.models import Event, Message
 from tidings_client.testing.clock import MovedClock
 from tidings_client.testing.faults import Fault
 from tidings_client.testing.house import DeliveryFailure, House
@@ -49,6 +49,11 @@ class FakeTidings(Client):
     def waiting(self) -> Sequence[Message]:
         """Those that are neither sent nor cancelled."""
         return tuple(message for message in self.messages if message.status not in {"sent", "cancelled"})
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """All events that were handed in. There are no endpoints here: they become no messages."""
+        return tuple(event for _, event in self._house.events.values())
 
     @property
     def requests(self) -> Sequence[httpx2.Request]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 import httpx2
+
+from tidings_client.testing.answers import problem
 
 
 @dataclass
@@ -27,22 +27,3 @@ class Fault:
             kind = httpx2.ReadError if self.done else httpx2.ConnectError
             raise kind("the fake lost the connection", request=request)
         return problem(self.status, self.detail or "the fake was told to refuse", headers=self.headers)
-
-
-def problem(
-    status: int, detail: str, *, errors: list[dict[str, object]] | None = None, headers: dict[str, str] | None = None
-) -> httpx2.Response:
-    """A problem document, as the API answers it."""
-    document: dict[str, object] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
-    if errors:
-        document["errors"] = errors
-    return httpx2.Response(
-        status,
-        content=json.dumps(document).encode(),
-        headers={"Content-Type": "application/problem+json", **(headers or {})},
-    )

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 from threading import RLock
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
-from tidings_client.models import Attempt, CancelReason, Filter, Message, Queue, Status
+from tidings_client.models import Attempt, CancelReason, Event, Filter, Message, Queue, Status
 from tidings_client.testing.clock import MovedClock
 
 RETRY_DELAYS: Final = (5.0, 30.0, 120.0, 600.0)
@@ -42,6 +42,8 @@ class House:
         self.attempts: dict[UUID, list[Attempt]] = {}
         self.keys: dict[str, tuple[bytes, UUID]] = {}
         self.queues: dict[str, Queue] = {"default": _queue("default")}
+        self.events: dict[str, tuple[dict[str, Any], Event]] = {}
+        """What was handed in, and what was answered, by its id. There are no endpoints: it becomes no message."""
         self.failures: list[DeliveryFailure] = []
         self.lock = RLock()
         """`send_many` asks from several threads."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
-from datetime import datetime, timezone
+from dataclasses import fields
+from datetime import datetime
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Final, cast
@@ -18,9 +18,10 @@ from uuid import UUID
 import httpx2
 
 from tidings_client._calls import KEY_HEADER
-from tidings_client._decoding import decode, json_name, parse_time
-from tidings_client.models import Facts, Filter, Mail, Message, Next, Queue, RetryDelays
-from tidings_client.testing.faults import Fault, problem
+from tidings_client._decoding import decode, parse_time
+from tidings_client.models import Event, Facts, Filter, Mail, Message, Next, Queue, RetryDelays
+from tidings_client.testing.answers import answered, batch, invalid, missing, plain, problem
+from tidings_client.testing.faults import Fault
 from tidings_client.testing.house import RETRY_DELAYS, House, new_id
 
 _TERMINAL: Final = frozenset({"sent", "cancelled"})
@@ -31,7 +32,6 @@ _FIELDS: Final = frozenset(
         *("max_tries", "retry"),
     }
 )
-_NO_MESSAGE: Final = "there is no such message"
 
 
 class InvalidRequest(Exception):  # noqa: N818  never leaves this module
@@ -84,15 +84,15 @@ class Api:
         if key is not None and key in self._house.keys:
             known, message_id = self._house.keys[key]
             if known != fingerprint:
-                return _invalid(KEY_HEADER, "was used for another request")
-            return _answered(self._house.messages[message_id], HTTPStatus.CREATED, replayed=True)
+                return invalid(KEY_HEADER, "was used for another request")
+            return answered(self._house.messages[message_id], HTTPStatus.CREATED, replayed=True)
         message = self._read(json.loads(request.content))
         if isinstance(message, InvalidRequest):
-            return _invalid(message.field, message.detail)
+            return invalid(message.field, message.detail)
         self._house.keep(message)
         if key is not None:
             self._house.keys[key] = fingerprint, message.id
-        return _answered(message, HTTPStatus.CREATED)
+        return answered(message, HTTPStatus.CREATED)
 
     def _send_batch(self, request: httpx2.Request) -> httpx2.Response:
         key, fingerprint = request.headers.get(KEY_HEADER), sha256(request.content).digest()
@@ -101,8 +101,8 @@ class Api:
         if key is not None and names[0] in self._house.keys:
             known = [self._house.keys[name] for name in names]
             if known[0][0] != fingerprint:
-                return _invalid(KEY_HEADER, "was used for another request")
-            return _batch([message_id for _, message_id in known], replayed=True)
+                return invalid(KEY_HEADER, "was used for another request")
+            return batch([message_id for _, message_id in known], replayed=True)
         read = [self._read(each) for each in wanted]
         messages = [each for each in read if isinstance(each, Message)]
         errors: list[dict[str, object]] = [
@@ -117,7 +117,7 @@ class Api:
             self._house.keep(message)
             if key is not None:
                 self._house.keys[name] = fingerprint, message.id
-        return _batch([message.id for message in messages])
+        return batch([message.id for message in messages])
 
     def _read(self, wanted: Mapping[str, Any]) -> Message | InvalidRequest:
         try:
@@ -175,16 +175,16 @@ class Api:
 
     def _get(self, _: httpx2.Request, text: str) -> httpx2.Response:
         message = self._find(text)
-        return _missing() if message is None else _answered(message)
+        return missing() if message is None else answered(message)
 
     def _attempts(self, _: httpx2.Request, text: str) -> httpx2.Response:
         message = self._find(text)
-        return _missing() if message is None else _answered({"attempts": self._house.attempts[message.id]})
+        return missing() if message is None else answered({"attempts": self._house.attempts[message.id]})
 
     def _explain(self, _: httpx2.Request, text: str) -> httpx2.Response:
         message = self._find(text)
         if message is None:
-            return _missing()
+            return missing()
         queue = self._house.queues[message.queue]
         reason, summary = _reason(message, queue)
         waits = message.status not in _TERMINAL
@@ -198,63 +198,85 @@ class Api:
             **{name: getattr(message, name) for name in _SHARED},
         )
         following = Next("it is tried", message.due_at) if waits and queue.active else None
-        return _answered({"reason": reason, "summary": summary, "next": following, "facts": facts})
+        return answered({"reason": reason, "summary": summary, "next": following, "facts": facts})
 
     def _cancel(self, _: httpx2.Request, text: str) -> httpx2.Response:
         message = self._find(text)
         if message is None:
-            return _missing()
+            return missing()
         if message.status == "sent":
             return problem(HTTPStatus.CONFLICT, "the message is sent")
-        return _answered(message if message.status == "cancelled" else self._house.cancel(message))
+        return answered(message if message.status == "cancelled" else self._house.cancel(message))
 
     def _retry(self, _: httpx2.Request, text: str) -> httpx2.Response:
         message = self._find(text)
         if message is None:
-            return _missing()
+            return missing()
         if message.status not in {"failed", "cancelled"}:
             return problem(HTTPStatus.CONFLICT, f"the message is {message.status}")
-        return _answered(self._house.retry(message))
+        return answered(self._house.retry(message))
 
     def _cancel_all(self, request: httpx2.Request) -> httpx2.Response:
         found = list(self._house.matching(_filter(json.loads(request.content)), ("pending", "failed")))
         for message in found:
             self._house.cancel(message)
-        return _answered({"count": len(found), "more": False})
+        return answered({"count": len(found), "more": False})
 
     def _retry_all(self, request: httpx2.Request) -> httpx2.Response:
         found = list(self._house.matching(_filter(json.loads(request.content)), ("failed", "cancelled")))
         for message in found:
             self._house.retry(message)
-        return _answered({"count": len(found), "more": False})
+        return answered({"count": len(found), "more": False})
 
     def _list(self, request: httpx2.Request) -> httpx2.Response:
         query = dict(request.url.params)
         limit, start = int(query.pop("limit", 100)), int(query.pop("cursor", 0))
         found = list(self._house.matching(_filter(query)))
         more = str(start + limit) if start + limit < len(found) else None
-        return _answered({"messages": found[start : start + limit], "next_cursor": more})
+        return answered({"messages": found[start : start + limit], "next_cursor": more})
+
+    def _send_event(self, request: httpx2.Request) -> httpx2.Response:
+        wanted = json.loads(request.content)
+        for name in ("type", "payload"):
+            if name not in wanted:
+                return invalid(name, "is missing")
+        known, event = self._house.events.get(wanted["id"], (wanted, None))
+        if known != wanted:
+            return invalid("id", "was used for another event")
+        if event is None:
+            event = Event(
+                new_id(), wanted["type"], wanted.get("customer"), wanted.get("channels"), self._house.clock.now, 0
+            )
+            self._house.events[wanted["id"]] = wanted, event
+        return answered(event, HTTPStatus.CREATED)
+
+    def _event(self, _: httpx2.Request, text: str) -> httpx2.Response:
+        for wanted, event in self._house.events.values():
+            if str(event.id) == text:
+                detail = {**plain(event), "payload": wanted["payload"], "statuses": {}, "deliveries": []}
+                return answered(detail)
+        return missing("there is no such event")
 
     def _queues(self, _: httpx2.Request) -> httpx2.Response:
-        return _answered({"queues": sorted(self._house.queues.values(), key=lambda queue: queue.name)})
+        return answered({"queues": sorted(self._house.queues.values(), key=lambda queue: queue.name)})
 
     def _queue(self, request: httpx2.Request, name: str) -> httpx2.Response:
         known = self._house.queues.get(name)
         if request.method == "GET":
-            return _missing("there is no such queue") if known is None else _answered(known)
+            return missing("there is no such queue") if known is None else answered(known)
         wanted = json.loads(request.content)
         if wanted.get("active") is None:
             wanted["active"] = True if known is None else known.active
         queue = decode(Queue, {"name": name, "interval_seconds": 0.0, **wanted})
         self._house.queues[name] = queue
-        return _answered(queue, HTTPStatus.CREATED if known is None else HTTPStatus.OK)
+        return answered(queue, HTTPStatus.CREATED if known is None else HTTPStatus.OK)
 
     def _switch(self, _: httpx2.Request, name: str, switch: str) -> httpx2.Response:
         known = self._house.queues.get(name)
         if known is None:
-            return _missing("there is no such queue")
+            return missing("there is no such queue")
         self._house.queues[name] = decode(Queue, {**plain(known), "active": switch == "start"})
-        return _answered(self._house.queues[name])
+        return answered(self._house.queues[name])
 
     def _find(self, text: str) -> Message | None:
         try:
@@ -274,45 +296,14 @@ _ROUTES: Final[tuple[tuple[str, str, Callable[..., httpx2.Response]], ...]] = (
     ("GET", "messages/([^/]+)/explain", Api._explain),  # noqa: SLF001
     ("POST", "messages/([^/]+)/cancel", Api._cancel),  # noqa: SLF001
     ("POST", "messages/([^/]+)/retry", Api._retry),  # noqa: SLF001
+    ("POST", "events", Api._send_event),  # noqa: SLF001
+    ("GET", "events/([^/]+)", Api._event),  # noqa: SLF001
     ("GET", "queues", Api._queues),  # noqa: SLF001
     ("GET", "queues/([^/]+)", Api._queue),  # noqa: SLF001
     ("PUT", "queues/([^/]+)", Api._queue),  # noqa: SLF001
     ("POST", "queues/([^/]+)/(start|stop)", Api._switch),  # noqa: SLF001
 )
 _SHARED: Final = tuple(field.name for field in fields(Facts) if field.name in Message.__dataclass_fields__)
-
-
-def plain(value: Any) -> Any:
-    """JSON of a dataclass, and of what is made of them."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {json_name(field.name): plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {name: plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
-    if isinstance(value, datetime):
-        return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _answered(value: Any, status: int = HTTPStatus.OK, *, replayed: bool = False) -> httpx2.Response:
-    headers = {"Content-Type": "application/json"}
-    if replayed:
-        headers["Idempotent-Replayed"] = "true"
-    return httpx2.Response(status, content=json.dumps(plain(value)).encode(), headers=headers)
-
-
-def _batch(ids: list[UUID], *, replayed: bool = False) -> httpx2.Response:
-    return _answered({"accepted": len(ids), "ids": ids}, HTTPStatus.CREATED, replayed=replayed)
-
-
-def _invalid(field: str, detail: str) -> httpx2.Response:
-    errors: list[dict[str, object]] = [{"field": field, "detail": detail}]
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{field} {detail}", errors=errors)
-
-
-def _missing(detail: str = _NO_MESSAGE) -> httpx2.Response:
-    return problem(HTTPStatus.NOT_FOUND, detail)
 
 
 def _time(wanted: Mapping[str, Any], name: str) -> datetime | None:

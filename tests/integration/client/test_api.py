@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from api.app import create_app
 from tests.integration.api.client import Api
+from tidings.security.secretbox import new_key
 from tidings.settings import Settings
 from tidings_client import (
     AsyncClient,
@@ -38,10 +39,13 @@ async def client(request: pytest.FixtureRequest, settings: Settings) -> AsyncIte
     if request.param == "fake":
         yield FakeTidings().aio
         return
-    with_mail = msgspec.structs.replace(
-        settings, smtp_url="smtp://mail%40example.com:secret@mail.example.com", smtp_open_to="everyone"
+    open_to_all = msgspec.structs.replace(
+        settings,
+        secret_keys=(new_key(),),
+        smtp_url="smtp://mail%40example.com:secret@mail.example.com",
+        smtp_open_to="everyone",
     )
-    async with real(with_mail) as client:
+    async with real(open_to_all) as client:
         yield client
 
 
@@ -109,6 +113,18 @@ async def test_what_is_not_there_and_what_cannot_be(client: AsyncClient) -> None
         await client.retry(message.id)
     with pytest.raises(InvalidError):
         await client.send("sms", RECIPIENT, "")
+
+
+async def test_an_event_is_handed_in_once_and_looked_up(client: AsyncClient) -> None:
+    event = await client.send_event("invoice.paid", {"amount": 7}, id="invoice-7", customer="ida")
+    assert (event.type, event.customer, event.messages) == ("invoice.paid", "ida", 0)
+    assert (await client.send_event("invoice.paid", {"amount": 7}, id="invoice-7", customer="ida")).id == event.id
+    with pytest.raises(InvalidError):
+        await client.send_event("invoice.paid", {"amount": 8}, id="invoice-7", customer="ida")
+    found = await client.event(event.id)
+    assert (found.payload, found.statuses, found.deliveries) == ({"amount": 7}, {}, ())
+    with pytest.raises(NotFoundError):
+        await client.event("0192f3a4-0000-7000-8000-000000000000")
 
 
 async def test_queues_are_made_changed_and_switched(client: AsyncClient) -> None:

@@ -21,6 +21,7 @@ LEFT_TO_HTTP: Final = {
     "Accounts": "administration",
     "Audit": "administration",
     "Bounces": "for the machines of a mail provider",
+    "Endpoints": "administration",
     "Health": "for monitors",
     "Holds": "administration",
     "Overview": "for people, who have the dashboard and `tidings top`",
@@ -37,8 +38,12 @@ LEFT_TO_HTTP: Final = {
     ),
 }
 """Tags whose routes have no method: `Client.request` asks for them."""
-WATCHED_CHANGES: Final = ("/api/v1/changes/{change_id}", "/api/v1/changes/{change_id}/stop")
-"""For bulk changes that nobody waits for; `cancel_all` and `retry_all` wait."""
+LEFT_ROUTES: Final = {
+    "/api/v1/changes/{change_id}": "for bulk changes that nobody waits for; `cancel_all` and `retry_all` wait",
+    "/api/v1/changes/{change_id}/stop": "the same",
+    "/api/v1/events/{event_id}/replay": "for who operates an endpoint",
+}
+"""Routes, of tags that have methods, without one."""
 
 REQUESTS: Final[dict[str, tuple[type, set[str]]]] = {
     "MessageRequest": (models.NewMessage, set()),
@@ -46,6 +51,7 @@ REQUESTS: Final[dict[str, tuple[type, set[str]]]] = {
     "Selection": (models.Filter, {"all", "limit", "wait"}),
     "RetrySelection": (models.Filter, {"all", "limit", "wait", "cancel_reason"}),
     "QueueRequest": (models.QueueFields, set()),
+    "EventDocument": (models.EventFields, {"type", "payload"}),
 }
 ANSWERS: Final[dict[str, type]] = {
     "MessageAnswer": models.Message,
@@ -58,6 +64,9 @@ ANSWERS: Final[dict[str, type]] = {
     "LastTry": models.LastTry,
     "Next": models.Next,
     "Queue": models.Queue,
+    "EventAnswer": models.Event,
+    "EventDetail": models.EventDetail,
+    "EventMessage": models.EventMessage,
     "Changed": models.Changed,
     "RetryDelays": models.RetryDelays,
 }
@@ -75,7 +84,7 @@ def wanted_routes() -> set[tuple[str, str]]:
     return {
         (method, path)
         for method, path, operation in operations()
-        if not LEFT_TO_HTTP.keys() & set(operation["tags"]) and path not in WATCHED_CHANGES
+        if not LEFT_TO_HTTP.keys() & set(operation["tags"]) and path not in LEFT_ROUTES
     }
 
 
@@ -87,7 +96,8 @@ def asked_routes() -> Iterator[tuple[str, str]]:
         asked.append(request)
         return httpx2.Response(404)
 
-    arguments = {"channel": "sms", "recipient": "a", "messages": [{}], "message_id": "it", "name": "it"}
+    arguments: dict[str, Any] = {"channel": "sms", "recipient": "a", "messages": [{}], "message_id": "it", "name": "it"}
+    arguments |= {"event_type": "a", "payload": None, "event_id": "it"}
     with Client("http://a.invalid", transport=httpx2.MockTransport(serve)) as client:
         for name, method in inspect.getmembers(Client, inspect.isfunction):
             if name.startswith("_") or name in {"close", "request", "listen"}:
@@ -106,7 +116,7 @@ def test_every_route_has_a_method_and_every_method_a_route() -> None:
 
 def test_nothing_is_left_out_that_is_not_there() -> None:
     assert LEFT_TO_HTTP.keys() <= {tag for _, _, operation in operations() for tag in operation["tags"]}
-    assert set(WATCHED_CHANGES) <= {path for _, path, _ in operations()}
+    assert LEFT_ROUTES.keys() <= {path for _, path, _ in operations()}
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -157,19 +167,21 @@ def of_schema(each: dict[str, Any]) -> str:
     if "$ref" in each:
         name = each["$ref"].rpartition("/")[2]
         return "string" if name in WORDS else ANSWERS[name].__name__
-    match each["type"]:
+    match each.get("type", "anything"):
         case "array":
             return f"[{of_schema(each['items'])}]"
         case "string":
             return {"date-time": "time", "uuid": "uuid"}.get(each.get("format", ""), "string")
         case "object":
             return "object"
-    return str(each["type"])
+    return str(each.get("type", "anything"))
 
 
 def described(hint: Any) -> str:
     """The same of an annotation."""
     plain = {str: "string", int: "integer", float: "number", bool: "boolean", datetime: "time", UUID: "uuid"}
+    if hint is Any:
+        return "anything"
     if hint in plain:
         return plain[hint]
     arguments = get_args(hint)
