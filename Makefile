@@ -79,11 +79,12 @@ generate: install
 	$(BIN)/python -m tests.integration.channels.http.zoo
 	$(BIN)/python -m tests.integration.channels.smtp.zoo
 
-# What has to be installed is in no index: tidings needs the tidings-client of the same checkout.
+# What an earlier build left behind goes into no wheel. Neither is in an index of ours: tidings needs the tidings-client of the same checkout.
 .PHONY: dist
 dist:
-	rm -rf dist build/wheels && $(PYTHON) -m venv build/wheels
-	build/wheels/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist ./client .
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	rm -rf dist build/lib client/build
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist ./client .
 
 # Takes the newest versions that pyproject.toml allows, and pins them.
 lock:

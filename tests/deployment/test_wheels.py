@@ -58,7 +58,7 @@ def wheels(folder: Path) -> list[Path]:
         shutil.copy(ROOT / name, copy / name)
     (copy / "kubernetes").mkdir()
     shutil.copy(ROOT / "kubernetes" / "cluster.mk", copy / "kubernetes")
-    run("make", "dist", f"PYTHON={sys.executable}", cwd=copy)
+    run("make", "dist", f"BIN={Path(sys.executable).parent}", cwd=copy)
     return sorted((copy / "dist").iterdir())
 
 
