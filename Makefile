@@ -79,7 +79,8 @@ generate: install
 	$(BIN)/python -m tests.integration.channels.http.zoo
 	$(BIN)/python -m tests.integration.channels.smtp.zoo
 
-# What an earlier build left behind goes into no wheel. Neither is in an index of ours: tidings needs the tidings-client of the same checkout.
+# Neither is in an index of ours: tidings needs the tidings-client of the same checkout. What an earlier build left behind
+# goes into neither.
 .PHONY: dist
 dist:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
