@@ -151,7 +151,7 @@ NOT_RUN: Final = (
         "writes into the work tree; tests/deployment/test_secrets.py runs a copy",
         executables_of_ours,
     ),
-    *(NotRun(each, "needs a network", packages_of_ours) for each in ("pip install", "pip wheel", "pipx install")),
+    *(NotRun(each, "needs a network", packages_of_ours) for each in ("pip install", "pipx install")),
     NotRun("uv tool install", "needs a network, and uv", packages_of_ours),
     NotRun("python -m", "a process, as `tidings` starts it, or a long measurement", modules_of_ours),
     NotRun("python -P -m", "a process, as `tidings` starts it", modules_of_ours),
