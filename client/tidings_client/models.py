@@ -122,6 +122,12 @@ class Message:
     endpoint_id: UUID | None = None
     """The endpoint for which an event made it."""
     event_id: UUID | None = None
+    from_: str | None = None
+    """Of a text message: whom its reader sees as the sender."""
+    gateway: str | None = None
+    """By which it goes, or went."""
+    parts: int | None = None
+    """How many texts it is paid as."""
     content_truncated: bool = False
     """Whether `content` is cut off, as in lists; `get` has all of it."""
     mail: Mail | None = None
@@ -283,6 +289,8 @@ class More(TypedDict, total=False):
     html: str | None
     from_: str | MailboxFields | None
     account: str | None
+    gateway: str | None
+    smart_encoding: bool | None
     cc: Sequence[str | MailboxFields] | None
     bcc: Sequence[str | MailboxFields] | None
     reply_to: str | MailboxFields | Sequence[str | MailboxFields] | None

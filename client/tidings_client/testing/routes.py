@@ -27,7 +27,20 @@ from tidings_client.testing.house import RETRY_DELAYS, House, new_id
 _TERMINAL: Final = frozenset({"sent", "cancelled"})
 _FIELDS: Final = frozenset(
     {
-        *("channel", "recipient", "content", "subject", "html", "from", "account", "cc", "bcc", "reply_to"),
+        *(
+            "channel",
+            "recipient",
+            "content",
+            "subject",
+            "html",
+            "from",
+            "account",
+            "gateway",
+            "smart_encoding",
+            "cc",
+            "bcc",
+            "reply_to",
+        ),
         *("attachments", "unsubscribe", "headers", "queue", "priority", "fairness_key", "due_at", "expires_at"),
         *("max_tries", "retry"),
     }
@@ -169,6 +182,7 @@ class Api:
             receipt_detail=None,
             provider_message_id=None,
             account=wanted.get("account"),
+            gateway=wanted.get("gateway"),
             created_at=now,
             mail=_mail(wanted),
         )

@@ -22,6 +22,7 @@ LEFT_TO_HTTP: Final = {
     "Audit": "administration",
     "Bounces": "for the machines of a mail provider",
     "Endpoints": "administration",
+    "Gateways": "administration",
     "Health": "for monitors",
     "Holds": "administration",
     "Overview": "for people, who have the dashboard and `tidings top`",
