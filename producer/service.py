@@ -22,6 +22,7 @@ from producer.metrics import ProducerMetrics
 from producer.publisher import Publisher
 from producer.reconciler import Reconciler
 from producer.slots import SlotMarket
+from producer.status_events import StatusEvents
 from producer.wakeup import Listener, Wakeup
 from sql.store import Store
 from tidings.domain.cancellation import cancel_and_wait
@@ -69,12 +70,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     )
     guard = Guard(store.marker, redis)
     endpoints = EndpointMaintenance(store, settings)
+    status_events = StatusEvents(store, settings)
     duties = [
         guard.duty,
         *reconciler.duties,
         *maintenance.duties,
         *accounts.duties,
         *endpoints.duties,
+        *status_events.duties,
         DepthRecorder(store, redis).duty,
     ]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)

@@ -27,6 +27,7 @@ from sql.queues import QueueStore
 from sql.quotas import QuotaStore
 from sql.sessions import SessionStore
 from sql.smtp_accounts import SmtpAccountStore
+from sql.status_events import StatusEventStore
 from sql.suppressions import SuppressionStore
 from sql.users import UserStore
 from tidings.domain.cancellation import cancel_and_wait
@@ -51,6 +52,7 @@ class Store:
         self.holds = HoldStore(database)
         self.gateways = GatewayStore(database)
         self.endpoints = EndpointStore(database)
+        self.status_events = StatusEventStore(database)
         self.events = EventStore(database)
         self.suppressions = SuppressionStore(database)
         self.smtp_accounts = SmtpAccountStore(database)
