@@ -291,6 +291,7 @@ class More(TypedDict, total=False):
     account: str | None
     gateway: str | None
     smart_encoding: bool | None
+    callback_url: str | None
     cc: Sequence[str | MailboxFields] | None
     bcc: Sequence[str | MailboxFields] | None
     reply_to: str | MailboxFields | Sequence[str | MailboxFields] | None

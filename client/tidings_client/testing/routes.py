@@ -37,6 +37,7 @@ _FIELDS: Final = frozenset(
             "account",
             "gateway",
             "smart_encoding",
+            "callback_url",
             "cc",
             "bcc",
             "reply_to",
