@@ -128,6 +128,8 @@ class Message:
     """By which it goes, or went."""
     parts: int | None = None
     """How many texts it is paid as."""
+    callback_url: str | None = None
+    """Where its status events go."""
     content_truncated: bool = False
     """Whether `content` is cut off, as in lists; `get` has all of it."""
     mail: Mail | None = None

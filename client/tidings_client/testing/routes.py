@@ -184,6 +184,7 @@ class Api:
             provider_message_id=None,
             account=wanted.get("account"),
             gateway=wanted.get("gateway"),
+            callback_url=wanted.get("callback_url"),
             created_at=now,
             mail=_mail(wanted),
         )
