@@ -17,6 +17,7 @@ from benchmarks import (
     mail,
     many_queues,
     memory,
+    python_client,
     queue_comparison,
     round_trips,
     steady,
@@ -348,6 +349,19 @@ FIGURES = (
                 measured="10,000 queues: POST to receiver, median (ms)",
                 reference="1 queues: POST to receiver, median (ms)",
                 at_most=1.5,
+            )
+        ],
+    ),
+    Figure(
+        number=22,
+        title="accepted messages a second by the client for Python",
+        measure=python_client.measure,
+        goals=[
+            Goal(
+                what="accepted by `send_many`, to batches of 500 that are ready",
+                measured="by the client (messages/s)",
+                reference="ready batches (messages/s)",
+                at_least=0.7,
             )
         ],
     ),
