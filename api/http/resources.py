@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from api.accounts.services import Accounts, open_accounts
 from api.accounts.tokens import Tokens
 from api.health.readiness import Readiness
+from api.http.group_commit import GroupCommit
 from api.messages.intake import Intake
 from api.messages.senders import MailSenders
 from api.messages.validation import KnownQueues
@@ -17,6 +18,7 @@ from api.metrics import ApiMetrics
 from api.overview.feed import OverviewFeed
 from api.overview.overview import Overviews
 from api.quotas.quotas import Quotas, open_quotas
+from sql.receipts import Kept, NewReceipt
 from sql.store import Store
 from tidings.domain.errors import StoreRefusedError
 from tidings.domain.retry import RetryDefaults
@@ -40,10 +42,14 @@ READINESS: Final = web.AppKey("readiness", Readiness)
 QUOTAS: Final = web.AppKey("quotas", Quotas)
 METRICS: Final = web.AppKey("metrics", ApiMetrics)
 OVERVIEWS: Final = web.AppKey("overviews", Overviews)
+RECEIPTS: Final = web.AppKey("receipts", GroupCommit[NewReceipt, Kept])
 FEED: Final = web.AppKey("feed", OverviewFeed)
 
 CONNECTIONS: Final = 8
 """To Postgres: a few for the group commits, the others for everything else."""
+
+RECEIPT_COMMITS: Final = 2
+"""Of receipts, at once: they leave connections to the messages that come in."""
 
 PATIENCE_SECONDS: Final = 10.0
 """The longest that a request waits for a Postgres that takes no connections."""
@@ -96,7 +102,9 @@ async def intake(app: web.Application) -> AsyncIterator[None]:
     app[RETRIES] = RetryDefaults(delays=app[SETTINGS].retry_delays, max_tries=app[SETTINGS].max_tries)
     app[KNOWN_QUEUES] = KnownQueues(app[STORE].queues)
     app[MAIL_SENDERS] = MailSenders(app[STORE].users.senders, app[SETTINGS])
+    app[RECEIPTS] = GroupCommit(app[STORE].receipts.record, what="receipts", concurrency=RECEIPT_COMMITS)
     yield
+    await app[RECEIPTS].close()
     await app[INTAKE].close()
 
 
