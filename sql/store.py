@@ -15,6 +15,7 @@ from sql.batches import BatchStore
 from sql.changes import ChangeStore
 from sql.database import AWAY, Database
 from sql.deletions import DeletionStore
+from sql.gateways import GatewayStore
 from sql.holds import HoldStore
 from sql.maintenance import MaintenanceStore
 from sql.marker import MarkerStore
@@ -48,6 +49,7 @@ class Store:
         self.quotas = QuotaStore(database)
         self.holds = HoldStore(database)
         self.receipts = ReceiptStore(database)
+        self.gateways = GatewayStore(database)
         self.suppressions = SuppressionStore(database)
         self.smtp_accounts = SmtpAccountStore(database)
         self.maintenance = MaintenanceStore(database)

@@ -25,6 +25,7 @@ class Request(msgspec.Struct):
     body: bytes
     headers: Mapping[str, str]
     when_repeated: Mapping[str, str] = NO_HEADERS
+    method: str = "POST"
 
 
 class ScriptedTransport:
@@ -35,9 +36,15 @@ class ScriptedTransport:
         self.requests: list[Request] = []
 
     async def post(
-        self, url: str, *, body: bytes, headers: Mapping[str, str], when_repeated: Mapping[str, str] = NO_HEADERS
+        self,
+        url: str,
+        *,
+        body: bytes,
+        headers: Mapping[str, str],
+        when_repeated: Mapping[str, str] = NO_HEADERS,
+        method: str = "POST",
     ) -> Answer:
-        self.requests.append(Request(url, body, headers, when_repeated))
+        self.requests.append(Request(url, body, headers, when_repeated, method))
         if isinstance(self.result, TransportError):
             raise self.result
         return self.result

@@ -53,7 +53,7 @@ class ForbiddenError(TransportError):
 
 
 class Transport(Protocol):
-    """POSTs with time limits, without following redirects."""
+    """POSTs, or another `method`, with time limits, without following redirects."""
 
     async def post(
         self,
@@ -62,6 +62,7 @@ class Transport(Protocol):
         body: bytes,
         headers: Mapping[str, str],
         when_repeated: Mapping[str, str] = NO_HEADERS,
+        method: str = "POST",
     ) -> Answer:
         """Raises TransportError where no answer came within the time limits.
 

@@ -1,7 +1,5 @@
 -- Receipts of gateways: reports of what became of a message, which name it by the gateway's own id for it.
 
-ALTER TABLE messages ADD COLUMN IF NOT EXISTS gateway text;
-
 -- Those whose message nobody knows yet. They come before the outcome is recorded, or never belong to one.
 CREATE TABLE early_receipts (
     owner               uuid NOT NULL,
