@@ -18,9 +18,10 @@ from api.bounces.schemas import ReportAnswer, ReportedAnswer
 from api.http.auth import LIMITED_KEY, principal, require_reach
 from api.http.body import CLOSE, NOT_WHOLE, answer, go_on
 from api.http.problems import Fault, InvalidError, RequestError
-from api.http.resources import RECEIPTS, SETTINGS, STORE
+from api.http.resources import SETTINGS, STORE
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, RawBody, operation
+from api.receipts.commits import keep
 from api.suppressions.door import MAIL, mail_addresses
 from sql.receipts import NewReceipt
 from tidings.channels.email.addresses import MAX_TEXT, check_address
@@ -152,7 +153,7 @@ async def _record(request: web.Request, message: Message, reported: Sequence[Rep
         if of_event and message.receipt is not Receipt.UNDELIVERED:
             detail = "; ".join(filter(None, map(_detail, of_event)))[:MAX_DETAIL] or None
             new = NewReceipt(message_id=message.id, receipt=receipt, detail=detail)
-            await request.app[RECEIPTS].put(new)
+            await keep(request, MAIL, [new])
             return receipt
     return message.receipt
 

@@ -18,13 +18,17 @@ from api.metrics import ApiMetrics
 from api.overview.feed import OverviewFeed
 from api.overview.overview import Overviews
 from api.quotas.quotas import Quotas, open_quotas
+from api.receipts.gateways import ReportingGateways
+from sql.gateways import KnownGateways
 from sql.receipts import Kept, NewReceipt
 from sql.store import Store
+from tidings.channels.sms.configured import configured_gateways
 from tidings.domain.errors import StoreRefusedError
 from tidings.domain.retry import RetryDefaults
 from tidings.observability.metrics import MetricsServer
 from tidings.redis.connections import connect_redis
 from tidings.redis.refusals import check
+from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -35,6 +39,8 @@ REDIS: Final = web.AppKey("redis", Redis)
 INTAKE: Final = web.AppKey("intake", Intake)
 RETRIES: Final = web.AppKey("retries", RetryDefaults)
 KNOWN_QUEUES: Final = web.AppKey("known_queues", KnownQueues)
+GATEWAYS: Final = web.AppKey("gateways", KnownGateways)
+REPORTING: Final = web.AppKey("reporting", ReportingGateways)
 MAIL_SENDERS: Final = web.AppKey("mail_senders", MailSenders)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
@@ -103,6 +109,8 @@ async def intake(app: web.Application) -> AsyncIterator[None]:
     app[KNOWN_QUEUES] = KnownQueues(app[STORE].queues)
     app[MAIL_SENDERS] = MailSenders(app[STORE].users.senders, app[SETTINGS])
     app[RECEIPTS] = GroupCommit(app[STORE].receipts.record, what="receipts", concurrency=RECEIPT_COMMITS)
+    app[GATEWAYS] = KnownGateways(app[STORE].gateways, configured_gateways(app[SETTINGS].sms_gateways))
+    app[REPORTING] = ReportingGateways(app[GATEWAYS], SecretBox(app[SETTINGS].secret_keys))
     yield
     await app[RECEIPTS].close()
     await app[INTAKE].close()
@@ -110,6 +118,7 @@ async def intake(app: web.Application) -> AsyncIterator[None]:
 
 async def metrics(app: web.Application) -> AsyncIterator[None]:
     """Shown at METRICS_PORT too, where that is set. Raises SettingsError where it is taken."""
+    app[METRICS].receipts_waiting = lambda: app[RECEIPTS].waiting
     app[METRICS].watch(app[STORE], app[READINESS])
     server = MetricsServer(app[METRICS].registry, app[SETTINGS])
     try:

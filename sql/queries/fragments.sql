@@ -101,6 +101,7 @@ id >= {first_id} AND id < {end_id}
     AND (:channels::text[] IS NULL OR channel = ANY(:channels))
     AND (:queues::text[] IS NULL OR queue = ANY(:queues))
     AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
+    AND (:receipt::text IS NULL OR coalesce(receipt, 'none') = :receipt)
     AND (:user_id::uuid IS NULL OR user_id = :user_id)
 )
 
