@@ -19,6 +19,7 @@ from api.accounts import users_routes as users
 from api.audit import routes as audit
 from api.bounces import routes as bounces
 from api.explain import routes as explain
+from api.gateways import routes as gateways
 from api.health import routes as health
 from api.holds import routes as holds
 from api.messages import bulk, changes
@@ -45,6 +46,11 @@ ROUTES: Final = (
     web.post("/api/v1/changes/{change_id}/stop", changes.stop),
     web.get("/api/v1/holds", holds.list_all),
     web.post("/api/v1/holds/{hold_id}/release", holds.release),
+    web.get("/api/v1/gateways", gateways.list_own),
+    web.post("/api/v1/gateways", gateways.create),
+    web.get("/api/v1/gateways/{gateway_id}", gateways.get),
+    web.patch("/api/v1/gateways/{gateway_id}", gateways.change),
+    web.delete("/api/v1/gateways/{gateway_id}", gateways.delete),
     web.post("/api/v1/bounces", bounces.take),
     web.get("/api/v1/suppressions", suppressions.list_page),
     web.post("/api/v1/suppressions", suppressions.add),

@@ -13,6 +13,7 @@ from api.health.readiness import Readiness
 from api.http.group_commit import GroupCommit
 from api.messages.intake import Intake
 from api.messages.senders import MailSenders
+from api.messages.texts import Texts
 from api.messages.validation import KnownQueues
 from api.metrics import ApiMetrics
 from api.overview.feed import OverviewFeed
@@ -39,9 +40,10 @@ REDIS: Final = web.AppKey("redis", Redis)
 INTAKE: Final = web.AppKey("intake", Intake)
 RETRIES: Final = web.AppKey("retries", RetryDefaults)
 KNOWN_QUEUES: Final = web.AppKey("known_queues", KnownQueues)
-GATEWAYS: Final = web.AppKey("gateways", KnownGateways)
 REPORTING: Final = web.AppKey("reporting", ReportingGateways)
 MAIL_SENDERS: Final = web.AppKey("mail_senders", MailSenders)
+GATEWAYS: Final = web.AppKey("gateways", KnownGateways)
+TEXTS: Final = web.AppKey("texts", Texts)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
 READINESS: Final = web.AppKey("readiness", Readiness)
@@ -107,9 +109,10 @@ async def intake(app: web.Application) -> AsyncIterator[None]:
     app[INTAKE] = Intake(app[STORE].messages.insert)
     app[RETRIES] = RetryDefaults(delays=app[SETTINGS].retry_delays, max_tries=app[SETTINGS].max_tries)
     app[KNOWN_QUEUES] = KnownQueues(app[STORE].queues)
+    app[GATEWAYS] = KnownGateways(app[STORE].gateways, configured_gateways(app[SETTINGS].sms_gateways))
+    app[TEXTS] = Texts(app[GATEWAYS], app[SETTINGS])
     app[MAIL_SENDERS] = MailSenders(app[STORE].users.senders, app[SETTINGS])
     app[RECEIPTS] = GroupCommit(app[STORE].receipts.record, what="receipts", concurrency=RECEIPT_COMMITS)
-    app[GATEWAYS] = KnownGateways(app[STORE].gateways, configured_gateways(app[SETTINGS].sms_gateways))
     app[REPORTING] = ReportingGateways(app[GATEWAYS], SecretBox(app[SETTINGS].secret_keys))
     yield
     await app[RECEIPTS].close()

@@ -97,11 +97,29 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = UNSET
     from_: Annotated[
         MailboxField | UnsetType,
-        Meta(description="Whom an e-mail is from, where that is not the account's address. An admin allows addresses."),
+        Meta(
+            description=(
+                "Whom an e-mail is from, where that is not the account's address; an admin allows addresses. Of a text "
+                "message: a number or a name that a gateway lets it be from."
+            )
+        ),
     ] = msgspec.field(default=UNSET, name="from")
     account: Annotated[
         Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType,
         Meta(description="Of an e-mail: by which SMTP account it goes, by name; absent: the default one."),
+    ] = UNSET
+    gateway: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=67)] | UnsetType,
+        Meta(description="Of a text message: by which gateway it goes, by name; absent: the one that fits best."),
+    ] = UNSET
+    smart_encoding: Annotated[
+        bool | UnsetType,
+        Meta(
+            description=(
+                "Of a text message: typographic quotes, dashes and spaces become plain ones where the text is in GSM's "
+                "alphabet then, and so takes fewer parts. Absent: `SMS_SMART_ENCODING`."
+            )
+        ),
     ] = UNSET
     cc: Annotated[Mailboxes | UnsetType, Meta(description="Of an e-mail: who gets it too, as everybody sees.")] = UNSET
     bcc: Annotated[Mailboxes | UnsetType, Meta(description="Of an e-mail: who gets it too, as nobody sees.")] = UNSET
@@ -251,6 +269,21 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     receipt_detail: Annotated[str | None, Meta(description="What a mail server said, say.")]
     provider_message_id: Annotated[str | None, Meta(description="The id that the provider gave it.")]
     account: Annotated[str | None, Meta(description="By which SMTP account it goes; null: the default one.")]
+    gateway: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "Of a text message: which gateway had it last, or has to take it; `me/…` is one of its user's own. "
+                "Null: none yet, or the one of `WEBHOOK_URL`."
+            )
+        ),
+    ]
+    sender: Annotated[str | None, Meta(description="Of a text message: whom it is from, where it said.")] = (
+        msgspec.field(name="from")
+    )
+    sms_parts: Annotated[int | None, Meta(description="Of a text message: of how many parts it is.")] = msgspec.field(
+        name="parts"
+    )
     created_at: datetime
     mail: Annotated[
         MailAnswer | UnsetType,
@@ -274,6 +307,8 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         values["retry"] = retries.shown(message.retry_delays, rules.retry_delays, max_tries=message.max_tries)
         values["mail"] = UNSET if message.mail is None else MailAnswer.of(message.mail)
         values["priority"] = _PRIORITIES[message.priority]
+        if message.sms_parts is not None:
+            values["gateway"], values["account"] = values["gateway"] or message.account, None
         return cls(**values)
 
 

@@ -7,6 +7,7 @@ from api.openapi.operation import Tag
 MESSAGES: Final = Tag("Messages", "Hand in one or many, look them up, cancel them, try them again.")
 QUEUES: Final = Tag("Queues", "Streams of messages, each with its own pace and its own switch.")
 HOLDS: Final = Tag("Holds", "Endpoints to which nothing goes until somebody releases them.")
+GATEWAYS: Final = Tag("Gateways", "SMS gateways, own and the operator's: where text messages go.")
 BOUNCES: Final = Tag("Bounces", "What mail servers and mailbox providers report of mail that was sent.")
 SUPPRESSIONS: Final = Tag("Suppressions", "Addresses that take no more mail of a user, and why.")
 OVERVIEW: Final = Tag("Overview", "What goes on, now and in the last hour, consumers and stores.")

@@ -38,7 +38,7 @@ class Gateway(Redacted, frozen=True, kw_only=True):
     prefixes: tuple[str, ...] | None = None
     """Of numbers that it is for, such as `+49`; None: all."""
     short_codes: bool = False
-    """Whether it takes numbers without a country code, of 3 to 8 digits."""
+    """Whether it takes numbers without a country code, of 3 to 6 digits."""
     weight: int = 1
     """Its part among those with the same prefix; 0: only where no other can go."""
     allows_duplicates: bool = False

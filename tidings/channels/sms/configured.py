@@ -11,9 +11,10 @@ credentials = { account_sid = "AC…", auth_token = "env:TWILIO_AUTH_TOKEN" }
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
 import msgspec
@@ -27,6 +28,8 @@ NAME_PATTERN: Final = "^[a-z0-9][a-z0-9_-]{0,63}$"
 RESERVED: Final = frozenset({"sms", "me"})
 """Names that would be mistaken for something else."""
 MOST: Final = 100
+MAX_CREDENTIAL: Final = 4000
+SECTIONS: Final = ("request", "success", "errors", "receipt")
 _FROM_ENVIRONMENT: Final = "env:"
 _NAMESPACE: Final = UUID("6f0b0d5c-5a2e-5d0b-9b1e-2f6f1f1f3a10")
 
@@ -40,7 +43,11 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     name: Name
     preset: str | None = None
-    spec: dict[str, Any] | None = None
+    request: dict[str, Any] | None = None
+    success: dict[str, Any] | None = None
+    errors: dict[str, Any] | None = None
+    receipt: dict[str, Any] | None = None
+    """Otherwise than in the preset, or without one all of it."""
     base_url: str = ""
     credentials: dict[str, str] = {}
     senders: tuple[Sender, ...] = msgspec.field(default=(), name="from")
@@ -76,15 +83,60 @@ def preset_of(name: str | None, spec: Mapping[str, Any] | None) -> Preset:
     return preset
 
 
-def check_credentials(preset: Preset, credentials: Mapping[str, str]) -> str | None:
-    """What is wrong with a gateway's credentials, in one line; None where nothing is."""
-    known = {*preset.credentials, *preset.optional, CALLBACK_TOKEN}
-    if missing := [name for name in preset.credentials if not credentials.get(name)]:
-        return f"{missing[0]} is missing"
+def spec_of(preset: str | None, sections: Mapping[str, Any], credentials: Iterable[str]) -> dict[str, Any] | None:
+    """What a row has of a gateway that is otherwise than its preset; without one its credentials have any names."""
+    spec = {name: value for name, value in sections.items() if name in SECTIONS and value}
+    if preset is None:
+        spec["optional"] = sorted(name for name in credentials if name != CALLBACK_TOKEN)
+    return spec or None
+
+
+def gateway_faults(
+    preset: str | None,
+    spec: Mapping[str, Any] | None,
+    base_url: str,
+    credentials: Mapping[str, str],
+    senders: Sequence[str],
+) -> dict[str, str]:
+    """What is wrong with a gateway, by field; each is one line without a secret."""
+    try:
+        rules = preset_of(preset, spec)
+    except ValueError as error:
+        return {"preset" if preset is not None and preset not in presets() else "request": str(error)}
+    faults: dict[str, str] = {}
+    known = {*rules.credentials, *rules.optional, CALLBACK_TOKEN}
     if unknown := sorted(credentials.keys() - known):
-        return f"{unknown[0]} is not among those of this preset, which are: {', '.join(sorted(known)) or 'none'}"
-    bad = [name for name, value in credentials.items() if len(value) > 4000 or not value.isprintable()]  # noqa: PLR2004
-    return f"{bad[0]} must be one line of at most 4000 characters" if bad else None
+        names = ", ".join([*rules.credentials, *rules.optional])
+        faults[unknown[0]] = f"is no field and no credential of this preset, which has: {names or 'none'}"
+    for name in rules.credentials:
+        if not credentials.get(name):
+            faults[name] = "is missing"
+    for name, value in credentials.items():
+        if len(value) > MAX_CREDENTIAL or not value.isprintable():
+            faults[name] = f"must be one line of at most {MAX_CREDENTIAL} characters"
+    if not (base_url or rules.base_url):
+        faults["base_url"] = "is missing"
+    elif base_url and not _is_url(base_url):
+        faults["base_url"] = "must be an http or https URL, without a user or a fragment"
+    if rules.needs_from and not senders:
+        faults["from"] = "is missing: this provider wants to know whom a message is from"
+    return faults
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return (
+            url.scheme in {"http", "https"}
+            and bool(url.hostname)
+            and url.port != 0
+            and not (url.username or url.password or url.fragment)
+            and text.isascii()
+            and text.isprintable()
+            and " " not in text
+        )
+    except ValueError:
+        return False
 
 
 def configured_gateways(text: str, environ: Mapping[str, str] = os.environ) -> list[Gateway]:
@@ -105,21 +157,19 @@ def _gateway(entry: Configured, environ: Mapping[str, str]) -> Gateway:
         raise ValueError(f"{entry.name}: no gateway may be called so")
     try:
         credentials = {name: _value(value, environ) for name, value in entry.credentials.items()}
-        preset = preset_of(entry.preset, entry.spec)
+        sections = {name: getattr(entry, name) for name in SECTIONS}
+        spec = spec_of(entry.preset, sections, credentials)
+        faults = gateway_faults(entry.preset, spec, entry.base_url, credentials, entry.senders)
     except ValueError as error:
         raise ValueError(f"{entry.name}: {error}") from None
-    fault = check_credentials(preset, credentials)
-    if fault is None and not (entry.base_url or preset.base_url):
-        fault = "base_url is missing"
-    if fault is None and preset.needs_from and not entry.senders:
-        fault = "from is missing: this provider wants to know whom a message is from"
-    if fault is not None:
-        raise ValueError(f"{entry.name}: {fault}")
+    for field, detail in faults.items():
+        raise ValueError(f"{entry.name}: {field} {detail}")
     same = {name: getattr(entry, name) for name in Configured.__struct_fields__ if name in Gateway.__struct_fields__}
     return Gateway(
         **{
             **same,
             "id": uuid5(_NAMESPACE, entry.name),
+            "spec": spec,
             "credentials": None,
             "clear": credentials,
             "allows_duplicates": entry.allow_duplicates,

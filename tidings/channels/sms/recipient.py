@@ -1,6 +1,7 @@
 """Phone numbers, in E.164."""
 
 import re
+import unicodedata
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +16,11 @@ from tidings.domain.message import Delivery, Message
 from tidings.domain.retry import SMS_DELAYS
 from tidings.settings import Settings
 
-_PHONE = re.compile(r"\+[0-9 ().\-/]+")
+_PHONE: Final = re.compile(r"\+[0-9 ().\-/]+")
+_LOCAL: Final = re.compile(r"\+?[0-9 ().\-/]+")
+SHORT_CODE: Final = re.compile(r"[1-9][0-9]{2,5}")
+_TEL: Final = re.compile(r"tel:([^;?]*).*", re.IGNORECASE | re.DOTALL)
+_DASHES: Final = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 
 
 DEFAULT_GATEWAY: Final = "sms"
@@ -36,11 +41,17 @@ class SmsRecipients(Recipients):
         if count > settings.max_sms_parts:
             raise ContentError(f"has {count} parts; a text message may have {settings.max_sms_parts} (MAX_SMS_PARTS)")
 
+    def __init__(self, region: str = "") -> None:
+        self._region = region or None
+
     def normalise(self, recipient: str) -> str:
-        if not _PHONE.fullmatch(recipient):
+        text = plain_number(recipient)
+        if self._region is None and not _PHONE.fullmatch(text):
             raise RecipientError("must be a phone number with '+' and the country code, such as +905551111111")
+        if not _LOCAL.fullmatch(text):
+            raise RecipientError("must be a phone number, such as +905551111111")
         try:
-            number = phonenumbers.parse(recipient)
+            number = phonenumbers.parse(text, self._region)
         except NumberParseException as error:
             raise RecipientError(
                 f"is not a phone number: {str(error).removeprefix(f'({error.error_type}) ')}"
@@ -71,3 +82,20 @@ def place_of(gateway: Gateway) -> tuple[str, EndpointKey]:
 
 def _destination(key: str, user_id: UUID | None) -> str:
     return f"{key} {user_id}" if key.startswith(OWN) else key
+
+
+def plain_number(text: str) -> str:
+    """A number as somebody would type it: without what an address book adds, such as marks that nobody sees.
+
+    Digits of any alphabet become ASCII's, all spaces one kind, `tel:` and its parameters go (RFC 3966).
+    """
+    if text.isascii() and text[:4].lower() != "tel:":
+        return text
+    text = unicodedata.normalize("NFKC", text).translate(_DASHES)
+    text = "".join(
+        str(unicodedata.decimal(letter)) if letter.isdecimal() else " " if letter.isspace() else letter
+        for letter in text
+        if unicodedata.category(letter) != "Cf"
+    ).strip()
+    found = _TEL.fullmatch(text)
+    return found[1].strip() if found else text
