@@ -150,7 +150,9 @@ id, nullif(owner, '00000000-0000-0000-0000-000000000000') AS user_id, address, r
     SELECT (array_agg(messages.id ORDER BY messages.id DESC))[1]
     FROM messages
     WHERE
-        messages.provider_message_id = report.provider_message_id
+        hashtext(messages.provider_message_id) = hashtext(report.provider_message_id)
+        AND messages.provider_message_id = report.provider_message_id
+        AND messages.provider_message_id IS NOT NULL
         AND messages.gateway = report.gateway
         AND messages.gateway IS NOT NULL
         AND (report.owner IS NULL OR messages.user_id = report.owner)
