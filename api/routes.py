@@ -18,6 +18,9 @@ from api.accounts import smtp_routes as smtp
 from api.accounts import users_routes as users
 from api.audit import routes as audit
 from api.bounces import routes as bounces
+from api.endpoints import replays
+from api.endpoints import routes as endpoints
+from api.events import routes as events
 from api.explain import routes as explain
 from api.gateways import routes as gateways
 from api.health import routes as health
@@ -44,6 +47,20 @@ ROUTES: Final = (
     web.post("/api/v1/messages/{id}/retry", messages.retry),
     web.get("/api/v1/changes/{change_id}", changes.get),
     web.post("/api/v1/changes/{change_id}/stop", changes.stop),
+    web.get("/api/v1/endpoints", endpoints.list_page),
+    web.post("/api/v1/endpoints", endpoints.create),
+    web.get("/api/v1/endpoints/{endpoint_id}", endpoints.get),
+    web.patch("/api/v1/endpoints/{endpoint_id}", endpoints.change),
+    web.delete("/api/v1/endpoints/{endpoint_id}", endpoints.delete),
+    web.post("/api/v1/endpoints/{endpoint_id}/disable", endpoints.disable),
+    web.post("/api/v1/endpoints/{endpoint_id}/enable", endpoints.enable),
+    web.post("/api/v1/endpoints/{endpoint_id}/secret/rotate", endpoints.rotate_secret),
+    web.post("/api/v1/endpoints/{endpoint_id}/test", replays.try_out),
+    web.post("/api/v1/endpoints/{endpoint_id}/recover", replays.recover),
+    web.post("/api/v1/endpoints/{endpoint_id}/replay", replays.replay),
+    web.post("/api/v1/events", events.create),
+    web.get("/api/v1/events/{event_id}", events.get),
+    web.post("/api/v1/events/{event_id}/replay", events.replay),
     web.get("/api/v1/holds", holds.list_all),
     web.post("/api/v1/holds/{hold_id}/release", holds.release),
     web.get("/api/v1/gateways", gateways.list_own),

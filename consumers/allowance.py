@@ -1,8 +1,9 @@
 """One consumer's part of what an endpoint may be sent in an hour, by a setting of its owner. Pure.
 
-A token bucket: a tenth of the hour's messages may go at once after a pause, the others follow evenly, so that no hour
-has more than its number. Consumers share it equally, as many as report. Each may be one message ahead of its part, and
-one that was restarted does not know what it sent before: it begins with what it would have been given since its start.
+A token bucket: a tenth of the hour's messages (or another `burst`) may go at once after a pause, the others follow
+evenly, so that no hour has more than its number. Consumers share it equally, as many as report. Each may be one message
+ahead of its part, and one that was restarted does not know what it sent before: it begins with what it would have been
+given since its start.
 In memory only.
 """
 
@@ -17,8 +18,9 @@ ROUNDING: Final = 1e-6
 class Allowance:
     """The clock is the caller's. `ran` is for how many seconds this consumer has been running."""
 
-    def __init__(self, per_hour: int, now: float, *, ran: float, consumers: int = 1) -> None:
+    def __init__(self, per_hour: int, now: float, *, ran: float, consumers: int = 1, burst: int | None = None) -> None:
         self.per_hour = per_hour
+        self._burst = max(int(per_hour * BURST), 1) if burst is None else burst
         self.consumers = consumers
         """That share it, this one among them."""
         self._tokens = min(1 + self.rate * ran, self._most)
@@ -45,10 +47,6 @@ class Allowance:
         """Whether a new one would be the same."""
         self._fill(now)
         return self._tokens >= self._most - ROUNDING
-
-    @property
-    def _burst(self) -> int:
-        return max(int(self.per_hour * BURST), 1)
 
     @property
     def _most(self) -> float:

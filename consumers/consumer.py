@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from functools import partial
 from typing import Self
 from uuid import UUID
@@ -18,8 +19,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers.bounces import suppress_bounced
+from consumers.cache import listen
 from consumers.dedup import DedupRecords
 from consumers.dispatcher import Dispatcher
+from consumers.endpoints import EndpointCache, EndpointHealth
 from consumers.holds import Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.mails import StoredMails
@@ -72,6 +75,13 @@ class Consumer:
         self._loopback_transport = HttpClient(settings, egress=loopback_egress(settings))
         self._operators_transport = HttpClient(settings)
         self._senders = SenderCache(opened(store.users.senders, settings), clock=time.monotonic)
+        self._endpoints = EndpointCache(store.endpoints.among, clock=time.monotonic)
+        self._health = EndpointHealth(
+            store.endpoints,
+            self._endpoints,
+            disable_after=timedelta(seconds=settings.endpoint_failing_seconds),
+            now=utc_now,
+        )
         self._mails = StoredMails(store.batches.mails)
         self._gateways = KnownGateways(store.gateways, configured_gateways(settings.sms_gateways))
         self._channels = ChannelRegistry.load(
@@ -82,6 +92,7 @@ class Consumer:
                 loopback_transport=self._loopback_transport,
                 operators_transport=self._operators_transport,
                 senders=self._senders,
+                endpoints=self._endpoints,
                 mails=self._mails,
                 gateways=self._gateways.directory,
                 refresh_tokens=StoredTokens(store.smtp_accounts),
@@ -110,6 +121,8 @@ class Consumer:
             self._leases,
             self._holds,
             senders=self._senders,
+            endpoints=self._endpoints,
+            health=self._health,
             settings=settings,
             policy=RetryPolicy(
                 delays=settings.retry_delays,
@@ -179,7 +192,11 @@ class Consumer:
             asyncio.create_task(consumer._gateways.run(), name="gateways"),
             asyncio.create_task(consumer._slots.run(), name="slots"),
             asyncio.create_task(consumer._reporter.run(), name="reports"),
-            asyncio.create_task(consumer._senders.listen(store.database), name="changed users"),
+            asyncio.create_task(consumer._health.run(), name="how endpoints fare"),
+            asyncio.create_task(
+                listen(store.database, {"tidings_users": consumer._senders, "tidings_endpoints": consumer._endpoints}),
+                name="changed rows",
+            ),
         ]
         try:
             await consumer._metrics_server.start()
@@ -283,7 +300,7 @@ class Consumer:
             return None
         batch = self._leases.open(batch_id, size=len(deliveries), since=since)
         try:
-            await self._read_senders(deliveries)
+            await self._read_rows(deliveries)
             deliveries = await self._mails.read_small(deliveries)
             doubtful = [delivery.id for delivery in deliveries if delivery.possible_duplicate]
             records = await self._dedup.find(doubtful) if doubtful else {}
@@ -298,16 +315,18 @@ class Consumer:
             raise
         return batch
 
-    async def _read_senders(self, deliveries: Sequence[Delivery]) -> None:
-        """Reads all users of a batch at once, before its deliveries ask for them one by one."""
+    async def _read_rows(self, deliveries: Sequence[Delivery]) -> None:
+        """Reads all users and endpoints of a batch at once, before its deliveries ask for them one by one."""
         try:
             await self._senders.read(d.user_id for d in deliveries if d.user_id is not None)
+            await self._endpoints.read(d.endpoint_id for d in deliveries if d.endpoint_id is not None)
         except AWAY as error:
-            log.warning("users were not read; their deliveries will ask again", error=describe(error))
+            log.warning("users and endpoints were not read; deliveries will ask again", error=describe(error))
 
     async def _write_first(self, outcomes: Sequence[Outcome]) -> None:
         """What must not be missing once these outcomes are written."""
         await self._holds.write(outcomes)
+        await self._health.write_gone()
         await suppress_bounced(self._store.suppressions, outcomes)
 
     async def _release_unstarted(self) -> None:

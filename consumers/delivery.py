@@ -7,11 +7,11 @@ leases run out, and the messages come back with a recovery counted.
 """
 
 import asyncio
-import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, cast
+from typing import Final, Protocol, cast
 from uuid import UUID
 
 import msgspec
@@ -25,9 +25,10 @@ from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
+from consumers.results import checked
 from consumers.shortages import Shortages
 from consumers.verdict import of_account, reason_of, settle
-from tidings.channels.base import About, Accepted, Channel, Rejected, Result, Retry, Senders
+from tidings.channels.base import About, Accepted, Channel, Endpoints, NoEndpoints, Rejected, Result, Retry, Senders
 from tidings.channels.recipient import EndpointKey
 from tidings.domain.errors import StoreUnavailableError, UnsealError
 from tidings.domain.ids import new_id
@@ -41,14 +42,17 @@ from tidings.security.secretbox import SecretBox
 
 log = structlog.get_logger(__name__)
 
-USUAL_TYPES: Final = (str, int, bytes, type(None), tuple)
-"""Of the fields of Accepted: needs no conversion, which takes 0.4 µs a message."""
-
-
 DISABLED_SECONDS: Final = 24 * 3600.0
 """How often a message whose user is disabled asks again whether it may go; enabling the user makes it due sooner."""
 HOLD_ERROR_LENGTH: Final = 1000
 """Characters of the error that are kept with a hold."""
+
+
+class Health(Protocol):
+    """What becomes of the deliveries to webhook endpoints."""
+
+    def count(self, endpoint_id: UUID, result: Result) -> None:
+        """Counts the end of one."""
 
 
 class Deliveries(msgspec.Struct, kw_only=True, eq=False):
@@ -60,6 +64,8 @@ class Deliveries(msgspec.Struct, kw_only=True, eq=False):
     limiter: "DestinationLimiter[DeliveryRun]"
     holds: Holds
     senders: Senders
+    endpoints: Endpoints = NoEndpoints()
+    health: Health | None = None
     policy: RetryPolicy
     consumer: str
     now: Callable[[], datetime]
@@ -79,6 +85,12 @@ class Deliveries(msgspec.Struct, kw_only=True, eq=False):
             return False
         sender = self.senders.known(delivery.user_id)
         return None if sender is None else sender.disabled
+
+    def held_by(self, delivery: Delivery, endpoint: EndpointKey) -> HeldReason | None:
+        """Why nothing may go where a message goes, as far as is known; None where it may."""
+        if delivery.endpoint_id is not None and self.endpoints.is_disabled(delivery.endpoint_id):
+            return HeldReason.ENDPOINT_DISABLED
+        return self.holds.reason(endpoint)
 
     def record(self, outcome: Outcome, batch: OpenBatch) -> None:
         """Has an outcome recorded, and the batch closed with its last one."""
@@ -118,7 +130,7 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
 
     def send_back(self, retry_in: float) -> None:
         """Ends a delivery that was not started: it is due again in `retry_in` seconds, or up to a fifth later."""
-        reason = self.shared.holds.reason(self.endpoint)
+        reason = self.shared.held_by(self.delivery, self.endpoint)
         if reason is None:
             reason = reason_of(self.shared.limiter, self.key, self.endpoint, self.shared.clock())
         self._record(self._held(reason, retry_in))
@@ -136,6 +148,8 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
             if disabled or (disabled is None and await self._is_disabled()):
                 untried: Outcome | None = self._held(HeldReason.DISABLED, DISABLED_SECONDS)
             else:
+                if self.delivery.endpoint_id is not None:
+                    await self._read_endpoint(self.delivery.endpoint_id)
                 untried = self._untried()
             if untried is None:
                 result = await self._attempt()
@@ -154,6 +168,8 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         shared = self.shared
         outcome = self._conclude(result)
         self._record(outcome)
+        if shared.health is not None and self.delivery.endpoint_id is not None:
+            shared.health.count(self.delivery.endpoint_id, result)
         if isinstance(result, Accepted):
             record = Record(cast("datetime", outcome.sent_at), outcome.provider_message_id)
             shared.dedup.put(self.delivery.id, record, then=partial(shared.limiter.leave, entry))
@@ -216,6 +232,11 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
             return False
         return sender is not None and sender.disabled
 
+    async def _read_endpoint(self, endpoint_id: UUID) -> None:
+        """Reads the webhook endpoint that it goes to. While Postgres is away the channel says so itself."""
+        with suppress(StoreUnavailableError):
+            await self.shared.endpoints.get(endpoint_id)
+
     def _untried(self) -> Outcome | None:
         """The outcome of a delivery that must not be attempted; None where it must."""
         shared, delivery = self.shared, self.delivery
@@ -226,7 +247,9 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
         now = shared.now()
         if delivery.expires_at is not None and delivery.expires_at <= now:
             return outcomes.expired(delivery)
-        held = shared.holds.reason(self.endpoint)
+        if delivery.endpoint_id is not None and shared.endpoints.is_gone(delivery.endpoint_id):
+            return outcomes.endpoint_deleted(delivery)
+        held = shared.held_by(delivery, self.endpoint)
         if held is not None:
             return self._held(held, HELD_SECONDS)
         self.started_at = now
@@ -286,7 +309,8 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
                 detail=outcome.last_error or "",
             )
             outcome = msgspec.structs.replace(outcome, bounce=bounce)
-        if not (isinstance(result, Rejected) and result.holds):
+        # An endpoint with a row of its own is disabled there.
+        if not (isinstance(result, Rejected) and result.holds) or self.delivery.endpoint_id is not None:
             return outcome
         channel = self.delivery.channel
         endpoint = self.endpoint
@@ -334,43 +358,3 @@ class DeliveryRun(msgspec.Struct, eq=False, gc=False):
             self._record(self._conclude(Retry(error=error, unanswered=self.started_at is not None)))
         except Exception:
             log.exception("no outcome could be recorded: the batch comes back when its lease runs out")
-
-
-def checked(result: object, *, channel: str) -> Result:
-    """What a channel returned, converted to a Result that keeps what its type declares.
-
-    May deliver a message twice if a channel returns a malformed result for a message that the receiver accepted: that
-    counts as a Retry without an answer.
-    """
-    if (
-        type(result) is Accepted
-        and not result.unknown
-        and (
-            *(type(result.provider_message_id), type(result.status_code)),
-            *(type(result.answer), type(result.error), type(result.unknown)),
-        )
-        == USUAL_TYPES
-    ):
-        return result
-    try:
-        return _convert(result)
-    except (TypeError, ValueError) as error:
-        log.exception("channel returned no valid result", channel=channel)
-        return Retry(error=f"the channel returned {error}", unanswered=True)
-
-
-def _convert(result: object) -> Result:
-    """Raises TypeError or ValueError, whose text continues "the channel returned"."""
-    if not isinstance(result, Result):
-        raise TypeError("no result" if result is None else f"no result: {type(result).__name__}")
-    kind = Accepted if isinstance(result, Accepted) else Retry if isinstance(result, Retry) else Rejected
-    try:
-        converted = cast("Result", msgspec.convert(msgspec.structs.asdict(result), kind))
-    except msgspec.ValidationError as error:
-        raise ValueError(f"a wrong {kind.__name__}: {error}") from error
-    if isinstance(cast("object", result.answer), str):
-        # msgspec has decoded it from base64.
-        raise TypeError(f"a wrong {kind.__name__}: answer is no bytes")
-    if isinstance(converted, Retry) and converted.delay is not None and not 0 <= converted.delay < math.inf:
-        raise ValueError(f"a wrong Retry: delay={converted.delay}")
-    return converted

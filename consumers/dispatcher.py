@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from sys import getsizeof
+from typing import Final
 
 import structlog
 
@@ -18,14 +19,14 @@ from consumers.backstop import Backstop
 from consumers.breaker import Breaker
 from consumers.capacity import Limits
 from consumers.dedup import DedupRecords, Record
-from consumers.delivery import Deliveries, DeliveryRun
+from consumers.delivery import Deliveries, DeliveryRun, Health
 from consumers.destination import Entry
 from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
 from consumers.shortages import Shortages
-from tidings.channels.base import Channel, Senders
+from tidings.channels.base import Channel, Endpoints, NoEndpoints, Senders
 from tidings.channels.recipient import EndpointKey
 from tidings.channels.registry import ChannelRegistry
 from tidings.domain.cancellation import cancel_and_wait
@@ -36,6 +37,9 @@ from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+SECONDS: Final = 3600
+"""Of an hour."""
 
 
 class Dispatcher:
@@ -50,6 +54,8 @@ class Dispatcher:
         holds: Holds,
         *,
         senders: Senders,
+        endpoints: Endpoints = NoEndpoints(),  # noqa: B008
+        health: Health | None = None,
         settings: Settings,
         policy: RetryPolicy,
         now: Callable[[], datetime],
@@ -72,6 +78,8 @@ class Dispatcher:
             limiter=self.limiter,
             holds=holds,
             senders=senders,
+            endpoints=endpoints,
+            health=health,
             policy=policy,
             consumer=settings.consumer_name,
             now=now,
@@ -102,15 +110,17 @@ class Dispatcher:
         if self._shared.of_disabled(delivery):
             run.hold_for_user()
             return
-        if self._shared.holds.reason(endpoint) is not None:
+        if self._shared.held_by(delivery, endpoint) is not None:
             run.send_back(HELD_SECONDS)
             return
+        per_hour, burst = allowed_of(channel, delivery)
         retry_in = self.limiter.enter(
             key,
             run,
             endpoint=endpoint,
             concurrency=concurrency,
-            per_hour=per_hour_of(channel, delivery),
+            per_hour=per_hour,
+            burst=burst,
             # In memory: a text of one character beyond Latin-1 takes two or four bytes for each.
             size=getsizeof(delivery.content) + (delivery.mail_bytes or 0),
             high=delivery.priority == Priority.HIGH,
@@ -161,15 +171,21 @@ class Dispatcher:
         self._shared.running[entry.delivery] = self._loop.create_task(entry.delivery.run(entry))
 
 
-def per_hour_of(channel: Channel | None, delivery: Delivery) -> int | None:
-    """How many messages may go to its endpoint in an hour; None: no limit."""
+def allowed_of(channel: Channel | None, delivery: Delivery) -> tuple[int | None, int | None]:
+    """How many messages may go to its endpoint in an hour (None: no limit), and how many of them at once.
+
+    A limit by the second lets them go evenly, up to what is late by a twentieth of a second.
+    """
     if channel is None:
-        return None
+        return None, None
     try:
-        return channel.per_hour(delivery)
+        per_second = channel.per_second(delivery)
+        if per_second is None:
+            return channel.per_hour(delivery), None
+        return per_second * SECONDS, max(per_second // 20, 1)
     except Exception as error:  # noqa: BLE001  (anybody's code; deliver() will say what is wrong with the message)
         log.info("a message without a limit", message=str(delivery.id), error=type(error).__name__)
-        return None
+        return None, None
 
 
 def destination_of(channel: Channel | None, delivery: Delivery) -> tuple[str, EndpointKey | None, int | None]:

@@ -110,6 +110,7 @@ class DestinationLimiter(Generic[T]):
         endpoint: EndpointKey | None = None,
         concurrency: int | None = None,
         per_hour: int | None = None,
+        burst: int | None = None,
         size: int = 0,
         high: bool = False,
     ) -> float | None:
@@ -135,7 +136,7 @@ class DestinationLimiter(Generic[T]):
         if self._pressed and (silent := entered.silent(now)) >= SLOW_SECONDS:
             return max(SILENT_FACTOR * silent, destination.retry_in(now))
         if per_hour is not None or entered.paced is not None:
-            self.paces.allow(entered, per_hour, now)
+            self.paces.allow(entered, per_hour, now, burst=burst)
         entered.inside += 1
         self.waiting += 1
         self.held_bytes += size

@@ -98,6 +98,17 @@ def expired(delivery: Delivery) -> Outcome:
     return _untried(delivery, Status.CANCELLED, delivery.tries, cancel_reason=CancelReason.EXPIRED)
 
 
+def endpoint_deleted(delivery: Delivery) -> Outcome:
+    """A message whose webhook endpoint was deleted while it waited."""
+    return _untried(
+        delivery,
+        Status.CANCELLED,
+        delivery.tries,
+        cancel_reason=CancelReason.REQUESTED,
+        last_error="its endpoint was deleted",
+    )
+
+
 def returned(delivery: Delivery, *, due_at: datetime | None = None, held_reason: HeldReason | None = None) -> Outcome:
     """A message that was not attempted: it waits again as it did before, or until `due_at` for that reason."""
     return _untried(delivery, _as_before(delivery), delivery.tries, due_at=due_at, held_reason=held_reason)

@@ -37,8 +37,11 @@ class Paces(Generic[T]):
         self._consumers = 1
         """Those that report, this one among them."""
 
-    def allow(self, endpoint: Endpoint[T], per_hour: int | None, now: float) -> None:
-        """Sets how many messages may go to an endpoint in an hour, by all consumers together; None: no limit."""
+    def allow(self, endpoint: Endpoint[T], per_hour: int | None, now: float, *, burst: int | None = None) -> None:
+        """Sets how many messages may go to an endpoint in an hour, by all consumers together; None: no limit.
+
+        `burst` is how many of them may go at once; None: a tenth.
+        """
         line = endpoint.paced
         if per_hour is None:
             if line is not None:
@@ -48,7 +51,7 @@ class Paces(Generic[T]):
             line = endpoint.paced = self._line(Pace(now, endpoint.accepted_rate(now)))
         if line.pace.allowance is None or line.pace.allowance.per_hour != per_hour:
             ran = now - self._started
-            line.pace.allowance = Allowance(per_hour, now, ran=ran, consumers=self._consumers)
+            line.pace.allowance = Allowance(per_hour, now, ran=ran, consumers=self._consumers, burst=burst)
             line.elsewhere = line.pace.allowance.rate * (self._consumers - 1)
 
     def enter(self, entry: Entry[T], now: float) -> float | None:

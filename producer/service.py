@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from producer.accounts import AccountMaintenance
 from producer.claimer import Claimer
 from producer.depths import DepthRecorder
+from producer.endpoints import EndpointMaintenance
 from producer.guard import Guard
 from producer.leader import Leader
 from producer.maintenance import Maintenance
@@ -69,8 +70,16 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     )
     receipts = ReceiptMaintenance(store.receipts)
     guard = Guard(store.marker, redis)
-    duties = [guard.duty, *reconciler.duties, *maintenance.duties, *accounts.duties, *receipts.duties]
-    duties.append(DepthRecorder(store, redis).duty)
+    endpoints = EndpointMaintenance(store, settings)
+    duties = [
+        guard.duty,
+        *reconciler.duties,
+        *maintenance.duties,
+        *accounts.duties,
+        *endpoints.duties,
+        *receipts.duties,
+        DepthRecorder(store, redis).duty,
+    ]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)
     metrics = ProducerMetrics(
         socket.gethostname(),

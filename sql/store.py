@@ -15,6 +15,8 @@ from sql.batches import BatchStore
 from sql.changes import ChangeStore
 from sql.database import AWAY, Database
 from sql.deletions import DeletionStore
+from sql.endpoints import EndpointStore
+from sql.events import EventStore
 from sql.gateways import GatewayStore
 from sql.holds import HoldStore
 from sql.maintenance import MaintenanceStore
@@ -50,6 +52,8 @@ class Store:
         self.holds = HoldStore(database)
         self.receipts = ReceiptStore(database)
         self.gateways = GatewayStore(database)
+        self.endpoints = EndpointStore(database)
+        self.events = EventStore(database)
         self.suppressions = SuppressionStore(database)
         self.smtp_accounts = SmtpAccountStore(database)
         self.maintenance = MaintenanceStore(database)

@@ -41,6 +41,8 @@ HELD: Final = {
     HeldReason.OURS: ("This machine is short of something", "It is tried again"),
 }
 """What holds a message, and what ends that. The others are a breaker, as consumers report it, and want of room."""
+OF_ENDPOINT: Final = ("Its webhook endpoint is disabled", "It goes when somebody enables the endpoint")
+"""Of a message of an event."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +167,8 @@ def _not_due(case: Case) -> Verdict:
     now = case.circumstances
     if now.held_reason in HELD:
         what, then = HELD[now.held_reason]
+        if now.held_reason is HeldReason.ENDPOINT_DISABLED and case.message.endpoint_id is not None:
+            what, then = OF_ENDPOINT
         return Verdict(
             Reason.HELD,
             f"{what}{_rate(case)}{_because(case)}; it is held since {_time(now.held_since)}.",

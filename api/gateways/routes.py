@@ -13,7 +13,7 @@ from api.gateways.schemas import GatewayAnswer, GatewayChanges, GatewayList, Gat
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.resources import GATEWAYS, SETTINGS, STORE
-from api.openapi import examples, failures, parameters, request_examples, tags
+from api.openapi import failures, gateway_examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations
 from tidings.domain.api_key import Scope
 from tidings.domain.audit import Action
@@ -33,11 +33,11 @@ _one: Final = Operations(
     parameters=(parameters.GATEWAY_ID,),
     errors={HTTPStatus.NOT_FOUND: NO_SUCH_GATEWAY},
 )
-_KEPT: Final = Answer("The gateway as it is now.", GatewayAnswer, examples.GATEWAY)
+_KEPT: Final = Answer("The gateway as it is now.", GatewayAnswer, gateway_examples.GATEWAY)
 _SECRETS: Final = {HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS}
 
 
-@_all(answers=Answer("The gateways.", GatewayList, examples.GATEWAYS))
+@_all(answers=Answer("The gateways.", GatewayList, gateway_examples.GATEWAYS))
 async def list_own(request: web.Request) -> web.Response:
     """Lists the own gateways, for admins those of the operator too.
 
@@ -50,7 +50,7 @@ async def list_own(request: web.Request) -> web.Response:
     body=Body(_decoder, request_examples.GATEWAYS),
     answers={
         HTTPStatus.CREATED: Answer(
-            "It is made.", GatewayAnswer, examples.GATEWAY, headers={hdrs.LOCATION: "The path of the gateway."}
+            "It is made.", GatewayAnswer, gateway_examples.GATEWAY, headers={hdrs.LOCATION: "The path of the gateway."}
         )
     },
     errors={HTTPStatus.CONFLICT: TAKEN, **_SECRETS},
@@ -68,7 +68,7 @@ async def create(request: web.Request) -> web.Response:
     return answer(_gateways(request).shown(kept), status=HTTPStatus.CREATED, headers=headers)
 
 
-@_one(answers=Answer("The gateway.", GatewayAnswer, examples.GATEWAY))
+@_one(answers=Answer("The gateway.", GatewayAnswer, gateway_examples.GATEWAY))
 async def get(request: web.Request) -> web.Response:
     """Shows a gateway."""
     return answer(_gateways(request).shown(await _find(request)))
@@ -88,7 +88,7 @@ async def change(request: web.Request) -> web.Response:
     return answer(_gateways(request).shown(kept))
 
 
-@_one(answers=Answer("The gateway that is deleted.", GatewayAnswer, examples.GATEWAY))
+@_one(answers=Answer("The gateway that is deleted.", GatewayAnswer, gateway_examples.GATEWAY))
 async def delete(request: web.Request) -> web.Response:
     """Deletes a gateway.
 

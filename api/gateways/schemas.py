@@ -70,7 +70,7 @@ class GatewayChanges(Redacted, frozen=True, kw_only=True):
         ),
     ] = UNSET
     per_second: Annotated[
-        Annotated[float, Meta(ge=0.001, le=10_000)] | UnsetType | None,
+        Annotated[int, Meta(ge=1, le=10_000)] | UnsetType | None,
         Meta(description="Messages a second at the most."),
     ] = UNSET
     concurrency: Annotated[
@@ -109,7 +109,7 @@ class GatewayAnswer(msgspec.Struct, frozen=True, kw_only=True):
     short_codes: bool
     weight: int
     allow_duplicates: bool
-    per_second: float | None
+    per_second: int | None
     concurrency: int | None
     price: str | None
     enabled: bool

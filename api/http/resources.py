@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from api.accounts.services import Accounts, open_accounts
 from api.accounts.tokens import Tokens
+from api.endpoints.endpoints import Endpoints
 from api.health.readiness import Readiness
 from api.http.group_commit import GroupCommit
 from api.messages.intake import Intake
@@ -44,6 +45,7 @@ REPORTING: Final = web.AppKey("reporting", ReportingGateways)
 MAIL_SENDERS: Final = web.AppKey("mail_senders", MailSenders)
 GATEWAYS: Final = web.AppKey("gateways", KnownGateways)
 TEXTS: Final = web.AppKey("texts", Texts)
+ENDPOINTS: Final = web.AppKey("endpoints", Endpoints)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
 READINESS: Final = web.AppKey("readiness", Readiness)
@@ -107,6 +109,7 @@ async def quotas(app: web.Application) -> AsyncIterator[None]:
 async def intake(app: web.Application) -> AsyncIterator[None]:
     """Flushed before the store closes."""
     app[INTAKE] = Intake(app[STORE].messages.insert)
+    app[ENDPOINTS] = Endpoints(app[SETTINGS])
     app[RETRIES] = RetryDefaults(delays=app[SETTINGS].retry_delays, max_tries=app[SETTINGS].max_tries)
     app[KNOWN_QUEUES] = KnownQueues(app[STORE].queues)
     app[GATEWAYS] = KnownGateways(app[STORE].gateways, configured_gateways(app[SETTINGS].sms_gateways))

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.http.lengths import Content, EmailAddress, Moment, Name, Recipient
 from api.http.lengths import Mailbox as MailboxText
+from api.messages.text_fields import GatewayField, GatewayShown, PartsShown, SenderShown, SmartEncodingField
 from tidings.channels.email.addresses import MAX_NAME
 from tidings.channels.installed import recipients
 from tidings.domain.headers import ACCOUNT_MAIL, HIDDEN, shown
@@ -108,19 +109,8 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType,
         Meta(description="Of an e-mail: by which SMTP account it goes, by name; absent: the default one."),
     ] = UNSET
-    gateway: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=67)] | UnsetType,
-        Meta(description="Of a text message: by which gateway it goes, by name; absent: the one that fits best."),
-    ] = UNSET
-    smart_encoding: Annotated[
-        bool | UnsetType,
-        Meta(
-            description=(
-                "Of a text message: typographic quotes, dashes and spaces become plain ones where the text is in GSM's "
-                "alphabet then, and so takes fewer parts. Absent: `SMS_SMART_ENCODING`."
-            )
-        ),
-    ] = UNSET
+    gateway: GatewayField | UnsetType = UNSET
+    smart_encoding: SmartEncodingField | UnsetType = UNSET
     cc: Annotated[Mailboxes | UnsetType, Meta(description="Of an e-mail: who gets it too, as everybody sees.")] = UNSET
     bcc: Annotated[Mailboxes | UnsetType, Meta(description="Of an e-mail: who gets it too, as nobody sees.")] = UNSET
     reply_to: Annotated[
@@ -269,21 +259,14 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     receipt_detail: Annotated[str | None, Meta(description="What a mail server said, say.")]
     provider_message_id: Annotated[str | None, Meta(description="The id that the provider gave it.")]
     account: Annotated[str | None, Meta(description="By which SMTP account it goes; null: the default one.")]
-    gateway: Annotated[
-        str | None,
-        Meta(
-            description=(
-                "Of a text message: which gateway had it last, or has to take it; `me/…` is one of its user's own. "
-                "Null: none yet, or the one of `WEBHOOK_URL`."
-            )
-        ),
+    gateway: GatewayShown
+    sender: SenderShown = msgspec.field(name="from")
+    sms_parts: PartsShown = msgspec.field(name="parts")
+    endpoint_id: Annotated[
+        UUID | None,
+        Meta(description="The webhook endpoint that it goes to; `recipient` is the URL that this had at first."),
     ]
-    sender: Annotated[str | None, Meta(description="Of a text message: whom it is from, where it said.")] = (
-        msgspec.field(name="from")
-    )
-    sms_parts: Annotated[int | None, Meta(description="Of a text message: of how many parts it is.")] = msgspec.field(
-        name="parts"
-    )
+    event_id: Annotated[UUID | None, Meta(description="The event that it tells of.")]
     created_at: datetime
     mail: Annotated[
         MailAnswer | UnsetType,

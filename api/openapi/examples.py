@@ -25,7 +25,6 @@ from api.audit.schemas import AuditAnswer, AuditList
 from api.bounces.report import Event
 from api.bounces.schemas import ReportAnswer, ReportedAnswer
 from api.explain.schemas import Explanation, Facts, LastTry, Next, Reason
-from api.gateways.schemas import GatewayAnswer, GatewayList
 from api.health.schemas import HealthAnswer, Readiness
 from api.holds.schemas import HoldList, Released
 from api.messages.listing import encode_cursor
@@ -185,29 +184,6 @@ TRIAL: Final = TrialAnswer(
     seconds=0.412,
     recipient="ida@example.com",
 )
-GATEWAY: Final = GatewayAnswer(
-    id=UUID("0195f2b0-0000-7000-8000-0000000000a1"),
-    name="twilio",
-    shared=False,
-    preset="twilio",
-    spec=None,
-    base_url="",
-    credentials=["account_sid", "auth_token"],
-    senders=["+15005550006"],
-    users=None,
-    prefixes=None,
-    short_codes=False,
-    weight=1,
-    allow_duplicates=False,
-    per_second=None,
-    concurrency=None,
-    price="0.0075 EUR",
-    enabled=True,
-    receipt_url="https://mail.example.com/receipts/0195f2b0-0000-7000-8000-0000000000a1/…",
-    created_at=CREATED,
-    updated_at=CREATED,
-)
-GATEWAYS: Final = GatewayList(gateways=[GATEWAY])
 USERS: Final = UserList(users=[USER], next_cursor=None)
 LOGIN: Final = LoginAnswer(token="eyJhbGciOi…", expires_at=CREATED + timedelta(hours=12), user_id=USER_ID)  # noqa: S106
 SECRET: Final = SecretAnswer(secret="whsec_…", previous_until=CREATED + timedelta(days=1))  # noqa: S106

@@ -5,6 +5,8 @@ from typing import Final
 from api.openapi.operation import Tag
 
 MESSAGES: Final = Tag("Messages", "Hand in one or many, look them up, cancel them, try them again.")
+ENDPOINTS: Final = Tag("Endpoints", "Where webhooks of events go: URL, types, secret, and how each one fares.")
+EVENTS: Final = Tag("Events", "What happened, for every endpoint that wants to hear of it.")
 QUEUES: Final = Tag("Queues", "Streams of messages, each with its own pace and its own switch.")
 HOLDS: Final = Tag("Holds", "Endpoints to which nothing goes until somebody releases them.")
 GATEWAYS: Final = Tag("Gateways", "SMS gateways, own and the operator's: where text messages go.")

@@ -14,7 +14,9 @@ from api.http.resources import INTAKE, QUOTAS, STORE
 from api.openapi.failures import is_change
 from api.openapi.operation import operation_of
 from api.quotas.quotas import Taken, size_of
+from sql.events import FanOut, Posted
 from sql.messages import IdempotencyKey
+from tidings.domain.endpoint import NewEvent
 from tidings.domain.message import NewMessage
 
 _TAKEN: Final = web.RequestKey("taken", Taken)
@@ -51,6 +53,29 @@ async def keep_batch(
         if taken is not None:
             taken.settle([message.id in kept for message in messages])
     return kept
+
+
+async def keep_event(
+    request: web.Request, event: NewEvent, fan_out: FanOut, key: IdempotencyKey | None = None
+) -> Posted:
+    """`EventStore.post`, where as many messages as it makes are within the quota. Raises as `keep` does.
+
+    Who has no quota need not know how many that is before; for others the endpoints are counted first.
+    """
+    events, taken, count = request.app[STORE].events, None, 0
+    if await retries_at_once(request) is not None:
+        count = await events.count_wanting(event)
+        taken = await _take(request, [len(event.payload.encode())] * count) if count else None
+    posted = Posted(kept=True, messages=count)
+    try:
+        posted = await events.post(event, fan_out, key)
+    except Exception:
+        posted = Posted(kept=False, messages=0)
+        raise
+    finally:
+        if taken is not None:
+            taken.settle([number < posted.messages for number in range(count)])
+    return posted
 
 
 async def take_retries(request: web.Request, count: int) -> Taken | None:

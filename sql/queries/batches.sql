@@ -241,10 +241,10 @@ changed AS MATERIALIZED (
     SELECT max(CASE WHEN timeline <> store_timeline() THEN now() ELSE changed_at END) AS moment FROM store_marker
 )
 SELECT
-    id, user_id, queue, channel, recipient, subject, content, headers, max_tries, retry_delays, due_at, expires_at,
-    created_at, mail_bytes, account, sender, batch_id, tries, recoveries, priority,
-    unanswered OR (due_at <= changed.moment AND created_at <= changed.moment) IS TRUE AS unanswered,
-    held_since, gateway, statement_timestamp() AS seen_at
+    id, user_id, queue, channel, recipient, subject, {whole_content} AS content, {own_headers} AS headers, max_tries,
+    retry_delays, due_at, expires_at, created_at, {own_mail_bytes} AS mail_bytes, account, sender, batch_id, tries,
+    recoveries, priority, unanswered OR (due_at <= changed.moment AND created_at <= changed.moment) IS TRUE AS unanswered,
+    held_since, gateway, endpoint_id, event_id, statement_timestamp() AS seen_at
 FROM messages
 CROSS JOIN changed
 WHERE batch_id = (SELECT id FROM taken) AND status = 'processing'

@@ -129,7 +129,7 @@ tried AS (
 SELECT count(*) FROM piece WHERE status = 'processing';
 
 -- name: erase_beside(id, limit)$
--- Idempotency keys, suppressions and holds of a user who is being deleted, up to a limit of each; returns the count.
+-- Idempotency keys, suppressions, holds and events of a user who is being deleted, up to a limit of each; returns the count.
 WITH job AS MATERIALIZED (
     SELECT user_id FROM deletions WHERE id = :id
 ),
@@ -149,8 +149,15 @@ endpoints AS (
     DELETE FROM holds
     WHERE id IN (SELECT id FROM holds WHERE user_id = (SELECT user_id FROM job) LIMIT :limit)
     RETURNING 1
+),
+payloads AS (
+    DELETE FROM events
+    WHERE id IN (SELECT id FROM events WHERE owner = (SELECT user_id FROM job) LIMIT :limit)
+    RETURNING 1
 )
-SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM addresses) + (SELECT count(*) FROM endpoints);
+SELECT
+    (SELECT count(*) FROM keys) + (SELECT count(*) FROM addresses) + (SELECT count(*) FROM endpoints)
+    + (SELECT count(*) FROM payloads);
 
 -- name: finish_deletion(id)!
 -- The user goes, with keys and secrets.

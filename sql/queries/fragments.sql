@@ -25,20 +25,36 @@ keyed AS (
     RETURNING message_id
 )
 
+-- fragment: whole_content
+-- The content of a message: that of an event stands there once for all its messages.
+CASE WHEN event_id IS NULL THEN content ELSE coalesce((SELECT payload FROM events WHERE events.id = event_id), '') END
+
+-- fragment: own_headers
+-- The headers of a message. Those of what fans out hold one more (see fan_out).
+CASE WHEN event_id IS NULL THEN headers ELSE nullif(headers - 'tidings-event-secret', '{}') END
+
+-- fragment: own_mail_bytes
+-- How much is kept of a mail beside it. Of what fans out it is the size of the payload, for those who look for bytes.
+CASE WHEN event_id IS NULL THEN mail_bytes END
+
 -- fragment: short_columns
 -- A message without its content.
-id, user_id, queue, channel, recipient, subject, headers, priority, status::text, tries, max_tries,
+id, user_id, queue, channel, recipient, subject, {own_headers} AS headers, priority, status::text, tries, max_tries,
 retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
-created_at, share, mail_bytes, account, sender, sms_parts, gateway, held_reason, held_since, receipt, receipt_at,
-receipt_detail
+created_at, share, {own_mail_bytes} AS mail_bytes, account, sender, sms_parts, gateway, held_reason, held_since, receipt,
+receipt_at, receipt_detail, endpoint_id, event_id
 
 -- fragment: message_columns
 -- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
-content, {short_columns}
+{whole_content} AS content, {short_columns}
 
 -- fragment: listed
 -- A message as lists show it: with the beginning of its content. What is cut off is not read.
-left(content, 4096) AS content, octet_length(content) > octet_length(left(content, 4096)) AS content_truncated,
+left({whole_content}, 4096) AS content,
+CASE
+    WHEN event_id IS NULL THEN octet_length(content) > octet_length(left(content, 4096))
+    ELSE length({whole_content}) > 4096
+END AS content_truncated,
 {short_columns}
 
 -- fragment: listed_columns
@@ -46,7 +62,10 @@ left(content, 4096) AS content, octet_length(content) > octet_length(left(conten
 {listed},
 count(*) OVER () AS found,
 coalesce(
-    sum(octet_length(left(content, 4096)) + coalesce(octet_length(headers::text), 0)) OVER so_far, 0
+    sum(
+        octet_length(left(content, 4096)) + coalesce(octet_length(headers::text), 0)
+        + CASE WHEN event_id IS NULL THEN 0 ELSE least(mail_bytes, 4096) END
+    ) OVER so_far, 0
 ) AS bytes_before
 
 -- fragment: page
@@ -123,6 +142,43 @@ due_at = now()
 -- fragment: erased
 -- Whether nothing is left of a message that could be sent: its user was deleted.
 coalesce(cancel_reason = 'deleted', false)
+
+-- fragment: endpoint_columns
+id, user_id, url, description, customer, event_types, labels, sealed, secret, previous_secret, previous_until, rate_limit,
+retry_delays, max_tries, disabled_at, disabled_reason, failing_since, last_failed_at, last_error, created_at, updated_at
+
+-- fragment: wants
+-- Whether an endpoint that is on wants an event: by its owner, its customer, its types and its labels. What
+-- tidings itself tells goes only to those that name its type.
+(
+    endpoints.owner = event.owner
+    AND endpoints.customer IN (event.customer, '*')
+    AND endpoints.disabled_at IS NULL
+    AND CASE
+        WHEN endpoints.event_types IS NULL THEN NOT event.of_system
+        ELSE endpoints.event_types && type_patterns(event.type)
+    END
+    AND (endpoints.labels IS NULL OR endpoints.labels && event.labels)
+)
+
+-- fragment: fan_out
+-- A message for each row of `wanted`, an event with an endpoint. Ids are UUIDv7 of the millisecond of `moment_id`.
+-- A consumer of before there were endpoints would send their empty content. It has a header to open that nobody can open,
+-- so it gives them back untried ("ours") until one comes that knows better, and that takes the header away.
+fanned AS (
+    INSERT INTO messages (
+        id, user_id, queue, channel, recipient, content, headers, priority, max_tries, retry_delays, due_at, created_at,
+        share, mail_bytes, endpoint_id, event_id
+    )
+    SELECT
+        (left(:moment_id::uuid::text, 13) || '-7' || substr(gen_random_uuid()::text, 16))::uuid, user_id, :queue, 'webhook',
+        url, '', coalesce(:headers::jsonb, '{}') || '{"tidings-event-secret": "\u001b"}', 1,
+        coalesce(max_tries, jsonb_array_length(retry_delays) + 1, :max_tries),
+        coalesce(retry_delays, :retry_delays::jsonb), :due_at, :created_at, :share, octet_length(payload), endpoint_id,
+        event_id
+    FROM wanted
+    RETURNING id
+)
 
 -- fragment: operator
 -- The owner of the operator's own suppressions.
@@ -210,7 +266,9 @@ provider_message_id = NULL,
 last_error = NULL,
 receipt_detail = NULL,
 held_reason = NULL,
-held_since = NULL
+held_since = NULL,
+endpoint_id = NULL,
+event_id = NULL
 
 -- fragment: deletion_columns
 id, requested_at, cancelled, erased, finished_at

@@ -8,6 +8,7 @@
 | `python` | is executed |
 | `toml`, `yaml` | is read |
 | `nginx`, `caddyfile` | is run by `tests/security/test_proxies.py` |
+| `javascript`, `java`, `go`, `php`, `ruby` | `tests/integration/channels/webhook/test_snippets.py` |
 | `mermaid` | must be a diagram of states: `docs/states.md` is held against the database by another test |
 | `text` | a drawing; no command may hide in it |
 
@@ -102,6 +103,8 @@ def _look_at(block: Block) -> None:
         case "python":
             done = subprocess.run([sys.executable, "-c", block.text], stderr=subprocess.PIPE, text=True, check=False)
             assert done.returncode == 0, f"{block.where}: {done.stderr}"
+        case "javascript" | "java" | "go" | "php" | "ruby":
+            assert block.where.startswith("docs/webhooks.md:"), f"{block.where}: nothing runs this"
         case "nginx" | "caddyfile":
             assert block.where.startswith("docs/proxies.md:"), f"{block.where}: nothing runs this"
         case "toml":

@@ -9,6 +9,8 @@ from tidings.settings import Settings
 SENDING = {
     "POST /api/v1/messages",
     "POST /api/v1/messages/batch",
+    "POST /api/v1/events",
+    "POST /api/v1/endpoints/{endpoint_id}/test",
     "POST /messages",
     "POST /api/v1/task/enqueue",
     "POST /echoAtTime",
@@ -20,6 +22,14 @@ MANAGING = {
     "POST /api/v1/messages/{id}/cancel",
     "POST /api/v1/messages/{id}/retry",
     "POST /api/v1/holds/{hold_id}/release",
+    "POST /api/v1/endpoints",
+    "PATCH /api/v1/endpoints/{endpoint_id}",
+    "DELETE /api/v1/endpoints/{endpoint_id}",
+    "POST /api/v1/endpoints/{endpoint_id}/disable",
+    "POST /api/v1/endpoints/{endpoint_id}/enable",
+    "POST /api/v1/endpoints/{endpoint_id}/recover",
+    "POST /api/v1/endpoints/{endpoint_id}/replay",
+    "POST /api/v1/events/{event_id}/replay",
     "POST /api/v1/bounces",
     "POST /api/v1/suppressions",
     "DELETE /api/v1/suppressions/{suppression_id}",
@@ -38,7 +48,7 @@ def expected(name: str) -> Scope:
     method, _, path = name.partition(" ")
     if name == "GET /api/v1/me/quota":  # a program may see how much it may send
         return Scope.READ
-    if path.startswith(ABOUT_ACCOUNTS) or name == "PATCH /api/v1/me":
+    if path.startswith(ABOUT_ACCOUNTS) or path.endswith("/secret/rotate") or name == "PATCH /api/v1/me":
         return Scope.ADMIN
     if name in SENDING:
         return Scope.SEND

@@ -16,6 +16,7 @@ from tidings.channels.http.transport import Transport
 from tidings.channels.recipient import EndpointKey, Recipients
 from tidings.channels.sms.directory import GatewayDirectory
 from tidings.domain.account import Sealed, Sender
+from tidings.domain.endpoint import Endpoint
 from tidings.domain.mail_parts import KeptMail
 from tidings.domain.message import Delivery
 from tidings.domain.states import AttemptOutcome
@@ -101,6 +102,22 @@ class Senders(Protocol):
         """The user; None if there is none. Raises StoreUnavailableError."""
 
 
+class Endpoints(Protocol):
+    """The webhook endpoints that messages go to, cached for some seconds."""
+
+    def known(self, endpoint_id: UUID) -> Endpoint | None:
+        """The endpoint, if it is cached."""
+
+    def is_gone(self, endpoint_id: UUID) -> bool:
+        """Whether it is known that there is none."""
+
+    def is_disabled(self, endpoint_id: UUID) -> bool:
+        """Whether nothing may be sent there, as far as is known."""
+
+    async def get(self, endpoint_id: UUID) -> Endpoint | None:
+        """The endpoint; None if there is none. Raises StoreUnavailableError."""
+
+
 class Mails(Protocol):
     """What is kept of mails beside their messages."""
 
@@ -145,6 +162,22 @@ class NoSenders:
         return None
 
 
+class NoEndpoints:
+    """For deployments and tests without endpoints."""
+
+    def known(self, endpoint_id: UUID) -> Endpoint | None:  # noqa: ARG002
+        return None
+
+    def is_gone(self, endpoint_id: UUID) -> bool:  # noqa: ARG002
+        return False
+
+    def is_disabled(self, endpoint_id: UUID) -> bool:  # noqa: ARG002
+        return False
+
+    async def get(self, endpoint_id: UUID) -> Endpoint | None:  # noqa: ARG002
+        return None
+
+
 class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a channel may use."""
 
@@ -158,6 +191,7 @@ class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
     operators_transport: Transport
     """For addresses that the operator has set: refuses none. Must never be used for one that came with a message."""
     senders: Senders = NoSenders()
+    endpoints: Endpoints = NoEndpoints()
     mails: Mails = NoMails()
     refresh_tokens: RefreshTokens = FixedTokens()
     gateways: GatewayDirectory = msgspec.field(default_factory=GatewayDirectory)
@@ -215,6 +249,10 @@ class Channel(ABC):
 
     def per_hour(self, delivery: Delivery) -> int | None:  # noqa: ARG002
         """How many messages may go to the endpoint of this delivery in an hour, by all consumers; None: no limit."""
+        return None
+
+    def per_second(self, delivery: Delivery) -> int | None:  # noqa: ARG002
+        """The same in a second."""
         return None
 
     @property

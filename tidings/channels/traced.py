@@ -36,6 +36,9 @@ class TracedChannel(Channel):
     def per_hour(self, delivery: Delivery) -> int | None:
         return self._channel.per_hour(delivery)
 
+    def per_second(self, delivery: Delivery) -> int | None:
+        return self._channel.per_second(delivery)
+
     def route(self, delivery: Delivery, can_go: CanGo) -> Delivery:
         return self._channel.route(delivery, can_go)
 

@@ -65,6 +65,7 @@ async def rotate(store: Store, box: SecretBox, *, at_once: int = AT_ONCE) -> Rot
             rotation.resealed += await store.users.reseal(stale)
     await _rotate_accounts(store, box, at_once)
     await _rotate_gateways(store, box, at_once)
+    await _rotate_endpoints(store, box, at_once)
     return rotation
 
 
@@ -101,6 +102,31 @@ async def _rotate_gateways(store: Store, box: SecretBox, at_once: int) -> None:
         pairs = [(id_, old, box.reseal(old, Purpose.GATEWAY, id_)) for id_, old in page]
         if stale := [pair for pair in pairs if pair[1] != pair[2]]:
             await store.gateways.reseal(stale)
+
+
+async def _rotate_endpoints(store: Store, box: SecretBox, at_once: int) -> None:
+    """Those of webhook endpoints."""
+
+    def again(sealed: Sealed | None, purpose: Purpose, owner: UUID) -> Sealed | None:
+        return None if sealed is None else box.reseal(sealed, purpose, owner)
+
+    after: UUID = FIRST
+    while page := await store.endpoints.sealed_secrets(after=after, limit=at_once):
+        after = page[-1].id
+        pairs = [
+            (
+                old,
+                msgspec.structs.replace(
+                    old,
+                    secret=box.reseal(old.secret, Purpose.WEBHOOK_SECRET, old.id),
+                    previous_secret=again(old.previous_secret, Purpose.WEBHOOK_SECRET, old.id),
+                    sealed=again(old.sealed, Purpose.ENDPOINT, old.id),
+                ),
+            )
+            for old in page
+        ]
+        if stale := [(old, new) for old, new in pairs if new != old]:
+            await store.endpoints.reseal(stale)
 
 
 async def _rotate(settings: Settings) -> Rotation:

@@ -43,7 +43,7 @@ class Gateway(Redacted, frozen=True, kw_only=True):
     """Its part among those with the same prefix; 0: only where no other can go."""
     allows_duplicates: bool = False
     """Whether what it may have taken, without an answer, goes to another where it is held."""
-    per_second: float | None = None
+    per_second: int | None = None
     concurrency: int | None = None
     price: str | None = None
     """Of a part, such as `0.0075 EUR`: for people."""

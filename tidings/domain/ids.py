@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -52,3 +53,8 @@ class Ids:
 
 new_id: Final = Ids().new
 """A UUIDv7: ordered by time, which is what the partitions of `messages` rely on."""
+
+
+def time_of(id: UUID) -> datetime:  # noqa: A002
+    """The time that a UUIDv7 was made at, to the millisecond."""
+    return datetime.fromtimestamp((id.int >> 80) / 1000, UTC)

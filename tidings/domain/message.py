@@ -87,6 +87,10 @@ class Message(NewMessage, frozen=True, kw_only=True):
     receipt_detail: str | None = None
     gateway: str | None = None
     """Which gateway had it last, or has it now, where that is not the one of `WEBHOOK_URL`."""
+    endpoint_id: UUID | None = None
+    """Where it goes to a webhook endpoint; its recipient is the URL that this had when the event came."""
+    event_id: UUID | None = None
+    """The event that it tells of, which has its content."""
     content_truncated: bool = False
     """Whether its content is cut off here, as in lists."""
 
@@ -104,6 +108,8 @@ class Delivery(_Common, frozen=True, kw_only=True, gc=False):
     """Since when it has waited untried."""
     gateway: str | None = None
     """Which gateway had it last, or has it now, where that is not the one of `WEBHOOK_URL`."""
+    endpoint_id: UUID | None = None
+    event_id: UUID | None = None
 
     @property
     def possible_duplicate(self) -> bool:

@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     RECIPIENT = "recipient"
     HEADER = "header"
     GATEWAY = "gateway"
+    ENDPOINT = "endpoint"
 
 
 class SecretBox:

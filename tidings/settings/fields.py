@@ -302,6 +302,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Failures in a row after which nothing is sent to an endpoint, or a host, for a while.")] = 20
     breaker_seconds: Annotated[Positive, Meta(description=
         "How long that is at first; while it goes on failing it doubles, up to six times as long.")] = 10.0
+    endpoint_failing_seconds: Annotated[float, Meta(ge=0, description=
+        "Seconds of nothing but failures after which a webhook endpoint is disabled; 0: never.")] = 5 * 86_400.0
     connect_timeout: Annotated[Positive, Meta(description="Seconds for a connection to the receiver.")] = 5.0
     delivery_timeout: Annotated[Positive, Meta(description=
         "Seconds for one attempt as a whole; at least `CONNECT_TIMEOUT`.")] = 15.0

@@ -12,6 +12,7 @@ from tests.factories import new_delivery
 from tidings.channels.base import ChannelContext
 from tidings.channels.http.transport import NO_HEADERS, Answer, TransportError
 from tidings.domain.message import Delivery
+from tidings.security.client_certificate import ClientCertificate
 from tidings.settings import Settings
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 900_000, tzinfo=UTC)
@@ -25,6 +26,7 @@ class Request(msgspec.Struct):
     body: bytes
     headers: Mapping[str, str]
     when_repeated: Mapping[str, str] = NO_HEADERS
+    certificate: ClientCertificate | None = None
     method: str = "POST"
 
 
@@ -42,9 +44,10 @@ class ScriptedTransport:
         body: bytes,
         headers: Mapping[str, str],
         when_repeated: Mapping[str, str] = NO_HEADERS,
+        certificate: ClientCertificate | None = None,
         method: str = "POST",
     ) -> Answer:
-        self.requests.append(Request(url, body, headers, when_repeated, method))
+        self.requests.append(Request(url, body, headers, when_repeated, certificate, method))
         if isinstance(self.result, TransportError):
             raise self.result
         return self.result

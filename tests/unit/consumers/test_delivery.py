@@ -18,12 +18,13 @@ from consumers.backstop import Backstop
 from consumers.breaker import Breaker, BreakerState
 from consumers.capacity import Limits
 from consumers.dedup import DedupRecords, Record
-from consumers.delivery import USUAL_TYPES, Deliveries, DeliveryRun, checked
+from consumers.delivery import Deliveries, DeliveryRun
 from consumers.destination import Entry
 from consumers.holds import HELD_SECONDS, Holds
 from consumers.leases import Leases, OpenBatch
 from consumers.limiter import DestinationLimiter
 from consumers.recorder import OutcomeRecorder
+from consumers.results import USUAL_TYPES, checked
 from consumers.shortages import Shortages
 from sql.holds import HoldStore
 from tests.eventually import eventually

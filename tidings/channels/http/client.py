@@ -22,10 +22,11 @@ from tidings.channels.http.pool import Pool
 from tidings.channels.http.requests import Target, head, read_url
 from tidings.channels.http.resolving import Lookup, system_lookup
 from tidings.channels.http.time_limits import TimeLimit, TimeLimits
-from tidings.channels.http.tls import ClientCertificate, Trust, system_trust
+from tidings.channels.http.tls import Trust, system_trust
 from tidings.channels.http.transport import INVALID, NAME_SECONDS, NO_HEADERS, Answer, ShortageError, TransportError
 from tidings.domain.addresses import parse_proxy
 from tidings.runtime.files import open_files_limit
+from tidings.security.client_certificate import ClientCertificate
 from tidings.security.egress import Egress
 from tidings.settings import Settings
 

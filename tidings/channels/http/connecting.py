@@ -26,9 +26,10 @@ from tidings.channels.http.resolving import (
     literal,
     permitted,
 )
-from tidings.channels.http.tls import ClientCertificate, Contexts, Trust
+from tidings.channels.http.tls import Contexts, Trust
 from tidings.channels.http.transport import INVALID, ForbiddenError, ShortageError, TransportError
 from tidings.domain.addresses import Proxy
+from tidings.security.client_certificate import ClientCertificate
 from tidings.security.egress import Egress
 
 log = structlog.get_logger(__name__)

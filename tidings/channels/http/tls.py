@@ -4,32 +4,17 @@ One context for all requests without a client certificate, and one for each clie
 """
 
 import asyncio
-import os
 import ssl
-import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
-import msgspec
+from tidings.security.client_certificate import ClientCertificate, as_file
 
 CONTEXTS_KEPT: Final = 64
 """Of client certificates; a context costs some 16 ms and 0.9 MB, as it holds all authorities."""
 
 Trust = Callable[[], ssl.SSLContext]
-
-
-class ClientCertificate(msgspec.Struct, frozen=True, gc=False):
-    """What one shows of oneself where a receiver asks for it (mTLS)."""
-
-    chain: str
-    """PEM, one's own certificate first."""
-    key: str
-    """PEM, not encrypted."""
-
-    def __repr__(self) -> str:
-        return "ClientCertificate(…)"
 
 
 def system_trust() -> ssl.SSLContext:
@@ -60,7 +45,7 @@ class Contexts:
 
     def _make(self, certificate: ClientCertificate) -> ssl.SSLContext:
         context = _http(self._trust())
-        with _as_file(f"{certificate.chain}\n{certificate.key}\n") as path:
+        with as_file(certificate) as path:
             # With a password, OpenSSL does not ask on the terminal for that of an encrypted key.
             context.load_cert_chain(path, password="")
         return context
@@ -69,18 +54,3 @@ class Contexts:
 def _http(context: ssl.SSLContext) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-@contextmanager
-def _as_file(text: str) -> Iterator[str]:
-    """OpenSSL reads certificates from files only; where the system can, this one is on no disk."""
-    if hasattr(os, "memfd_create"):
-        with os.fdopen(os.memfd_create("certificate"), "w") as file:
-            file.write(text)
-            file.flush()
-            yield f"/proc/self/fd/{file.fileno()}"
-    else:
-        with tempfile.NamedTemporaryFile("w") as file:
-            file.write(text)
-            file.flush()
-            yield file.name

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 import msgspec
 
 from tidings import __version__
+from tidings.security.client_certificate import ClientCertificate
 
 BODY_LIMIT: Final = 64 * 1024
 """Bytes of a response that are read; then the connection is closed."""
@@ -63,11 +64,13 @@ class Transport(Protocol):
         headers: Mapping[str, str],
         when_repeated: Mapping[str, str] = NO_HEADERS,
         method: str = "POST",
+        certificate: ClientCertificate | None = None,
     ) -> Answer:
         """Raises TransportError where no answer came within the time limits.
 
         `Host`, `Content-Length` and `Transfer-Encoding` are set here and must not be among `headers`. `when_repeated`
-        are added where the request goes out a second time, since a kept connection ended before an answer.
+        are added where the request goes out a second time, since a kept connection ended before an answer. A
+        receiver that asks for one is shown the `certificate`.
         """
 
     async def close(self) -> None: ...

@@ -22,7 +22,6 @@ from tidings.security.secretbox import Purpose, SecretBox
 
 CLIENTS_KEPT: Final = 1000
 """Gateways that are made ready; beyond that, those are made again that were made first."""
-HOUR_SECONDS: Final = 3600
 
 
 class SmsChannel(Channel):
@@ -54,9 +53,9 @@ class SmsChannel(Channel):
         gateway = self._gateway(delivery)
         return None if gateway is None else gateway.concurrency
 
-    def per_hour(self, delivery: Delivery) -> int | None:
+    def per_second(self, delivery: Delivery) -> int | None:
         gateway = self._gateway(delivery)
-        return None if gateway is None or gateway.per_second is None else max(int(gateway.per_second * HOUR_SECONDS), 1)
+        return None if gateway is None else gateway.per_second
 
     async def deliver(self, delivery: Delivery) -> Result:
         gateway = self._gateway(delivery)

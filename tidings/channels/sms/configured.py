@@ -55,7 +55,7 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     short_codes: bool = False
     weight: Annotated[int, Meta(ge=0, le=1000)] = 1
     allow_duplicates: bool = False
-    per_second: Annotated[float, Meta(gt=0, le=10_000)] | None = None
+    per_second: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     concurrency: Annotated[int, Meta(ge=1, le=1000)] | None = None
     price: str | None = None
 

@@ -8,6 +8,9 @@ Everybody's webhooks are signed with a secret of their own, never with another's
 secret verifies what the operator sent. Who has made none signs with one that is derived of `SECRET_KEYS`. For a day
 after a secret was replaced, the old one signs too: `webhook-signature` holds both, and a receiver that knows either can
 verify. What nothing can sign waits, unless `WEBHOOK_UNSIGNED` lets it go as it is.
+
+A message of an event goes to an endpoint, by what that is at the moment: its URL, its secret, headers, credentials and
+client certificate. Its `webhook-id` is the id of the event.
 """
 
 from collections.abc import Sequence
@@ -22,43 +25,32 @@ from yarl import URL
 from tidings.channels.base import About, Channel, ChannelContext, Rejected, Result, Retry
 from tidings.channels.http.judgement import about, judge
 from tidings.channels.http.transport import ForbiddenError, Transport, TransportError
+from tidings.channels.webhook.headers import passed_on
 from tidings.channels.webhook.recipient import WebhookRecipients
-from tidings.domain.account import Sealed
+from tidings.domain.account import Sealed, Sender
 from tidings.domain.addresses import is_loopback
+from tidings.domain.endpoint import Endpoint, Private
 from tidings.domain.errors import StoreUnavailableError, UnsealError
-from tidings.domain.headers import HeaderError, check_headers
+from tidings.domain.headers import HeaderError
 from tidings.domain.message import Delivery
 from tidings.domain.secrets import signing_key
+from tidings.security.client_certificate import ClientCertificate
 from tidings.security.secretbox import Purpose, SecretBox
 from tidings.security.signing import signature
 from tidings.security.webhook_keys import derived_secret
 from tidings.settings import Settings
 
-OWN_PREFIXES: Final = ("webhook-", "tidings-")
-
 REPEATED: Final = {"tidings-possible-duplicate": "true"}
 
-NOT_PASSED_ON: Final = frozenset(
-    {
-        "host",
-        "content-length",
-        "accept-encoding",
-        "expect",
-        # Hop-by-hop: they describe a connection, not a message (RFC 9110, section 7.6.1).
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Headers of a message that are not sent, in lower case, besides those that begin with one of OWN_PREFIXES."""
-
 _ANY_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
+
+
+class Way(msgspec.Struct, frozen=True):
+    """What a request takes along besides the message's own."""
+
+    keys: Sequence[bytes]
+    headers: dict[str, str] = {}
+    certificate: ClientCertificate | None = None
 
 
 class WebhookChannel(Channel):
@@ -76,17 +68,31 @@ class WebhookChannel(Channel):
         self._operators_keys = [signing_key(secret) for secret in secrets]
         self._box = SecretBox(settings.secret_keys)
 
+    def destination(self, delivery: Delivery) -> str:
+        return self.recipients.destination(self._now_to(delivery), None)
+
+    def per_second(self, delivery: Delivery) -> int | None:
+        endpoint = None if delivery.endpoint_id is None else self.context.endpoints.known(delivery.endpoint_id)
+        return None if endpoint is None else endpoint.rate_limit
+
     async def deliver(self, delivery: Delivery) -> Result:
         body = delivery.content.encode()
         try:
-            headers = self._headers(delivery, body, await self._keys(delivery))
+            if delivery.endpoint_id is not None:
+                way = await self._way_to(delivery.endpoint_id)
+                delivery = self._now_to(delivery)
+            else:
+                way = Way(await self._keys(delivery))
+            headers = self._headers(delivery, body, way)
         except HeaderError as error:
             return Rejected(error=f"headers: {error}")
         except (UnsealError, StoreUnavailableError) as error:
             return Retry(error=str(error), about=About.OURSELVES)
+        if delivery.event_id is not None and not body:
+            return Rejected(error="its event is not kept any more", about=About.MESSAGE)
         try:
             answer = await self._transport(delivery).post(
-                delivery.recipient, body=body, headers=headers, when_repeated=REPEATED
+                delivery.recipient, body=body, headers=headers, when_repeated=REPEATED, certificate=way.certificate
             )
         except ForbiddenError as error:
             # For good: retries would let a user watch where an internal name leads.
@@ -95,6 +101,31 @@ class WebhookChannel(Channel):
             return Retry(error=str(error), unanswered=error.unanswered, about=about(error))
         result = judge(answer, self.context.now, rejects=_is_gone)
         return msgspec.structs.replace(result, holds=True) if isinstance(result, Rejected) else result
+
+    def _now_to(self, delivery: Delivery) -> Delivery:
+        """The delivery, to the URL that its endpoint has by now."""
+        endpoint = None if delivery.endpoint_id is None else self.context.endpoints.known(delivery.endpoint_id)
+        if endpoint is None or endpoint.url == delivery.recipient:
+            return delivery
+        return msgspec.structs.replace(delivery, recipient=endpoint.url)
+
+    async def _way_to(self, endpoint_id: UUID) -> "Way":
+        """Raises UnsealError, StoreUnavailableError."""
+        endpoint = await self.context.endpoints.get(endpoint_id)
+        if endpoint is None:
+            raise StoreUnavailableError("its endpoint is not there")
+        keys = self._valid(endpoint, endpoint.secret)
+        if endpoint.sealed is None:
+            return Way(keys)
+        text = self._box.unseal(endpoint.sealed, Purpose.ENDPOINT, endpoint.id)
+        private = msgspec.json.decode(text, type=Private)
+        headers = dict(private.headers)
+        if private.credentials is not None:
+            headers["authorization"] = private.credentials.authorization
+        certificate = None
+        if private.chain is not None and private.key is not None:
+            certificate = ClientCertificate(private.chain, private.key)
+        return Way(keys, headers, certificate)
 
     def _transport(self, delivery: Delivery) -> Transport:
         if delivery.user_id is None and self.context.settings.loopback_only and _is_here(delivery.recipient):
@@ -114,27 +145,34 @@ class WebhookChannel(Channel):
         if sender is None or sender.secret is None:
             # Of the newest key alone: nobody knows it, so nobody misses the one before.
             return [signing_key(secret) for secret in _derived(self.context.settings, user_id)[:1]]
-        keys = [self._key(sender.secret, sender.id)]
-        before = sender.previous_secret
-        if before is not None and sender.previous_until is not None and self.context.now() < sender.previous_until:
-            keys.append(self._key(before, sender.id))
+        return self._valid(sender, sender.secret)
+
+    def _valid(self, owner: Sender | Endpoint, secret: Sealed) -> Sequence[bytes]:
+        """The keys of an owner that sign now, the newest first. Raises UnsealError."""
+        noun = "endpoint" if isinstance(owner, Endpoint) else "user"
+        keys = [self._key(secret, owner.id, noun)]
+        before = owner.previous_secret
+        if before is not None and owner.previous_until is not None and self.context.now() < owner.previous_until:
+            keys.append(self._key(before, owner.id, noun))
         return keys
 
-    def _key(self, secret: Sealed, owner: UUID) -> bytes:
+    def _key(self, secret: Sealed, owner: UUID, noun: str) -> bytes:
         try:
             return signing_key(self._box.unseal(secret, Purpose.WEBHOOK_SECRET, owner))
         except ValueError as error:
-            raise UnsealError(f"the user's signing secret {error}") from None
+            raise UnsealError(f"the {noun}'s signing secret {error}") from None
 
-    def _headers(self, delivery: Delivery, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
-        headers = _passed_on(delivery.headers) if delivery.headers else {}
+    def _headers(self, delivery: Delivery, body: bytes, way: "Way") -> dict[str, str]:
+        headers = passed_on(delivery.headers) if delivery.headers else {}
+        headers |= passed_on(way.headers)
         if "content-type" not in headers:
             headers["content-type"] = _content_type(body)
-        message_id = headers["webhook-id"] = str(delivery.id)
+        # An event has one id, whatever becomes of its messages: a receiver that has seen it can tell.
+        message_id = headers["webhook-id"] = str(delivery.event_id or delivery.id)
         timestamp = headers["webhook-timestamp"] = str(int(self.context.now().timestamp()))
-        if keys:
+        if way.keys:
             headers["webhook-signature"] = " ".join(
-                signature(key, message_id=message_id, timestamp=timestamp, body=body) for key in keys
+                signature(key, message_id=message_id, timestamp=timestamp, body=body) for key in way.keys
             )
         headers["tidings-attempt"] = str(delivery.tries + 1)
         if delivery.possible_duplicate:
@@ -153,13 +191,6 @@ def _is_here(url: str) -> bool:
 
 def _is_gone(status: int) -> bool:
     return status == HTTPStatus.GONE
-
-
-def _passed_on(headers: dict[str, str]) -> dict[str, str]:
-    check_headers(headers)
-    lower = {name.lower(): value for name, value in headers.items()}
-    kept_back = NOT_PASSED_ON.union(name.strip().lower() for name in lower.get("connection", "").split(","))
-    return {name: value for name, value in lower.items() if name not in kept_back and not name.startswith(OWN_PREFIXES)}
 
 
 def _content_type(body: bytes) -> str:

@@ -82,6 +82,8 @@ class WebhookRecipients(Recipients):
         return message.recipient.partition("://")[2].partition("/")[0]
 
     def endpoint(self, message: Message | Delivery, sender: Sender | None) -> EndpointKey:
+        if message.endpoint_id is not None:
+            return EndpointKey(f"endpoint {message.endpoint_id}", message.user_id)
         # Without its query, which may differ from message to message.
         return EndpointKey(shortened(message.recipient.partition("?")[0]), message.user_id)
 

@@ -19,13 +19,16 @@ from yarl import URL
 from api.http.auth import NOT_ADMIN
 from api.http.resources import STORE
 from api.openapi.operation import Access, needs_of
+from sql.events import FanOut
 from sql.lists import MessageFilter
 from sql.store import Store
 from tests.factories import keep, new_hold
 from tests.integration.api.accounts.people import PASSWORD, SMTP, Person, admin, join, log_in, operator, stranger
 from tests.integration.api.client import JSON, Api
 from tests.unit.api.bounces.samples import MESSAGE_ID, POSTFIX
+from tidings.domain.account import Sealed
 from tidings.domain.api_key import Scope
+from tidings.domain.endpoint import Endpoint, NewEvent
 from tidings.domain.ids import new_id
 from tidings.domain.suppression import SuppressionReason
 from tidings.domain.timestamps import utc_now
@@ -74,6 +77,20 @@ ROUTES: Final[Mapping[str, Business]] = {
     "POST /api/v1/messages/{id}/retry": Business.ONE_THING,
     "GET /api/v1/changes/{change_id}": Business.ONE_THING,
     "POST /api/v1/changes/{change_id}/stop": Business.ONE_THING,
+    "GET /api/v1/endpoints": Business.OWN,
+    "POST /api/v1/endpoints": Business.OWN,
+    "GET /api/v1/endpoints/{endpoint_id}": Business.ONE_THING,
+    "PATCH /api/v1/endpoints/{endpoint_id}": Business.ONE_THING,
+    "DELETE /api/v1/endpoints/{endpoint_id}": Business.ONE_THING,
+    "POST /api/v1/endpoints/{endpoint_id}/disable": Business.ONE_THING,
+    "POST /api/v1/endpoints/{endpoint_id}/enable": Business.ONE_THING,
+    "POST /api/v1/endpoints/{endpoint_id}/secret/rotate": Business.ONE_THING,
+    "POST /api/v1/endpoints/{endpoint_id}/test": Business.ONE_THING,
+    "POST /api/v1/endpoints/{endpoint_id}/recover": Business.ONE_THING,
+    "POST /api/v1/endpoints/{endpoint_id}/replay": Business.ONE_THING,
+    "POST /api/v1/events": Business.OWN,
+    "GET /api/v1/events/{event_id}": Business.ONE_THING,
+    "POST /api/v1/events/{event_id}/replay": Business.ONE_THING,
     "GET /api/v1/holds": Business.OWN,
     "POST /api/v1/holds/{hold_id}/release": Business.ONE_THING,
     "GET /api/v1/gateways": Business.OWN,
@@ -171,6 +188,14 @@ BODIES: Final[Mapping[str, Any]] = {
     "POST /api/v1/messages/batch": {"messages": [WEBHOOK]},
     "POST /api/v1/messages/cancel": {"all": True},
     "POST /api/v1/messages/retry": {"all": True},
+    "POST /api/v1/endpoints": {"url": "https://example.com/bobs", "customer": "*"},
+    "PATCH /api/v1/endpoints/{endpoint_id}": {"description": "bob's"},
+    "POST /api/v1/endpoints/{endpoint_id}/secret/rotate": {"secret": None},
+    "POST /api/v1/endpoints/{endpoint_id}/test": {"type": "bobs.test"},
+    "POST /api/v1/endpoints/{endpoint_id}/recover": {"since": 0},
+    "POST /api/v1/endpoints/{endpoint_id}/replay": {"since": 0},
+    "POST /api/v1/events": {"type": "bobs.event", "payload": "from bob"},
+    "POST /api/v1/events/{event_id}/replay": {"endpoint_id": None},
     "PUT /api/v1/queues/{name}": {"active": False},
     "POST /api/v1/suppressions": {"address": "bobs@example.com"},
     "POST /api/v1/gateways": {"name": "bobs", "preset": "plain", "base_url": "https://example.com/bobs"},
@@ -187,8 +212,10 @@ BODIES: Final[Mapping[str, Any]] = {
     "POST /api/v1/task/enqueue": {"recipient_email": "x@example.com", "subject": "from bob", "body": "from bob"},
     "POST /echoAtTime": {"time": "2099-01-01", "message": "from bob"},
 }
-LAST: Final = frozenset({"POST /api/v1/users/{id}/disable", "DELETE /api/v1/users/{id}"})
-"""After which an account does nothing any more."""
+LAST: Final = frozenset(
+    {"DELETE /api/v1/endpoints/{endpoint_id}", "POST /api/v1/users/{id}/disable", "DELETE /api/v1/users/{id}"}
+)
+"""After which there is nothing more to do with an endpoint, or an account."""
 ADAS: Final = "of ada alone"
 ADAS_ADDRESS: Final = "ada@example.com"
 
@@ -206,6 +233,8 @@ class Belongings(msgspec.Struct, frozen=True):
     suppression_id: UUID
     mail: UUID
     change_id: UUID
+    endpoint_id: UUID
+    event_id: UUID
     gateway_id: str
 
     @property
@@ -214,6 +243,7 @@ class Belongings(msgspec.Struct, frozen=True):
         messages = (self.waiting, self.cancelled, self.sent, self.mail)
         things = (
             self.ada.id, *messages, self.key_id, self.session_id, self.hold_id, self.suppression_id, self.change_id,
+            self.endpoint_id, self.event_id,
             self.gateway_id,
         )  # fmt: skip
         return [ADAS, ADAS_ADDRESS, *map(str, things)]
@@ -236,6 +266,8 @@ class Belongings(msgspec.Struct, frozen=True):
                 gateway_id=self.gateway_id,
                 deletion_id=self.hold_id,
                 change_id=self.change_id,
+                endpoint_id=self.endpoint_id,
+                event_id=self.event_id,
                 token="none",
                 name="default",
                 action="stop",
@@ -277,9 +309,23 @@ async def belongings(app: web.Application, api: Api) -> Belongings:
     begun = await store.changes.begin("retry", MessageFilter(user_id=ada.id), user_id=ada.id)
     own = {"name": "own", "preset": "plain", "base_url": "https://example.com/adas", "auth_key": "adas"}
     gateway = await ada.post("/api/v1/gateways", own)
+    endpoint = Endpoint(
+        id=new_id(),
+        user_id=ada.id,
+        url="https://example.com/adas",
+        description=ADAS,
+        secret=Sealed(b"sealed"),
+        created_at=utc_now(),
+        updated_at=utc_now(),
+    )
+    await store.endpoints.create(endpoint)
+    event = NewEvent(
+        id=new_id(), user_id=ada.id, type="a.b", customer="of hers", payload=f'"{ADAS}"', created_at=utc_now()
+    )
+    await store.events.post(event, FanOut(queue="default", due_at=utc_now(), max_tries=5))
     return Belongings(
         ada, waiting, cancelled, sent, key.body["id"], session.id, hold.id, suppression.id, mail, begun,
-        gateway.body["id"],
+        endpoint.id, event.id, gateway.body["id"],
     )  # fmt: skip
 
 
@@ -320,6 +366,8 @@ async def everything_but(store: Store, user_id: UUID | None) -> list[list[str]]:
                 "SELECT id, user_id FROM sessions WHERE user_id <> $1",
                 "SELECT id, user_id, name, prefix, hash, channels, revoked_at FROM api_keys WHERE user_id <> $1",
                 "SELECT * FROM holds WHERE user_id IS DISTINCT FROM $1",
+                "SELECT * FROM endpoints WHERE user_id IS DISTINCT FROM $1",
+                "SELECT * FROM events WHERE user_id IS DISTINCT FROM $1",
                 "SELECT * FROM suppressions WHERE owner <> coalesce($1, gen_random_uuid())",
                 "SELECT queues.* FROM queues WHERE $1::uuid IS NOT NULL",
             )

@@ -91,6 +91,6 @@ async def test_what_is_held_shows_in_readiness_overview_and_metrics(api: Api, st
     ready = (await api.get("/health/ready")).body
     assert f"tidings holds release {hold.id}" in ready["gateway"]
     # The rest is delivered: it is no less ready for that.
-    assert set(ready["checks"]) == {"postgres", "schema", "redis", "producer", "consumers"}
+    assert set(ready["checks"]) == {"postgres", "schema", "redis", "producer", "claims", "consumers"}
     await redis.set(keys.HELD, b'{"messages": [{"reason": "of another version"}]}')
     assert "held" not in (await api.get("/health/ready")).body

@@ -38,6 +38,8 @@ FIELDS = {
     "receipt",
     "receipt_at",
     "receipt_detail",
+    "endpoint_id",
+    "event_id",
     "last_error",
     "provider_message_id",
     "account",

@@ -23,9 +23,10 @@ from tidings.channels.http import pool, resolving
 from tidings.channels.http.client import HttpClient
 from tidings.channels.http.judgement import about
 from tidings.channels.http.resolving import REFUSED
-from tidings.channels.http.tls import CONTEXTS_KEPT, ClientCertificate, Contexts
+from tidings.channels.http.tls import CONTEXTS_KEPT, Contexts
 from tidings.channels.http.transport import ForbiddenError, ShortageError, TransportError
 from tidings.domain.addresses import networks
+from tidings.security.client_certificate import ClientCertificate
 from tidings.security.egress import Egress, webhook_egress
 from tidings.settings import Settings
 

@@ -18,7 +18,7 @@ CREATE TABLE gateways (
     short_codes       boolean NOT NULL,
     weight            integer NOT NULL CHECK (weight BETWEEN 0 AND 1000),
     allows_duplicates boolean NOT NULL,
-    per_second        double precision CHECK (per_second > 0),
+    per_second        integer CHECK (per_second > 0),
     concurrency       integer CHECK (concurrency > 0),
     price             text,
     enabled           boolean NOT NULL,

@@ -1,0 +1,1 @@
+"""Webhook endpoints: what events fan out to."""

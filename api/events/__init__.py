@@ -1,0 +1,1 @@
+"""Events: each goes to every endpoint that wants it."""
