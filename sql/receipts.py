@@ -22,6 +22,9 @@ RECENT: Final = timedelta(days=8)
 """Messages made since then are found at once: one or two partitions are looked into."""
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+MOST_OF_AN_EVENT: Final = 200
+"""Each has a secret to compare with."""
+
 
 class NewReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What came back about one message: named by its id, or by a gateway and that one's own id for it."""
@@ -33,6 +36,14 @@ class NewReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     provider_message_id: str | None = None
     receipt: Receipt
     detail: str | None = None
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook that a receiver may speak of."""
+
+    id: UUID
+    user_id: UUID | None
+    endpoint_id: UUID | None
 
 
 class Kept(StrEnum):
@@ -82,11 +93,16 @@ class ReceiptStore(Noun):
                 kept.append(Kept.EARLY if found is None else Kept.KNOWN)
         return kept
 
+    async def webhooks(self, webhook_id: UUID) -> list[Webhook]:
+        """Those that were sent under a `webhook-id`; of an event, up to `MOST_OF_AN_EVENT`."""
+        rows = await self.database.rows("find_webhooks", id=webhook_id, most=MOST_OF_AN_EVENT)
+        return [Webhook(**row) for row in rows]
+
     async def join(self, *, limit: int) -> Joined:
         """Joins early receipts that are due with their messages, up to `limit` of them."""
         return Joined(**await self.database.one("join_receipts", limit=limit, since=EVER))
 
     async def forget(self, before: datetime, *, most: int) -> int:
-        """Drops early receipts that came before then, and the oldest of a gateway that has too many."""
+        """Drops early receipts from before then, those of deleted users, and the oldest of a gateway with too many."""
         count: int = await self.database.one("forget_receipts", before=before, most=most)
         return count

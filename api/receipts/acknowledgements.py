@@ -5,7 +5,8 @@ It signs as tidings does, with the secret that the webhook was signed with (Stan
 nothing, so its time is not compared with the clock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from hmac import compare_digest
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
@@ -21,17 +22,18 @@ from api.http.resources import METRICS, SETTINGS, STORE
 from api.openapi.operation import Access, page
 from api.receipts.commits import keep
 from api.receipts.reading import read_whole
-from sql.receipts import NewReceipt
-from tidings.domain.account import Sealed
+from sql.receipts import NewReceipt, Webhook
+from tidings.domain.account import Sealed, Sender
+from tidings.domain.endpoint import Endpoint
 from tidings.domain.errors import StoreUnavailableError, UnsealError
 from tidings.domain.ids import parse_id
-from tidings.domain.message import Message
 from tidings.domain.secrets import signing_key
 from tidings.domain.states import Receipt
 from tidings.domain.timestamps import utc_now
 from tidings.security.secretbox import Purpose, SecretBox
 from tidings.security.signing import signature
 from tidings.security.webhook_keys import derived_secret
+from tidings.settings import Settings
 
 MAX_ACKNOWLEDGEMENT: Final = 16 * 1024
 MAX_OFFERED: Final = 10
@@ -58,44 +60,64 @@ async def acknowledge(request: web.Request) -> web.Response:
     """Keeps what a receiver says of a webhook: processed, or failed. Answered once it is stored."""
     offered = request.headers.get("webhook-signature", "")
     timestamp = request.headers.get("webhook-timestamp", "")
-    message_id = parse_id(request.match_info["webhook_id"])
-    if message_id is None or not offered or len(offered) > MAX_SIGNATURES or not timestamp.isdecimal():
+    webhook_id = parse_id(request.match_info["webhook_id"])
+    if webhook_id is None or not offered or len(offered) > MAX_SIGNATURES or not timestamp.isdecimal():
         raise RequestError(HTTPStatus.NOT_FOUND, _NOT_KNOWN)
     body = await read_whole(request, limit=MAX_ACKNOWLEDGEMENT)
-    message = await request.app[STORE].messages.get(message_id)
-    if message is None or message.channel != WEBHOOK:
-        raise RequestError(HTTPStatus.NOT_FOUND, _NOT_KNOWN)
+    webhooks = await request.app[STORE].receipts.webhooks(webhook_id)
+    given = [each.encode("utf-8", "surrogateescape") for each in offered.split()[:MAX_OFFERED]]
+    signed = partial(signature, message_id=f"ack.{webhook_id}", timestamp=timestamp, body=body)
     try:
-        keys = await _keys(request, message)
+        keys = await _keys(request, webhooks)
     except UnsealError as error:
         raise StoreUnavailableError(str(error)) from None
-    signed = f"ack.{message_id}"
-    expected = [signature(key, message_id=signed, timestamp=timestamp, body=body).encode() for key in keys]
-    given = offered.split()[:MAX_OFFERED]
-    if not any(compare_digest(one.encode("utf-8", "surrogateescape"), each) for one in given for each in expected):
+    found = [
+        webhook
+        for webhook in webhooks
+        if any(compare_digest(each, signed(key).encode()) for each in given for key in keys[webhook.id])
+    ]
+    if not found:
         request.app[METRICS].receipts[WEBHOOK, "refused"].inc()
         raise RequestError(HTTPStatus.NOT_FOUND, _NOT_KNOWN)
     said = decoded(body, _decoder)
     receipt = Receipt.DELIVERED if said.status == "processed" else Receipt.UNDELIVERED
     detail = " ".join("".join(letter if letter.isprintable() else " " for letter in said.detail).split()) or None
-    await keep(request, WEBHOOK, [NewReceipt(message_id=message.id, receipt=receipt, detail=detail)])
+    new = [NewReceipt(message_id=webhook.id, receipt=receipt, detail=detail) for webhook in found]
+    await keep(request, WEBHOOK, new)
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
-async def _keys(request: web.Request, message: Message) -> Sequence[bytes]:
-    """The keys that sign webhooks of the message's user, or did a short while ago. Raises UnsealError."""
-    settings, box = request.app[SETTINGS], SecretBox(request.app[SETTINGS].secret_keys)
-    if message.user_id is None and settings.webhook_signing_secret:
+async def _keys(request: web.Request, webhooks: Sequence[Webhook]) -> Mapping[UUID, Sequence[bytes]]:
+    """The keys that sign each webhook, or did a short while ago. Raises UnsealError."""
+    store, box = request.app[STORE], SecretBox(request.app[SETTINGS].secret_keys)
+    endpoints = await store.endpoints.among([each.endpoint_id for each in webhooks if each.endpoint_id is not None])
+    users = {each.user_id for each in webhooks if each.endpoint_id is None and each.user_id is not None}
+    senders = await store.users.senders(list(users)) if users else {}
+    keys: dict[UUID, Sequence[bytes]] = {}
+    for webhook in webhooks:
+        if webhook.endpoint_id is not None:
+            endpoint = endpoints.get(webhook.endpoint_id)
+            keys[webhook.id] = [] if endpoint is None else _valid(box, endpoint, endpoint.secret)
+            continue
+        sender = None if webhook.user_id is None else senders.get(webhook.user_id)
+        if sender is None or sender.secret is None:
+            keys[webhook.id] = _derived(request.app[SETTINGS], webhook.user_id)
+        else:
+            keys[webhook.id] = _valid(box, sender, sender.secret)
+    return keys
+
+
+def _derived(settings: Settings, user_id: UUID | None) -> Sequence[bytes]:
+    """Of those who have made no secret."""
+    if user_id is None and settings.webhook_signing_secret:
         return [signing_key(settings.webhook_signing_secret)]
-    derived = [signing_key(derived_secret(key, message.user_id)) for key in settings.secret_keys]
-    if message.user_id is None:
-        return derived
-    sender = (await request.app[STORE].users.senders([message.user_id])).get(message.user_id)
-    if sender is None or sender.secret is None:
-        return derived
-    keys = [_opened(box, sender.secret, sender.id)]
-    if sender.previous_secret is not None and sender.previous_until is not None and utc_now() < sender.previous_until:
-        keys.append(_opened(box, sender.previous_secret, sender.id))
+    return [signing_key(derived_secret(key, user_id)) for key in settings.secret_keys]
+
+
+def _valid(box: SecretBox, owner: Sender | Endpoint, secret: Sealed) -> Sequence[bytes]:
+    keys = [_opened(box, secret, owner.id)]
+    if owner.previous_secret is not None and owner.previous_until is not None and utc_now() < owner.previous_until:
+        keys.append(_opened(box, owner.previous_secret, owner.id))
     return keys
 
 

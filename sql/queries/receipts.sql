@@ -73,12 +73,13 @@ SELECT
 
 -- name: forget_receipts(before, most)$
 -- Drops early receipts that came before then, and of what is left the oldest ones that are too many; returns the count.
--- Each gateway keeps its own newest `most`.
+-- Each gateway keeps its own newest `most`; those of a user who is gone go too.
 WITH numbered AS (
     SELECT
         owner, gateway, provider_message_id,
         received_at < :before::timestamptz
-        OR row_number() OVER (PARTITION BY owner, gateway ORDER BY received_at DESC) > :most AS is_over
+        OR row_number() OVER (PARTITION BY owner, gateway ORDER BY received_at DESC) > :most
+        OR (owner <> {operator} AND NOT EXISTS (SELECT FROM users WHERE users.id = owner)) AS is_over
     FROM early_receipts
 ),
 dropped AS (
@@ -92,3 +93,18 @@ dropped AS (
     RETURNING 1
 )
 SELECT count(*) FROM dropped;
+
+-- name: find_webhooks(id, most)
+-- The webhooks whose receivers know them by this id: a message's own, or that of the event which several carry.
+SELECT id, user_id, endpoint_id
+FROM messages
+WHERE id = :id AND channel = 'webhook' AND event_id IS NULL
+UNION ALL (
+    SELECT id, user_id, endpoint_id
+    FROM messages
+    WHERE
+        event_id = :id
+        AND id >= uuid_from_time((SELECT created_at FROM events WHERE events.id = :id))
+        AND status = 'sent'
+    LIMIT :most
+);

@@ -197,11 +197,15 @@ async def test_what_nobody_asks_for_is_dropped(store: Store) -> None:
     await store.receipts.record([report(f"old-{number}") for number in range(3)])
     await age(store)
     await store.receipts.record([report(f"new-{number}") for number in range(3)])
-    await store.receipts.record([report("other", owner=ADA, gateway="me/other")])
+    user = await store.users.create(email="ada@example.org", password_hash="-")
+    await store.receipts.record([report("other", owner=user.id, gateway="me/other")])
     assert await store.receipts.forget(utc_now() - timedelta(hours=1), most=10) == 3
     assert await store.receipts.forget(utc_now() - timedelta(hours=1), most=2) == 1
     left = await early(store)
     assert ("other" in left, len(left)) == (True, 3)
+    await store.receipts.record([report("of a user who is gone", owner=new_id(), gateway="me/other")])
+    assert await store.receipts.forget(utc_now() - timedelta(hours=1), most=2) == 1
+    assert await early(store) == left
 
 
 async def test_many_at_once_from_both_sides(store: Store) -> None:

@@ -118,3 +118,24 @@ async def test_what_is_no_acknowledgement(body: str, status: HTTPStatus, api: Ap
     message_id = await sent(store, ada)
     assert await acknowledge(api, message_id, body) == status
     assert await receipt_of(store, message_id) == (None, None)
+
+
+async def test_an_event_is_acknowledged_by_the_endpoint_whose_secret_signs(api: Api, store: Store) -> None:
+    made: dict[str, str] = {}
+    for secret in (SECRET, OTHER):
+        body = {"url": f"https://example.com/{len(made)}", "secret": secret}
+        answer = await api.send("POST", "/api/v1/endpoints", body=body)
+        assert answer.status == HTTPStatus.CREATED, answer.body
+        made[answer.body["id"]] = secret
+    event = await api.send("POST", "/api/v1/events", body={"type": "order.paid", "payload": {"order": 1}})
+    assert event.status in {HTTPStatus.OK, HTTPStatus.CREATED}, event.body
+    async with store.database.pool.acquire() as connection:
+        rows = await connection.fetch("SELECT id, endpoint_id, event_id FROM messages")
+    of_secret = {made[str(row["endpoint_id"])]: row["id"] for row in rows}
+    [event_id] = {row["event_id"] for row in rows}
+    assert await acknowledge(api, event_id, PROCESSED, OTHER) == HTTPStatus.NOT_FOUND, "nothing was sent yet"
+    for message_id in of_secret.values():
+        await sent_by(store, message_id, None, None)
+    assert await acknowledge(api, event_id, FAILED, OTHER) == HTTPStatus.NO_CONTENT
+    assert await receipt_of(store, of_secret[OTHER]) == (Receipt.UNDELIVERED, "no such order")
+    assert await receipt_of(store, of_secret[SECRET]) == (None, None)
