@@ -34,6 +34,7 @@ _one: Final = Operations(
     errors={HTTPStatus.NOT_FOUND: NO_SUCH_GATEWAY},
 )
 _KEPT: Final = Answer("The gateway as it is now.", GatewayAnswer, gateway_examples.GATEWAY)
+_UNFIT: Final = {HTTPStatus.UNPROCESSABLE_ENTITY: "auth_token must be text"}
 _SECRETS: Final = {HTTPStatus.SERVICE_UNAVAILABLE: failures.NO_SECRET_KEYS}
 
 
@@ -74,7 +75,7 @@ async def get(request: web.Request) -> web.Response:
     return answer(_gateways(request).shown(await _find(request)))
 
 
-@_one(body=Body(_changes_decoder, request_examples.GATEWAY_CHANGES), answers=_KEPT, errors=_SECRETS)
+@_one(body=Body(_changes_decoder, request_examples.GATEWAY_CHANGES), answers=_KEPT, errors={**_UNFIT, **_SECRETS})
 async def change(request: web.Request) -> web.Response:
     """Changes a gateway; what is absent stays as it is.
 
