@@ -14,7 +14,18 @@ from uuid import UUID, uuid4
 
 from tidings_client._decoding import decode
 from tidings_client._encoding import encode, given, time_text
-from tidings_client.models import Attempt, Changed, Event, EventDetail, Explanation, Filter, Message, Queue, QueueFields
+from tidings_client.models import (
+    Attempt,
+    Changed,
+    Event,
+    EventDetail,
+    Explanation,
+    Filter,
+    ListFilter,
+    Message,
+    Queue,
+    QueueFields,
+)
 from tidings_client.paths import EVENTS, MESSAGES, QUEUES, of_message, of_queue
 
 if TYPE_CHECKING:
@@ -90,7 +101,7 @@ def get(message_id: Id) -> Call[Message]:
     return _get(of_message(message_id), _one(Message))
 
 
-def page(wanted: Filter, limit: int, cursor: str | None) -> Call[Page[Message]]:
+def page(wanted: ListFilter, limit: int, cursor: str | None) -> Call[Page[Message]]:
     """A page of messages, newest first."""
     query = _texts({**wanted, "limit": limit, "cursor": cursor})
     return _get(

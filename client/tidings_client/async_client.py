@@ -44,7 +44,7 @@ from tidings_client.models import (
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from tidings_client.models import EventFields, Filter, More, QueueFields
+    from tidings_client.models import EventFields, Filter, ListFilter, More, QueueFields
 
 T = TypeVar("T")
 
@@ -152,7 +152,7 @@ class AsyncClient:
         """One message."""
         return await self._run(_calls.get(message_id))
 
-    async def list(self, *, page_size: int = _calls.PAGE, **wanted: Unpack[Filter]) -> AsyncIterator[Message]:
+    async def list(self, *, page_size: int = _calls.PAGE, **wanted: Unpack[ListFilter]) -> AsyncIterator[Message]:
         """Messages, newest first, page by page as they are taken."""
         cursor: str | None = None
         while True:

@@ -44,7 +44,7 @@ from tidings_client.models import (
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from tidings_client.models import EventFields, Filter, More, QueueFields
+    from tidings_client.models import EventFields, Filter, ListFilter, More, QueueFields
 
 T = TypeVar("T")
 
@@ -149,7 +149,7 @@ class Client:
         """One message."""
         return self._run(_calls.get(message_id))
 
-    def list(self, *, page_size: int = _calls.PAGE, **wanted: Unpack[Filter]) -> Iterator[Message]:
+    def list(self, *, page_size: int = _calls.PAGE, **wanted: Unpack[ListFilter]) -> Iterator[Message]:
         """Messages, newest first, page by page as they are taken."""
         cursor: str | None = None
         while True:

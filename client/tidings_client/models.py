@@ -17,6 +17,7 @@ Status = Literal["pending", "processing", "sent", "failed", "cancelled"]
 CancelReason = Literal["exhausted", "rejected", "expired", "poison", "requested", "suppressed", "deleted"]
 HeldReason = Literal["breaker", "host", "account", "gateway", "endpoint_disabled", "rate", "room", "disabled", "ours"]
 Receipt = Literal["delivered", "undelivered"]
+ReceiptFilter = Literal["delivered", "undelivered", "none"]
 Priority = Literal["high", "normal", "low"]
 Outcome = Literal["accepted", "retry", "rejected"]
 Reason = Literal[
@@ -330,6 +331,12 @@ class Filter(TypedDict, total=False):
     held: HeldReason | None
     created_from: datetime | None
     created_until: datetime | None
+
+
+class ListFilter(Filter, total=False):
+    """Which messages a list has."""
+
+    receipt: ReceiptFilter | None
 
 
 class EventFields(TypedDict, total=False):

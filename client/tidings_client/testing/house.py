@@ -14,7 +14,7 @@ from threading import RLock
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from tidings_client.models import Attempt, CancelReason, Event, Filter, Message, Queue, Status
+from tidings_client.models import Attempt, CancelReason, Event, ListFilter, Message, Queue, Status
 from tidings_client.testing.clock import MovedClock
 
 RETRY_DELAYS: Final = (5.0, 30.0, 120.0, 600.0)
@@ -76,7 +76,7 @@ class House:
         tries = 0 if message.status == "cancelled" else message.tries
         return self._change(replace(message, status="pending", cancel_reason=None, tries=tries, due_at=self.clock.now))
 
-    def matching(self, wanted: Filter, statuses: Sequence[Status] = ()) -> Iterator[Message]:
+    def matching(self, wanted: ListFilter, statuses: Sequence[Status] = ()) -> Iterator[Message]:
         """Messages that pass a filter, newest first."""
         for message in reversed(self.messages.values()):
             if (not statuses or message.status in statuses) and all(
@@ -149,6 +149,7 @@ _TESTS: Final[dict[str, Callable[[Message, object], bool]]] = {
     "recipient": lambda message, value: message.recipient == value,
     "held": lambda message, value: message.held_reason == value,
     "cancel_reason": lambda message, value: message.cancel_reason == value,
+    "receipt": lambda message, value: (message.receipt or "none") == value,
     "created_from": lambda message, value: isinstance(value, datetime) and message.created_at >= value,
     "created_until": lambda message, value: isinstance(value, datetime) and message.created_at < value,
 }

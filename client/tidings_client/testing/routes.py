@@ -19,7 +19,7 @@ import httpx2
 
 from tidings_client._calls import KEY_HEADER
 from tidings_client._decoding import decode, parse_time
-from tidings_client.models import Event, Facts, Filter, Mail, Message, Next, Queue, RetryDelays
+from tidings_client.models import Event, Facts, ListFilter, Mail, Message, Next, Queue, RetryDelays
 from tidings_client.testing.answers import answered, batch, invalid, missing, plain, problem
 from tidings_client.testing.faults import Fault
 from tidings_client.testing.house import RETRY_DELAYS, House, new_id
@@ -329,12 +329,12 @@ def _time(wanted: Mapping[str, Any], name: str) -> datetime | None:
         raise InvalidRequest(name, "is not a time") from None
 
 
-def _filter(wanted: Mapping[str, Any]) -> Filter:
+def _filter(wanted: Mapping[str, Any]) -> ListFilter:
     values = {name: value for name, value in wanted.items() if name not in {"all", "limit", "wait"}}
     for name in ("created_from", "created_until"):
         if name in values:
             values[name] = parse_time(values[name])
-    return cast("Filter", values)
+    return cast("ListFilter", values)
 
 
 def _mail(wanted: Mapping[str, Any]) -> Mail | None:

@@ -80,6 +80,7 @@ WORDS: Final[dict[str, Any]] = {
     "CancelReason": models.CancelReason,
     "HeldReason": models.HeldReason,
     "Receipt": models.Receipt,
+    "ReceiptFilter": models.ReceiptFilter,
     "AttemptOutcome": models.Outcome,
     "Reason": models.Reason,
 }
@@ -133,7 +134,7 @@ def test_a_request_can_say_all_that_the_api_takes(name: str) -> None:
 
 def test_a_list_can_be_filtered_as_the_api_does() -> None:
     parameters = {each["name"] for each in document()["paths"]["/api/v1/messages"]["get"]["parameters"]}
-    assert get_type_hints(models.Filter).keys() | {"limit", "cursor"} == parameters
+    assert get_type_hints(models.ListFilter).keys() | {"limit", "cursor"} == parameters
 
 
 @pytest.mark.parametrize("name", ANSWERS)
