@@ -17,7 +17,9 @@ from benchmarks import (
     mail,
     many_queues,
     memory,
+    python_client,
     queue_comparison,
+    receipts,
     round_trips,
     steady,
     throughput,
@@ -348,6 +350,32 @@ FIGURES = (
                 measured="10,000 queues: POST to receiver, median (ms)",
                 reference="1 queues: POST to receiver, median (ms)",
                 at_most=1.5,
+            )
+        ],
+    ),
+    Figure(
+        number=21,
+        title="receipts kept a second",
+        measure=receipts.measure,
+        goals=[
+            Goal(what="receipts kept a second", measured="receipts kept (receipts/s)", at_least=10_000),
+            Goal(
+                what="the index by which they find their messages",
+                measured="its index (bytes/message)",
+                at_most=40,
+            ),
+        ],
+    ),
+    Figure(
+        number=22,
+        title="accepted messages a second by the client for Python",
+        measure=python_client.measure,
+        goals=[
+            Goal(
+                what="accepted by `send_many`, to batches of 500 that are ready",
+                measured="by the client (messages/s)",
+                reference="ready batches (messages/s)",
+                at_least=0.7,
             )
         ],
     ),

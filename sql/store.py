@@ -17,6 +17,7 @@ from sql.database import AWAY, Database
 from sql.deletions import DeletionStore
 from sql.endpoints import EndpointStore
 from sql.events import EventStore
+from sql.gateways import GatewayStore
 from sql.holds import HoldStore
 from sql.maintenance import MaintenanceStore
 from sql.marker import MarkerStore
@@ -24,6 +25,7 @@ from sql.messages import MessageStore
 from sql.migrate import check_version
 from sql.queues import QueueStore
 from sql.quotas import QuotaStore
+from sql.receipts import ReceiptStore
 from sql.sessions import SessionStore
 from sql.smtp_accounts import SmtpAccountStore
 from sql.status_events import StatusEventStore
@@ -49,6 +51,8 @@ class Store:
         self.queues = QueueStore(database)
         self.quotas = QuotaStore(database)
         self.holds = HoldStore(database)
+        self.receipts = ReceiptStore(database)
+        self.gateways = GatewayStore(database)
         self.endpoints = EndpointStore(database)
         self.status_events = StatusEventStore(database)
         self.events = EventStore(database)

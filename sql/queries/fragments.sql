@@ -3,7 +3,7 @@
 -- fragment: new_message_columns
 -- What a message is made of, in the order of the parameters of insert_messages.
 id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at,
-expires_at, created_at, share, mail_bytes, account, callback_url
+expires_at, created_at, share, mail_bytes, account, sender, sms_parts, callback_url
 
 -- fragment: new_messages
 -- The messages that insert_messages and insert_mails keep, and the idempotency keys among theirs that are new.
@@ -13,7 +13,8 @@ new AS MATERIALIZED (
         :id::uuid[], :user_id::uuid[], :queue::text[], :channel::text[], :recipient::text[], :subject::text[],
         :content::text[], :headers::jsonb[], :priority::smallint[], :max_tries::smallint[], :retry_delays::jsonb[],
         :due_at::timestamptz[], :expires_at::timestamptz[], :created_at::timestamptz[], :share::smallint[],
-        :mail_bytes::integer[], :account::text[], :callback_url::text[], :key::text[], :fingerprint::bytea[]
+        :mail_bytes::integer[], :account::text[], :sender::text[], :sms_parts::smallint[], :callback_url::text[],
+        :key::text[], :fingerprint::bytea[]
     ) AS new ({new_message_columns}, key, fingerprint)
 ),
 keyed AS (
@@ -40,8 +41,8 @@ CASE WHEN event_id IS NULL THEN mail_bytes END
 -- A message without its content.
 id, user_id, queue, channel, recipient, subject, {own_headers} AS headers, priority, status::text, tries, max_tries,
 retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
-created_at, share, {own_mail_bytes} AS mail_bytes, account, held_reason, held_since, receipt, receipt_at, receipt_detail,
-endpoint_id, event_id, callback_url
+created_at, share, {own_mail_bytes} AS mail_bytes, account, sender, sms_parts, gateway, held_reason, held_since, receipt,
+receipt_at, receipt_detail, endpoint_id, event_id, callback_url
 
 -- fragment: message_columns
 -- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
@@ -119,6 +120,7 @@ id >= {first_id} AND id < {end_id}
     AND (:channels::text[] IS NULL OR channel = ANY(:channels))
     AND (:queues::text[] IS NULL OR queue = ANY(:queues))
     AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
+    AND (:receipt::text IS NULL OR coalesce(receipt, 'none') = :receipt)
     AND (:user_id::uuid IS NULL OR user_id = :user_id)
 )
 
@@ -256,6 +258,47 @@ id, nullif(owner, '00000000-0000-0000-0000-000000000000') AS user_id, address, r
     )
 )
 
+-- fragment: message_at_gateway
+-- The message that a report names by a gateway and its id there, the newest one where ids come again; null where none is
+-- known. Not by ORDER BY and LIMIT, for which the planner would go through the messages by their own ids.
+(
+    SELECT (array_agg(messages.id ORDER BY messages.id DESC))[1]
+    FROM messages
+    WHERE
+        hashtext(messages.provider_message_id) = hashtext(report.provider_message_id)
+        AND messages.provider_message_id = report.provider_message_id
+        AND messages.provider_message_id IS NOT NULL
+        AND messages.gateway = report.gateway
+        AND messages.gateway IS NOT NULL
+        AND (report.owner IS NULL OR messages.user_id = report.owner)
+        AND messages.id >= uuid_from_time(:since::timestamptz)
+)
+
+-- fragment: settling
+-- What is found becomes the receipt of its message, where it says more than what is there. Of a mail, which has many
+-- recipients, that it is undelivered stays; of all else, that it is delivered.
+news AS MATERIALIZED (
+    SELECT DISTINCT ON (messages.id) messages.id, matched.receipt, matched.detail
+    FROM matched
+    JOIN messages ON messages.id = matched.found
+    ORDER BY messages.id, (matched.receipt = 'undelivered') = (messages.channel = 'email') DESC, matched.number
+),
+changed AS (
+    UPDATE messages SET receipt = news.receipt, receipt_at = now(), receipt_detail = news.detail
+    FROM news
+    WHERE
+        messages.id = news.id
+        AND (
+            messages.receipt IS NULL
+            OR (
+                messages.receipt <> news.receipt
+                AND (news.receipt = 'undelivered') = (messages.channel = 'email')
+            )
+        )
+    RETURNING {changed_columns}, 'message.' || messages.receipt AS event
+),
+{reported}
+
 -- fragment: lead
 -- The advisory lock that a connection of the leading producer holds.
 hashtextextended('tidings.leader', 0)
@@ -278,6 +321,7 @@ content = '',
 headers = NULL,
 mail_bytes = NULL,
 account = NULL,
+sender = NULL,
 provider_message_id = NULL,
 last_error = NULL,
 receipt_detail = NULL,
@@ -293,6 +337,10 @@ id, requested_at, cancelled, erased, finished_at
 -- fragment: smtp_account_columns
 name, smtp_accounts.id AS account_id, is_default, host, port, tls, username, password, token_url, client_id,
 client_secret, refresh_token, from_address, from_name, per_hour, max_connections
+
+-- fragment: gateway_columns
+id, user_id, name, preset, spec, base_url, credentials, senders, users, prefixes, short_codes, weight, allows_duplicates,
+per_second, concurrency, price, enabled, created_at, updated_at
 
 -- fragment: api_key_columns
 id, user_id, name, prefix, hash, role::text, scopes, channels, granted, queues, expires_at, parent_id, created_at, last_used_at,

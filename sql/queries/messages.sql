@@ -1,4 +1,4 @@
--- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, callback_url, key, fingerprint)
+-- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, sender, sms_parts, callback_url, key, fingerprint)
 -- Keeps new messages, an array for each of their columns; one whose idempotency key is taken is left out.
 WITH {new_messages}
 INSERT INTO messages ({new_message_columns})
@@ -6,7 +6,7 @@ SELECT {new_message_columns} FROM new
 WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
 RETURNING id, statement_timestamp() AS seen_at;
 
--- name: insert_mails(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, callback_url, key, fingerprint, mail_ids, parts, files)
+-- name: insert_mails(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, sender, sms_parts, callback_url, key, fingerprint, mail_ids, parts, files)
 -- insert_messages for a group with mails of which something is kept beside them.
 WITH {new_messages},
 kept AS (
@@ -81,16 +81,6 @@ WHERE
     AND NOT {erased}
     AND NOT {suppressed}
 RETURNING {message_columns};
-
--- name: record_receipt(id, receipt, detail)!
--- What came back about a message. That it is undelivered stays: another recipient's copy may be delivered.
-WITH changed AS (
-    UPDATE messages SET receipt = :receipt, receipt_at = now(), receipt_detail = :detail
-    WHERE id = :id AND receipt IS DISTINCT FROM :receipt AND receipt IS DISTINCT FROM 'undelivered'
-    RETURNING {changed_columns}, 'message.' || messages.receipt AS event
-),
-{reported}
-SELECT FROM changed;
 
 -- name: under_way()$
 -- Whether a living consumer is at work on messages: it renews the leases of the batches that it has started.

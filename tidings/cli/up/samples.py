@@ -54,7 +54,7 @@ async def post_samples(api: ApiClient) -> list[str]:
             "due_at": (start + timedelta(seconds=SPREAD_SECONDS * number)).isoformat(),
         }
         try:
-            accepted = await api.post("/api/v1/messages", message, {"Idempotency-Key": f"demo-{number}"})
+            accepted = await api.post("/api/v1/messages", message, key=f"demo-{number}")
         except ApiError as error:
             # The key was used before, with another due time: a run that was cut short posted it.
             if error.status not in {HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}:
@@ -65,12 +65,13 @@ async def post_samples(api: ApiClient) -> list[str]:
 
 
 async def delivered(api: ApiClient, ids: list[str]) -> None:
-    """Returns when each of these messages was delivered."""
+    """Returns when each of these messages was delivered, and where a gateway reports that, has a receipt."""
     waiting = set(ids)
     while waiting:
         for message_id in sorted(waiting):
             message = await api.get(f"/api/v1/messages/{message_id}")
-            if message["status"] == Status.SENT:
+            reported = message.get("gateway") is None or message["receipt"] is not None
+            if message["status"] == Status.SENT and reported:
                 waiting.discard(message_id)
         if waiting:
             await asyncio.sleep(POLL_SECONDS)

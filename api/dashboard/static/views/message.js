@@ -148,7 +148,7 @@ function facts(message) {
     ["Queue", message.queue],
     ["Priority", message.priority],
     ...(message.held_reason ? [["Held by", `${message.held_reason.replace("_", " ")}, since ${at(message.held_since)}`]] : []),
-    ...(message.receipt ? [["Receipt", `${message.receipt}, ${at(message.receipt_at)}`]] : []),
+    ...(message.receipt ? [["Receipt", `${message.receipt}, ${at(message.receipt_at)}${message.receipt_detail ? `: ${message.receipt_detail}` : ""}`]] : []),
     ["Tries", `${message.tries} of ${message.max_tries}`],
     ["Accepted", ago(message.created_at)],
     ["Expires", message.expires_at ? at(message.expires_at) : "never"],
