@@ -83,8 +83,8 @@ async def events(request: web.Request) -> web.StreamResponse:
     """Streams your own status events as they come.
 
     Server-sent events: after the one that `after` or the header `Last-Event-ID` names, as browsers send it when they
-    connect again, or from now on. A comment comes every 10 s where nothing else does. The stream ends when your session or
-    key does; five may be open at a time.
+    connect again, or from now on. A comment comes every 10 s where nothing else does. The stream ends when your session
+    or key does; five may be open at a time.
     """
     after = _position(request)
     user_id, streams = principal(request).user_id, request.app[STATUS_STREAMS]
