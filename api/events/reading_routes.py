@@ -30,6 +30,7 @@ from tidings.domain.audit import Action
 RECHECK_EVENTS: Final = 100
 RECHECK_SECONDS: Final = 10.0
 LAST_EVENT_ID: Final = "Last-Event-ID"
+NO_NUMBER: Final = "must be the sequence of an event, a whole number"
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _Number = Annotated[int, Meta(ge=0, lt=10**18)]
 _decoder: Final = msgspec.json.Decoder(EventReadingRequest)
@@ -66,23 +67,24 @@ async def list_after(request: web.Request) -> web.Response:
     access=Access.MEMBERS,
     scope=Scope.READ,
     whole=True,
-    parameters=(
-        _AFTER,
-        Parameter(LAST_EVENT_ID, _Number, "The same, as browsers send it when they connect again.", 4711, "header"),
-    ),
+    parameters=(_AFTER,),
     answers=Answer(
         "Events called by their types, each with its `sequence` as its id.",
         None,
         'id: 4712\nevent: message.sent\ndata: {"id": …}\n\n',
         media_type=STREAM,
     ),
-    errors={HTTPStatus.TOO_MANY_REQUESTS: TooManyStreamsError.example},
+    errors={
+        HTTPStatus.UNPROCESSABLE_ENTITY: f"after {NO_NUMBER}",
+        HTTPStatus.TOO_MANY_REQUESTS: TooManyStreamsError.example,
+    },
 )
 async def events(request: web.Request) -> web.StreamResponse:
     """Streams your own status events as they come.
 
-    Server-sent events: after the one that `Last-Event-ID` or `after` names, or from now on. A comment comes every 10 s
-    where nothing else does. The stream ends when your session or key does; five may be open at a time.
+    Server-sent events: after the one that `after` or the header `Last-Event-ID` names, as browsers send it when they
+    connect again, or from now on. A comment comes every 10 s where nothing else does. The stream ends when your session
+    or key does; five may be open at a time.
     """
     after = _position(request)
     user_id, streams = principal(request).user_id, request.app[STATUS_STREAMS]
@@ -117,7 +119,7 @@ async def put(request: web.Request) -> web.Response:
 def parse_number(text: str) -> int:
     """The number of an event. Raises ValueError."""
     if not _NUMBER.fullmatch(text):
-        raise ValueError("must be the sequence of an event, a whole number")
+        raise ValueError(NO_NUMBER)
     return int(text)
 
 
