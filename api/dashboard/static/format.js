@@ -13,6 +13,7 @@ export const whole = (number) => (number === null || number === undefined ? NONE
 
 export function percent(part) {
   // Rounded down: 100 % is all of it.
+  if (part === null || part === undefined) return NONE;
   return `${ONE.format(Math.floor(part * 1000) / 10)} %`;
 }
 

@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { confirm, open } from "../dialog.js";
 import { endpointForm, requested, showSecret } from "../endpoint_form.js";
-import { ago, at, NONE, percent, plural, whole } from "../format.js";
+import { ago, at, percent, plural, whole } from "../format.js";
 import { attempt, notice } from "../notes.js";
 import { badge, fault } from "../parts.js";
 import { go } from "../router.js";
@@ -178,7 +178,7 @@ function figures({ success_rate: success, waiting, held, sent, failed, cancelled
     html`<div class="step"><dt>${name}</dt><dd><div class="value" data-figure=${figure}>${value}</div><div class="meaning">${meaning}</div></dd></div>`;
   return html`<section class="card below-gap" aria-label="What becomes of its messages">
     <dl class="way">
-      ${step("Success", "success", success === null ? NONE : percent(success), all ? `of its last ${plural(all, "message")}` : "nothing was sent yet")}
+      ${step("Success", "success", percent(success), all ? `of its last ${plural(all, "message")}` : "nothing was sent yet")}
       ${step("Waiting", "waiting", whole(waiting), "due, or to be tried again")}
       ${step("Held", "held", whole(held), "of these, for something else")}
       ${step("Cancelled", "cancelled", whole(cancelled), "of the last")}

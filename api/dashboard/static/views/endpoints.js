@@ -3,7 +3,7 @@
 import { ask, path } from "../api.js";
 import { open } from "../dialog.js";
 import { endpointForm, requested, showSecret } from "../endpoint_form.js";
-import { ago, NONE, percent, whole } from "../format.js";
+import { ago, percent, whole } from "../format.js";
 import { badge, empty, fault } from "../parts.js";
 import { go, link } from "../router.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
@@ -138,9 +138,9 @@ export function endpoints(root) {
         <a class="clip" href=${link(`endpoints/${endpoint.id}`)}>${endpoint.url}</a>
         <span class="clip muted">${endpoint.description ? `${endpoint.description} — ` : nothing}${wants(endpoint)}</span>
         ${text === nothing ? nothing : html`<span class="clip muted">${word} ${text}</span>`}
-        ${endpoint.last_error ? html`<span class="clip bad-text" title=${endpoint.last_error}>${ago(endpoint.last_failed_at)}: ${endpoint.last_error}</span>` : nothing}
+        ${endpoint.last_error ? html`<span class="clip bad-text" title=${endpoint.last_error}>${endpoint.last_error}, ${ago(endpoint.last_failed_at)}</span>` : nothing}
       </td>
-      <td class="number" data-figure="success">${now.success_rate === undefined ? NONE : percent(now.success_rate)}</td>
+      <td class="number" data-figure="success">${percent(now.success_rate)}</td>
       <td class="number wide" data-figure="waiting">${whole(now.waiting)}</td>
       <td class="number wide" data-figure="held">${whole(now.held)}</td>
     </tr>`;
