@@ -22,6 +22,7 @@ from api.endpoints import replays
 from api.endpoints import routes as endpoints
 from api.events import routes as events
 from api.explain import routes as explain
+from api.gateways import routes as gateways
 from api.health import routes as health
 from api.holds import routes as holds
 from api.messages import bulk, changes
@@ -62,6 +63,11 @@ ROUTES: Final = (
     web.post("/api/v1/events/{event_id}/replay", events.replay),
     web.get("/api/v1/holds", holds.list_all),
     web.post("/api/v1/holds/{hold_id}/release", holds.release),
+    web.get("/api/v1/gateways", gateways.list_own),
+    web.post("/api/v1/gateways", gateways.create),
+    web.get("/api/v1/gateways/{gateway_id}", gateways.get),
+    web.patch("/api/v1/gateways/{gateway_id}", gateways.change),
+    web.delete("/api/v1/gateways/{gateway_id}", gateways.delete),
     web.post("/api/v1/bounces", bounces.take),
     web.get("/api/v1/suppressions", suppressions.list_page),
     web.post("/api/v1/suppressions", suppressions.add),

@@ -31,8 +31,9 @@ from consumers.recorder import OutcomeRecorder
 from consumers.report import Reporter
 from consumers.senders import SenderCache
 from consumers.slots import SlotOffers
-from consumers.verdict import mended
+from consumers.verdict import gateway_mended, mended
 from sql.database import AWAY
+from sql.gateways import KnownGateways
 from sql.smtp_tokens import StoredTokens
 from sql.store import Store
 from tidings.channels.base import ChannelContext
@@ -40,6 +41,7 @@ from tidings.channels.email.accounts import opened
 from tidings.channels.http.client import HttpClient
 from tidings.channels.installed import recipients
 from tidings.channels.registry import ChannelRegistry
+from tidings.channels.sms.configured import configured_gateways
 from tidings.domain.cancellation import cancel_and_wait
 from tidings.domain.errors import describe
 from tidings.domain.message import Delivery, Outcome
@@ -81,6 +83,7 @@ class Consumer:
             now=utc_now,
         )
         self._mails = StoredMails(store.batches.mails)
+        self._gateways = KnownGateways(store.gateways, configured_gateways(settings.sms_gateways))
         self._channels = ChannelRegistry.load(
             ChannelContext(
                 settings=settings,
@@ -91,6 +94,7 @@ class Consumer:
                 senders=self._senders,
                 endpoints=self._endpoints,
                 mails=self._mails,
+                gateways=self._gateways.directory,
                 refresh_tokens=StoredTokens(store.smtp_accounts),
             )
         )
@@ -129,6 +133,7 @@ class Consumer:
             clock=time.monotonic,
         )
         self._senders.observers.append(partial(mended, self._dispatcher.limiter))
+        self._gateways.observers.append(partial(gateway_mended, self._dispatcher.limiter))
         self._slots = SlotOffers(
             redis, consumer=self.name, count=settings.consumer_slots, accepting=lambda: self.accepting
         )
@@ -178,11 +183,13 @@ class Consumer:
             raise
         consumer = cls(settings, store, redis)
         await consumer._holds.read()
+        await consumer._gateways.start()
         consumer._loops = [
             asyncio.create_task(consumer._leases.run(), name="leases"),
             asyncio.create_task(consumer._recorder.run(), name="recorder"),
             asyncio.create_task(consumer._dedup.run(), name="dedup records"),
             asyncio.create_task(consumer._holds.run(), name="holds"),
+            asyncio.create_task(consumer._gateways.run(), name="gateways"),
             asyncio.create_task(consumer._slots.run(), name="slots"),
             asyncio.create_task(consumer._reporter.run(), name="reports"),
             asyncio.create_task(consumer._health.run(), name="how endpoints fare"),

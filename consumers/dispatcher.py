@@ -8,6 +8,7 @@ back to Postgres without using up an attempt.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from sys import getsizeof
 from typing import Final
 
@@ -61,6 +62,7 @@ class Dispatcher:
         clock: Callable[[], float],
     ) -> None:
         self._channels = channels
+        self._clock = clock
         self._loop = asyncio.get_running_loop()
         self.limiter: DestinationLimiter[DeliveryRun] = DestinationLimiter(
             self._begin,
@@ -98,6 +100,7 @@ class Dispatcher:
         Raises only what is a defect; then the delivery has no outcome, and its batch must be abandoned.
         """
         channel = self._channels.get(delivery.channel)
+        delivery = self._routed(channel, delivery)
         key, named, concurrency = destination_of(channel, delivery)
         endpoint = EndpointKey(key) if named is None else named
         run = DeliveryRun(self._shared, channel, delivery, batch, key, endpoint)
@@ -124,6 +127,22 @@ class Dispatcher:
         )
         if retry_in is not None:
             run.send_back(retry_in)
+
+    def _routed(self, channel: Channel | None, delivery: Delivery) -> Delivery:
+        if channel is None:
+            return delivery
+        try:
+            return channel.route(delivery, partial(self._can_go, delivery.channel))
+        except Exception as error:  # noqa: BLE001  (anybody's code; deliver() will say what is wrong with the message)
+            log.info("a message without a way", message=str(delivery.id), error=type(error).__name__)
+            return delivery
+
+    def _can_go(self, channel: str, destination: str, endpoint: EndpointKey) -> bool:
+        """Whether neither a hold nor a breaker keeps messages from an endpoint of a channel; one that probes may go."""
+        named, now = EndpointKey(f"{channel} {endpoint.name}", endpoint.user_id), self._clock()
+        if self._shared.holds.reason(named) is not None:
+            return False
+        return not any(each.breaker.wait(now) for each in self.limiter.find(f"{channel} {destination}", named) if each)
 
     def skip_sent(self, delivery: Delivery, record: Record, batch: OpenBatch) -> None:
         """Records as sent what an earlier consumer delivered before it died."""
@@ -174,7 +193,7 @@ def destination_of(channel: Channel | None, delivery: Delivery) -> tuple[str, En
     if channel is None:
         return delivery.channel, None, None
     try:
-        concurrency = channel.places_per_destination
+        concurrency = channel.concurrency(delivery)
         key = f"{delivery.channel} {channel.destination(delivery)}"
         endpoint = channel.endpoint(delivery)
         named = EndpointKey(f"{delivery.channel} {endpoint.name}", endpoint.user_id)

@@ -74,6 +74,7 @@ def conclude(
         last_error=error,
         unanswered=delivery.unanswered or (isinstance(result, Retry) and result.unanswered),
         remaining=result.remaining if isinstance(result, Retry) else None,
+        gateway=delivery.gateway,
         attempt=attempt,
         queue=delivery.queue,
         channel=delivery.channel,
@@ -136,6 +137,7 @@ def _paced(delivery: Delivery, result: Retry, ended_at: datetime, policy: RetryP
         due_at=_by_expiry(delivery, due_at),
         last_error=_text(result.error),
         unanswered=result.unanswered,
+        gateway=delivery.gateway,
         held_reason=account if result.about is About.ACCOUNT else UNTRIED[result.about],
     )
 

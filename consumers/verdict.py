@@ -14,6 +14,7 @@ from consumers.holds import HELD_SECONDS
 from consumers.limiter import DestinationLimiter
 from tidings.channels.base import About, Accepted, Rejected, Result, Retry
 from tidings.channels.recipient import EndpointKey
+from tidings.domain.gateway import Gateway
 from tidings.domain.states import HeldReason
 
 T = TypeVar("T")
@@ -78,6 +79,13 @@ def mended(limiter: DestinationLimiter[T], user_id: UUID) -> None:
     """Lets what goes through a user's account go again: it has changed since it was refused."""
     for endpoint in limiter.endpoints.values():
         if endpoint.key.user_id == user_id and endpoint.breaker.of_account:
+            endpoint.breaker.succeed()
+
+
+def gateway_mended(limiter: DestinationLimiter[T], gateway: Gateway) -> None:
+    """Lets what goes through a gateway go again: it has changed since it was refused, or is another one."""
+    for endpoint in limiter.endpoints.values():
+        if endpoint.key == EndpointKey(f"sms {gateway.key}", gateway.user_id) and endpoint.breaker.of_account:
             endpoint.breaker.succeed()
 
 

@@ -76,7 +76,7 @@ _FEW: Final = 0.1
 
 _OUTCOME: Final = (
     "message_id", "batch_id", "status", "tries", "due_at", "provider_message_id", "sent_at", "cancel_reason",
-    "last_error", "unanswered", "held_reason",
+    "last_error", "unanswered", "held_reason", "gateway",
 )  # fmt: skip
 _ATTEMPT: Final = ("started_at", "duration", "outcome", "status_code", "error", "answer")
 _NO_ATTEMPT: Final[Any] = SimpleNamespace(**dict.fromkeys(_ATTEMPT))

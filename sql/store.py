@@ -17,6 +17,7 @@ from sql.database import AWAY, Database
 from sql.deletions import DeletionStore
 from sql.endpoints import EndpointStore
 from sql.events import EventStore
+from sql.gateways import GatewayStore
 from sql.holds import HoldStore
 from sql.maintenance import MaintenanceStore
 from sql.marker import MarkerStore
@@ -48,6 +49,7 @@ class Store:
         self.queues = QueueStore(database)
         self.quotas = QuotaStore(database)
         self.holds = HoldStore(database)
+        self.gateways = GatewayStore(database)
         self.endpoints = EndpointStore(database)
         self.events = EventStore(database)
         self.suppressions = SuppressionStore(database)

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from api.http.auth import principal
 from api.http.problems import InvalidError
-from api.http.resources import KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS
+from api.http.resources import KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS, TEXTS
 from api.messages.schemas import MessageRequest
 from api.messages.validation import sealed, to_message
 from api.queues.switch import switch
@@ -45,6 +45,7 @@ async def accept(request: web.Request, wanted: MessageRequest, *, names: Mapping
             retries=request.app[RETRIES],
             principal=principal(request),
             mail_faults=await request.app[MAIL_SENDERS].faults(wanted, principal(request)),
+            text=await request.app[TEXTS].of(wanted, principal(request)),
         )
         message = sealed(message, request.app[SETTINGS])
         await require_wanted(request, message)

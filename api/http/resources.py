@@ -13,12 +13,15 @@ from api.endpoints.endpoints import Endpoints
 from api.health.readiness import Readiness
 from api.messages.intake import Intake
 from api.messages.senders import MailSenders
+from api.messages.texts import Texts
 from api.messages.validation import KnownQueues
 from api.metrics import ApiMetrics
 from api.overview.feed import OverviewFeed
 from api.overview.overview import Overviews
 from api.quotas.quotas import Quotas, open_quotas
+from sql.gateways import KnownGateways
 from sql.store import Store
+from tidings.channels.sms.configured import configured_gateways
 from tidings.domain.errors import StoreRefusedError
 from tidings.domain.retry import RetryDefaults
 from tidings.observability.metrics import MetricsServer
@@ -35,6 +38,8 @@ INTAKE: Final = web.AppKey("intake", Intake)
 RETRIES: Final = web.AppKey("retries", RetryDefaults)
 KNOWN_QUEUES: Final = web.AppKey("known_queues", KnownQueues)
 MAIL_SENDERS: Final = web.AppKey("mail_senders", MailSenders)
+GATEWAYS: Final = web.AppKey("gateways", KnownGateways)
+TEXTS: Final = web.AppKey("texts", Texts)
 ENDPOINTS: Final = web.AppKey("endpoints", Endpoints)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
@@ -98,6 +103,8 @@ async def intake(app: web.Application) -> AsyncIterator[None]:
     app[ENDPOINTS] = Endpoints(app[SETTINGS])
     app[RETRIES] = RetryDefaults(delays=app[SETTINGS].retry_delays, max_tries=app[SETTINGS].max_tries)
     app[KNOWN_QUEUES] = KnownQueues(app[STORE].queues)
+    app[GATEWAYS] = KnownGateways(app[STORE].gateways, configured_gateways(app[SETTINGS].sms_gateways))
+    app[TEXTS] = Texts(app[GATEWAYS], app[SETTINGS])
     app[MAIL_SENDERS] = MailSenders(app[STORE].users.senders, app[SETTINGS])
     yield
     await app[INTAKE].close()

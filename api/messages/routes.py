@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from api.http.auth import principal
 from api.http.body import answer, fault_of, large_body, read, too_large
 from api.http.problems import Fault, InvalidError, RequestError
-from api.http.resources import KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS, STORE
+from api.http.resources import KNOWN_QUEUES, MAIL_SENDERS, RETRIES, SETTINGS, STORE, TEXTS
 from api.http.turns import Turns
 from api.messages import attached, idempotency
 from api.messages.listing import encode_cursor, parse_page
@@ -223,6 +223,7 @@ async def _message(request: web.Request, wanted: MessageRequest) -> NewMessage:
         retries=request.app[RETRIES],
         principal=principal(request),
         mail_faults=await request.app[MAIL_SENDERS].faults(wanted, principal(request)),
+        text=await request.app[TEXTS].of(wanted, principal(request)),
     )
     return sealed(with_link(message, wanted.unsubscribe, request.app[SETTINGS]), request.app[SETTINGS])
 

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.http.lengths import Content, EmailAddress, Moment, Name, Recipient
 from api.http.lengths import Mailbox as MailboxText
+from api.messages.text_fields import GatewayField, GatewayShown, PartsShown, SenderShown, SmartEncodingField
 from tidings.channels.email.addresses import MAX_NAME
 from tidings.channels.installed import recipients
 from tidings.domain.headers import ACCOUNT_MAIL, HIDDEN, shown
@@ -97,12 +98,19 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = UNSET
     from_: Annotated[
         MailboxField | UnsetType,
-        Meta(description="Whom an e-mail is from, where that is not the account's address. An admin allows addresses."),
+        Meta(
+            description=(
+                "Whom an e-mail is from, where that is not the account's address; an admin allows addresses. Of a text "
+                "message: a number or a name that a gateway lets it be from."
+            )
+        ),
     ] = msgspec.field(default=UNSET, name="from")
     account: Annotated[
         Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType,
         Meta(description="Of an e-mail: by which SMTP account it goes, by name; absent: the default one."),
     ] = UNSET
+    gateway: GatewayField | UnsetType = UNSET
+    smart_encoding: SmartEncodingField | UnsetType = UNSET
     cc: Annotated[Mailboxes | UnsetType, Meta(description="Of an e-mail: who gets it too, as everybody sees.")] = UNSET
     bcc: Annotated[Mailboxes | UnsetType, Meta(description="Of an e-mail: who gets it too, as nobody sees.")] = UNSET
     reply_to: Annotated[
@@ -251,6 +259,9 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     receipt_detail: Annotated[str | None, Meta(description="What a mail server said, say.")]
     provider_message_id: Annotated[str | None, Meta(description="The id that the provider gave it.")]
     account: Annotated[str | None, Meta(description="By which SMTP account it goes; null: the default one.")]
+    gateway: GatewayShown
+    sender: SenderShown = msgspec.field(name="from")
+    sms_parts: PartsShown = msgspec.field(name="parts")
     endpoint_id: Annotated[
         UUID | None,
         Meta(description="The webhook endpoint that it goes to; `recipient` is the URL that this had at first."),
@@ -279,6 +290,8 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         values["retry"] = retries.shown(message.retry_delays, rules.retry_delays, max_tries=message.max_tries)
         values["mail"] = UNSET if message.mail is None else MailAnswer.of(message.mail)
         values["priority"] = _PRIORITIES[message.priority]
+        if message.sms_parts is not None:
+            values["gateway"], values["account"] = values["gateway"] or message.account, None
         return cls(**values)
 
 

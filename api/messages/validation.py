@@ -14,6 +14,7 @@ from api.http.principal import Principal
 from api.http.problems import Fault, InvalidError
 from api.messages.mail import Faults, kept_mail, mail_bytes, mail_fields, require_open
 from api.messages.schemas import MessageRequest
+from api.messages.texts import Text
 from sql.queues import QueueStore
 from tidings.channels.email.addresses import parse_mailbox
 from tidings.channels.installed import channel_names, recipients
@@ -80,23 +81,26 @@ def to_message(
     retries: RetryDefaults,
     principal: Principal,
     mail_faults: Faults | None = None,
+    text: Text | None = None,
 ) -> NewMessage:
     """The message, with an id, ready for the store; `queues` by name, each with its own retry delays.
 
-    `mail_faults` are those that its account has to do with.
+    `mail_faults` are those that its account has to do with; `text` is what a text message is made of.
 
     Raises InvalidError, also for what the principal may not do.
     """
     message_id = new_id()
     # The id's own time, so that a filter on created_at, which the store answers by id, agrees with what is shown.
     created_at = datetime.fromtimestamp((message_id.int >> 80) / 1000, UTC)
-    faults: Faults = dict(mail_faults or {})
-    recipient, mail = _recipient_and_mail(request, principal, faults)
+    faults: Faults = {**(mail_faults or {}), **(text.faults if text is not None else {})}
+    recipient, mail = _recipient_and_mail(request, principal, faults, text)
     # What is past is now: nobody goes before others by an old due time.
     due_at = max(_due_at(request, created_at, faults), created_at)
     expires_at = _expires_at(request, due_at, faults)
     priority = _priority(request, principal, faults)
     content = _content(request, faults)
+    if text is not None:
+        content = text.content
     if request.subject is not None and _CONTROL.search(request.subject):
         faults["subject"] = "must be one line without control characters"
     if not principal.may_use_queue(request.queue):
@@ -130,7 +134,9 @@ def to_message(
         expires_at=expires_at,
         created_at=created_at,
         mail_bytes=None if mail is None else mail_bytes(mail),
-        account=None if request.account is UNSET else request.account,
+        account=text.gateway if text is not None else None if request.account is UNSET else request.account,
+        sender=None if text is None else text.sender,
+        sms_parts=None if text is None else text.parts,
         mail=mail,
         share=share_of(principal.user_id, None if request.fairness_key is UNSET else request.fairness_key),
     )
@@ -199,8 +205,10 @@ def _content(request: MessageRequest, faults: Faults) -> str:
     return request.content
 
 
-def _recipient_and_mail(request: MessageRequest, principal: Principal, faults: Faults) -> tuple[str, KeptMail | None]:
-    recipient, name = request.recipient, ""
+def _recipient_and_mail(
+    request: MessageRequest, principal: Principal, faults: Faults, text: Text | None
+) -> tuple[str, KeptMail | None]:
+    recipient, name = request.recipient if text is None else text.recipient, ""
     if request.channel not in channel_names():
         faults["channel"] = f"must be one of {', '.join(sorted(channel_names()))}"
         return recipient, None
@@ -211,14 +219,20 @@ def _recipient_and_mail(request: MessageRequest, principal: Principal, faults: F
         if with_parts and recipient.rstrip().endswith(">"):
             mailbox = parse_mailbox(recipient)
             recipient, name = mailbox.email, mailbox.name
-        else:
+        elif text is None:
             recipient = _checked(request.channel, recipient)
     except RecipientError as error:
         faults["recipient"] = str(error)
     if not with_parts:
         fields = [*mail_fields(request), *([] if request.account is UNSET else ["account"])]
+        if text is None:
+            fields += [name for name in ("gateway", "smart_encoding") if getattr(request, name) is not UNSET]
+        elif "from" in fields:
+            fields.remove("from")
         faults.update(dict.fromkeys(fields, f"is not for channel {request.channel}"))
         return recipient, None
+    fields = [name for name in ("gateway", "smart_encoding") if getattr(request, name) is not UNSET]
+    faults.update(dict.fromkeys(fields, f"is not for channel {request.channel}"))
     return recipient, kept_mail(request, name, faults)
 
 

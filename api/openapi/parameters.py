@@ -9,7 +9,7 @@ from msgspec import Meta
 from api.http import lengths
 from api.messages import idempotency
 from api.messages.listing import DEFAULT_LIMIT, MAX_LIMIT
-from api.openapi import examples
+from api.openapi import examples, gateway_examples
 from api.openapi.operation import Parameter
 from tidings.domain.audit import Action
 from tidings.domain.message import DEFAULT_QUEUE, QUEUE_NAME_PATTERN
@@ -37,6 +37,7 @@ KEY_ID: Final = Parameter("key_id", UUID, "The id of an API key.", examples.KEY_
 SMTP_ACCOUNT: Final = Parameter("name", str, "The name of an SMTP account.", examples.SMTP_ACCOUNT.name, "path")
 SESSION_ID: Final = Parameter("session_id", UUID, "The id of a session.", examples.SESSION.id, "path")
 HOLD_ID: Final = Parameter("hold_id", UUID, "The id of a hold.", examples.HOLD.id, "path")
+GATEWAY_ID: Final = Parameter("gateway_id", UUID, "The id of a gateway.", gateway_examples.GATEWAY.id, "path")
 SUPPRESSION_ID: Final = Parameter("suppression_id", UUID, "The id of a suppression.", examples.SUPPRESSION.id, "path")
 QUEUE_NAME: Final = Parameter("name", lengths.Name, "The name of a queue.", DEFAULT_QUEUE, "path")
 NEW_QUEUE_NAME: Final = Parameter(

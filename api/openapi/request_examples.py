@@ -76,6 +76,28 @@ SMTP_CHANGES: Final[Examples] = {
     },
 }
 SMTP_ACCOUNTS: Final[Examples] = {name: {"name": "shop", **account} for name, account in SMTP_CHANGES.items()}
+_TWILIO: Final = {"preset": "twilio", "account_sid": "AC…", "auth_token": "…", "from": ["+15005550006"]}
+GATEWAYS: Final[Examples] = {
+    "of a preset": {"name": "twilio", **_TWILIO},
+    "of one's own": {
+        "name": "own",
+        "base_url": "https://sms.example.com",
+        "token": "…",
+        "request": {
+            "path": "/send",
+            "auth": {"kind": "bearer", "token": "{token}"},
+            "body": "json",
+            "fields": {"to": "{to}", "text": "{content}"},
+        },
+        "success": {"id": ["id"]},
+        "prefixes": ["+49"],
+    },
+}
+GATEWAY_CHANGES: Final[Examples] = {
+    "another token": {"auth_token": "…"},
+    "for some numbers": {"prefixes": ["+49", "+43"]},
+    "off": {"enabled": False},
+}
 USERS: Final[Examples] = {
     "somebody who may send what users may": {"email": "grace@example.com", "password": _LOGIN["password"]},
     "an admin": {"email": "root@example.com", "password": _LOGIN["password"], "role": "admin"},

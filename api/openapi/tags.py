@@ -9,6 +9,7 @@ ENDPOINTS: Final = Tag("Endpoints", "Where webhooks of events go: URL, types, se
 EVENTS: Final = Tag("Events", "What happened, for every endpoint that wants to hear of it.")
 QUEUES: Final = Tag("Queues", "Streams of messages, each with its own pace and its own switch.")
 HOLDS: Final = Tag("Holds", "Endpoints to which nothing goes until somebody releases them.")
+GATEWAYS: Final = Tag("Gateways", "SMS gateways, own and the operator's: where text messages go.")
 BOUNCES: Final = Tag("Bounces", "What mail servers and mailbox providers report of mail that was sent.")
 SUPPRESSIONS: Final = Tag("Suppressions", "Addresses that take no more mail of a user, and why.")
 OVERVIEW: Final = Tag("Overview", "What goes on, now and in the last hour, consumers and stores.")

@@ -242,9 +242,9 @@ changed AS MATERIALIZED (
 )
 SELECT
     id, user_id, queue, channel, recipient, subject, {whole_content} AS content, {own_headers} AS headers, max_tries,
-    retry_delays, due_at, expires_at, created_at, {own_mail_bytes} AS mail_bytes, account, batch_id, tries, recoveries,
-    priority, unanswered OR (due_at <= changed.moment AND created_at <= changed.moment) IS TRUE AS unanswered,
-    held_since, endpoint_id, event_id, statement_timestamp() AS seen_at
+    retry_delays, due_at, expires_at, created_at, {own_mail_bytes} AS mail_bytes, account, sender, batch_id, tries,
+    recoveries, priority, unanswered OR (due_at <= changed.moment AND created_at <= changed.moment) IS TRUE AS unanswered,
+    held_since, gateway, endpoint_id, event_id, statement_timestamp() AS seen_at
 FROM messages
 CROSS JOIN changed
 WHERE batch_id = (SELECT id FROM taken) AND status = 'processing'
@@ -256,7 +256,7 @@ UPDATE batches SET lease_until = now() + :lease::interval
 WHERE id = ANY(:ids::uuid[])
 RETURNING id;
 
--- name: record_outcomes(message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered, held_reason, consumer, started_at, duration, outcome, status_code, error, answer, closed_batch_ids)
+-- name: record_outcomes(message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered, held_reason, gateway, consumer, started_at, duration, outcome, status_code, error, answer, closed_batch_ids)
 -- Writes a group of outcomes with their attempts (where one was started), and closes the batches that are through: one
 -- statement, one commit. Returns the ids that were recorded.
 -- Fenced: an outcome whose message has meanwhile left its batch changes nothing, but the attempt is kept.
@@ -269,11 +269,11 @@ WITH outcome AS MATERIALIZED (
     FROM unnest(
         :message_id::uuid[], :batch_id::uuid[], :status::text[], :tries::smallint[], :due_at::timestamptz[],
         :provider_message_id::text[], :sent_at::timestamptz[], :cancel_reason::text[], :last_error::text[],
-        :unanswered::boolean[], :held_reason::text[], :started_at::timestamptz[], :duration::double precision[],
+        :unanswered::boolean[], :held_reason::text[], :gateway::text[], :started_at::timestamptz[], :duration::double precision[],
         :outcome::text[], :status_code::integer[], :error::text[], :answer::text[]
     ) AS outcome (
         message_id, batch_id, status, tries, due_at, provider_message_id, sent_at, cancel_reason, last_error, unanswered,
-        held_reason, started_at, duration, result, status_code, error, answer
+        held_reason, gateway, started_at, duration, result, status_code, error, answer
     )
     ORDER BY message_id
 ),
@@ -292,6 +292,7 @@ recorded AS (
         unanswered = messages.unanswered OR outcome.unanswered,
         held_reason = outcome.held_reason,
         held_since = CASE WHEN outcome.held_reason IS NOT NULL THEN coalesce(messages.held_since, now()) END,
+        gateway = coalesce(outcome.gateway, messages.gateway),
         batch_id = NULL
     FROM outcome
     WHERE

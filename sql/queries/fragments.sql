@@ -3,7 +3,7 @@
 -- fragment: new_message_columns
 -- What a message is made of, in the order of the parameters of insert_messages.
 id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at,
-expires_at, created_at, share, mail_bytes, account
+expires_at, created_at, share, mail_bytes, account, sender, sms_parts
 
 -- fragment: new_messages
 -- The messages that insert_messages and insert_mails keep, and the idempotency keys among theirs that are new.
@@ -13,7 +13,8 @@ new AS MATERIALIZED (
         :id::uuid[], :user_id::uuid[], :queue::text[], :channel::text[], :recipient::text[], :subject::text[],
         :content::text[], :headers::jsonb[], :priority::smallint[], :max_tries::smallint[], :retry_delays::jsonb[],
         :due_at::timestamptz[], :expires_at::timestamptz[], :created_at::timestamptz[], :share::smallint[],
-        :mail_bytes::integer[], :account::text[], :key::text[], :fingerprint::bytea[]
+        :mail_bytes::integer[], :account::text[], :sender::text[], :sms_parts::smallint[], :key::text[],
+        :fingerprint::bytea[]
     ) AS new ({new_message_columns}, key, fingerprint)
 ),
 keyed AS (
@@ -40,8 +41,8 @@ CASE WHEN event_id IS NULL THEN mail_bytes END
 -- A message without its content.
 id, user_id, queue, channel, recipient, subject, {own_headers} AS headers, priority, status::text, tries, max_tries,
 retry_delays, recoveries, due_at, expires_at, batch_id, provider_message_id, sent_at, cancel_reason::text, last_error,
-created_at, share, {own_mail_bytes} AS mail_bytes, account, held_reason, held_since, receipt, receipt_at, receipt_detail,
-endpoint_id, event_id
+created_at, share, {own_mail_bytes} AS mail_bytes, account, sender, sms_parts, gateway, held_reason, held_since, receipt,
+receipt_at, receipt_detail, endpoint_id, event_id
 
 -- fragment: message_columns
 -- A message as the API shows it; with a new column goes a field of `Message` (tidings/domain/message.py).
@@ -219,6 +220,7 @@ content = '',
 headers = NULL,
 mail_bytes = NULL,
 account = NULL,
+sender = NULL,
 provider_message_id = NULL,
 last_error = NULL,
 receipt_detail = NULL,
@@ -233,6 +235,10 @@ id, requested_at, cancelled, erased, finished_at
 -- fragment: smtp_account_columns
 name, smtp_accounts.id AS account_id, is_default, host, port, tls, username, password, token_url, client_id,
 client_secret, refresh_token, from_address, from_name, per_hour, max_connections
+
+-- fragment: gateway_columns
+id, user_id, name, preset, spec, base_url, credentials, senders, users, prefixes, short_codes, weight, allows_duplicates,
+per_second, concurrency, price, enabled, created_at, updated_at
 
 -- fragment: api_key_columns
 id, user_id, name, prefix, hash, role::text, scopes, channels, granted, queues, expires_at, parent_id, created_at, last_used_at,

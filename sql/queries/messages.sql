@@ -1,4 +1,4 @@
--- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, key, fingerprint)
+-- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, sender, sms_parts, key, fingerprint)
 -- Keeps new messages, an array for each of their columns; one whose idempotency key is taken is left out.
 WITH {new_messages}
 INSERT INTO messages ({new_message_columns})
@@ -6,7 +6,7 @@ SELECT {new_message_columns} FROM new
 WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
 RETURNING id, statement_timestamp() AS seen_at;
 
--- name: insert_mails(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, key, fingerprint, mail_ids, parts, files)
+-- name: insert_mails(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, sender, sms_parts, key, fingerprint, mail_ids, parts, files)
 -- insert_messages for a group with mails of which something is kept beside them.
 WITH {new_messages},
 kept AS (

@@ -13,6 +13,7 @@ from tests.deployment.cluster import Cluster, Manifest, container, rendered
 from tests.deployment.files import KUBERNETES, ROOT, SETTINGS, read_yaml
 from tests.deployment.helm import CHART, Chart, needs_helm, running_engine
 from tidings import __version__, settings
+from tidings.redis.uri import check_redis_uri
 
 pytestmark = needs_helm
 
@@ -33,6 +34,7 @@ EVERYTHING: dict[str, Any] = {
         "password": {"secret": "cache", "key": "password"},
         "ports": [6380, 26379],
     },
+    "certificates": {"configMap": "authorities"},
     "settings": {"GRACE_SECONDS": "90.5"},
     "migrations": {"hook": False},
     "api": {"autoscaling": {"enabled": False}, "replicas": 3, "serviceAnnotations": {"example.com/a": "b"}},
@@ -115,6 +117,10 @@ def test_every_value_changes_what_it_says(chart: Chart) -> None:
         assert pod["metadata"]["labels"]["example.com/a"] == "b"
         assert pod["metadata"]["annotations"]["example.com/a"] == "b"
         assert pod["spec"]["tolerations"] == EVERYTHING["tolerations"]
+        (volume,) = pod["spec"]["volumes"]
+        assert volume["configMap"] == {"name": "authorities"}
+        (mount,) = container(pod)["volumeMounts"]
+        assert mount == {"name": volume["name"], "mountPath": "/etc/tidings", "readOnly": True}
         variables = {variable["name"]: variable for variable in container(pod)["env"]}
         assert variables["POSTGRES_URI"]["valueFrom"]["secretKeyRef"] == {"name": "db-app", "key": "uri"}
         assert variables["POSTGRES_LISTEN_URI"]["valueFrom"]["secretKeyRef"]["name"] == "mine"
@@ -130,6 +136,25 @@ def test_every_value_changes_what_it_says(chart: Chart) -> None:
     assert not chart({"networkPolicy": {"enabled": False}}).cluster().of("NetworkPolicy")
 
 
+def test_files_of_a_secret_are_mounted_as_those_of_a_config_map(chart: Chart) -> None:
+    cluster = chart({"certificates": {"secret": "authorities"}}).cluster()
+    processes = cluster.of("Deployment")
+    assert len(processes) == 3
+    for made in (*processes.values(), *cluster.of("Job").values()):
+        (volume,) = made["spec"]["template"]["spec"]["volumes"]
+        assert volume["secret"] == {"secretName": "authorities"}
+
+
+@pytest.mark.parametrize("address", ["redis://a", "redis+sentinel://a,b/mymaster", "redis+cluster://a,b:6380"])
+@pytest.mark.parametrize("tls", [False, True])
+def test_every_kind_of_address_of_redis_may_be_a_value(chart: Chart, address: str, tls: bool) -> None:
+    address = address.replace("redis", "rediss", 1) if tls else address
+    check_redis_uri(address)
+    api = chart({"redis": {"address": address}}).cluster().of("Deployment")["tidings-api"]["spec"]["template"]
+    told = {variable["name"]: variable for variable in container(api)["env"]}
+    assert told["REDIS_URI"]["value"] == address
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
@@ -142,6 +167,8 @@ def test_every_value_changes_what_it_says(chart: Chart) -> None:
         ({"settings": {"GRACE_SECONDS": "long"}}, "GRACE_SECONDS"),
         ({"postgres": {"ports": []}}, "ports"),
         ({"redis": {"ports": [70000]}}, "ports"),
+        ({"redis": {"address": "http://cache"}}, "address"),
+        ({"certificates": {"secret": "mine", "configMap": "mine"}}, "certificates"),
         ({"consumers": {"autoscaling": {"by": "cpu"}}}, "autoscaling"),
         ({"producer": {"maxUnavailable": 0}}, "maxUnavailable"),
         ({"producer": {"maxUnavailable": "0%"}}, "maxUnavailable"),

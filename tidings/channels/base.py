@@ -14,6 +14,7 @@ import msgspec
 
 from tidings.channels.http.transport import Transport
 from tidings.channels.recipient import EndpointKey, Recipients
+from tidings.channels.sms.directory import GatewayDirectory
 from tidings.domain.account import Sealed, Sender
 from tidings.domain.endpoint import Endpoint
 from tidings.domain.mail_parts import KeptMail
@@ -193,7 +194,13 @@ class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: Endpoints = NoEndpoints()
     mails: Mails = NoMails()
     refresh_tokens: RefreshTokens = FixedTokens()
+    gateways: GatewayDirectory = msgspec.field(default_factory=GatewayDirectory)
+    """Those that text messages may go through, besides the one of `WEBHOOK_URL`."""
     now: Callable[[], datetime] = utc_now
+
+
+CanGo = Callable[[str, EndpointKey], bool]
+"""Whether a destination and an endpoint within it take messages now."""
 
 
 class Channel(ABC):
@@ -228,6 +235,17 @@ class Channel(ABC):
         Further ones are queued before their attempt begins, so a consumer that stops returns them without using one up.
         """
         return None
+
+    def concurrency(self, delivery: Delivery) -> int | None:  # noqa: ARG002
+        """The same for the destination of this delivery."""
+        return self.places_per_destination
+
+    def route(self, delivery: Delivery, can_go: CanGo) -> Delivery:  # noqa: ARG002
+        """Chooses which way a delivery goes, where there are several, before anything else is asked of the channel.
+
+        Returns what `deliver` shall get.
+        """
+        return delivery
 
     def per_hour(self, delivery: Delivery) -> int | None:  # noqa: ARG002
         """How many messages may go to the endpoint of this delivery in an hour, by all consumers; None: no limit."""

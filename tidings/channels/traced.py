@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tidings.channels.base import Channel, Result
+from tidings.channels.base import CanGo, Channel, Result
 from tidings.channels.recipient import EndpointKey
 from tidings.domain.message import Delivery
 
@@ -29,6 +29,18 @@ class TracedChannel(Channel):
     @property
     def places_per_destination(self) -> int | None:
         return self._channel.places_per_destination
+
+    def concurrency(self, delivery: Delivery) -> int | None:
+        return self._channel.concurrency(delivery)
+
+    def per_hour(self, delivery: Delivery) -> int | None:
+        return self._channel.per_hour(delivery)
+
+    def per_second(self, delivery: Delivery) -> int | None:
+        return self._channel.per_second(delivery)
+
+    def route(self, delivery: Delivery, can_go: CanGo) -> Delivery:
+        return self._channel.route(delivery, can_go)
 
     @property
     def time_limit(self) -> float:

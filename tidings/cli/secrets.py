@@ -64,6 +64,7 @@ async def rotate(store: Store, box: SecretBox, *, at_once: int = AT_ONCE) -> Rot
         if stale:
             rotation.resealed += await store.users.reseal(stale)
     await _rotate_accounts(store, box, at_once)
+    await _rotate_gateways(store, box, at_once)
     await _rotate_endpoints(store, box, at_once)
     return rotation
 
@@ -91,6 +92,16 @@ async def _rotate_accounts(store: Store, box: SecretBox, at_once: int) -> None:
         ]
         if stale := [(old, new) for old, new in pairs if new != old]:
             await store.smtp_accounts.reseal(stale)
+
+
+async def _rotate_gateways(store: Store, box: SecretBox, at_once: int) -> None:
+    """Those of SMS gateways."""
+    after: UUID = FIRST
+    while page := await store.gateways.sealed(after=after, limit=at_once):
+        after = page[-1][0]
+        pairs = [(id_, old, box.reseal(old, Purpose.GATEWAY, id_)) for id_, old in page]
+        if stale := [pair for pair in pairs if pair[1] != pair[2]]:
+            await store.gateways.reseal(stale)
 
 
 async def _rotate_endpoints(store: Store, box: SecretBox, at_once: int) -> None:

@@ -24,7 +24,7 @@ OPERATORS_ACCOUNT: Final = "operator"
 _HIDDEN: Final = frozenset(
     {
         *("password_hash", "password", "current_password", "secret", "previous_secret", "token", "key", "hash"),
-        *("client_secret", "refresh_token", "clear_password", "sealed"),
+        *("client_secret", "refresh_token", "clear_password", "sealed", "credentials", "clear"),
     }
 )
 

@@ -49,7 +49,10 @@ class _Common(msgspec.Struct, frozen=True, kw_only=True):
     mail_bytes: int | None = None
     """How much is kept of a mail beside it; None where nothing is."""
     account: str | None = None
-    """By which SMTP account of its user a mail goes; None: by the default one."""
+    """By which SMTP account of its user a mail goes, or by which gateway a text message has to; None: the default one,
+    or any."""
+    sender: str | None = None
+    """Whom a text message is from; None: as its gateway has it."""
     mail: KeptMail | None = None
     """What is kept beside it, where that was read."""
 
@@ -60,6 +63,8 @@ class NewMessage(_Common, frozen=True, kw_only=True):
     priority: Priority
     share: int | None = None
     """Whose turn it takes among those that wait (tidings/domain/turns.py); None: its user's."""
+    sms_parts: int | None = None
+    """Of how many a text message is."""
 
 
 class Message(NewMessage, frozen=True, kw_only=True):
@@ -80,6 +85,8 @@ class Message(NewMessage, frozen=True, kw_only=True):
     """What came back about it later, beside its status."""
     receipt_at: datetime | None = None
     receipt_detail: str | None = None
+    gateway: str | None = None
+    """Which gateway had it last, or has it now, where that is not the one of `WEBHOOK_URL`."""
     endpoint_id: UUID | None = None
     """Where it goes to a webhook endpoint; its recipient is the URL that this had when the event came."""
     event_id: UUID | None = None
@@ -99,6 +106,8 @@ class Delivery(_Common, frozen=True, kw_only=True, gc=False):
     """An earlier attempt went out and got no answer, or would be forgotten if it did: see `take`."""
     held_since: datetime | None = None
     """Since when it has waited untried."""
+    gateway: str | None = None
+    """Which gateway had it last, or has it now, where that is not the one of `WEBHOOK_URL`."""
     endpoint_id: UUID | None = None
     event_id: UUID | None = None
 
@@ -126,6 +135,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     remaining: tuple[str, ...] | None = None
     """The recipients of a mail that have not got it, where the others have."""
     held_reason: HeldReason | None = None
+    gateway: str | None = None
+    """Which gateway had it; None leaves it as it is."""
     hold: "Hold | None" = None
     """Written before the outcome, so that a crash in between lets no further message through."""
     bounce: "Bounce | None" = None

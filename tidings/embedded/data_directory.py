@@ -78,14 +78,14 @@ class DataDirectory:
                 self.path.mkdir(parents=True)
                 # Root's stores run as another account, which has to pass through here (and sees no names in it).
                 self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-            self._refuse_what_is_not_ours()
+            self.refuse_what_is_not_ours()
             self._lock = self._take_lock()
         except FileExistsError:
             raise DataDirectoryError(f"{self.path}: is not a directory") from None
         except OSError as error:
             raise DataDirectoryError(f"{error.filename or self.path}: {error.strerror}") from None
         try:
-            self._refuse_what_is_not_ours()
+            self.refuse_what_is_not_ours()
             if self.is_ours_to_open():
                 # Such as one that mkdtemp made. What is in it has modes of its own.
                 self.path.chmod(self.path.stat().st_mode & 0o7777 | 0o011)
@@ -105,7 +105,7 @@ class DataDirectory:
         try:
             if os.geteuid() != 0 or self.path.stat().st_uid != 0:
                 return False
-            self._refuse_what_is_not_ours()
+            self.refuse_what_is_not_ours()
         except (OSError, DataDirectoryError):
             return False
         return True
@@ -131,7 +131,8 @@ class DataDirectory:
             ) from None
         return lock
 
-    def _refuse_what_is_not_ours(self) -> None:
+    def refuse_what_is_not_ours(self) -> None:
+        """Raises DataDirectoryError where somebody else's files are in it, OSError where it cannot be read."""
         if self._marker.exists():
             if self._marker.stat().st_uid != os.geteuid():
                 raise DataDirectoryError(

@@ -28,6 +28,11 @@ async def check_place(directory: DataDirectory) -> None:
     existing = next(each for each in (directory.path, *directory.path.parents) if _is_there(each))
     if not existing.is_dir():
         raise DataDirectoryError(f"{existing}: is not a directory")
+    if existing == directory.path:
+        try:
+            directory.refuse_what_is_not_ours()
+        except OSError as error:
+            raise DataDirectoryError(f"{error.filename or existing}: {error.strerror}") from None
     if account is not None:
         await _check_way(directory, existing, account)
     if not _is_there(directory.cluster):

@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     WEBHOOK_SECRET = "webhook-secret"  # noqa: S105
     RECIPIENT = "recipient"
     HEADER = "header"
+    GATEWAY = "gateway"
     ENDPOINT = "endpoint"
 
 

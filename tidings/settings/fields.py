@@ -50,6 +50,7 @@ SECRETS: Final = FORGOTTEN | {
     "webhook_auth_key",
     "webhook_signing_secret",
     "smtp_url",
+    "sms_gateways",
 }
 """Settings whose value appears in no log, message or representation."""
 
@@ -149,6 +150,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_url: Annotated[str, Meta(extra={"section": "The SMS gateway"}, description=
         "The SMS gateway: where channel `sms` posts. Empty: messages wait, and are tried again.")] = ""
     webhook_auth_key: Annotated[str, Meta(description="Sent to the gateway as `x-ins-auth-key`.")] = ""
+    sms_gateways: Annotated[str, Meta(description=
+        "Further gateways of the operator's, in TOML, or the path of a file with it: docs/sms.md.")] = ""
+    default_region: Annotated[str, Meta(pattern="^([A-Z]{2})?$", description=
+        "The country of phone numbers without a country code, such as `DE`: `0171 2345678` is `+491712345678` then."
+        " Empty: numbers need `+`.")] = ""
+    sms_smart_encoding: Annotated[bool, Meta(description=
+        "Whether letters of a text message that keep it from GSM's alphabet are replaced where that has the same:"
+        " typographic quotes, dashes, spaces. A message may say otherwise.")] = False
     webhook_signing_secret: Annotated[str, Meta(description=
         "Signs the operator's own webhooks, by Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes."
         " Empty: one that is derived of `SECRET_KEYS` does; `tidings secrets webhook` shows it. Users' webhooks are"

@@ -60,6 +60,28 @@ matchExpressions:
 {{- end -}}
 {{- end }}
 
+{{/* The files of `certificates`, of a pod and of its container; empty where there are none. */}}
+{{- define "tidings.volumes" -}}
+{{- with .Values.certificates -}}
+{{- if or .secret .configMap -}}
+volumes:
+  - name: certificates
+    {{- if .secret }}
+    secret: {secretName: {{ .secret }}}
+    {{- else }}
+    configMap: {name: {{ .configMap }}}
+    {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "tidings.mounts" -}}
+{{- if include "tidings.volumes" . -}}
+volumeMounts:
+  - {name: certificates, mountPath: /etc/tidings, readOnly: true}
+{{- end }}
+{{- end }}
+
 {{/* Who a pod runs as. */}}
 {{- define "tidings.podSecurity" -}}
 automountServiceAccountToken: false
@@ -150,10 +172,16 @@ spec:
       {{- with .root.Values.priorityClassName }}
       priorityClassName: {{ . }}
       {{- end }}
+      {{- with include "tidings.volumes" .root }}
+      {{- . | nindent 6 }}
+      {{- end }}
       containers:
         - name: {{ .command }}
           args: [{{ .command }}]
           {{- include "tidings.container" .root | nindent 10 }}
+          {{- with include "tidings.mounts" .root }}
+          {{- . | nindent 10 }}
+          {{- end }}
           envFrom:
             - configMapRef: {name: {{ include "tidings.name" (dict "root" .root) }}}
           env:

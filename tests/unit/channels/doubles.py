@@ -27,6 +27,7 @@ class Request(msgspec.Struct):
     headers: Mapping[str, str]
     when_repeated: Mapping[str, str] = NO_HEADERS
     certificate: ClientCertificate | None = None
+    method: str = "POST"
 
 
 class ScriptedTransport:
@@ -44,8 +45,9 @@ class ScriptedTransport:
         headers: Mapping[str, str],
         when_repeated: Mapping[str, str] = NO_HEADERS,
         certificate: ClientCertificate | None = None,
+        method: str = "POST",
     ) -> Answer:
-        self.requests.append(Request(url, body, headers, when_repeated, certificate))
+        self.requests.append(Request(url, body, headers, when_repeated, certificate, method))
         if isinstance(self.result, TransportError):
             raise self.result
         return self.result

@@ -16,8 +16,11 @@ class Scripted:
     """A channel that says of its destinations what the test wants."""
 
     def __init__(self, concurrency: object, *, broken: bool = False) -> None:
-        self.places_per_destination = concurrency
+        self._concurrency = concurrency
         self._broken = broken
+
+    def concurrency(self, delivery: Delivery) -> object:
+        return self._concurrency
 
     def destination(self, delivery: Delivery) -> str:
         if self._broken:

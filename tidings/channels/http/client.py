@@ -81,11 +81,12 @@ class HttpClient:
         headers: Mapping[str, str],
         when_repeated: Mapping[str, str] = NO_HEADERS,
         certificate: ClientCertificate | None = None,
+        method: str = "POST",
     ) -> Answer:
         """Raises TransportError where no answer came within the time limits."""
         try:
             target = self._target(url)
-            request = head(target, headers, len(body)) + body
+            request = head(target, headers, len(body), method) + body
         except ValueError:
             raise TransportError(INVALID) from None
         key = target.key if certificate is None else (target.key, certificate)
@@ -105,7 +106,7 @@ class HttpClient:
                     # Once more, on a new one.
                     connection, kept = None, False
                     if when_repeated:
-                        request = head(target, {**headers, **when_repeated}, len(body)) + body
+                        request = head(target, {**headers, **when_repeated}, len(body), method) + body
                 except BaseException:
                     connection.close()
                     raise

@@ -63,14 +63,15 @@ def read_url(text: str) -> Target:
     )
 
 
-def head(target: Target, headers: Mapping[str, str], length: int) -> bytes:
+def head(target: Target, headers: Mapping[str, str], length: int, method: str = "POST") -> bytes:
     """Raises ValueError for a header that HTTP cannot carry, or that is the client's own."""
     own, authorized = _own(tuple(headers))
     given = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if given.count("\n") != len(headers) or given.count("\r") != len(headers) or "\0" in given:
         raise ValueError(INVALID)
     authorization = "" if authorized else target.authorization
-    return f"{target.start}{own}{authorization}{given}Content-Length: {length}\r\n\r\n".encode()
+    start = target.start if method == "POST" else f"{method}{target.start.removeprefix('POST')}"
+    return f"{start}{own}{authorization}{given}Content-Length: {length}\r\n\r\n".encode()
 
 
 @lru_cache(1024)

@@ -54,7 +54,7 @@ class ForbiddenError(TransportError):
 
 
 class Transport(Protocol):
-    """POSTs with time limits, without following redirects."""
+    """POSTs, or another `method`, with time limits, without following redirects."""
 
     async def post(
         self,
@@ -63,6 +63,7 @@ class Transport(Protocol):
         body: bytes,
         headers: Mapping[str, str],
         when_repeated: Mapping[str, str] = NO_HEADERS,
+        method: str = "POST",
         certificate: ClientCertificate | None = None,
     ) -> Answer:
         """Raises TransportError where no answer came within the time limits.

@@ -1,114 +1,115 @@
-"""Text messages, through a gateway that takes `{"to", "content"}` and responds 202 with its own `messageId`.
+"""Text messages, through the gateway that is chosen for each; by default the one of `WEBHOOK_URL`.
 
-Another 2xx is a yes too: most gateways say 200 or 201. What was accepted is never sent again.
+That takes `{"to", "content"}` and responds 202 with its own `messageId`. Another 2xx is a yes too: most gateways say
+200 or 201. What was accepted is never sent again.
 """
 
-import re
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
-from tidings.channels.base import About, Accepted, Channel, ChannelContext, Rejected, Result, Retry
-from tidings.channels.http.judgement import about, describe, is_refusal, judge
-from tidings.channels.http.transport import Answer, TransportError
-from tidings.channels.sms.recipient import SmsRecipients
+from tidings.channels.base import About, CanGo, Channel, ChannelContext, Result, Retry
+from tidings.channels.http.transport import Transport
+from tidings.channels.sms.configured import preset_of
+from tidings.channels.sms.gateway_client import GatewayClient
+from tidings.channels.sms.preset import DEFAULT, presets
+from tidings.channels.sms.recipient import SmsRecipients, destination_of, place_of
+from tidings.domain.errors import UnsealError
+from tidings.domain.gateway import CALLBACK_TOKEN, Gateway
 from tidings.domain.message import Delivery
+from tidings.security.secretbox import Purpose, SecretBox
 
-OF_THE_GATEWAY: Final = frozenset({401, 402, 403, 404, 405, 406, 407, 410, 415, 421, 426})
-"""Statuses of an address, a key or an account that is wrong, besides 3xx. The operator must correct it; no message is
-to blame."""
-LONGEST_ID: Final = 255
-"""Characters of a `messageId` that is stored; a gateway's ids are 36 long."""
-
-
-_PAGE: Final = "an HTML page, so there may be no SMS gateway at WEBHOOK_URL; whether it was delivered is unknown"
-_GATEWAY: Final = "this speaks of the SMS gateway, not of the message; see WEBHOOK_URL and WEBHOOK_AUTH_KEY"
-_BEFORE_MARKUP: Final = rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?xml.*?\?>)*+"
-_HTML: Final = re.compile(_BEFORE_MARKUP + rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
-_PIECE: Final = re.compile(
-    _BEFORE_MARKUP
-    + rb"<(?:head|title|meta|link|style|script|body|div|p|br|h[1-6]|form|table|center|iframe|img|a|b|span)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-"""How a page may begin that leaves out what it need not say."""
-_PAGE_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
-
-
-class _Order(msgspec.Struct):
-    to: str
-    content: str
-
-
-class _Receipt(msgspec.Struct):
-    message_id: str | int | None = msgspec.field(name="messageId", default=None)
+CLIENTS_KEPT: Final = 1000
+"""Gateways that are made ready; beyond that, those are made again that were made first."""
 
 
 class SmsChannel(Channel):
-    """POSTs to `WEBHOOK_URL`, with `WEBHOOK_AUTH_KEY` as `x-ins-auth-key`."""
+    """POSTs to the gateway; what goes to `WEBHOOK_URL` has `WEBHOOK_AUTH_KEY` as `x-ins-auth-key`."""
 
     recipients = SmsRecipients()
 
     def __init__(self, context: ChannelContext) -> None:
         super().__init__(context)
-        self._url = context.settings.webhook_url
-        self._headers = {"Content-Type": "application/json"}
-        if context.settings.webhook_auth_key:
-            self._headers["x-ins-auth-key"] = context.settings.webhook_auth_key
-        self._order = msgspec.json.Encoder()
-        self._receipt = msgspec.json.Decoder(_Receipt)
+        settings = context.settings
+        self._box = SecretBox(settings.secret_keys)
+        self._clients: dict[UUID, GatewayClient] = {}
+        self._default: GatewayClient | None = None
+        if settings.webhook_url:
+            gateway = Gateway(id=UUID(int=0), name=self.recipients.only_destination, base_url=settings.webhook_url)
+            credentials = {"auth_key": settings.webhook_auth_key}
+            where = "WEBHOOK_URL and WEBHOOK_AUTH_KEY"
+            self._default = GatewayClient(gateway, presets()[DEFAULT], credentials, where=where)
+
+    def route(self, delivery: Delivery, can_go: CanGo) -> Delivery:
+        gateway = self.context.gateways.choose(delivery, lambda gateway: can_go(*place_of(gateway)))
+        key = None if gateway is None else gateway.key
+        return delivery if delivery.gateway == key else msgspec.structs.replace(delivery, gateway=key)
+
+    def destination(self, delivery: Delivery) -> str:
+        return destination_of(delivery)
+
+    def concurrency(self, delivery: Delivery) -> int | None:
+        gateway = self._gateway(delivery)
+        return None if gateway is None else gateway.concurrency
+
+    def per_second(self, delivery: Delivery) -> int | None:
+        gateway = self._gateway(delivery)
+        return None if gateway is None else gateway.per_second
 
     async def deliver(self, delivery: Delivery) -> Result:
-        if not self._url:
+        gateway = self._gateway(delivery)
+        if gateway is None:
+            return await self._deliver_by_default(delivery)
+        try:
+            client = self._client(gateway)
+        except UnsealError as error:
+            return Retry(error=str(error), about=About.OURSELVES)
+        except ValueError as error:
+            return Retry(error=f"gateway {gateway.name!r} is not as it must be: {error}", about=About.ACCOUNT)
+        return await client.send(delivery, self._transport(gateway), self.context.now)
+
+    async def _deliver_by_default(self, delivery: Delivery) -> Result:
+        if delivery.gateway is not None:
+            return Retry(error=f"there is no gateway {delivery.gateway!r} any more", about=About.ACCOUNT)
+        if delivery.account is not None:
+            return Retry(error=f"no gateway {delivery.account!r} takes this message", about=About.ACCOUNT)
+        if self._default is None:
             return Retry(error="WEBHOOK_URL is not set: there is no SMS gateway to send to", about=About.ACCOUNT)
-        headers = {**self._headers, "Idempotency-Key": str(delivery.id)}
-        body = self._order.encode(_Order(delivery.recipient, delivery.content))
-        try:
-            answer = await self.context.operators_transport.post(self._url, body=body, headers=headers)
-        except TransportError as error:
-            return Retry(error=str(error), unanswered=error.unanswered, about=about(error))
-        message_id = self._message_id(answer.body)
-        match judge(answer, self.context.now, rejects=_speaks_of_the_message):
-            case Accepted(status_code=status) if message_id is None and _is_page(answer):
-                # Not tried again: it may be a gateway all the same, and the phone would ring twice. Nothing else goes
-                # there until somebody has seen to it.
-                return Rejected(
-                    error=f"{describe(answer.status)}: {_PAGE}",
-                    status_code=status,
-                    answer=answer.body,
-                    about=About.ACCOUNT,
-                    holds=True,
-                )
-            case Accepted(status_code=status):
-                # The gateway has the message, even if no id can be read, and whichever 2xx it says so with.
-                return Accepted(provider_message_id=message_id, status_code=status, answer=answer.body)
-            case Retry() as result if _speaks_of_the_gateway(answer.status):
-                return msgspec.structs.replace(result, error=f"{result.error}: {_GATEWAY}", about=About.ACCOUNT)
-            case result:
-                return result
+        return await self._default.send(delivery, self.context.operators_transport, self.context.now)
 
-    def _message_id(self, body: bytes) -> str | None:
-        try:
-            message_id = self._receipt.decode(body).message_id
-        except (msgspec.DecodeError, UnicodeDecodeError):
+    def _gateway(self, delivery: Delivery) -> Gateway | None:
+        if delivery.gateway is None:
             return None
-        text = "" if message_id is None else str(message_id)
-        return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
+        return self.context.gateways.find(delivery.user_id, delivery.gateway)
 
+    def _client(self, gateway: Gateway) -> GatewayClient:
+        """Made ready once. Raises UnsealError, ValueError."""
+        client = self._clients.get(gateway.id)
+        if client is not None and client.gateway == gateway:
+            return client
+        self._clients.pop(gateway.id, None)
+        if len(self._clients) >= CLIENTS_KEPT:
+            del self._clients[next(iter(self._clients))]
+        credentials = dict(gateway.clear or {})
+        if gateway.credentials is not None:
+            text = self._box.unseal(gateway.credentials, Purpose.GATEWAY, gateway.id)
+            credentials |= msgspec.json.decode(text, type=dict[str, str])
+        token = credentials.pop(CALLBACK_TOKEN, "")
+        public = self.context.settings.public_url.rstrip("/")
+        client = self._clients[gateway.id] = GatewayClient(
+            gateway,
+            preset_of(gateway.preset, gateway.spec),
+            credentials,
+            where=f"gateway {gateway.name!r}",
+            callback=f"{public}/receipts/{gateway.id}/{token}" if public and token else "",
+        )
+        return client
 
-def _speaks_of_the_gateway(status: int) -> bool:
-    return status // 100 == 3 or status in OF_THE_GATEWAY  # noqa: PLR2004
-
-
-def _speaks_of_the_message(status: int) -> bool:
-    return is_refusal(status) and not _speaks_of_the_gateway(status)
-
-
-def _is_page(answer: Answer) -> bool:
-    """Whether it is a web page: of a parked domain, a login, a proxy.
-
-    Its type alone does not say so: `text/html` is what PHP sends where a gateway says nothing else.
-    """
-    if _HTML.match(answer.body) is not None:
-        return True
-    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return kind in _PAGE_TYPES and _PIECE.match(answer.body) is not None
+    def _transport(self, gateway: Gateway) -> Transport:
+        """The operator's own for addresses that the operator has set; never for one that a user has."""
+        if gateway.user_id is None:
+            return self.context.operators_transport
+        if gateway.base_url.lower().startswith("http:"):
+            return self.context.plain_transport or self.context.transport
+        return self.context.transport

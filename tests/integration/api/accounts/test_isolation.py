@@ -93,6 +93,11 @@ ROUTES: Final[Mapping[str, Business]] = {
     "POST /api/v1/events/{event_id}/replay": Business.ONE_THING,
     "GET /api/v1/holds": Business.OWN,
     "POST /api/v1/holds/{hold_id}/release": Business.ONE_THING,
+    "GET /api/v1/gateways": Business.OWN,
+    "POST /api/v1/gateways": Business.OWN,
+    "GET /api/v1/gateways/{gateway_id}": Business.ONE_THING,
+    "PATCH /api/v1/gateways/{gateway_id}": Business.ONE_THING,
+    "DELETE /api/v1/gateways/{gateway_id}": Business.ONE_THING,
     "POST /api/v1/bounces": Business.ONE_THING,
     "GET /api/v1/suppressions": Business.OWN,
     "POST /api/v1/suppressions": Business.OWN,
@@ -193,6 +198,8 @@ BODIES: Final[Mapping[str, Any]] = {
     "POST /api/v1/events/{event_id}/replay": {"endpoint_id": None},
     "PUT /api/v1/queues/{name}": {"active": False},
     "POST /api/v1/suppressions": {"address": "bobs@example.com"},
+    "POST /api/v1/gateways": {"name": "bobs", "preset": "plain", "base_url": "https://example.com/bobs"},
+    "PATCH /api/v1/gateways/{gateway_id}": {"enabled": False},
     "PATCH /api/v1/me": {"smtp": None},
     "POST /api/v1/me/delete": {"current_password": "not his"},
     "POST /api/v1/api-keys": {"name": "bob's"},
@@ -228,6 +235,7 @@ class Belongings(msgspec.Struct, frozen=True):
     change_id: UUID
     endpoint_id: UUID
     event_id: UUID
+    gateway_id: str
 
     @property
     def marks(self) -> list[str]:
@@ -236,6 +244,7 @@ class Belongings(msgspec.Struct, frozen=True):
         things = (
             self.ada.id, *messages, self.key_id, self.session_id, self.hold_id, self.suppression_id, self.change_id,
             self.endpoint_id, self.event_id,
+            self.gateway_id,
         )  # fmt: skip
         return [ADAS, ADAS_ADDRESS, *map(str, things)]
 
@@ -254,6 +263,7 @@ class Belongings(msgspec.Struct, frozen=True):
                 session_id=self.session_id,
                 hold_id=self.hold_id,
                 suppression_id=self.suppression_id,
+                gateway_id=self.gateway_id,
                 deletion_id=self.hold_id,
                 change_id=self.change_id,
                 endpoint_id=self.endpoint_id,
@@ -297,6 +307,8 @@ async def belongings(app: web.Application, api: Api) -> Belongings:
     await log_in(api, ADAS_ADDRESS)
     [session, _] = await store.sessions.page(UUID(str(ada.id)), before=None, limit=2)
     begun = await store.changes.begin("retry", MessageFilter(user_id=ada.id), user_id=ada.id)
+    own = {"name": "own", "preset": "plain", "base_url": "https://example.com/adas", "auth_key": "adas"}
+    gateway = await ada.post("/api/v1/gateways", own)
     endpoint = Endpoint(
         id=new_id(),
         user_id=ada.id,
@@ -313,7 +325,7 @@ async def belongings(app: web.Application, api: Api) -> Belongings:
     await store.events.post(event, FanOut(queue="default", due_at=utc_now(), max_tries=5))
     return Belongings(
         ada, waiting, cancelled, sent, key.body["id"], session.id, hold.id, suppression.id, mail, begun,
-        endpoint.id, event.id,
+        endpoint.id, event.id, gateway.body["id"],
     )  # fmt: skip
 
 

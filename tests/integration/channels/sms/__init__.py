@@ -1,1 +1,1 @@
-"""Tests of channels/sms."""
+"""SMS gateways over HTTP."""
