@@ -12,6 +12,8 @@ import { consumers } from "./views/consumers.js";
 import { endpoint } from "./views/endpoint.js";
 import { endpoints } from "./views/endpoints.js";
 import { event } from "./views/event.js";
+import { gateway } from "./views/gateway.js";
+import { gateways } from "./views/gateways.js";
 import { login } from "./views/login.js";
 import { message } from "./views/message.js";
 import { messages } from "./views/messages.js";
@@ -20,9 +22,9 @@ import { queues } from "./views/queues.js";
 
 const main = document.getElementById("main");
 const state = { who: null, view: null, key: "", name: "", pulse: "connecting", overview: null };
-const VIEWS = { admin: { overview, messages, endpoints, queues, consumers }, user: { messages, endpoints, queues } };
+const VIEWS = { admin: { overview, messages, endpoints, gateways, queues, consumers }, user: { messages, endpoints, gateways, queues } };
 // Of one thing, by its id; the bar does not name them.
-const ONE = { messages: message, endpoints: endpoint, events: event };
+const ONE = { messages: message, endpoints: endpoint, events: event, gateways: gateway };
 const REFRESH_MS = 10_000;
 let unfollow = () => {};
 

@@ -13,6 +13,7 @@ VIEWS = {
     "": "Overview",
     "messages": "Messages",
     "endpoints": "Endpoints",
+    "gateways": "Gateways",
     "queues": "Queues",
     "consumers": "Consumers",
 }
@@ -25,7 +26,7 @@ async def test_by_keyboard_alone(visitor: Visitor, system: System) -> None:
     await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
-    for _ in range(5):
+    for _ in range(6):
         await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Queues")).to_be_focused()
     await page.keyboard.press("Enter")

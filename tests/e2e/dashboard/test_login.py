@@ -74,6 +74,7 @@ async def test_a_user_sees_own_messages_and_no_switches(browser: Browser, system
         assert await page.get_by_role("navigation", name="Views").get_by_role("link").all_inner_texts() == [
             "Messages",
             "Endpoints",
+            "Gateways",
             "Queues",
         ]
         await page.get_by_role("link", name="Queues").click()

@@ -127,7 +127,7 @@ export function endpoint(root) {
           ${shown ? html`${badge(state(shown).tone, state(shown).word)}${buttons()}` : nothing}
         </div>
         ${fault(problem)}
-        ${shown ? html`${trouble(shown)}${figures(shown.traffic)}
+        ${shown ? html`${trouble(shown)}${traffic(shown.traffic)}
               <section class="card" aria-labelledby="facts">
                 <h2 id="facts">Facts</h2>
                 <div class="card-body">${facts(shown)}</div>
@@ -172,7 +172,7 @@ function trouble(one) {
   return nothing;
 }
 
-function figures({ success_rate: success, waiting, held, sent, failed, cancelled, last_sent_at: last }) {
+function traffic({ success_rate: success, waiting, held, sent, failed, cancelled, last_sent_at: last }) {
   const all = sent + failed + cancelled;
   const step = (name, figure, value, meaning) =>
     html`<div class="step"><dt>${name}</dt><dd><div class="value" data-figure=${figure}>${value}</div><div class="meaning">${meaning}</div></dd></div>`;
