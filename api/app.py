@@ -17,6 +17,8 @@ from api.metrics import ApiMetrics
 from api.openapi.document import DOCUMENT, Document
 from api.openapi.operation import MAX_BYTES
 from api.quotas import door
+from api.receipts import acknowledgements
+from api.receipts import routes as receipts
 from api.routes import ROUTES
 from api.suppressions import unsubscribe
 from api.swagger import pages as swagger
@@ -57,6 +59,8 @@ def create_app(settings: Settings) -> web.Application:
     for routes in (
         ROUTES,
         unsubscribe.ROUTES,
+        acknowledgements.ROUTES,
+        receipts.ROUTES,
         proofs_routes.PAGES,
         dashboard.ROUTES,
         swagger.ROUTES,

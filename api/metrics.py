@@ -49,6 +49,9 @@ class ApiMetrics:
         self._requests = catalogue.API_REQUESTS.counters(self.registry)
         self._seconds = catalogue.API_REQUEST_SECONDS.histogram(self.registry)
         self._shed = catalogue.API_CONNECTIONS_SHED.counters(self.registry, ((reason,) for reason in SHED))
+        self.receipts = catalogue.RECEIPTS.counters(self.registry)
+        """By where they came from and what became of them."""
+        self.receipts_waiting: Callable[[], int] = int
         self.connections = 0
         """Open ones of clients."""
 
@@ -70,7 +73,7 @@ class ApiMetrics:
 
     def watch(self, store: Store, doctor: Readiness) -> None:
         """Adds the metrics that need the stores."""
-        work = Work(store, doctor, QueueDepths(store.queues), lambda: self.connections)
+        work = Work(store, doctor, QueueDepths(store.queues), lambda: self.connections, self.receipts_waiting)
         self.registry.before_scrape(work.poll)
         self.registry.register(work)
 
@@ -88,12 +91,18 @@ class Work(Collector):
     """The state of the deployment at the last poll. What is unknown because a store is away is NaN."""
 
     def __init__(
-        self, store: Store, doctor: Readiness, depths: QueueDepths, connections: Callable[[], int] = int
+        self,
+        store: Store,
+        doctor: Readiness,
+        depths: QueueDepths,
+        connections: Callable[[], int] = int,
+        receipts: Callable[[], int] = int,
     ) -> None:
         self._store = store
         self._doctor = doctor
         self._counted = depths
         self._connections = connections
+        self._receipts = receipts
         self._checks: dict[str, str] = {}
         self._queues: list[Queue] = []
         self._shown: list[Queue] = []
@@ -118,6 +127,7 @@ class Work(Collector):
     def collect(self) -> Iterable[Metric]:
         """The metrics of the last poll."""
         yield catalogue.API_CONNECTIONS.read(self._connections())
+        yield catalogue.RECEIPTS_WAITING.read(self._receipts())
         yield catalogue.MESSAGES_ACCEPTED.read(self._store.messages.kept)
         yield catalogue.STORE_UP.read({(store,): self._is_well(store) for store in ("postgres", "redis")})
         yield catalogue.PRODUCER_UP.read(self._is_well("producer"))

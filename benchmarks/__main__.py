@@ -18,6 +18,7 @@ from benchmarks import (
     many_queues,
     memory,
     queue_comparison,
+    receipts,
     round_trips,
     steady,
     throughput,
@@ -349,6 +350,19 @@ FIGURES = (
                 reference="1 queues: POST to receiver, median (ms)",
                 at_most=1.5,
             )
+        ],
+    ),
+    Figure(
+        number=21,
+        title="receipts kept a second",
+        measure=receipts.measure,
+        goals=[
+            Goal(what="receipts kept a second", measured="receipts kept (receipts/s)", at_least=10_000),
+            Goal(
+                what="the index by which they find their messages",
+                measured="its index (bytes/message)",
+                at_most=40,
+            ),
         ],
     ),
 )

@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 from producer.leader import Leader
 from producer.maintenance import Maintenance
 from producer.publisher import Publisher
+from producer.receipts import ReceiptMaintenance
 from producer.reconciler import Reconciler
 from tidings.domain.states import CancelReason
 from tidings.observability import catalogue
@@ -18,12 +19,20 @@ class ProducerMetrics(Collector):
     """The metrics of one producer, all of them read at a scrape."""
 
     def __init__(
-        self, name: str, *, publisher: Publisher, reconciler: Reconciler, maintenance: Maintenance, leader: Leader
+        self,
+        name: str,
+        *,
+        publisher: Publisher,
+        reconciler: Reconciler,
+        maintenance: Maintenance,
+        receipts: ReceiptMaintenance,
+        leader: Leader,
     ) -> None:
         self.registry = Registry("producer", name=name)
         self._publisher = publisher
         self._reconciler = reconciler
         self._maintenance = maintenance
+        self._receipts = receipts
         self._leader = leader
         self.registry.register(self)
 
@@ -41,4 +50,7 @@ class ProducerMetrics(Collector):
         )
         yield catalogue.MESSAGES_CANCELLED.read(
             {(CancelReason.EXPIRED.value,): self._maintenance.expired, (CancelReason.POISON.value,): done.poisoned}
+        )
+        yield catalogue.RECEIPTS.read(
+            {("early", "joined"): self._receipts.joined, ("early", "dropped"): self._receipts.dropped}
         )

@@ -20,6 +20,7 @@ from producer.leader import Leader
 from producer.maintenance import Maintenance
 from producer.metrics import ProducerMetrics
 from producer.publisher import Publisher
+from producer.receipts import ReceiptMaintenance
 from producer.reconciler import Reconciler
 from producer.slots import SlotMarket
 from producer.wakeup import Listener, Wakeup
@@ -67,6 +68,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     accounts = AccountMaintenance(
         store, every=settings.reconcile_seconds, retention=timedelta(days=settings.retention_days)
     )
+    receipts = ReceiptMaintenance(store.receipts)
     guard = Guard(store.marker, redis)
     endpoints = EndpointMaintenance(store, settings)
     duties = [
@@ -75,11 +77,17 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         *maintenance.duties,
         *accounts.duties,
         *endpoints.duties,
+        *receipts.duties,
         DepthRecorder(store, redis).duty,
     ]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)
     metrics = ProducerMetrics(
-        socket.gethostname(), publisher=publisher, reconciler=reconciler, maintenance=maintenance, leader=leader
+        socket.gethostname(),
+        publisher=publisher,
+        reconciler=reconciler,
+        maintenance=maintenance,
+        receipts=receipts,
+        leader=leader,
     )
     metrics.registry.watch_stores({"postgres": store.ping, "redis": partial(probe, redis)})
     metrics_server = MetricsServer(metrics.registry, settings)

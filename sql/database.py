@@ -61,8 +61,8 @@ FREE_SECONDS: Final = 10.0
 UNHURRIED: Final = frozenset({
     "cancel_at_endpoint", "cancel_next", "cancel_suppressed", "cancel_these", "count_held", "endpoint_traffic",
     "expire", "find_mail_parts", "find_mails",
-    "forget_audit", "forget_events", "forget_idempotency_keys", "forget_sessions", "heal_orphans", "insert_mails",
-    "list_attempts",
+    "forget_audit", "forget_events", "forget_idempotency_keys", "forget_receipts", "forget_sessions",
+    "heal_orphans", "insert_mails", "join_receipts", "list_attempts",
     "list_audit", "list_ended_to", "list_few_sent_sms", "list_held", "list_in_queue", "list_messages",
     "list_not_sent", "list_of_channel", "list_sent_sms", "list_suppressions", "list_under_way", "list_user_audit",
     "list_user_messages", "list_user_sent_sms", "list_user_suppressions", "list_users", "list_waiting",

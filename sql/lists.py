@@ -24,7 +24,7 @@ from sql.database import Database
 from sql.rows import message_of
 from tidings.domain.errors import StoreUnavailableError
 from tidings.domain.message import DEFAULT_QUEUE, Message
-from tidings.domain.states import HeldReason, Status
+from tidings.domain.states import HeldReason, ReceiptFilter, Status
 
 MOST: Final = 5_000
 """Entries of an index that one query looks at: 5 to 10 ms."""
@@ -60,6 +60,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     created_from: datetime | None = None
     created_until: datetime | None = None
     held: HeldReason | None = None
+    receipt: ReceiptFilter | None = None
 
 
 class Page(NamedTuple):

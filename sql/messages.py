@@ -14,7 +14,7 @@ from sql.lists import Listed, MessageFilter, Page
 from sql.rows import message_of
 from tidings.domain.mail_parts import KeptMail, MailParts
 from tidings.domain.message import Attempt, Message, NewMessage
-from tidings.domain.states import AttemptOutcome, Receipt
+from tidings.domain.states import AttemptOutcome
 from tidings.domain.turns import share_of
 
 MOST_PAGES: Final = 50
@@ -141,10 +141,6 @@ class MessageStore(Noun):
         """What decides when a message goes; None where there is none."""
         row = await self.database.one("message_state", id=message_id)
         return None if row is None else state_of(row)
-
-    async def record_receipt(self, message_id: UUID, receipt: Receipt, detail: str | None) -> None:
-        """Keeps what came back about a message, beside its status; that it is undelivered stays."""
-        await self.database.one("record_receipt", id=message_id, receipt=receipt, detail=detail)
 
     async def under_way(self) -> bool:
         """Whether a living consumer is at work on messages now."""

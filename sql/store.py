@@ -25,6 +25,7 @@ from sql.messages import MessageStore
 from sql.migrate import check_version
 from sql.queues import QueueStore
 from sql.quotas import QuotaStore
+from sql.receipts import ReceiptStore
 from sql.sessions import SessionStore
 from sql.smtp_accounts import SmtpAccountStore
 from sql.suppressions import SuppressionStore
@@ -49,6 +50,7 @@ class Store:
         self.queues = QueueStore(database)
         self.quotas = QuotaStore(database)
         self.holds = HoldStore(database)
+        self.receipts = ReceiptStore(database)
         self.gateways = GatewayStore(database)
         self.endpoints = EndpointStore(database)
         self.events = EventStore(database)

@@ -73,3 +73,16 @@ async def changed(steps: Steps) -> int:
     while not steps.done:
         count += await steps.step(10)
     return count
+
+
+async def sent_by(store: Store, message_id: UUID, gateway: str | None, provider_message_id: str | None) -> None:
+    """A kept message becomes one that a gateway took under an id of its own."""
+    async with store.database.pool.acquire() as connection:
+        await connection.execute("UPDATE messages SET status = 'processing', batch_id = id WHERE id = $1", message_id)
+        await connection.execute(
+            "UPDATE messages SET status = 'sent', batch_id = NULL, sent_at = now(), gateway = $2,"
+            " provider_message_id = $3 WHERE id = $1",
+            message_id,
+            gateway,
+            provider_message_id,
+        )

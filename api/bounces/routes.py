@@ -21,7 +21,9 @@ from api.http.problems import Fault, InvalidError, RequestError
 from api.http.resources import SETTINGS, STORE
 from api.openapi import examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, RawBody, operation
+from api.receipts.commits import keep
 from api.suppressions.door import MAIL, mail_addresses
+from sql.receipts import NewReceipt
 from tidings.channels.email.addresses import MAX_TEXT, check_address
 from tidings.channels.recipient import RecipientError
 from tidings.domain.api_key import Scope
@@ -150,7 +152,8 @@ async def _record(request: web.Request, message: Message, reported: Sequence[Rep
         of_event = [each for each in reported if each.event is event]
         if of_event and message.receipt is not Receipt.UNDELIVERED:
             detail = "; ".join(filter(None, map(_detail, of_event)))[:MAX_DETAIL] or None
-            await request.app[STORE].messages.record_receipt(message.id, receipt, detail)
+            new = NewReceipt(message_id=message.id, receipt=receipt, detail=detail)
+            await keep(request, MAIL, [new])
             return receipt
     return message.receipt
 

@@ -89,6 +89,11 @@ async def read(
         raise too_large(limit) from None
     except (web.RequestPayloadError, OSError):
         raise RequestError(HTTPStatus.BAD_REQUEST, NOT_WHOLE) from None
+    return decoded(body, decoder)
+
+
+def decoded(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
+    """What is in a body of JSON. Raises RequestError: 400 for what is none, 422 for what does not fit."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:

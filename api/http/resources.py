@@ -11,6 +11,7 @@ from api.accounts.services import Accounts, open_accounts
 from api.accounts.tokens import Tokens
 from api.endpoints.endpoints import Endpoints
 from api.health.readiness import Readiness
+from api.http.group_commit import GroupCommit
 from api.messages.intake import Intake
 from api.messages.senders import MailSenders
 from api.messages.texts import Texts
@@ -19,7 +20,9 @@ from api.metrics import ApiMetrics
 from api.overview.feed import OverviewFeed
 from api.overview.overview import Overviews
 from api.quotas.quotas import Quotas, open_quotas
+from api.receipts.gateways import ReportingGateways
 from sql.gateways import KnownGateways
+from sql.receipts import Kept, NewReceipt
 from sql.store import Store
 from tidings.channels.sms.configured import configured_gateways
 from tidings.domain.errors import StoreRefusedError
@@ -27,6 +30,7 @@ from tidings.domain.retry import RetryDefaults
 from tidings.observability.metrics import MetricsServer
 from tidings.redis.connections import connect_redis
 from tidings.redis.refusals import check
+from tidings.security.secretbox import SecretBox
 from tidings.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -37,6 +41,7 @@ REDIS: Final = web.AppKey("redis", Redis)
 INTAKE: Final = web.AppKey("intake", Intake)
 RETRIES: Final = web.AppKey("retries", RetryDefaults)
 KNOWN_QUEUES: Final = web.AppKey("known_queues", KnownQueues)
+REPORTING: Final = web.AppKey("reporting", ReportingGateways)
 MAIL_SENDERS: Final = web.AppKey("mail_senders", MailSenders)
 GATEWAYS: Final = web.AppKey("gateways", KnownGateways)
 TEXTS: Final = web.AppKey("texts", Texts)
@@ -47,10 +52,14 @@ READINESS: Final = web.AppKey("readiness", Readiness)
 QUOTAS: Final = web.AppKey("quotas", Quotas)
 METRICS: Final = web.AppKey("metrics", ApiMetrics)
 OVERVIEWS: Final = web.AppKey("overviews", Overviews)
+RECEIPTS: Final = web.AppKey("receipts", GroupCommit[NewReceipt, Kept])
 FEED: Final = web.AppKey("feed", OverviewFeed)
 
 CONNECTIONS: Final = 8
 """To Postgres: a few for the group commits, the others for everything else."""
+
+RECEIPT_COMMITS: Final = 2
+"""Of receipts, at once: they leave connections to the messages that come in."""
 
 PATIENCE_SECONDS: Final = 10.0
 """The longest that a request waits for a Postgres that takes no connections."""
@@ -106,12 +115,16 @@ async def intake(app: web.Application) -> AsyncIterator[None]:
     app[GATEWAYS] = KnownGateways(app[STORE].gateways, configured_gateways(app[SETTINGS].sms_gateways))
     app[TEXTS] = Texts(app[GATEWAYS], app[SETTINGS])
     app[MAIL_SENDERS] = MailSenders(app[STORE].users.senders, app[SETTINGS])
+    app[RECEIPTS] = GroupCommit(app[STORE].receipts.record, what="receipts", concurrency=RECEIPT_COMMITS)
+    app[REPORTING] = ReportingGateways(app[GATEWAYS], SecretBox(app[SETTINGS].secret_keys))
     yield
+    await app[RECEIPTS].close()
     await app[INTAKE].close()
 
 
 async def metrics(app: web.Application) -> AsyncIterator[None]:
     """Shown at METRICS_PORT too, where that is set. Raises SettingsError where it is taken."""
+    app[METRICS].receipts_waiting = lambda: app[RECEIPTS].waiting
     app[METRICS].watch(app[STORE], app[READINESS])
     server = MetricsServer(app[METRICS].registry, app[SETTINGS])
     try:

@@ -18,7 +18,7 @@ from api.http.lengths import MAX_NAME, MAX_PARAMETER, MAX_TIME
 from api.http.principal import Reach
 from api.http.problems import Fault, InvalidError
 from sql.lists import MessageFilter
-from tidings.domain.states import HeldReason, Status
+from tidings.domain.states import HeldReason, ReceiptFilter, Status
 from tidings.domain.timestamps import parse_timestamp
 
 DEFAULT_LIMIT: Final = 50
@@ -133,6 +133,13 @@ def _held(text: str) -> HeldReason:
         raise ValueError(f"must be one of {', '.join(HeldReason)}") from None
 
 
+def _receipt(text: str) -> ReceiptFilter:
+    try:
+        return ReceiptFilter(text)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(ReceiptFilter)}") from None
+
+
 def parse_text(text: str) -> str:
     """A text to compare with. Raises ValueError for one that the store cannot hold."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
@@ -160,6 +167,7 @@ _PARSERS: Final[Parsers] = {
     "queue": up_to(MAX_NAME, parse_text),
     "recipient": up_to(MAX_PARAMETER, parse_text),
     "held": _held,
+    "receipt": _receipt,
     "created_from": up_to(MAX_TIME, parse_created),
     "created_until": up_to(MAX_TIME, parse_created),
     **PAGE_PARSERS,

@@ -13,7 +13,7 @@ from api.openapi import examples, gateway_examples
 from api.openapi.operation import Parameter
 from tidings.domain.audit import Action
 from tidings.domain.message import DEFAULT_QUEUE, QUEUE_NAME_PATTERN
-from tidings.domain.states import HeldReason, Status
+from tidings.domain.states import HeldReason, ReceiptFilter, Status
 from tidings.domain.suppression import SuppressionReason
 
 _Cursor = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{22}$")]
@@ -90,6 +90,7 @@ MESSAGE_FILTER: Final = (
     Parameter("queue", lengths.Name, "Those of this queue.", DEFAULT_QUEUE),
     Parameter("recipient", lengths.Recipient, "Those to this recipient, written as answers show it.", "+905551111111"),
     Parameter("held", HeldReason, "Those that wait for this.", HeldReason.GATEWAY),
+    Parameter("receipt", ReceiptFilter, "Those with this receipt, or with none.", ReceiptFilter.UNDELIVERED),
     Parameter("created_from", _Moment, "Those that were handed in then or later: RFC 3339, or Unix time.", _FROM),
     Parameter("created_until", _Moment, "Those that were handed in before.", examples.CREATED),
 )

@@ -124,3 +124,24 @@ FROM pg_inherits AS part JOIN pg_class ON pg_class.oid = part.inhparent
 WHERE relname IN (
     'messages_ended_to', 'messages_waiting_to', 'messages_of_channel', 'messages_in_queue', 'messages_not_sent'
 );
+
+-- name: put_at_gateway(count, gateway)!
+-- Messages that a gateway took under ids of its own.
+INSERT INTO messages (
+    id, user_id, queue, channel, recipient, content, priority, status, tries, max_tries, due_at, created_at, sent_at,
+    provider_message_id, gateway
+)
+SELECT
+    uuidv7(), NULL, 'default', 'sms', '+4915112345678', 'Your code is 4711', 1, 'sent', 1, 5, now(), now(), now(),
+    'SM' || md5(number::text), :gateway
+FROM generate_series(1, :count::integer) AS number;
+
+-- name: ids_at_gateway()
+-- The ids that the gateway has given.
+SELECT provider_message_id AS id FROM messages WHERE gateway IS NOT NULL;
+
+-- name: size_of_index(name)$
+-- Bytes of an index of messages, in all partitions.
+SELECT sum(pg_relation_size(indexrelid))::bigint
+FROM pg_index
+WHERE indexrelid::regclass::text LIKE '%' || :name;

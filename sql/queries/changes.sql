@@ -56,7 +56,7 @@ FROM claim_lane
 JOIN messages ON messages.id = claim_lane.id
 WHERE messages.user_id = :user_id;
 
--- name: cancel_next(before, created_from, created_until, user_id, status, channel, queue, recipient, channels, queues, held, after_queue, after_priority, after_share, after_due_at, after_id, most)^
+-- name: cancel_next(before, created_from, created_until, user_id, status, channel, queue, recipient, channels, queues, held, receipt, after_queue, after_priority, after_share, after_due_at, after_id, most)^
 -- Cancels those that pass the filter among the next waiting messages, in the order of their index from one place on.
 -- Returns how many were looked at and cancelled, and the place of the last one. What is claimed at this moment is on its
 -- way. Rejected: all that pass the filter, up to a limit, which sorts a million for each thousand, or begins again each

@@ -120,6 +120,7 @@ id >= {first_id} AND id < {end_id}
     AND (:channels::text[] IS NULL OR channel = ANY(:channels))
     AND (:queues::text[] IS NULL OR queue = ANY(:queues))
     AND (:held::text IS NULL OR (held_reason = :held AND status IN ('pending', 'failed')))
+    AND (:receipt::text IS NULL OR coalesce(receipt, 'none') = :receipt)
     AND (:user_id::uuid IS NULL OR user_id = :user_id)
 )
 
@@ -196,6 +197,46 @@ id, nullif(owner, '00000000-0000-0000-0000-000000000000') AS user_id, address, r
             owner = coalesce(messages.user_id, '00000000-0000-0000-0000-000000000000')
             AND address = lower(messages.recipient COLLATE "C")
     )
+)
+
+-- fragment: message_at_gateway
+-- The message that a report names by a gateway and its id there, the newest one where ids come again; null where none is
+-- known. Not by ORDER BY and LIMIT, for which the planner would go through the messages by their own ids.
+(
+    SELECT (array_agg(messages.id ORDER BY messages.id DESC))[1]
+    FROM messages
+    WHERE
+        hashtext(messages.provider_message_id) = hashtext(report.provider_message_id)
+        AND messages.provider_message_id = report.provider_message_id
+        AND messages.provider_message_id IS NOT NULL
+        AND messages.gateway = report.gateway
+        AND messages.gateway IS NOT NULL
+        AND (report.owner IS NULL OR messages.user_id = report.owner)
+        AND messages.id >= uuid_from_time(:since::timestamptz)
+)
+
+-- fragment: settling
+-- What is found becomes the receipt of its message, where it says more than what is there. Of a mail, which has many
+-- recipients, that it is undelivered stays; of all else, that it is delivered.
+news AS MATERIALIZED (
+    SELECT DISTINCT ON (messages.id) messages.id, matched.receipt, matched.detail
+    FROM matched
+    JOIN messages ON messages.id = matched.found
+    ORDER BY messages.id, (matched.receipt = 'undelivered') = (messages.channel = 'email') DESC, matched.number
+),
+changed AS (
+    UPDATE messages SET receipt = news.receipt, receipt_at = now(), receipt_detail = news.detail
+    FROM news
+    WHERE
+        messages.id = news.id
+        AND (
+            messages.receipt IS NULL
+            OR (
+                messages.receipt <> news.receipt
+                AND (news.receipt = 'undelivered') = (messages.channel = 'email')
+            )
+        )
+    RETURNING messages.id
 )
 
 -- fragment: lead

@@ -3,7 +3,7 @@
 -- else the planner goes by ids alone, past everybody's messages, as soon as its statistics make that look cheaper. Of a
 -- column that equals a constant it knows, too, that it says nothing about the order.
 
--- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- name: list_messages(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, receipt, user_id, most, limit)
 -- A page of everybody's messages.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -13,7 +13,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_user_messages(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- name: list_user_messages(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, receipt, user_id, most, limit)
 -- A page of one user's messages.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -26,7 +26,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_not_sent(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- name: list_not_sent(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, receipt, user_id, most, limit)
 -- A page of the messages that failed, or that were cancelled.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -39,7 +39,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_in_queue(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- name: list_in_queue(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, receipt, user_id, most, limit)
 -- A page of the messages of a queue other than `default` that are not being delivered.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -54,7 +54,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_of_channel(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- name: list_of_channel(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, receipt, user_id, most, limit)
 -- A page of the messages of a channel that are not being delivered.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -68,7 +68,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_ended_to(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- name: list_ended_to(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, receipt, user_id, most, limit)
 -- A page of the messages to a recipient that were sent or cancelled, span by span, back to the oldest message: 235 spans
 -- of 91 days, each looked for in all partitions, which takes 5 ms.
 {first_wanted}
@@ -97,7 +97,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_waiting_to(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- name: list_waiting_to(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, receipt, user_id, most, limit)
 -- A page of the messages to a recipient that wait.
 {first_wanted}
     SELECT *, {wanted} AS wanted
@@ -110,7 +110,7 @@
     LIMIT :most
 {looked_at};
 
--- name: list_waiting(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- name: list_waiting(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, receipt, user_id, most, limit)
 -- A page of the messages that wait, of one queue or of all; `looked` at as many as there are, in no order.
 WITH looked_at AS MATERIALIZED (
     SELECT id, id >= (SELECT {first_id}) AND id < (SELECT {end_id}) AND {wanted} AS wanted
@@ -123,7 +123,7 @@ WITH looked_at AS MATERIALIZED (
 )
 {of_looked_at};
 
--- name: list_held(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- name: list_held(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, receipt, user_id, most, limit)
 -- list_waiting for those that are held for a reason.
 WITH looked_at AS MATERIALIZED (
     SELECT id, id >= (SELECT {first_id}) AND id < (SELECT {end_id}) AND {wanted} AS wanted
@@ -133,7 +133,7 @@ WITH looked_at AS MATERIALIZED (
 )
 {of_looked_at};
 
--- name: list_under_way(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, user_id, most, limit)
+-- name: list_under_way(before, created_from, created_until, status, channel, queue, recipient, channels, queues, held, receipt, user_id, most, limit)
 -- list_waiting for those that are being delivered.
 WITH looked_at AS MATERIALIZED (
     SELECT id, id >= (SELECT {first_id}) AND id < (SELECT {end_id}) AND {wanted} AS wanted

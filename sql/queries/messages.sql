@@ -78,11 +78,6 @@ WHERE
     AND NOT {suppressed}
 RETURNING {message_columns};
 
--- name: record_receipt(id, receipt, detail)!
--- What came back about a message. That it is undelivered stays: another recipient's copy may be delivered.
-UPDATE messages SET receipt = :receipt, receipt_at = now(), receipt_detail = :detail
-WHERE id = :id AND receipt IS DISTINCT FROM :receipt AND receipt IS DISTINCT FROM 'undelivered';
-
 -- name: under_way()$
 -- Whether a living consumer is at work on messages: it renews the leases of the batches that it has started.
 SELECT EXISTS (SELECT FROM batches WHERE lease_until > now() AND started_at IS NOT NULL);

@@ -96,6 +96,7 @@ async def test_the_demo_delivers_fifteen_messages_and_ctrl_c_leaves_nothing(data
         async with ApiClient(url) as api:
             page = await api.get("/api/v1/messages", {"status": "sent"})
         assert len(page["messages"]) == 15
+        assert {message["receipt"] for message in page["messages"]} == {"delivered"}
         assert sum("gateway: ✓" in line for line in running.printed) == 15
         started = children(running.process.pid)
         # The two stores, API, producer, two consumers, gateway.

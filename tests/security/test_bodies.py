@@ -28,6 +28,7 @@ PATHS: Final = (
     ("POST", "/api/v1/tokens"),
     ("POST", "/api/v1/bounces"),
     ("POST", "/unsubscribe/x"),
+    ("POST", "/receipts/x/y"),
     ("POST", "/dashboard/session"),
     ("GET", "/health/live"),
     ("POST", "/nowhere"),

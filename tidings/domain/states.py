@@ -41,6 +41,14 @@ class Receipt(StrEnum):
     """It did not reach one of its recipients."""
 
 
+class ReceiptFilter(StrEnum):
+    """What a list of messages asks for: those with a receipt, or with none."""
+
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    NONE = "none"
+
+
 class HeldReason(StrEnum):
     """What a message waits for that is not its own due time; docs/states.md says what ends each."""
 

@@ -222,6 +222,15 @@ PANELS: Final[list[Panel]] = [
         unit="s",
         style="logarithmic",
     ),
+    Lines(
+        "Receipts",
+        "What came back about messages, per second: by where it came from and what became of it.",
+        {
+            "{{source}} {{result}}": rate("tidings_receipts_total", "source, result"),
+            "waiting": "sum(tidings_receipts_waiting)",
+        },
+        width=24,
+    ),
     Row("Processes and logs"),
     Lines("CPU", "Cores in use, by process.", by_process("rate(process_cpu_seconds_total[$__rate_interval])")),
     Lines("Memory", "Resident, by process.", by_process("process_resident_memory_bytes"), unit="bytes"),

@@ -52,6 +52,19 @@ API_CONNECTIONS_SHED: Final = Metric(
 MESSAGES_ACCEPTED: Final = Metric(
     "tidings_messages_accepted_total", "counter", ("api",), "Messages that this process stored for delivery."
 )
+RECEIPTS: Final = Metric(
+    "tidings_receipts_total",
+    "counter",
+    ("api", "producer"),
+    "What came back about messages, from a `gateway`, a mail server (`email`) or a receiver (`webhook`): `changed` the "
+    "receipt of its message, was `known` before, came `early` (before its message was known), said nothing for good "
+    "yet (`passing`), was `refused` (signature, address), `unreadable`, or `put off` (to be sent again). Producers "
+    "count early ones as `joined` or `dropped`.",
+    ("source", "result"),
+)
+RECEIPTS_WAITING: Final = Metric(
+    "tidings_receipts_waiting", "gauge", ("api",), "Receipts that wait for their commit, in this process."
+)
 MESSAGES_WAITING: Final = Metric(
     "tidings_messages_waiting", "gauge", ("api",), "Messages that wait, for their due time or for room.", ("queue",)
 )

@@ -8,6 +8,7 @@ from producer.leader import Leader
 from producer.maintenance import Maintenance
 from producer.metrics import ProducerMetrics
 from producer.publisher import Publisher
+from producer.receipts import ReceiptMaintenance
 from producer.reconciler import Reconciler
 from producer.slots import Slot
 from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
@@ -25,8 +26,14 @@ async def test_what_is_pushed_lost_and_expired(steered: SteeredStore, settings: 
         store, retention=timedelta(days=90), audit_retention=timedelta(days=365), expire_every=1.0
     )
     leader = Leader(store.database, redis, [*reconciler.duties, *maintenance.duties])
+    receipts = ReceiptMaintenance(store.receipts)
     metrics = ProducerMetrics(
-        "here", publisher=publisher, reconciler=reconciler, maintenance=maintenance, leader=leader
+        "here",
+        publisher=publisher,
+        reconciler=reconciler,
+        maintenance=maintenance,
+        receipts=receipts,
+        leader=leader,
     )
     registry: CollectorRegistry = metrics.registry
 

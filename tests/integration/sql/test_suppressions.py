@@ -1,4 +1,4 @@
-"""sql/suppressions.py, and the receipts of messages."""
+"""sql/suppressions.py"""
 
 import asyncio
 from datetime import timedelta
@@ -12,7 +12,7 @@ from sql.lists import MessageFilter
 from sql.store import Store
 from tests.factories import changed, keep
 from tidings.domain.ids import new_id
-from tidings.domain.states import CancelReason, Receipt, Status
+from tidings.domain.states import CancelReason, Status
 from tidings.domain.suppression import SuppressionReason
 from tidings.domain.timestamps import utc_now
 
@@ -139,23 +139,3 @@ async def test_the_door_reads_one_index(store: Store, owner: UUID | None) -> Non
     text = await plan(store, "find_suppressions", user_id=owner, addresses=["ida@example.com"])
     assert "Index Scan using suppressions_once" in text
     assert "Filter" not in text
-
-
-async def test_receipts(store: Store) -> None:
-    [message_id] = await keep_mail(store, "ida@example.com")
-    await store.messages.record_receipt(message_id, Receipt.DELIVERED, None)
-    message = await store.messages.get(message_id)
-    assert message is not None
-    assert (message.receipt, message.receipt_detail, message.status) == (Receipt.DELIVERED, None, Status.PENDING)
-    await store.messages.record_receipt(message_id, Receipt.UNDELIVERED, "5.1.1")
-    undelivered = await store.messages.get(message_id)
-    assert undelivered is not None
-    assert undelivered.receipt_at is not None
-    for receipt in Receipt:
-        await store.messages.record_receipt(message_id, receipt, "later")
-    assert await store.messages.get(message_id) == undelivered
-    assert (undelivered.receipt, undelivered.receipt_detail) == (Receipt.UNDELIVERED, "5.1.1")
-    await store.messages.cancel(message_id)
-    again = await store.messages.retry(message_id)
-    assert again is not None
-    assert (again.receipt, again.receipt_at, again.receipt_detail) == (None, None, None)

@@ -6,6 +6,7 @@ A preset is a TOML file of `presets/`; a gateway that none fits has the same in 
 import tomllib
 from functools import cache
 from importlib.resources import files
+from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -157,6 +158,8 @@ class ReceiptFormat(_Part, frozen=True, kw_only=True):
     words: Annotated[dict[Code, Annotated[str, Meta(max_length=200)]], Meta(max_length=500)] = {}
     """A word for each code."""
     signature: Signature = Signature()
+    addresses: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=100)] = ()
+    """The addresses and networks that reports come from; empty: from anywhere."""
     reply: Reply = Reply()
 
 
@@ -195,6 +198,8 @@ class Preset(_Part, frozen=True, kw_only=True):
             raise ValueError(f"auth of kind {auth.kind} needs a name")
         if request.body != "json" and any(not isinstance(value, str) for value in request.fields.values()):
             raise ValueError(f"a body of kind {request.body} has texts alone as fields")
+        for address in self.receipt.addresses if self.receipt else ():
+            ip_network(address, strict=False)
         if bool(self.success.at) != bool(self.success.equals):
             raise ValueError("success: at and equals go together")
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Final
 
 import msgspec
@@ -41,6 +42,14 @@ log = structlog.get_logger(__name__)
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 READY_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.1
+DEMO_GATEWAY: Final = """
+[[gateway]]
+name = "demo"
+preset = "plain"
+base_url = "{url}"
+credentials = {{ receipt_token = "{token}" }}
+spec = {{ request = {{ with_callback = {{ callback = "{{callback}}" }} }} }}
+"""
 PYTHON: Final = (sys.executable, "-P", "-m")
 """-P: a folder named `api` where the user happens to stand is not ours."""
 
@@ -151,7 +160,10 @@ def programs(settings: Settings, *, consumers: int, gateway_port: int | None) ->
     gateway = []
     if gateway_port is not None:
         url = f"http://127.0.0.1:{gateway_port}/"
-        shared["WEBHOOK_URL"] = settings.webhook_url or url
+        if settings.webhook_url or settings.sms_gateways:
+            shared["WEBHOOK_URL"] = settings.webhook_url or url
+        else:
+            shared |= _demo_gateway(settings, url)
         command = (*PYTHON, "tidings.cli.up.gateway", "--port", str(gateway_port))
         gateway.append(Program(name="gateway", command=command))
 
@@ -170,6 +182,14 @@ def programs(settings: Settings, *, consumers: int, gateway_port: int | None) ->
         # A little over its own grace period, so that it can still record what it finished.
         crew.append(process(name, "consumers", {"CONSUMER_NAME": name}, settings.grace_seconds + 5))
     return [[api], [producer], crew, gateway]
+
+
+def _demo_gateway(settings: Settings, url: str) -> dict[str, str]:
+    """The fake gateway as one of the configuration, so that it can report what became of a message."""
+    return {
+        "PUBLIC_URL": settings.public_url or f"http://127.0.0.1:{settings.port}",
+        "SMS_GATEWAYS": DEMO_GATEWAY.format(url=url, token=token_urlsafe(24)),
+    }
 
 
 async def _ready(api: ApiClient) -> bool:

@@ -65,12 +65,13 @@ async def post_samples(api: ApiClient) -> list[str]:
 
 
 async def delivered(api: ApiClient, ids: list[str]) -> None:
-    """Returns when each of these messages was delivered."""
+    """Returns when each of these messages was delivered, and where a gateway reports that, has a receipt."""
     waiting = set(ids)
     while waiting:
         for message_id in sorted(waiting):
             message = await api.get(f"/api/v1/messages/{message_id}")
-            if message["status"] == Status.SENT:
+            reported = message["gateway"] is None or message["receipt"] is not None
+            if message["status"] == Status.SENT and reported:
                 waiting.discard(message_id)
         if waiting:
             await asyncio.sleep(POLL_SECONDS)

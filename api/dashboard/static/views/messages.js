@@ -11,8 +11,9 @@ import { repeat } from "../vendor/lit-html/directives/repeat.js";
 
 const STATUSES = ["pending", "processing", "sent", "failed", "cancelled"];
 const CHANNELS = ["sms", "webhook", "email", "echo", "apprise"];
+const RECEIPTS = ["delivered", "undelivered", "none"];
 const HELD_REASONS = ["breaker", "host", "account", "gateway", "endpoint_disabled", "rate", "room", "disabled", "ours"];
-const FILTERS = ["status", "channel", "queue", "recipient", "held", "created_from", "created_until"];
+const FILTERS = ["status", "channel", "queue", "recipient", "held", "receipt", "created_from", "created_until"];
 const RETRIED = new Set([undefined, "failed", "cancelled"]);
 const CANCELLED = new Set([undefined, "pending", "failed"]);
 const SIZES = [50, 100, 500];
@@ -109,6 +110,7 @@ export function messages(root) {
             ${choice("channel", "Channel", channels, query.channel)}
             ${choice("queue", "Queue", queues, query.queue)}
             ${choice("held", "Held by", HELD_REASONS, query.held)}
+            ${choice("receipt", "Receipt", RECEIPTS, query.receipt)}
             <label class="more">Accepted from <input name="created_from" type="datetime-local" .value=${local(query.created_from)} /></label>
             <label class="more">until <input name="created_until" type="datetime-local" .value=${local(query.created_until)} /></label>
             ${filtered ? html`<a class="button" href="#/messages">Clear</a>` : nothing}

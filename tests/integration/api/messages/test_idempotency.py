@@ -29,10 +29,12 @@ async def test_the_same_request_again_is_the_same_message(api: Api) -> None:
 
 
 async def test_the_order_of_the_fields_is_no_matter(api: Api) -> None:
-    first = await post(api, "k1", headers={"A": "1", "B": "2"})
+    webhook = {**MESSAGE, "channel": "webhook", "recipient": "https://example.com/"}
+    first = await post(api, "k1", **webhook, headers={"A": "1", "B": "2"})
     again = await api.post(
-        "/api/v1/messages", {"headers": {"B": "2", "A": "1"}, **dict(reversed(list(MESSAGE.items())))}, **{KEY: "k1"}
+        "/api/v1/messages", {"headers": {"B": "2", "A": "1"}, **dict(reversed(list(webhook.items())))}, **{KEY: "k1"}
     )
+    assert first.status == 201
     assert (again.status, again.body) == (201, first.body)
 
 

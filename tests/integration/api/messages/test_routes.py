@@ -43,6 +43,9 @@ FIELDS = {
     "last_error",
     "provider_message_id",
     "account",
+    "gateway",
+    "from",
+    "parts",
     "created_at",
 }
 
