@@ -15,14 +15,14 @@ export function gatewayForm(presets, gateway, { admin, submit }) {
     body: html`${gateway
         ? nothing
         : html`<div class="fields">
-            <label>Provider
+            <label class="whole">Provider
               <select name="preset" @change=${({ target }) => fill(target.form, presets.find(({ name }) => name === target.value))}>
                 ${presets.map(({ name, title }) => html`<option value=${name} ?selected=${name === first.name}>${title || name}</option>`)}
               </select>
             </label>
-            <label>Name <input name="name" required maxlength="64" pattern="[a-z0-9][a-z0-9_\\-]{0,63}" placeholder="twilio" spellcheck="false" /></label>
+            <label class="whole">Name <input name="name" required maxlength="64" pattern="[a-z0-9][a-z0-9_\\-]{0,63}" placeholder="twilio" spellcheck="false" /></label>
           </div>`}
-      <div data-preset></div>
+      <div class="preset" data-preset></div>
       <details>
         <summary>Routing, pace, price</summary>
         <div class="fields">
@@ -55,7 +55,7 @@ function fill(form, preset, gateway = null) {
         </label>`,
       )}
       <label class="whole">Base URL <input name="base_url" type="url" maxlength="2000" ?required=${!preset?.base_url && !gateway} .value=${gateway?.base_url ?? ""} placeholder=${preset?.base_url || "https://"} /></label>
-      <label class="whole">From <input name="from" ?required=${preset?.needs_from} .value=${gateway?.from.join(" ") ?? ""} placeholder="numbers and names; the first where a message names none" spellcheck="false" /></label>
+      <label class="whole">From <input name="from" ?required=${preset?.needs_from} .value=${gateway?.from.join(" ") ?? ""} placeholder="numbers, names; the first is the default" spellcheck="false" /></label>
     </div>
     ${preset?.docs ? html`<p class="hint">As <a href=${preset.docs} target="_blank" rel="noreferrer">${new URL(preset.docs).host}</a> has it.</p>` : nothing}`,
     form.querySelector("[data-preset]"),

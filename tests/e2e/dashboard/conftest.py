@@ -15,6 +15,7 @@ from tests.e2e.system import System
 from tidings.embedded import EmbeddedStores
 from tidings.security.secretbox import new_key
 
+PUBLIC_URL = "https://tidings.example.com"
 CHROMIUM = shutil.which("chromium")
 
 
@@ -46,6 +47,7 @@ async def system(
         "API_KEY": OPERATORS_KEY,
         "SECRET_KEY": "signs tokens " * 4,
         "SECRET_KEYS": new_key(),
+        "PUBLIC_URL": PUBLIC_URL,
         "WEBHOOK_ALLOW_CIDRS": "127.0.0.0/8",
     }
     async with fresh_system(stores, template_database, folder, **environ, LOGINS_PER_EMAIL="0") as fresh:

@@ -1,7 +1,7 @@
 """Webhook endpoints on the dashboard: added, tried, changed, disabled, sent to again, and deleted."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -24,9 +24,13 @@ class Receiver:
         self.url = ""
         self.status = 204
         self.received: list[tuple[dict[str, str], bytes]] = []
+        self.hears: Callable[[dict[str, str], bytes], object] = lambda headers, body: None
+        """Called with each before it is answered; where it raises, the answer is 500."""
 
     async def receive(self, request: web.Request) -> web.Response:
-        self.received.append(({name.lower(): value for name, value in request.headers.items()}, await request.read()))
+        headers, body = {name.lower(): value for name, value in request.headers.items()}, await request.read()
+        self.hears(headers, body)
+        self.received.append((headers, body))
         return web.Response(status=self.status, text="not today" if self.status >= 400 else "")
 
 
