@@ -20,6 +20,7 @@ from api.audit import routes as audit
 from api.bounces import routes as bounces
 from api.endpoints import replays
 from api.endpoints import routes as endpoints
+from api.events import reading_routes as event_reading
 from api.events import routes as events
 from api.explain import routes as explain
 from api.gateways import routes as gateways
@@ -59,6 +60,10 @@ ROUTES: Final = (
     web.post("/api/v1/endpoints/{endpoint_id}/recover", replays.recover),
     web.post("/api/v1/endpoints/{endpoint_id}/replay", replays.replay),
     web.post("/api/v1/events", events.create),
+    web.get("/api/v1/events", event_reading.list_after),
+    web.get("/api/v1/events/stream", event_reading.events, allow_head=False),
+    web.get("/api/v1/events/reading", event_reading.get),
+    web.put("/api/v1/events/reading", event_reading.put),
     web.get("/api/v1/events/{event_id}", events.get),
     web.post("/api/v1/events/{event_id}/replay", events.replay),
     web.get("/api/v1/holds", holds.list_all),

@@ -6,16 +6,14 @@ Everything here may be repeated; a crash leaves work for the next round.
 from datetime import timedelta
 from typing import Final
 
-import msgspec
 import structlog
 
 from producer.leader import Duty
 from sql.endpoints import Unnotified
-from sql.events import FanOut
 from sql.store import Store
 from tidings.channels.installed import recipients
 from tidings.channels.recipient import RecipientError
-from tidings.domain.endpoint import Endpoint, NewEvent
+from tidings.domain.endpoint import Endpoint
 from tidings.domain.ids import new_id, time_of
 from tidings.domain.message import DEFAULT_QUEUE, NewMessage, Priority
 from tidings.domain.retry import RetryDefaults
@@ -26,8 +24,7 @@ log = structlog.get_logger(__name__)
 
 HOURLY: Final = 3600.0
 NOTIFIED_AT_ONCE: Final = 100
-MAIL, WEBHOOK = "email", "webhook"
-DISABLED_EVENT: Final = "endpoint.disabled"
+MAIL: Final = "email"
 _SUBJECT: Final = "A webhook endpoint was disabled"
 _TEXT: Final = """\
 Nothing is sent to this endpoint any more, since {why}:
@@ -57,7 +54,7 @@ class EndpointMaintenance:
         )
 
     async def notify(self) -> None:
-        """Lets owners know, by mail where `SMTP_URL` is set, and by an event to their other endpoints that name it.
+        """Lets owners know, by mail where `SMTP_URL` is set, and by a status event.
 
         In one transaction with what says that they know, so each is notified once.
         """
@@ -68,7 +65,9 @@ class EndpointMaintenance:
                 for each in unnotified:
                     await self._notify(each)
                 if unnotified:
-                    await self._store.endpoints.notified([each.endpoint.id for each in unnotified])
+                    ids = [each.endpoint.id for each in unnotified]
+                    await self._store.status_events.report_disabled(ids)
+                    await self._store.endpoints.notified(ids)
             found = len(unnotified)
 
     async def forget(self) -> None:
@@ -79,26 +78,6 @@ class EndpointMaintenance:
     async def _notify(self, unnotified: Unnotified) -> None:
         endpoint = unnotified.endpoint
         log.warning("an endpoint was disabled", endpoint=str(endpoint.id), reason=endpoint.disabled_reason)
-        payload = {
-            "endpoint_id": endpoint.id,
-            "url": endpoint.url,
-            "customer": endpoint.customer,
-            "reason": endpoint.disabled_reason,
-            "disabled_at": endpoint.disabled_at,
-            "failing_since": endpoint.failing_since,
-            "last_error": endpoint.last_error,
-        }
-        event_id = new_id()
-        event = NewEvent(
-            id=event_id,
-            user_id=endpoint.user_id,
-            type=DISABLED_EVENT,
-            payload=msgspec.json.encode(payload).decode(),
-            created_at=time_of(event_id),
-        )
-        tries = self._retries.tries(None, recipients(WEBHOOK).retry_delays)
-        fan_out = FanOut(queue=DEFAULT_QUEUE, due_at=event.created_at, max_tries=tries)
-        await self._store.events.post(event, fan_out, of_system=True)
         if self._settings.smtp_url and unnotified.email is not None:
             try:
                 address = recipients(MAIL).check(unnotified.email)

@@ -23,6 +23,7 @@ from producer.publisher import Publisher
 from producer.receipts import ReceiptMaintenance
 from producer.reconciler import Reconciler
 from producer.slots import SlotMarket
+from producer.status_events import StatusEvents
 from producer.wakeup import Listener, Wakeup
 from sql.store import Store
 from tidings.domain.cancellation import cancel_and_wait
@@ -71,6 +72,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     receipts = ReceiptMaintenance(store.receipts)
     guard = Guard(store.marker, redis)
     endpoints = EndpointMaintenance(store, settings)
+    status_events = StatusEvents(store, settings)
     duties = [
         guard.duty,
         *reconciler.duties,
@@ -78,6 +80,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         *accounts.duties,
         *endpoints.duties,
         *receipts.duties,
+        *status_events.duties,
         DepthRecorder(store, redis).duty,
     ]
     leader = Leader(store.database, redis, duties, begin=reconciler.begin)

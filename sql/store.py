@@ -28,6 +28,7 @@ from sql.quotas import QuotaStore
 from sql.receipts import ReceiptStore
 from sql.sessions import SessionStore
 from sql.smtp_accounts import SmtpAccountStore
+from sql.status_events import StatusEventStore
 from sql.suppressions import SuppressionStore
 from sql.users import UserStore
 from tidings.domain.cancellation import cancel_and_wait
@@ -53,6 +54,7 @@ class Store:
         self.receipts = ReceiptStore(database)
         self.gateways = GatewayStore(database)
         self.endpoints = EndpointStore(database)
+        self.status_events = StatusEventStore(database)
         self.events = EventStore(database)
         self.suppressions = SuppressionStore(database)
         self.smtp_accounts = SmtpAccountStore(database)

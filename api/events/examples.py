@@ -4,11 +4,19 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from api.events.schemas import EventAnswer, EventDetail, EventReplayed
+from api.events.schemas import (
+    EventAnswer,
+    EventDetail,
+    EventReading,
+    EventReplayed,
+    StatusEventAnswer,
+    StatusEventPage,
+)
 from api.openapi.examples import CREATED, DUE, MESSAGE_ID
 from api.openapi.operation import Parameter
 from tidings.domain.endpoint import EventMessage
 from tidings.domain.states import Status
+from tidings.domain.status_event import MessageStatus
 
 EVENT_ID: Final = UUID("0197d7a4-7f20-7c05-b1d2-3e4f5a6b7c8d")
 ENDPOINT_ID: Final = UUID("0197d7a4-6a11-7d88-9c3e-4b5a6d7e8f90")
@@ -55,3 +63,34 @@ EVENT_DETAIL: Final = EventDetail(
     ],
 )
 EVENT_REPLAYED: Final = EventReplayed(messages=1)
+
+READING: Final = EventReading(enabled=True, last=4711)
+STATUS_EVENTS: Final = StatusEventPage(
+    events=[
+        StatusEventAnswer(
+            id=EVENT_ID,
+            type="message.sent",
+            timestamp=DUE,
+            sequence=4712,
+            data=MessageStatus(
+                message_id=MESSAGE_ID,
+                status=Status.SENT,
+                queue="default",
+                channel="sms",
+                recipient="+905551111111",
+                tries=1,
+                max_tries=5,
+                due_at=CREATED,
+                sent_at=DUE,
+                created_at=CREATED,
+                provider_message_id="SM1f0e8ae6",
+                cancel_reason=None,
+                last_error=None,
+                held_reason=None,
+                receipt=None,
+                receipt_detail=None,
+            ),
+        )
+    ],
+    last=4712,
+)

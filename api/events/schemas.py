@@ -72,3 +72,32 @@ class EventReplayed(msgspec.Struct, frozen=True, kw_only=True):
     """How many messages that made."""
 
     messages: int
+
+
+class StatusEventAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A status event: what receivers get, and its id."""
+
+    id: Annotated[UUID, Meta(description="What receivers see as `webhook-id`.")]
+    type: Annotated[str, Meta(description="`message.sent`, `.failed`, `.held`, `.cancelled`, `.delivered`, …")]
+    timestamp: Annotated[datetime, Meta(description="When it was changed.")]
+    sequence: Annotated[int, Meta(description="Rises from event to event; gaps mean nothing.")]
+    data: Annotated[Any, Meta(description="Of a message: its status at that moment.")]
+
+
+class StatusEventPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Status events, the oldest first."""
+
+    events: Sequence[StatusEventAnswer]
+    last: Annotated[int, Meta(description="The `after` of the next page.")]
+
+
+class EventReadingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether status events are to be kept for reading."""
+
+    enabled: bool
+
+
+class EventReading(EventReadingRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether they are, and where to begin."""
+
+    last: Annotated[int, Meta(description="The `sequence` of your last event; 0 where there is none.")]

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from api.accounts.services import Accounts, open_accounts
 from api.accounts.tokens import Tokens
 from api.endpoints.endpoints import Endpoints
+from api.events.reading import StatusStreams
 from api.health.readiness import Readiness
 from api.http.group_commit import GroupCommit
 from api.messages.intake import Intake
@@ -54,6 +55,7 @@ METRICS: Final = web.AppKey("metrics", ApiMetrics)
 OVERVIEWS: Final = web.AppKey("overviews", Overviews)
 RECEIPTS: Final = web.AppKey("receipts", GroupCommit[NewReceipt, Kept])
 FEED: Final = web.AppKey("feed", OverviewFeed)
+STATUS_STREAMS: Final = web.AppKey("status_streams", StatusStreams)
 
 CONNECTIONS: Final = 8
 """To Postgres: a few for the group commits, the others for everything else."""
@@ -135,12 +137,14 @@ async def metrics(app: web.Application) -> AsyncIterator[None]:
 
 
 async def overviews(app: web.Application) -> AsyncIterator[None]:
-    """For the overview, which is made only on request."""
+    """For the overview, which is made only on request, and for streams of status events."""
     app[OVERVIEWS] = Overviews(app[STORE], app[REDIS], app[READINESS])
     app[FEED] = OverviewFeed(whole=app[OVERVIEWS].whole, recent=app[OVERVIEWS].recent)
+    app[STATUS_STREAMS] = StatusStreams(app[STORE].status_events, app[STORE].database)
     yield
 
 
 async def end_streams(app: web.Application) -> None:
     """On shutdown: ends the streams, which would never end by themselves."""
     app[FEED].close()
+    app[STATUS_STREAMS].close()

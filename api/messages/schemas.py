@@ -11,11 +11,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.http.lengths import Content, EmailAddress, Moment, Name, Recipient
 from api.http.lengths import Mailbox as MailboxText
+from api.messages.mail_schemas import MailAnswer
 from api.messages.text_fields import GatewayField, GatewayShown, PartsShown, SenderShown, SmartEncodingField
 from tidings.channels.email.addresses import MAX_NAME
 from tidings.channels.installed import recipients
 from tidings.domain.headers import ACCOUNT_MAIL, HIDDEN, shown
-from tidings.domain.mail_parts import KeptMail, Mailbox
 from tidings.domain.message import DEFAULT_QUEUE, Attempt, Message, NewMessage, Priority
 from tidings.domain.message import Queue as StoredQueue
 from tidings.domain.retry import RetryDefaults, RetryDelays
@@ -151,7 +151,11 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Annotated[int, Meta(ge=1, le=100)] | None,
         Meta(description="How often it is tried; null: one more than it has delays in `retry`."),
     ] = None
-    # Unset where it is absent, so that a request without it has the same fingerprint as before there was such a field.
+    # Unset where they are absent, so that a request without has the same fingerprint as before there were such fields.
+    callback_url: Annotated[
+        Recipient | UnsetType,
+        Meta(description="Where its status events go: an https URL. They are signed as your webhooks are."),
+    ] = UNSET
     retry: Annotated[
         RetryDelays | UnsetType | None,
         Meta(description="When it is tried again; null: as its queue has it, or this deployment, or its channel."),
@@ -189,39 +193,6 @@ class QueueRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             )
         ),
     ] = UNSET
-
-
-class AttachmentAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An attachment, without its content."""
-
-    filename: str | None
-    content_type: str
-    content_id: str | None
-    size: Annotated[int, Meta(description="Bytes.")]
-
-
-class MailAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What an e-mail has besides its text."""
-
-    html: str | None
-    sender: Mailbox | None = msgspec.field(name="from")
-    recipient_name: str
-    cc: Sequence[Mailbox]
-    bcc: Sequence[Mailbox]
-    reply_to: Sequence[Mailbox]
-    attachments: Sequence[AttachmentAnswer]
-    remaining: Annotated[
-        Sequence[str] | None, Meta(description="Recipients that have not got it yet, where others have.")
-    ]
-
-    @classmethod
-    def of(cls, kept: KeptMail) -> Self:
-        """What the store keeps beside a message."""
-        values = {name: getattr(kept.parts, name) for name in kept.parts.__struct_fields__}
-        values["attachments"] = [
-            msgspec.convert(each, AttachmentAnswer, from_attributes=True) for each in kept.parts.attachments
-        ]
-        return cls(**values, remaining=kept.remaining)
 
 
 class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,6 +238,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="The webhook endpoint that it goes to; `recipient` is the URL that this had at first."),
     ]
     event_id: Annotated[UUID | None, Meta(description="The event that it tells of.")]
+    callback_url: Annotated[str | None, Meta(description="Where its status events go.")]
     created_at: datetime
     mail: Annotated[
         MailAnswer | UnsetType,

@@ -35,6 +35,7 @@ from tidings.settings import Settings
 HORIZON: Final = timedelta(days=3650)
 """How far from now a due time may be, both ways; farther is taken for a mistake of units."""
 
+WEBHOOK: Final = "webhook"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PRIORITIES: Final[dict[str | int, Priority]] = {
     **{priority.name.lower(): priority for priority in Priority},
@@ -114,6 +115,7 @@ def to_message(
             faults["headers"] = f"cannot be sent: {error}"
         if hidden := [name for name, value in request.headers.items() if value == HIDDEN and is_secret(name)]:
             faults["headers"] = f"the value of {hidden[0]!r} is what is shown in place of a secret"
+    callback_url = _callback_url(request, principal, faults)
     if faults or priority is None:
         raise InvalidError([Fault(field=field, detail=detail) for field, detail in faults.items()])
     delays = request.retry.delays if isinstance(request.retry, RetryDelays) else queues[request.queue]
@@ -139,6 +141,7 @@ def to_message(
         sms_parts=None if text is None else text.parts,
         mail=mail,
         share=share_of(principal.user_id, None if request.fairness_key is UNSET else request.fairness_key),
+        callback_url=callback_url,
     )
 
 
@@ -160,6 +163,8 @@ def sealed(message: NewMessage, settings: Settings) -> NewMessage:
         recipients(message.channel).check_content(message.channel, message.content, html, settings)
     except ContentError as error:
         raise InvalidError([Fault(field="content", detail=str(error))]) from None
+    if message.callback_url is not None:
+        _require_callback(message.callback_url, message, settings)
     if message.mail is not None:
         require_open(message.mail.parts, settings)
     headers = message.headers
@@ -168,6 +173,15 @@ def sealed(message: NewMessage, settings: Settings) -> NewMessage:
     if stored == message.recipient and headers is message.headers:
         return message
     return msgspec.structs.replace(message, recipient=stored, headers=headers)
+
+
+def _require_callback(url: str, message: NewMessage, settings: Settings) -> None:
+    try:
+        recipients(WEBHOOK).seal(url, message.id, settings, operators=message.user_id is None)
+    except RecipientError as error:
+        raise InvalidError([Fault(field="callback_url", detail=str(error))]) from error
+    except SettingsError as error:
+        raise InvalidError([Fault(field="callback_url", detail="needs SECRET_KEYS, which are not set here")]) from error
 
 
 def _checked(channel: str, recipient: str) -> str:
@@ -234,6 +248,18 @@ def _recipient_and_mail(
     fields = [name for name in ("gateway", "smart_encoding") if getattr(request, name) is not UNSET]
     faults.update(dict.fromkeys(fields, f"is not for channel {request.channel}"))
     return recipient, kept_mail(request, name, faults)
+
+
+def _callback_url(request: MessageRequest, principal: Principal, faults: Faults) -> str | None:
+    if isinstance(request.callback_url, UnsetType):
+        return None
+    if not principal.may_use(WEBHOOK):
+        faults["callback_url"] = f"needs channel {WEBHOOK}, which is not among yours"
+    try:
+        return _checked(WEBHOOK, request.callback_url)
+    except RecipientError as error:
+        faults["callback_url"] = str(error)
+        return None
 
 
 def _due_at(request: MessageRequest, now: datetime, faults: Faults) -> datetime:

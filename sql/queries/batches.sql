@@ -280,7 +280,7 @@ WITH outcome AS MATERIALIZED (
 closed AS MATERIALIZED (
     DELETE FROM batches WHERE id = ANY(:closed_batch_ids::uuid[]) RETURNING id
 ),
-recorded AS (
+changed AS (
     UPDATE messages SET
         status = outcome.status::message_status,
         tries = outcome.tries,
@@ -300,8 +300,15 @@ recorded AS (
         AND messages.batch_id = outcome.batch_id
         AND coalesce(messages.status = 'processing', false)  -- so written, it finds no index and passes for usual
         AND (SELECT count(*) FROM closed) >= 0  -- always true; makes the batches go first
-    RETURNING messages.id
+    RETURNING
+        {changed_columns},
+        CASE
+            WHEN messages.status IN ('sent', 'cancelled') THEN 'message.' || messages.status
+            WHEN outcome.started_at IS NOT NULL THEN 'message.failed'
+            WHEN messages.held_since = now() THEN 'message.held'
+        END AS event
 ),
+{reported},
 tried AS (
     INSERT INTO attempts (
         message_id, try, batch_id, consumer, started_at, duration, outcome, status_code, error, answer
@@ -313,7 +320,7 @@ tried AS (
     WHERE started_at IS NOT NULL
     ON CONFLICT DO NOTHING
 )
-SELECT ARRAY(SELECT id FROM recorded) AS ids;
+SELECT ARRAY(SELECT id FROM changed) AS ids;
 
 -- name: keep_remaining(message_ids, batch_ids, remaining)!
 -- Which recipients of a mail have not got it yet, where others have. Fenced as record_outcomes is, and comes before it: a
@@ -357,7 +364,7 @@ held AS MATERIALIZED (
     ORDER BY messages.id
     FOR UPDATE OF messages
 ),
-returned AS (
+changed AS (
     UPDATE messages SET
         status = CASE
             WHEN held.started AND recoveries + 1 >= :recoveries_allowed THEN 'cancelled'
@@ -373,14 +380,15 @@ returned AS (
         batch_id = NULL
     FROM held
     WHERE messages.id = held.id
-    RETURNING held.started, messages.status
-)
+    RETURNING {changed_columns}, held.started, CASE messages.status WHEN 'cancelled' THEN 'message.cancelled' END AS event
+),
+{reported}
 SELECT
     (SELECT count(*) FROM gone) AS batches,
     count(*) FILTER (WHERE NOT started) AS released,
     count(*) FILTER (WHERE started AND status <> 'cancelled') AS recovered,
     count(*) FILTER (WHERE status = 'cancelled') AS poisoned
-FROM returned;
+FROM changed;
 
 -- name: heal_orphans(recoveries_allowed)$
 -- Messages in processing whose batch is gone come back as recovered. Returns the count, which should be 0.
@@ -390,7 +398,7 @@ WITH orphans AS MATERIALIZED (
     ORDER BY id
     FOR UPDATE SKIP LOCKED
 ),
-healed AS (
+changed AS (
     UPDATE messages SET
         status = CASE WHEN recoveries + 1 >= :recoveries_allowed THEN 'cancelled' ELSE 'failed' END::message_status,
         cancel_reason = CASE WHEN recoveries + 1 >= :recoveries_allowed THEN 'poison'::cancel_reason END,
@@ -402,6 +410,7 @@ healed AS (
         batch_id = NULL
     FROM orphans
     WHERE messages.id = orphans.id
-    RETURNING 1
-)
-SELECT count(*) FROM healed;
+    RETURNING {changed_columns}, CASE messages.status WHEN 'cancelled' THEN 'message.cancelled' END AS event
+),
+{reported}
+SELECT count(*) FROM changed;

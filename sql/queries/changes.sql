@@ -76,15 +76,16 @@ WITH looked_at AS MATERIALIZED (
     ORDER BY queue, priority, share, due_at, id
     LIMIT :most
 ),
-cancelled AS (
+changed AS (
     UPDATE messages SET status = 'cancelled', cancel_reason = 'requested'
     FROM looked_at
     WHERE messages.id = looked_at.id AND looked_at.wanted AND coalesce(messages.status IN ('pending', 'failed'), false)
-    RETURNING 1
-)
+    RETURNING {changed_columns}, 'message.cancelled' AS event
+),
+{reported}
 SELECT
     (SELECT count(*) FROM looked_at) AS looked,
-    (SELECT count(*) FROM cancelled) AS changed,
+    (SELECT count(*) FROM changed) AS changed,
     last.queue, last.priority, last.share, last.due_at, last.id
 FROM (SELECT) AS always
 LEFT JOIN (
@@ -93,12 +94,13 @@ LEFT JOIN (
 
 -- name: cancel_these(ids)$
 -- Cancels those of these messages that wait; returns the count.
-WITH cancelled AS (
+WITH changed AS (
     UPDATE messages SET status = 'cancelled', cancel_reason = 'requested'
     WHERE id = ANY(:ids::uuid[]) AND coalesce(status IN ('pending', 'failed'), false)
-    RETURNING 1
-)
-SELECT count(*) FROM cancelled;
+    RETURNING {changed_columns}, 'message.cancelled' AS event
+),
+{reported}
+SELECT count(*) FROM changed;
 
 -- name: retry_these(ids, cancel_reason)$
 -- retry_message for these; returns the count. A failed or a held one that is due already is none of them, so that this can

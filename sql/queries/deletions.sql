@@ -150,6 +150,10 @@ endpoints AS (
     WHERE id IN (SELECT id FROM holds WHERE user_id = (SELECT user_id FROM job) LIMIT :limit)
     RETURNING 1
 ),
+changed AS (
+    DELETE FROM status_changes WHERE user_id = (SELECT user_id FROM job)
+    RETURNING 1
+),
 payloads AS (
     DELETE FROM events
     WHERE id IN (SELECT id FROM events WHERE owner = (SELECT user_id FROM job) LIMIT :limit)
@@ -157,7 +161,7 @@ payloads AS (
 )
 SELECT
     (SELECT count(*) FROM keys) + (SELECT count(*) FROM addresses) + (SELECT count(*) FROM endpoints)
-    + (SELECT count(*) FROM payloads);
+    + (SELECT count(*) FROM payloads) + (SELECT count(*) FROM changed);
 
 -- name: finish_deletion(id)!
 -- The user goes, with keys and secrets.

@@ -143,14 +143,15 @@ WITH chosen AS (
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ),
-cancelled AS (
+changed AS (
     UPDATE messages SET
         status = 'cancelled', cancel_reason = 'requested', last_error = 'its endpoint was deleted', held_reason = NULL,
         held_since = NULL
     FROM chosen WHERE messages.id = chosen.id
-    RETURNING 1
-)
-SELECT count(*) FROM cancelled;
+    RETURNING {changed_columns}, 'message.cancelled' AS event
+),
+{reported}
+SELECT count(*) FROM changed;
 
 -- name: endpoint_traffic(id, recent, most)^
 -- What waits for an endpoint, counted up to `most`, and what became of its last messages.

@@ -1,9 +1,21 @@
 -- name: put_holds(id, channel, endpoint, user_id, reason, last_error)!
--- Holds endpoints until somebody releases them; one that is held already stays as it is.
-INSERT INTO holds (id, channel, endpoint, user_id, reason, last_error)
-SELECT *
-FROM unnest(:id::uuid[], :channel::text[], :endpoint::text[], :user_id::uuid[], :reason::text[], :last_error::text[])
-ON CONFLICT ON CONSTRAINT holds_once DO NOTHING;
+-- Holds endpoints until somebody releases them; one that is held already stays as it is. That a gateway is held is a
+-- status event.
+WITH put AS (
+    INSERT INTO holds (id, channel, endpoint, user_id, reason, last_error)
+    SELECT *
+    FROM unnest(:id::uuid[], :channel::text[], :endpoint::text[], :user_id::uuid[], :reason::text[], :last_error::text[])
+    ON CONFLICT ON CONSTRAINT holds_once DO NOTHING
+    RETURNING *
+)
+INSERT INTO status_changes (user_id, type, data)
+SELECT
+    user_id, 'gateway.held',
+    jsonb_build_object(
+        'hold_id', id, 'channel', channel, 'endpoint', endpoint, 'reason', reason, 'since', since, 'last_error', last_error
+    )
+FROM put
+WHERE reason = 'gateway';
 
 -- name: list_holds(user_id, channels, limit)
 -- Holds, of one user or of all: those that concern everybody first, then the newest.

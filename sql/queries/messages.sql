@@ -1,4 +1,4 @@
--- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, sender, sms_parts, key, fingerprint)
+-- name: insert_messages(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, sender, sms_parts, callback_url, key, fingerprint)
 -- Keeps new messages, an array for each of their columns; one whose idempotency key is taken is left out.
 WITH {new_messages}
 INSERT INTO messages ({new_message_columns})
@@ -6,7 +6,7 @@ SELECT {new_message_columns} FROM new
 WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
 RETURNING id, statement_timestamp() AS seen_at;
 
--- name: insert_mails(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, sender, sms_parts, key, fingerprint, mail_ids, parts, files)
+-- name: insert_mails(id, user_id, queue, channel, recipient, subject, content, headers, priority, max_tries, retry_delays, due_at, expires_at, created_at, share, mail_bytes, account, sender, sms_parts, callback_url, key, fingerprint, mail_ids, parts, files)
 -- insert_messages for a group with mails of which something is kept beside them.
 WITH {new_messages},
 kept AS (
@@ -63,9 +63,13 @@ ORDER BY started_at;
 
 -- name: cancel_message(id)^
 -- A waiting message becomes cancelled; no row where it is not waiting (any more).
-UPDATE messages SET status = 'cancelled', cancel_reason = 'requested'
-WHERE id = :id AND status IN ('pending', 'failed')
-RETURNING {message_columns};
+WITH changed AS (
+    UPDATE messages SET status = 'cancelled', cancel_reason = 'requested'
+    WHERE id = :id AND status IN ('pending', 'failed')
+    RETURNING messages.*, 'message.cancelled' AS event
+),
+{reported}
+SELECT {message_columns} FROM changed AS messages;
 
 -- name: retry_message(id)^
 -- A cancelled message starts again, a failed or a held one is due now; no row where it is none of them, erased, or
@@ -90,12 +94,13 @@ WITH expired AS (
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ),
-cancelled AS (
+changed AS (
     UPDATE messages SET status = 'cancelled', cancel_reason = 'expired'
     FROM expired WHERE messages.id = expired.id
-    RETURNING 1
-)
-SELECT count(*) FROM cancelled;
+    RETURNING {changed_columns}, 'message.cancelled' AS event
+),
+{reported}
+SELECT count(*) FROM changed;
 
 -- name: message_state(id)^
 -- What decides when a message goes, at one moment of Postgres's clock: its own state, its queue, its batch.

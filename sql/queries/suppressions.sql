@@ -26,12 +26,13 @@ WITH chosen AS (
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ),
-cancelled AS (
+changed AS (
     UPDATE messages SET status = 'cancelled', cancel_reason = 'suppressed'
     FROM chosen WHERE messages.id = chosen.id
-    RETURNING 1
-)
-SELECT count(*) FROM cancelled;
+    RETURNING {changed_columns}, 'message.cancelled' AS event
+),
+{reported}
+SELECT count(*) FROM changed;
 
 -- name: list_suppressions(before, address, reason, limit)
 -- A page of everybody's, the newest first.

@@ -30,6 +30,7 @@ MANAGING = {
     "POST /api/v1/endpoints/{endpoint_id}/recover",
     "POST /api/v1/endpoints/{endpoint_id}/replay",
     "POST /api/v1/events/{event_id}/replay",
+    "PUT /api/v1/events/reading",
     "POST /api/v1/bounces",
     "POST /api/v1/suppressions",
     "DELETE /api/v1/suppressions/{suppression_id}",

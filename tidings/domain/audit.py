@@ -43,6 +43,7 @@ class Action(StrEnum):
     ENDPOINT_ROTATE_SECRET = "endpoint.rotate_secret"  # noqa: S105
     ENDPOINT_RECOVER = "endpoint.recover"
     ENDPOINT_REPLAY = "endpoint.replay"
+    EVENTS_READING = "events.reading"
     USER_CREATE = "user.create"
     USER_CHANGE = "user.change"
     USER_DISABLE = "user.disable"

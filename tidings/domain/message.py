@@ -65,6 +65,8 @@ class NewMessage(_Common, frozen=True, kw_only=True):
     """Whose turn it takes among those that wait (tidings/domain/turns.py); None: its user's."""
     sms_parts: int | None = None
     """Of how many a text message is."""
+    callback_url: str | None = None
+    """Where its status events go, whatever endpoints there are."""
 
 
 class Message(NewMessage, frozen=True, kw_only=True):

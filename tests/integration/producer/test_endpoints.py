@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from producer.endpoints import EndpointMaintenance
+from producer.status_events import StatusEvents
 from sql.endpoints import Seen
 from sql.events import FanOut
 from sql.lists import MessageFilter
@@ -61,17 +62,20 @@ async def test_an_owner_is_notified_once_by_mail_and_by_event(store: Store, sett
     )
     for _ in range(2):
         await endpoints.notify()
+    await StatusEvents(store, settings).fan_out()
     mail, event = sorted(await messages(store), key=lambda message: message.channel)
     assert (mail.user_id, mail.recipient) == (None, "ada@example.com")
     assert all(text in mail.content for text in (dead.url, "410 Gone", f"{dead.id}/recover"))
     assert (event.endpoint_id, event.user_id) == (watcher.id, user.id)
-    assert msgspec.json.decode(event.content)["endpoint_id"] == str(dead.id)
+    told = msgspec.json.decode(event.content)
+    assert (told["type"], told["data"]["endpoint_id"]) == ("endpoint.disabled", str(dead.id))
 
 
 async def test_without_a_mail_account_an_event_is_all(store: Store, settings: Settings) -> None:
     user = await store.users.create(email="ada@example.com", password_hash="argon2")
     await gone(store, await make(store, user.id))
     await EndpointMaintenance(store, settings).notify()
+    await StatusEvents(store, settings).fan_out()
     assert await messages(store) == []
 
 

@@ -48,7 +48,7 @@ name = "demo"
 preset = "plain"
 base_url = "{url}"
 credentials = {{ receipt_token = "{token}" }}
-spec = {{ request = {{ with_callback = {{ callback = "{{callback}}" }} }} }}
+request = {{ with_callback = {{ callback = "{{callback}}" }} }}
 """
 PYTHON: Final = (sys.executable, "-P", "-m")
 """-P: a folder named `api` where the user happens to stand is not ours."""

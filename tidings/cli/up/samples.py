@@ -70,7 +70,7 @@ async def delivered(api: ApiClient, ids: list[str]) -> None:
     while waiting:
         for message_id in sorted(waiting):
             message = await api.get(f"/api/v1/messages/{message_id}")
-            reported = message["gateway"] is None or message["receipt"] is not None
+            reported = message.get("gateway") is None or message["receipt"] is not None
             if message["status"] == Status.SENT and reported:
                 waiting.discard(message_id)
         if waiting:

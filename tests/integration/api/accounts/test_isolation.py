@@ -17,8 +17,9 @@ from aiohttp import web
 from yarl import URL
 
 from api.http.auth import NOT_ADMIN
-from api.http.resources import STORE
+from api.http.resources import SETTINGS, STORE
 from api.openapi.operation import Access, needs_of
+from producer.status_events import StatusEvents
 from sql.events import FanOut
 from sql.lists import MessageFilter
 from sql.store import Store
@@ -89,6 +90,10 @@ ROUTES: Final[Mapping[str, Business]] = {
     "POST /api/v1/endpoints/{endpoint_id}/recover": Business.ONE_THING,
     "POST /api/v1/endpoints/{endpoint_id}/replay": Business.ONE_THING,
     "POST /api/v1/events": Business.OWN,
+    "GET /api/v1/events": Business.OWN,
+    "GET /api/v1/events/stream": Business.OWN,
+    "GET /api/v1/events/reading": Business.OWN,
+    "PUT /api/v1/events/reading": Business.OWN,
     "GET /api/v1/events/{event_id}": Business.ONE_THING,
     "POST /api/v1/events/{event_id}/replay": Business.ONE_THING,
     "GET /api/v1/holds": Business.OWN,
@@ -199,6 +204,7 @@ BODIES: Final[Mapping[str, Any]] = {
     "POST /api/v1/endpoints/{endpoint_id}/replay": {"since": 0},
     "POST /api/v1/events": {"type": "bobs.event", "payload": "from bob"},
     "POST /api/v1/events/{event_id}/replay": {"endpoint_id": None},
+    "PUT /api/v1/events/reading": {"enabled": True},
     "PUT /api/v1/queues/{name}": {"active": False},
     "POST /api/v1/suppressions": {"address": "bobs@example.com"},
     "POST /api/v1/gateways": {"name": "bobs", "preset": "plain", "base_url": "https://example.com/bobs"},
@@ -295,7 +301,9 @@ async def belongings(app: web.Application, api: Api) -> Belongings:
         content=ADAS,
         due_at=utc_now() + timedelta(days=1),
     )
+    await store.status_events.read(ada.id, on=True)
     await store.messages.cancel(cancelled)
+    await StatusEvents(store, app[SETTINGS]).fan_out()
     async with store.database.transaction() as connection:
         for change in (
             "status = 'processing', batch_id = gen_random_uuid()",
@@ -371,6 +379,7 @@ async def everything_but(store: Store, user_id: UUID | None) -> list[list[str]]:
                 "SELECT * FROM holds WHERE user_id IS DISTINCT FROM $1",
                 "SELECT * FROM endpoints WHERE user_id IS DISTINCT FROM $1",
                 "SELECT * FROM events WHERE user_id IS DISTINCT FROM $1",
+                "SELECT owner FROM event_readers WHERE user_id IS DISTINCT FROM $1",
                 "SELECT * FROM suppressions WHERE owner <> coalesce($1, gen_random_uuid())",
                 "SELECT queues.* FROM queues WHERE $1::uuid IS NOT NULL",
             )

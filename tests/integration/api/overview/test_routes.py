@@ -13,11 +13,11 @@ import pytest
 from aiohttp import web
 
 from api.app import create_app
+from api.http import server_sent_events
 from api.http.resources import FEED, REDIS
 from api.overview import cluster
 from api.overview import feed as overview_feed
 from api.overview import overview as overviews
-from api.overview import routes as overview
 from sql.store import Store
 from tests.eventually import eventually
 from tests.factories import DEFAULT_CLAIM_LANES, keep, offers
@@ -210,7 +210,7 @@ async def test_a_stream_begins_with_the_whole_and_goes_on(app: web.Application, 
 
 
 async def test_who_does_not_read_is_let_go(app: web.Application, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overview, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(server_sent_events, "PATIENCE_SECONDS", 0.2)
     # The whole history each time, so that what is in between is soon full.
     monkeypatch.setattr(overview_feed, "LATE_EVENTS", -1)
     reader, writer = await asyncio.open_connection(api.url.host, api.url.port, limit=1024)

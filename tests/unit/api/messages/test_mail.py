@@ -10,7 +10,8 @@ import pytest
 from api.http.principal import OPERATOR, Principal
 from api.http.problems import InvalidError
 from api.messages.mail import mail_bytes
-from api.messages.schemas import MailAnswer, MessageRequest
+from api.messages.mail_schemas import MailAnswer
+from api.messages.schemas import MessageRequest
 from api.messages.validation import sealed, to_message
 from tidings.domain.account import Role
 from tidings.domain.mail_parts import Attachment, KeptMail, Mailbox, MailParts

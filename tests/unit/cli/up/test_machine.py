@@ -3,11 +3,13 @@
 import os
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tidings.channels.sms.configured import configured_gateways
 from tidings.cli.up.machine import _free_port, programs
 from tidings.domain.errors import SettingsError
 from tidings.settings import Settings
@@ -69,11 +71,17 @@ def test_consumers_have_names_of_their_own_and_time_to_finish(settings: Settings
 
 
 def test_the_gateway_is_where_messages_go_unless_another_one_is_set(settings: Settings) -> None:
-    def url(settings: Settings) -> str:
-        return programs(settings, consumers=1, gateway_port=9000)[2][0].environ["WEBHOOK_URL"]
+    def environ(settings: Settings) -> Mapping[str, str]:
+        return programs(settings, consumers=1, gateway_port=9000)[2][0].environ
 
-    assert url(settings) == "http://127.0.0.1:9000/"
-    assert url(Settings(webhook_url="https://gateway.example")) == "https://gateway.example"
+    [demo] = configured_gateways(environ(settings)["SMS_GATEWAYS"])
+    assert (demo.base_url, demo.spec) == (
+        "http://127.0.0.1:9000/",
+        {"request": {"with_callback": {"callback": "{callback}"}}},
+    )
+    assert environ(settings)["PUBLIC_URL"] == f"http://127.0.0.1:{settings.port}"
+    own = environ(Settings(webhook_url="https://gateway.example"))
+    assert (own["WEBHOOK_URL"], "SMS_GATEWAYS" in own) == ("https://gateway.example", False)
 
 
 def test_port_0_is_a_free_one() -> None:
