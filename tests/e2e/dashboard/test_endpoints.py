@@ -24,7 +24,7 @@ class Receiver:
         self.url = ""
         self.status = 204
         self.received: list[tuple[dict[str, str], bytes]] = []
-        self.hears: Callable[[dict[str, str], bytes], object] = lambda headers, body: None
+        self.hears: Callable[[dict[str, str], bytes], object] = lambda *_: None
         """Called with each before it is answered; where it raises, the answer is 500."""
 
     async def receive(self, request: web.Request) -> web.Response:
