@@ -9,6 +9,7 @@
 # make failover  changes the stores under a running system, again and again (see ROUNDS)
 # make soak   ten minutes of steady flow, in which nothing may grow (see MINUTES)
 # make siege  a minute in which strangers try everything while honest clients post and receive (see SECONDS)
+# make dist   the wheels of tidings and of tidings-client, in dist/
 # make lock   the newest versions that pyproject.toml allows, pinned, and the hashes of what the image is built of
 # make sbom, audit  what the image is made of (CycloneDX), and what is known to be wrong with it (from the internet)
 # make cluster, apply, hpa, re, delete   a Kubernetes with all of it: kubernetes/cluster.mk
@@ -24,9 +25,10 @@ install: $(VENV)/.installed
 # Who only runs it waits for no development tools; with them, what it runs on is there too.
 $(VENV)/.runs: EXTRA := embedded
 $(VENV)/.installed: EXTRA := dev
-$(VENV)/.runs $(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.runs $(VENV)/.installed: pyproject.toml client/pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA)]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	    --editable client --editable '.[$(EXTRA)]'
 	touch $(VENV)/.runs $@
 
 run: $(VENV)/.runs
@@ -36,6 +38,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 --package tidings_client
 	$(BIN)/lint-imports
 
 .PHONY: unit
@@ -76,11 +79,19 @@ generate: install
 	$(BIN)/python -m tests.integration.channels.http.zoo
 	$(BIN)/python -m tests.integration.channels.smtp.zoo
 
+# Neither is in an index of ours: tidings needs the tidings-client of the same checkout. What an earlier build left behind
+# goes into neither.
+.PHONY: dist
+dist:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	rm -rf dist build/lib client/build
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist ./client .
+
 # Takes the newest versions that pyproject.toml allows, and pins them.
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
-	build/lock/bin/python -m pip freeze --exclude tidings > constraints.txt
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check ./client '.[dev]'
+	build/lock/bin/python -m pip freeze --exclude tidings --exclude tidings-client > constraints.txt
 	$(MAKE) hashes
 
 # What the image is built of, each file by its hash: nobody can slip another one in between.
@@ -107,6 +118,6 @@ audit:
 	build/release/bin/pip-audit --require-hashes --disable-pip --requirement compose/requirements.lock
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info client/build client/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 include kubernetes/cluster.mk

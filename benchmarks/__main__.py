@@ -17,6 +17,7 @@ from benchmarks import (
     mail,
     many_queues,
     memory,
+    python_client,
     queue_comparison,
     receipts,
     round_trips,
@@ -363,6 +364,19 @@ FIGURES = (
                 measured="its index (bytes/message)",
                 at_most=40,
             ),
+        ],
+    ),
+    Figure(
+        number=22,
+        title="accepted messages a second by the client for Python",
+        measure=python_client.measure,
+        goals=[
+            Goal(
+                what="accepted by `send_many`, to batches of 500 that are ready",
+                measured="by the client (messages/s)",
+                reference="ready batches (messages/s)",
+                at_least=0.7,
+            )
         ],
     ),
 )

@@ -26,7 +26,11 @@ def main(*figures: Figure) -> None:
         action="store_true",
         help="small counts, one round, and no reference that differs by a number: does it still work?",
     )
-    parser.add_argument("--large", action="store_true", help="figure 18 with 10⁷ rows too: ten minutes, 10 GB")
+    parser.add_argument(
+        "--large",
+        action="store_true",
+        help="figure 18 to 10⁷ rows (ten minutes, 10 GB), 22 to 10⁶ messages",
+    )
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     parser.add_argument("--only", type=int, nargs="*", metavar="FIGURE", help="numbers of figures")
     asked = parser.parse_args()

@@ -1,7 +1,7 @@
 -- Status events: what became of a message, written by the statement that changes it, for those who want to know.
 
 -- Null, which costs nothing, but for a message whose sender wants its status events at a URL of their own.
-ALTER TABLE messages ADD COLUMN callback_url text CHECK (octet_length(callback_url) <= 2048);
+ALTER TABLE messages ADD COLUMN callback_url text;
 
 -- What was changed and has not become an event yet: the leading producer empties it several times a second.
 CREATE TABLE status_changes (

@@ -65,7 +65,7 @@ def build(root: Path) -> Path:
                 # As the shell of the image has them.
                 run("sh", "-ec", what.replace(OPT, str(target)), cwd=source, env=_environ(arguments))
                 if not (links := target / "linked").exists():
-                    _link_dependencies(target, links)
+                    link_dependencies(target, links)
             case _:
                 assert instruction == "WORKDIR", instruction
     return target
@@ -97,7 +97,8 @@ def ignored(name: str) -> bool:
     return verdict
 
 
-def _link_dependencies(environment: Path, links: Path) -> None:
+def link_dependencies(environment: Path, links: Path) -> None:
+    """Puts what is installed here into another environment, all but tidings itself."""
     links.mkdir()
     for installed in Path(sysconfig.get_path("purelib")).iterdir():
         if not any(fnmatch(installed.name, pattern) for pattern in NOT_LINKED):

@@ -34,6 +34,8 @@ from tests.integration.api.wire import Wire
 from tests.processes import ending
 from tidings.embedded import EmbeddedStores
 
+CLIENT = ROOT / "client" / "tidings_client"
+
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the image is Linux"),
     # It is built once, within the first test that wants it.
@@ -94,7 +96,7 @@ def test_the_layer_of_dependencies_has_all_that_the_package_requires(built: Path
             for extra in ("", "apprise", "otel")
         )
     }
-    assert wanted <= locked.keys()
+    assert wanted - {"tidings-client"} <= locked.keys()
     listed = run(sys.executable, COMPOSE / "requirements.py", "apprise", "otel", cwd=ROOT).splitlines()
     for requirement in map(Requirement, listed):
         assert locked[canonicalize_name(requirement.name)] in requirement.specifier, f"{requirement}: run make hashes"
@@ -130,6 +132,8 @@ def test_the_package_is_whole(built: Path) -> None:
         there = {str(file.relative_to(ROOT)) for file in (ROOT / room).rglob("*") if _is_content(file)}
         installed = {str(file.relative_to(site)) for file in (site / room).rglob("*") if _is_content(file)}
         assert installed == there
+    there = {str(file.relative_to(ROOT / "client")) for file in CLIENT.rglob("*") if _is_content(file)}
+    assert {str(file.relative_to(site)) for file in (site / CLIENT.name).rglob("*") if _is_content(file)} == there
 
 
 def test_it_answers_without_rights_and_without_a_home(built: Path) -> None:

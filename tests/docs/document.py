@@ -5,7 +5,7 @@
 | `sh` | bash runs it, and it must succeed; a `json` block that follows is what it prints, which may be a refusal |
 | `console` | what stands behind each `$ ` is run, and the lines below are what it prints, errors included |
 | `json` | see `sh`; nowhere else |
-| `python` | is executed |
+| `python` | is executed, with tidings at `localhost:8080`, and must succeed |
 | `toml`, `yaml` | is read |
 | `nginx`, `caddyfile` | is run by `tests/security/test_proxies.py` |
 | `javascript`, `java`, `go`, `php`, `ruby` | `tests/integration/channels/webhook/test_snippets.py` |
@@ -16,8 +16,6 @@ Any other block, and one without a language, is an error.
 """
 
 import json
-import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Callable, Sequence
@@ -57,6 +55,9 @@ class Document:
                 case "json":
                     assert at, f"{block.where}: no command stands before this"
                     assert blocks[at - 1].language == "sh", f"{block.where}: this is what no `sh` block prints"
+                case "python":
+                    ran = self._shell.python(block.text)
+                    assert ran.code == 0, f"{block.where}: {ran.err}"
                 case _:
                     _look_at(block)
 
@@ -100,9 +101,6 @@ class Document:
 def _look_at(block: Block) -> None:
     """A block that asks nothing of the system."""
     match block.language:
-        case "python":
-            done = subprocess.run([sys.executable, "-c", block.text], stderr=subprocess.PIPE, text=True, check=False)
-            assert done.returncode == 0, f"{block.where}: {done.stderr}"
         case "javascript" | "java" | "go" | "php" | "ruby":
             assert block.where.startswith("docs/webhooks.md:"), f"{block.where}: nothing runs this"
         case "nginx" | "caddyfile":

@@ -106,8 +106,8 @@ def charts_of_ours(words: Words) -> None:
 def packages_of_ours(words: Words) -> None:
     """It is tidings that is installed, from a checkout, a wheel or an index, with extras that pyproject.toml has."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    source = re.escape(f"./tidings-{project['version']}-py3-none-any.whl")
-    named = re.fullmatch(rf"(?:tidings|\.|{source})(?:\[([a-z,]+)\])?", words[-1])
+    source = re.escape(f"./dist/tidings-{project['version']}-py3-none-any.whl")
+    named = re.fullmatch(rf"(?:tidings|\./client|\.|{source})(?:\[([a-z,]+)\])?", words[-1])
     assert named is not None, words[-1]
     extras = set(named[1].split(",")) if named[1] else set()
     assert extras <= set(project["optional-dependencies"])
@@ -151,7 +151,7 @@ NOT_RUN: Final = (
         "writes into the work tree; tests/deployment/test_secrets.py runs a copy",
         executables_of_ours,
     ),
-    *(NotRun(each, "needs a network", packages_of_ours) for each in ("pip install", "pip wheel", "pipx install")),
+    *(NotRun(each, "needs a network", packages_of_ours) for each in ("pip install", "pipx install")),
     NotRun("uv tool install", "needs a network, and uv", packages_of_ours),
     NotRun("python -m", "a process, as `tidings` starts it, or a long measurement", modules_of_ours),
     NotRun("python -P -m", "a process, as `tidings` starts it", modules_of_ours),

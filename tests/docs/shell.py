@@ -75,6 +75,18 @@ class Shell:
         )
         return Ran(done.returncode, done.stdout, done.stderr or "")
 
+    def python(self, text: str) -> Ran:
+        """Runs a program."""
+        done = subprocess.run(
+            [sys.executable, "-c", text.replace("localhost:8080", self._authority)],
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
     def run_well(self, script: str) -> str:
         """What a script prints. Raises AssertionError where it fails."""
         ran = self.run(script)

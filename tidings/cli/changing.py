@@ -13,11 +13,12 @@ import typer
 from rich.console import Console
 
 from tidings.cli import NotDoneError, complain
-from tidings.cli.client import ApiClient, ApiError, of_message
+from tidings.cli.client import ApiClient, ApiError
 from tidings.cli.messages import NO_MESSAGE, query_of
 from tidings.cli.options import Api, Selection
 from tidings.cli.printing import print_json, print_line, printable
 from tidings.domain.errors import TidingsError
+from tidings_client.paths import of_message
 
 Change = Literal["cancel", "retry"]
 POLL_SECONDS: Final = 0.2

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tidings.cli import NotDoneError
-from tidings.cli.client import IDEMPOTENCY_KEY, ApiClient, ApiError, of_message
+from tidings.cli.client import ApiClient, ApiError
 from tidings.cli.options import Api, Draft, Filter
 from tidings.cli.printing import (
     STATUS_STYLES,
@@ -25,6 +25,7 @@ from tidings.cli.printing import (
 )
 from tidings.cli.times import TimeError, before_now, from_now
 from tidings.domain.timestamps import utc_now
+from tidings_client.paths import of_message
 
 Value = TypeVar("Value")
 
@@ -51,7 +52,7 @@ async def send(draft: Draft, *, due_at: str | None, api: Api, as_json: bool) -> 
     for field in body.keys() & {"due_at", "expires_at"}:
         body[field] = rfc3339(from_now(str(body[field]), now=utc_now()))
     async with ApiClient(api.url, api.api_key) as client:
-        accepted = await client.post("/api/v1/messages", body, None if key is None else {IDEMPOTENCY_KEY: key})
+        accepted = await client.post("/api/v1/messages", body, key=key)
     if as_json:
         print_json(accepted)
     else:

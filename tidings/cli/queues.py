@@ -8,10 +8,11 @@ from typing import Any
 from rich.text import Text
 
 from tidings.cli import NotDoneError
-from tidings.cli.client import ApiClient, ApiError, of_queue
+from tidings.cli.client import ApiClient, ApiError
 from tidings.cli.options import Api
 from tidings.cli.printing import print_json, print_line, print_table, printable, shown_time
 from tidings.cli.times import duration
+from tidings_client.paths import of_queue
 
 
 async def show(*, api: Api, as_json: bool) -> None:

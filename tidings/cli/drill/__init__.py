@@ -108,10 +108,10 @@ class _Run:
             "recipient": self._receiver.url,
             "content": msgspec.json.encode({"canary": number}).decode(),
         }
-        key = {"Idempotency-Key": f"{self._key}-{number}"}
+        key = f"{self._key}-{number}"
         while True:
             try:
-                accepted = await self._api.post("/api/v1/messages", canary, key)
+                accepted = await self._api.post("/api/v1/messages", canary, key=key)
             except ApiError as error:
                 if error.status in _FOR_GOOD and error.status != HTTPStatus.TOO_MANY_REQUESTS:
                     raise

@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tidings.cli.client import IDEMPOTENCY_KEY, ApiClient, ApiError
+from tidings.cli.client import ApiClient, ApiError
 from tidings.cli.files.progress import ImportProgress
 from tidings.cli.files.reading import BadLine, Line, MessageFile
 from tidings.cli.options import Api
@@ -84,7 +84,7 @@ class _Import:
                 await client.post(
                     "/api/v1/messages/batch",
                     {"messages": [line.message for line in rest]},
-                    {IDEMPOTENCY_KEY: self._progress.key_of(rest[0].number, len(rest))},
+                    key=self._progress.key_of(rest[0].number, len(rest)),
                 )
             except ApiError as error:
                 refused = _refused(error.problem, rest)

@@ -54,7 +54,7 @@ async def post_samples(api: ApiClient) -> list[str]:
             "due_at": (start + timedelta(seconds=SPREAD_SECONDS * number)).isoformat(),
         }
         try:
-            accepted = await api.post("/api/v1/messages", message, {"Idempotency-Key": f"demo-{number}"})
+            accepted = await api.post("/api/v1/messages", message, key=f"demo-{number}")
         except ApiError as error:
             # The key was used before, with another due time: a run that was cut short posted it.
             if error.status not in {HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}:

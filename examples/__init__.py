@@ -1,0 +1,1 @@
+"""Programs that send through tidings, to read and to run."""

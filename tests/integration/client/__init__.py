@@ -1,0 +1,1 @@
+"""tidings-client against the real API."""

@@ -1,0 +1,1 @@
+"""tidings-client by itself, against its own fake."""
