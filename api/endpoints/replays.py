@@ -12,6 +12,7 @@ from api.endpoints import examples
 from api.endpoints.routes import find, of_endpoint
 from api.endpoints.schemas import (
     EventTrialAnswer,
+    EventTrialDocument,
     EventTrialRequest,
     Replayed,
     ReplayRequest,
@@ -50,7 +51,7 @@ _ERRORS: Final = {HTTPStatus.CONFLICT: DISABLED, **failures.QUOTA}
 
 @of_endpoint(
     scope=Scope.SEND,
-    body=Body(_trial_decoder, examples.TRIALS),
+    body=Body(_trial_decoder, examples.TRIALS, type=EventTrialDocument),
     answers={HTTPStatus.CREATED: Answer("It is on its way.", EventTrialAnswer, examples.TRIAL)},
     errors=_ERRORS,
 )
@@ -58,7 +59,7 @@ async def try_out(request: web.Request) -> web.Response:
     """Sends a test event to one endpoint, whatever types it takes, and to no other."""
     endpoint, wanted = await find(request), await read(request, _trial_decoder)
     faults: dict[str, str] = {}
-    payload = payload_of(request, msgspec.Raw(_TEST) if wanted.payload is None else wanted.payload, faults)
+    payload = payload_of(request, msgspec.Raw(_TEST) if bytes(wanted.payload) == b"null" else wanted.payload, faults)
     if faults:
         raise InvalidError([Fault(field=field, detail=detail) for field, detail in faults.items()])
     event_id = new_id()

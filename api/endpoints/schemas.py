@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,7 @@ MAX_TRIES: Final = 100
 MAX_CUSTOMER: Final = 200
 MAX_TYPE: Final = 128
 MAX_SECRET: Final = 128
+TRIAL_PAYLOAD: Final = "Any JSON; null: one that says that it is a test."
 
 _SEGMENT: Final = "[A-Za-z0-9_-]+"
 TYPE_PATTERN: Final = rf"^{_SEGMENT}(\.{_SEGMENT})*$"
@@ -190,7 +191,13 @@ class EventTrialRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """An event for one endpoint alone."""
 
     type: EventType = "tidings.test"
-    payload: Annotated[msgspec.Raw | None, Meta(description="Any JSON; null: one that says that it is a test.")] = None
+    payload: Annotated[msgspec.Raw, Meta(description=TRIAL_PAYLOAD)] = msgspec.Raw(b"null")
+
+
+class EventTrialDocument(EventTrialRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same for the document at `/openapi.json`."""
+
+    payload: Annotated[Any, Meta(description=TRIAL_PAYLOAD)] = None
 
 
 class EventTrialAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,12 +9,20 @@ from aiohttp import hdrs, web
 from api.audit.record import audit, together
 from api.gateways.errors import NO_SUCH_GATEWAY, TAKEN
 from api.gateways.gateways import Gateways
-from api.gateways.schemas import GatewayAnswer, GatewayChanges, GatewayList, GatewayRequest
+from api.gateways.schemas import (
+    GatewayAnswer,
+    GatewayChanges,
+    GatewayList,
+    GatewayRequest,
+    PresetAnswer,
+    PresetList,
+)
 from api.http.auth import principal
 from api.http.body import answer, read
 from api.http.resources import GATEWAYS, SETTINGS, STORE
 from api.openapi import failures, gateway_examples, parameters, request_examples, tags
 from api.openapi.operation import Access, Answer, Body, Operations
+from tidings.channels.sms.preset import presets as known_presets
 from tidings.domain.api_key import Scope
 from tidings.domain.audit import Action
 from tidings.domain.gateway import Gateway
@@ -67,6 +75,24 @@ async def create(request: web.Request) -> web.Response:
         await _audit(request, Action.GATEWAY_CREATE, kept)
     headers: dict[str, str] = {hdrs.LOCATION: f"/api/v1/gateways/{kept.id}"}
     return answer(_gateways(request).shown(kept), status=HTTPStatus.CREATED, headers=headers)
+
+
+@_all(answers=Answer("The presets.", PresetList, gateway_examples.PRESETS))
+async def presets(_: web.Request) -> web.Response:
+    """Lists the presets, with what a gateway of each has to say."""
+    found = [
+        PresetAnswer(
+            name=name,
+            title=preset.title,
+            docs=preset.docs,
+            base_url=preset.base_url,
+            credentials=preset.credentials,
+            optional=preset.optional,
+            needs_from=preset.needs_from,
+        )
+        for name, preset in known_presets().items()
+    ]
+    return answer(PresetList(presets=found))
 
 
 @_one(answers=Answer("The gateway.", GatewayAnswer, gateway_examples.GATEWAY))

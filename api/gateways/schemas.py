@@ -126,6 +126,24 @@ class GatewayList(msgspec.Struct, frozen=True, kw_only=True):
     gateways: Sequence[GatewayAnswer]
 
 
+class PresetAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of gateway that tidings knows how to speak to."""
+
+    name: str
+    title: str
+    docs: Annotated[str, Meta(description="What it goes by, of its provider's documents.")]
+    base_url: Annotated[str, Meta(description="Where it is; empty: each gateway says so itself.")]
+    credentials: Annotated[Sequence[str], Meta(description="The names of those that it needs.")]
+    optional: Annotated[Sequence[str], Meta(description="The names of those that it may have.")]
+    needs_from: Annotated[bool, Meta(description="Whether it takes no message without a sender.")]
+
+
+class PresetList(msgspec.Struct, frozen=True, kw_only=True):
+    """All presets, by name."""
+
+    presets: Sequence[PresetAnswer]
+
+
 def answer_of(gateway: Gateway, credentials: Sequence[str], receipt_url: str | None) -> GatewayAnswer:
     """A gateway as it is kept."""
     names = set(GatewayAnswer.__struct_fields__) & set(Gateway.__struct_fields__)

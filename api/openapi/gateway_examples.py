@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from api.gateways.schemas import GatewayAnswer, GatewayList
+from api.gateways.schemas import GatewayAnswer, GatewayList, PresetAnswer, PresetList
 
 GATEWAY: Final = GatewayAnswer(
     id=UUID("0195f2b0-0000-7000-8000-0000000000a1"),
@@ -29,3 +29,16 @@ GATEWAY: Final = GatewayAnswer(
     updated_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
 )
 GATEWAYS: Final = GatewayList(gateways=[GATEWAY])
+PRESETS: Final = PresetList(
+    presets=[
+        PresetAnswer(
+            name="twilio",
+            title="Twilio Programmable Messaging",
+            docs="https://www.twilio.com/docs/messaging/api/message-resource",
+            base_url="https://api.twilio.com",
+            credentials=["account_sid", "auth_token"],
+            optional=["messaging_service_sid"],
+            needs_from=False,
+        )
+    ]
+)

@@ -7,9 +7,9 @@ export function confirm({ title, text, action, danger = false }) {
   return open({ title, action, danger, body: html`<p>${text}</p>` }).then(Boolean);
 }
 
-export function open({ title, body, action, danger = false, submit = async () => true }) {
+export function open({ title, body, action, danger = false, leave = true, submit = async () => true }) {
   // Shows a form. `submit` gets its values; what it throws is shown, and the form stays open.
-  // Answers what `submit` answered, or null where the form was left.
+  // Answers what `submit` answered, or null where the form was left. `leave`: whether there is a button for that.
   const dialog = document.createElement("dialog");
   const before = document.activeElement;
   document.body.append(dialog);
@@ -32,7 +32,7 @@ export function open({ title, body, action, danger = false, submit = async () =>
           ${body}
           ${fault ? html`<p class="fault" role="alert">${fault}</p>` : nothing}
           <div class="actions">
-            <button type="button" @click=${close}>Cancel</button>
+            ${leave ? html`<button type="button" @click=${close}>Cancel</button>` : nothing}
             <button class=${danger ? "primary danger" : "primary"}>${action}</button>
           </div>
         </form>`,

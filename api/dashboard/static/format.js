@@ -11,6 +11,12 @@ export const NONE = "–";
 
 export const whole = (number) => (number === null || number === undefined ? NONE : WHOLE.format(number));
 
+export function percent(part) {
+  // Rounded down: 100 % is all of it.
+  if (part === null || part === undefined) return NONE;
+  return `${ONE.format(Math.floor(part * 1000) / 10)} %`;
+}
+
 export function rate(perSecond) {
   if (perSecond === null || perSecond === undefined) return NONE;
   return perSecond > 0 && perSecond < 0.05 ? "<0.1" : (perSecond < 100 ? ONE : WHOLE).format(perSecond);

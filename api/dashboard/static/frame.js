@@ -2,7 +2,7 @@
 
 import { html, nothing, render } from "./vendor/lit-html/lit-html.js";
 
-const TITLES = { overview: "Overview", messages: "Messages", queues: "Queues", consumers: "Consumers" };
+const TITLES = { overview: "Overview", messages: "Messages", endpoints: "Endpoints", gateways: "Gateways", queues: "Queues", consumers: "Consumers" };
 const PULSE = { live: "live", lost: "reconnecting…", connecting: "connecting…" };
 
 export function drawFrame({ views, view, who, pulse, logOut }) {

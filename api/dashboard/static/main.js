@@ -9,6 +9,11 @@ import { fault } from "./parts.js";
 import { route } from "./router.js";
 import { html, render } from "./vendor/lit-html/lit-html.js";
 import { consumers } from "./views/consumers.js";
+import { endpoint } from "./views/endpoint.js";
+import { endpoints } from "./views/endpoints.js";
+import { event } from "./views/event.js";
+import { gateway } from "./views/gateway.js";
+import { gateways } from "./views/gateways.js";
 import { login } from "./views/login.js";
 import { message } from "./views/message.js";
 import { messages } from "./views/messages.js";
@@ -17,24 +22,26 @@ import { queues } from "./views/queues.js";
 
 const main = document.getElementById("main");
 const state = { who: null, view: null, key: "", name: "", pulse: "connecting", overview: null };
-const VIEWS = { admin: { overview, messages, queues, consumers }, user: { messages, queues } };
+const VIEWS = { admin: { overview, messages, endpoints, gateways, queues, consumers }, user: { messages, endpoints, gateways, queues } };
+// Of one thing, by its id; the bar does not name them.
+const ONE = { messages: message, endpoints: endpoint, events: event, gateways: gateway };
 const REFRESH_MS = 10_000;
 let unfollow = () => {};
 
 function frame() {
-  drawFrame({ views: state.who ? Object.keys(VIEWS[state.who.role]) : [], view: state.name, who: state.who, pulse: state.pulse, logOut });
+  drawFrame({ views: state.who ? Object.keys(VIEWS[state.who.role]) : [], view: state.view?.within ?? state.name, who: state.who, pulse: state.pulse, logOut });
 }
 
 function show() {
   const wanted = route();
   const views = VIEWS[state.who.role];
-  const name = wanted.name in views ? wanted.name : Object.keys(views)[0];
+  const one = wanted.id && Object.hasOwn(ONE, wanted.name) ? ONE[wanted.name] : null;
+  const name = one || Object.hasOwn(views, wanted.name) ? wanted.name : Object.keys(views)[0];
   const key = `${name}/${wanted.id}`;
   if (key !== state.key) {
     const moved = state.key !== "";
     state.view?.close();
-    const make = name === "messages" && wanted.id ? message : views[name];
-    state.view = make(fresh(), state.who);
+    state.view = (one ?? views[name])(fresh(), state.who);
     Object.assign(state, { key, name });
     if (moved) {
       scrollTo(0, 0);

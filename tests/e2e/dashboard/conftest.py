@@ -13,7 +13,9 @@ from tests.e2e.dashboard.visitor import ADMIN, OPERATORS_KEY, Visitor, make_acco
 from tests.e2e.gateway import CountingGateway
 from tests.e2e.system import System
 from tidings.embedded import EmbeddedStores
+from tidings.security.secretbox import new_key
 
+PUBLIC_URL = "https://tidings.example.com"
 CHROMIUM = shutil.which("chromium")
 
 
@@ -40,7 +42,14 @@ async def system(
 ) -> AsyncIterator[System]:
     """API, producer and two consumers; only those who log in, or hold the operator's key, may look."""
     folder = tmp_path_factory.mktemp("dashboard")
-    environ = {"WEBHOOK_URL": gateway.url, "API_KEY": OPERATORS_KEY, "SECRET_KEY": "signs tokens " * 4}
+    environ = {
+        "WEBHOOK_URL": gateway.url,
+        "API_KEY": OPERATORS_KEY,
+        "SECRET_KEY": "signs tokens " * 4,
+        "SECRET_KEYS": new_key(),
+        "PUBLIC_URL": PUBLIC_URL,
+        "WEBHOOK_ALLOW_CIDRS": "127.0.0.0/8",
+    }
     async with fresh_system(stores, template_database, folder, **environ, LOGINS_PER_EMAIL="0") as fresh:
         fresh.http.headers["Authorization"] = f"Bearer {OPERATORS_KEY}"
         await fresh.start_all(consumers=2)

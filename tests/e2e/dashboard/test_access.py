@@ -9,7 +9,14 @@ from tests.e2e.system import System
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-VIEWS = {"": "Overview", "messages": "Messages", "queues": "Queues", "consumers": "Consumers"}
+VIEWS = {
+    "": "Overview",
+    "messages": "Messages",
+    "endpoints": "Endpoints",
+    "gateways": "Gateways",
+    "queues": "Queues",
+    "consumers": "Consumers",
+}
 
 
 async def test_by_keyboard_alone(visitor: Visitor, system: System) -> None:
@@ -19,7 +26,7 @@ async def test_by_keyboard_alone(visitor: Visitor, system: System) -> None:
     await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
-    for _ in range(4):
+    for _ in range(6):
         await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Queues")).to_be_focused()
     await page.keyboard.press("Enter")

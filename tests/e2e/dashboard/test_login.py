@@ -73,6 +73,8 @@ async def test_a_user_sees_own_messages_and_no_switches(browser: Browser, system
         await expect(page.get_by_text("No messages yet.")).to_be_visible()
         assert await page.get_by_role("navigation", name="Views").get_by_role("link").all_inner_texts() == [
             "Messages",
+            "Endpoints",
+            "Gateways",
             "Queues",
         ]
         await page.get_by_role("link", name="Queues").click()

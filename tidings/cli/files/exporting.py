@@ -36,6 +36,8 @@ EXPORTED: Final = (
     "created_at",
     "sent_at",
     "provider_message_id",
+    "endpoint_id",
+    "event_id",
     "last_error",
     "held_reason",
     "held_since",

@@ -5,6 +5,7 @@ import { confirm } from "../dialog.js";
 import { ago, at, NONE, relative, span } from "../format.js";
 import { attempt, notice } from "../notes.js";
 import { badge, fault } from "../parts.js";
+import { link } from "../router.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 
 const FINAL = ["sent", "cancelled"];
@@ -145,10 +146,15 @@ function facts(message) {
   const rows = [
     ["Id", html`<code>${message.id}</code>`],
     ["Channel", message.channel],
+    ["Endpoint", message.endpoint_id ? html`<a href=${link(`endpoints/${message.endpoint_id}`)}>${message.endpoint_id}</a>` : nothing],
+    ["Event", message.event_id ? html`<a href=${link(`events/${message.event_id}`)}>${message.event_id}</a>` : nothing],
+    ["Gateway", message.gateway ?? nothing],
+    ["Parts", message.parts ?? nothing],
+    ["Last error", message.last_error ?? nothing],
     ["Queue", message.queue],
     ["Priority", message.priority],
-    ...(message.held_reason ? [["Held by", `${message.held_reason.replace("_", " ")}, since ${at(message.held_since)}`]] : []),
-    ...(message.receipt ? [["Receipt", `${message.receipt}, ${at(message.receipt_at)}${message.receipt_detail ? `: ${message.receipt_detail}` : ""}`]] : []),
+    ...(message.held_reason ? [["Held by", html`${message.held_reason.replaceAll("_", " ")}, since ${at(message.held_since)}`]] : []),
+    ...(message.receipt ? [["Receipt", html`${message.receipt}, ${at(message.receipt_at)}${message.receipt_detail ? `: ${message.receipt_detail}` : nothing}`]] : []),
     ["Tries", `${message.tries} of ${message.max_tries}`],
     ["Accepted", ago(message.created_at)],
     ["Expires", message.expires_at ? at(message.expires_at) : "never"],

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import pytest
 import trustme
 
 from sql.store import Store
@@ -221,6 +222,16 @@ async def test_a_test_event_goes_to_one_endpoint_alone(api: Api, store: Store) -
     ]
     await cancel_all(store)
     assert (await ada.post(f"{PATH}/{made['id']}/recover", {"since": 0})).body["messages"] == 0
+
+
+@pytest.mark.parametrize("payload", [{"invoice": 1}, [1], "text", 0, False])
+async def test_a_test_event_may_say_anything(api: Api, payload: object) -> None:
+    ada = await join(api)
+    made = await make(ada)
+    tried = await ada.post(f"{PATH}/{made['id']}/test", {"type": "invoice.paid", "payload": payload})
+    assert tried.status == 201, tried.body
+    event = (await ada.get(f"/api/v1/events/{tried.body['event_id']}")).body
+    assert (event["type"], event["payload"]) == ("invoice.paid", payload)
 
 
 async def test_what_waits_is_cancelled_with_its_endpoint(api: Api) -> None:

@@ -58,6 +58,22 @@ async def send(who: Person, **changes: Any) -> Answer:
     return await who.post("/api/v1/messages", {**TEXT, **changes})
 
 
+async def test_presets_say_what_a_gateway_of_each_needs(ada: Person) -> None:
+    listed = (await ada.get(f"{URL}/presets")).body["presets"]
+    by_name = {each["name"]: each for each in listed}
+    assert by_name.keys() >= {"twilio", "infobip", "plain"}
+    assert by_name["twilio"] == {
+        "name": "twilio",
+        "title": "Twilio Programmable Messaging",
+        "docs": "https://www.twilio.com/docs/messaging/api/message-resource",
+        "base_url": "https://api.twilio.com",
+        "credentials": ["account_sid", "auth_token"],
+        "optional": ["messaging_service_sid"],
+        "needs_from": False,
+    }
+    assert by_name["infobip"]["base_url"] == ""
+
+
 async def test_made_shown_changed_and_deleted(ada: Person, app: web.Application) -> None:
     made = await ada.post(URL, TWILIO)
     assert made.status == 201, made.body
