@@ -400,9 +400,11 @@ _READINGS: Final[Mapping[str, Callable[[Any], object]]] = {
 def _is_here(uri: str) -> bool:
     """Whether a store is on this machine: embedded, on a socket, or on loopback."""
     try:
-        address = urlsplit(uri)
-        hosts = [urlsplit(f"//{each}").hostname for each in address.netloc.rpartition("@")[2].split(",")]
-        hosts += parse_qs(address.query).get("host", [])
+        # Not urlsplit of all of it: newer ones take no brackets behind a comma.
+        place, _, query = uri.partition("://")[2].partition("?")
+        authority = place.partition("/")[0].rpartition("@")[2]
+        hosts = [urlsplit(f"//{each}").hostname for each in authority.split(",")]
+        hosts += parse_qs(query.partition("#")[0]).get("host", [])
     except ValueError:
         return False
     return all(not host or host.startswith("/") or addresses.is_loopback(host) for host in hosts)
