@@ -40,6 +40,7 @@ FIELDS = {
     "receipt_detail",
     "endpoint_id",
     "event_id",
+    "callback_url",
     "last_error",
     "provider_message_id",
     "account",
