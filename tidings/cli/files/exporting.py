@@ -29,6 +29,8 @@ PATIENCE_SECONDS: Final = 30.0
 EXPORTED: Final = (
     "id",
     *FIELDS,
+    "from",
+    "parts",
     "status",
     "cancel_reason",
     "tries",

@@ -30,6 +30,8 @@ FIELDS: Final = (
     "max_tries",
     "retry",
     "account",
+    "gateway",
+    "callback_url",
 )
 """The fields of a message, as the API takes them."""
 NUMBERS: Final = frozenset({"max_tries"})
