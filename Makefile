@@ -1,6 +1,7 @@
 # make run    a whole tidings on this machine, with a fake SMS gateway and fifteen messages
 # make unit   the unit tests: seconds, no stores
 # make test   the checks and all the tests: what has to pass before a change lands
+# make slow   the tests that take a minute or more each: every benchmark, both wheels, the last release's own program
 # make check  lint, format, types, imports
 # make generate  docs/settings.md, docs/receivers.md, docs/mail-servers.md, the tables of docs/metrics.md and the Grafana
 #             dashboard, from what the code declares
@@ -48,8 +49,12 @@ unit: install
 # Three at a time, since most tests wait, and the longest first; those that kill, pause and besiege have the machine to themselves.
 test: check
 	$(BIN)/python -m pytest tests/integration/benchmarks tests/failover tests/security tests/e2e tests --ignore tests/chaos --ignore tests/siege \
-	    -n 3 --dist loadfile --no-loadscope-reorder
+	    -n 3 --dist loadfile --no-loadscope-reorder -m 'not slow'
 	$(BIN)/python -m pytest tests/chaos tests/siege
+
+.PHONY: slow
+slow: install
+	$(BIN)/python -m pytest tests/integration/benchmarks tests/deployment -m slow
 
 bench: ROUNDS ?= 3
 bench: install

@@ -215,6 +215,7 @@ async def test_both_versions_deliver_while_they_die_and_the_old_one_comes_back(
         assert (code, f"allows programs of {KNOWN + 1} and later" in line) == (3, True), line
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_from_the_last_release_to_this_program(
     settings: Settings, released: dict[str, str], tmp_path: Path

@@ -90,6 +90,7 @@ def link_only(python: Path, *names: str) -> None:
         wanted += [each.name for each in required if each.marker is None or each.marker.evaluate({"extra": ""})]
 
 
+@pytest.mark.slow
 def test_each_has_its_own_and_nothing_of_the_other(wheels: list[Path]) -> None:
     tops = []
     for wheel in wheels:
@@ -100,6 +101,7 @@ def test_each_has_its_own_and_nothing_of_the_other(wheels: list[Path]) -> None:
     assert tops == [{"api", "consumers", "producer", "sql", "tidings"}, {"tidings_client"}]
 
 
+@pytest.mark.slow
 def test_the_client_by_itself_sends_to_what_the_wheels_of_both_run(wheels: list[Path], folder: Path) -> None:
     service, client = wheels
     alone = environment(folder, "alone", client)

@@ -170,7 +170,10 @@ def test_what_is_wrong_is_said_in_one_line(
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"path": "/nowhere"}, "POSTGRES_URI: there is no such database"), ({"query": "host=/nowhere"}, "Postgres does not answer")],
+    [
+        ({"path": "/nowhere"}, "POSTGRES_URI: there is no such database"),
+        ({"query": "host=/nowhere"}, "Postgres does not answer"),
+    ],
 )
 def test_a_postgres_that_is_away(
     settings: Settings,
