@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tidings.channels.sms.configured import NAME_PATTERN, Prefix
+from tidings.channels.sms.configured import MAX_CREDENTIAL, NAME_PATTERN, Prefix
 from tidings.channels.sms.configured import Sender as SenderText
 from tidings.domain.account import Redacted
 from tidings.domain.gateway import HIGHEST_WEIGHT, Gateway
@@ -17,6 +17,8 @@ MAX_SENDERS: Final = 100
 MAX_PREFIXES: Final = 300
 MAX_USERS: Final = 1000
 MAX_CREDENTIALS: Final = 20
+CredentialName = Annotated[str, Meta(max_length=64)]
+Credential = Annotated[str, Meta(max_length=MAX_CREDENTIAL)]
 MAX_URL: Final = 2000
 
 Section = Annotated[dict[str, Any], Meta(max_length=20)]
@@ -43,7 +45,7 @@ class GatewayChanges(Redacted, frozen=True, kw_only=True):
         Meta(description="Where it is; empty: where its preset says."),
     ] = UNSET
     credentials: Annotated[
-        Annotated[dict[str, str | None], Meta(max_length=MAX_CREDENTIALS)] | UnsetType,
+        Annotated[dict[CredentialName, Credential | None], Meta(max_length=MAX_CREDENTIALS)] | UnsetType,
         Meta(description="By the names that its preset has, such as `account_sid`; null takes one away."),
     ] = UNSET
     senders: Annotated[

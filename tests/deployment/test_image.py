@@ -231,7 +231,7 @@ def _run(built: Path, environ: dict[str, str], *arguments: str) -> subprocess.Co
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=100,
     )
 
 

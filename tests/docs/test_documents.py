@@ -14,9 +14,12 @@ pytestmark = pytest.mark.timeout(300)
 
 MAKES_ACCOUNTS = ROOT / "docs" / "accounts.md"
 """Has a system of its own."""
+TELLS_MORE = ROOT / "docs" / "events.md"
+"""Its status events are messages of their own, which come when they come."""
+IN_ORDER = [*(each for each in DOCUMENTS if each not in {MAKES_ACCOUNTS, TELLS_MORE}), TELLS_MORE]
 
 
-@pytest.mark.parametrize("document", [each for each in DOCUMENTS if each != MAKES_ACCOUNTS], ids=name_of)
+@pytest.mark.parametrize("document", IN_ORDER, ids=name_of)
 def test_a_document_is_true(document: Path, system: Running, tmp_path: Path) -> None:
     Document(Shell(system, tmp_path)).run(blocks(document))
 

@@ -124,6 +124,11 @@ OF_MESSAGES = {
     ("POST", "/api/v1/messages/batch"),
     ("POST", "/api/v1/messages/retry"),
     ("POST", "/api/v1/messages/{id}/retry"),
+    ("POST", "/api/v1/events"),
+    ("POST", "/api/v1/events/{event_id}/replay"),
+    ("POST", "/api/v1/endpoints/{endpoint_id}/test"),
+    ("POST", "/api/v1/endpoints/{endpoint_id}/replay"),
+    ("POST", "/api/v1/endpoints/{endpoint_id}/recover"),
 }
 CHANGING = [
     (route.method, route.path)
