@@ -1,7 +1,7 @@
 # make run    a whole tidings on this machine, with a fake SMS gateway and fifteen messages
 # make unit   the unit tests: seconds, no stores
 # make test   the checks and all the tests: what has to pass before a change lands
-# make slow   the tests that take a minute or more each: every benchmark, both wheels, the last release's own program
+# make slow   the tests that take a minute or more each: every benchmark, the image, both wheels, the last release's own program
 # make check  lint, format, types, imports
 # make generate  docs/settings.md, docs/receivers.md, docs/mail-servers.md, the tables of docs/metrics.md and the Grafana
 #             dashboard, from what the code declares

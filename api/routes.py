@@ -70,7 +70,7 @@ ROUTES: Final = (
     web.post("/api/v1/holds/{hold_id}/release", holds.release),
     web.get("/api/v1/gateways", gateways.list_own),
     web.post("/api/v1/gateways", gateways.create),
-    web.get("/api/v1/gateways/presets", gateways.presets),
+    web.get("/api/v1/gateway-presets", gateways.presets),
     web.get("/api/v1/gateways/{gateway_id}", gateways.get),
     web.patch("/api/v1/gateways/{gateway_id}", gateways.change),
     web.delete("/api/v1/gateways/{gateway_id}", gateways.delete),

@@ -53,7 +53,7 @@ _ERRORS: Final = {HTTPStatus.CONFLICT: DISABLED, **failures.QUOTA}
     scope=Scope.SEND,
     body=Body(_trial_decoder, examples.TRIALS, type=EventTrialDocument),
     answers={HTTPStatus.CREATED: Answer("It is on its way.", EventTrialAnswer, examples.TRIAL)},
-    errors=_ERRORS,
+    errors={HTTPStatus.UNPROCESSABLE_ENTITY: "payloads is unknown", **_ERRORS},
 )
 async def try_out(request: web.Request) -> web.Response:
     """Sends a test event to one endpoint, whatever types it takes, and to no other."""

@@ -37,6 +37,7 @@ from tidings.embedded import EmbeddedStores
 CLIENT = ROOT / "client" / "tidings_client"
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="the image is Linux"),
     # It is built once, within the first test that wants it.
     pytest.mark.timeout(300),

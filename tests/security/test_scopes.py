@@ -42,7 +42,7 @@ MANAGING = {
     "PUT /jobs/start",
     "PUT /jobs/stop",
 }
-ABOUT_ACCOUNTS = ("/api/v1/me/", "/api/v1/users", "/api/v1/api-keys", "/api/v1/audit", "/api/v1/gateways")
+ABOUT_ACCOUNTS = ("/api/v1/me/", "/api/v1/users", "/api/v1/api-keys", "/api/v1/audit", "/api/v1/gateway")
 
 
 def expected(name: str) -> Scope:

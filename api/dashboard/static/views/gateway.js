@@ -35,7 +35,7 @@ export function gateway(root, who) {
 
   async function change() {
     await attempt(async () => {
-      const { presets } = await ask("/api/v1/gateways/presets");
+      const { presets } = await ask("/api/v1/gateway-presets");
       if (await gatewayForm(presets, shown, { admin: who.role === "admin", submit: patch })) notice("Changed; what waited for it goes.");
     });
     await load();

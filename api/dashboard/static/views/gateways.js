@@ -59,7 +59,7 @@ export function gateways(root, who) {
   async function add() {
     let presets;
     try {
-      ({ presets } = await ask(`${BASE}/presets`));
+      ({ presets } = await ask("/api/v1/gateway-presets"));
     } catch (error) {
       problem = error;
       return draw();

@@ -99,6 +99,7 @@ ROUTES: Final[Mapping[str, Business]] = {
     "GET /api/v1/holds": Business.OWN,
     "POST /api/v1/holds/{hold_id}/release": Business.ONE_THING,
     "GET /api/v1/gateways": Business.OWN,
+    "GET /api/v1/gateway-presets": Business.SHARED,
     "POST /api/v1/gateways": Business.OWN,
     "GET /api/v1/gateways/{gateway_id}": Business.ONE_THING,
     "PATCH /api/v1/gateways/{gateway_id}": Business.ONE_THING,

@@ -59,7 +59,7 @@ async def send(who: Person, **changes: Any) -> Answer:
 
 
 async def test_presets_say_what_a_gateway_of_each_needs(ada: Person) -> None:
-    listed = (await ada.get(f"{URL}/presets")).body["presets"]
+    listed = (await ada.get("/api/v1/gateway-presets")).body["presets"]
     by_name = {each["name"]: each for each in listed}
     assert by_name.keys() >= {"twilio", "infobip", "plain"}
     assert by_name["twilio"] == {

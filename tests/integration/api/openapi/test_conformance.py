@@ -76,4 +76,5 @@ async def test_the_api_does_what_its_document_says(api: Api, tmp_path: Path) -> 
     async with ending(process):
         said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()
-    assert f"Tested: {len(list(operations()))}\n" in said.decode()
+    # All but the one that the configuration leaves out.
+    assert f"Tested: {len(list(operations())) - 1}\n" in said.decode()

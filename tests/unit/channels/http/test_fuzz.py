@@ -25,7 +25,7 @@ from tidings.channels.http.pool import AGE_SECONDS
 from tidings.channels.http.transport import IDLE_SECONDS, Answer, TransportError
 from tidings.settings import Settings
 
-EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "2000"))
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "1000"))
 LIMIT: Final = 2.0
 SETTINGS: Final = Settings(connect_timeout=LIMIT, delivery_timeout=LIMIT)
 TRUST: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
