@@ -17,13 +17,14 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 import asyncpg
 import structlog
 
 from sql.refusals import refusal
 from tidings.domain.errors import StoreRefusedError, StoreUnavailableError, describe
+from tidings.domain.store_uris import split_store_uri
 
 log = structlog.get_logger(__name__)
 
@@ -169,7 +170,7 @@ async def _connect(uri: str, *, timeout: float, **options: Any) -> Connection:
 
 def single_hosts(uri: str) -> Iterator[str]:
     """The address of each host that an address names (`host1:5432,host2:5433`, or `?host=host1,host2&port=…`)."""
-    address = urlsplit(uri)
+    address = split_store_uri(uri)
     credentials, at, hosts = address.netloc.rpartition("@")
     query = parse_qsl(address.query, keep_blank_values=True)
     named = dict(query)
@@ -188,7 +189,9 @@ def single_hosts(uri: str) -> Iterator[str]:
 
 def _wanted(uri: str) -> list[str]:
     """What a host must be, in the order in which that is tried."""
-    said = dict(parse_qsl(urlsplit(uri).query)).get("target_session_attrs") or os.environ.get("PGTARGETSESSIONATTRS")
+    said = dict(parse_qsl(split_store_uri(uri).query)).get("target_session_attrs") or os.environ.get(
+        "PGTARGETSESSIONATTRS"
+    )
     if said == "prefer-standby":
         return ["standby", "any"]
     return [said or "read-write"]
@@ -203,7 +206,7 @@ def _refusal(error: BaseException) -> str:
 
 
 def _name(host: str) -> str:
-    address = urlsplit(host)
+    address = split_store_uri(host)
     return address.netloc.rpartition("@")[2] or dict(parse_qsl(address.query)).get("host", "")
 
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from sql import connecting
-from sql.connecting import connect, single_hosts
+from sql.connecting import connect
 from sql.database import AWAY
 from sql.diagnosis import Diagnosis
 from sql.migrate import expected_version, migrate
@@ -103,20 +103,6 @@ async def test_a_login_that_is_refused_is_no_reason_to_go_on(postgres_uri: str, 
     with pytest.raises(StoreRefusedError):
         await connect(address._replace(path="/nowhere").geturl())
     assert tunnel.connections == 1
-
-
-@pytest.mark.parametrize(
-    ("uri", "expected"),
-    [
-        ("postgres://u:p@a,b:5433/d?x=1", ["postgres://u:p@a/d?x=1", "postgres://u:p@b:5433/d?x=1"]),
-        ("postgres://u@[::1]:1,[::2]:2/d", ["postgres://u@[::1]:1/d", "postgres://u@[::2]:2/d"]),
-        ("postgres://u@a,b/d?port=1,2", ["postgres://u@a/d?port=1", "postgres://u@b/d?port=2"]),
-        ("postgres://u@/d?host=a,b&port=1", ["postgres://u@/d?host=a&port=1", "postgres://u@/d?host=b&port=1"]),
-        ("postgres://u@a/d", ["postgres://u@a/d"]),
-    ],
-)
-def test_an_address_has_one_for_each_host(uri: str, expected: list[str]) -> None:
-    assert list(single_hosts(uri)) == expected
 
 
 async def test_the_promoted_standby_is_reached_when_the_machine_of_the_primary_is_gone(

@@ -4,12 +4,11 @@ The address of a store is the configured one or, where that is empty, the one th
 directory has while it runs. Nothing is started here.
 """
 
-from urllib.parse import urlsplit
-
 import msgspec
 
 from tidings import embedded
 from tidings.domain.errors import SettingsError
+from tidings.domain.store_uris import split_store_uri
 from tidings.embedded.secret_keys import kept_secret_keys
 from tidings.redis.uri import check_redis_uri
 from tidings.settings import Settings
@@ -31,9 +30,9 @@ def resolve(settings: Settings) -> Settings:
     if not resolved.secret_keys and resolved.postgres_uri == found.postgres_uri:
         kept = kept_secret_keys(settings.data_dir)
         resolved = msgspec.structs.replace(resolved, secret_keys=tuple(key.strip() for key in kept.split(",") if kept))
-    if urlsplit(resolved.postgres_uri).scheme not in {"postgres", "postgresql"}:
+    if split_store_uri(resolved.postgres_uri).scheme not in {"postgres", "postgresql"}:
         raise SettingsError("POSTGRES_URI: must begin with postgres:// or postgresql://")
-    if urlsplit(resolved.postgres_listen_uri).scheme not in {"", "postgres", "postgresql"}:
+    if split_store_uri(resolved.postgres_listen_uri).scheme not in {"", "postgres", "postgresql"}:
         raise SettingsError("POSTGRES_LISTEN_URI: must begin with postgres:// or postgresql://")
     check_redis_uri(resolved.redis_uri)
     return resolved

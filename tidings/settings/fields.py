@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +18,7 @@ from tidings.domain import addresses, contents, url_schemas
 from tidings.domain.errors import SettingsError
 from tidings.domain.secrets import check_secret_keys, signing_key
 from tidings.domain.smtp_url import operators_account, parse_smtp_from, parse_smtp_url
+from tidings.domain.store_uris import is_here
 
 
 def default_data_dir() -> Path:
@@ -367,7 +367,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def loopback_only(self) -> bool:
         """Whether nothing but this machine is involved: it alone asks, and both stores are here."""
-        return self.only_this_machine_asks and _is_here(self.postgres_uri) and _is_here(self.redis_uri)
+        return self.only_this_machine_asks and is_here(self.postgres_uri) and is_here(self.redis_uri)
 
     @property
     def only_this_machine_asks(self) -> bool:
@@ -395,19 +395,6 @@ _READINGS: Final[Mapping[str, Callable[[Any], object]]] = {
     "max_content_bytes": contents.content_limits,
 }
 """How settings are read later, where they are not empty; a ValueError then is one now."""
-
-
-def _is_here(uri: str) -> bool:
-    """Whether a store is on this machine: embedded, on a socket, or on loopback."""
-    try:
-        # Not urlsplit of all of it: newer ones take no brackets behind a comma.
-        place, _, query = uri.partition("://")[2].partition("?")
-        authority = place.partition("/")[0].rpartition("@")[2]
-        hosts = [urlsplit(f"//{each}").hostname for each in authority.split(",")]
-        hosts += parse_qs(query.partition("#")[0]).get("host", [])
-    except ValueError:
-        return False
-    return all(not host or host.startswith("/") or addresses.is_loopback(host) for host in hosts)
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from sql.connecting import _SOCKET, Connection, _kept_alive
+from sql.connecting import _SOCKET, Connection, _kept_alive, single_hosts
 
 
 async def options_of_a_tcp_connection() -> dict[str, int]:
@@ -45,3 +45,18 @@ def test_a_tcp_connection_is_kept_alive(new_loop: Callable[[], Any]) -> None:
     finally:
         loop.close()
     assert options == {**_SOCKET, "SO_KEEPALIVE": 1}
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("postgres://u:p@a,b:5433/d?x=1", ["postgres://u:p@a/d?x=1", "postgres://u:p@b:5433/d?x=1"]),
+        ("postgres://u@[::1]:1,[::2]:2/d", ["postgres://u@[::1]:1/d", "postgres://u@[::2]:2/d"]),
+        ("postgres://u@a,[::1]:2/d", ["postgres://u@a/d", "postgres://u@[::1]:2/d"]),
+        ("postgres://u@a,b/d?port=1,2", ["postgres://u@a/d?port=1", "postgres://u@b/d?port=2"]),
+        ("postgres://u@/d?host=a,b&port=1", ["postgres://u@/d?host=a&port=1", "postgres://u@/d?host=b&port=1"]),
+        ("postgres://u@a/d", ["postgres://u@a/d"]),
+    ],
+)
+def test_an_address_has_one_for_each_host(uri: str, expected: list[str]) -> None:
+    assert list(single_hosts(uri)) == expected
