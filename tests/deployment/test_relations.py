@@ -27,6 +27,7 @@ SECRET = {
     "WEBHOOK_AUTH_KEY": "the gateway's key",
     "WEBHOOK_SIGNING_SECRET": "",
     "SMTP_URL": "smtps://tidings%40mail.example:secret@mail.example:465",
+    "SMS_GATEWAYS": "",
     "EGRESS_PROXY": "http://proxy.example:3128",
     "VAULT_ROLE_ID": "",
     "VAULT_SECRET_ID": "",
@@ -114,7 +115,7 @@ def test_every_process_can_start_with_what_it_is_given(cluster: Cluster) -> None
 
 
 def test_secrets_go_only_to_who_needs_them(cluster: Cluster) -> None:
-    postgres, out = {"POSTGRES_URI", "POSTGRES_LISTEN_URI"}, {"SMTP_URL", "EGRESS_PROXY"}
+    postgres, out = {"POSTGRES_URI", "POSTGRES_LISTEN_URI"}, {"SMTP_URL", "SMS_GATEWAYS", "EGRESS_PROXY"}
     stores, vault = postgres | {"REDIS_URI"}, {"VAULT_ROLE_ID", "VAULT_SECRET_ID"}
     read = {name: {key for key, _ in cluster.secret_keys(name)} for name in cluster.ours()}
     assert read == {
